@@ -1,0 +1,49 @@
+# Needs only: python3 (3.11 to 3.13) with venv and pip, make, git.
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_NO_CONFIG := 1
+
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools && .tools/bin/pip install -q 'uv>=0.5,<1'
+
+.venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
+	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .venv
+	.tools/bin/uv pip install -q -p $(BIN)/python --require-hashes -r requirements.lock
+	.tools/bin/uv pip install -q -p $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
+setup: .venv/.stamp  ## build .venv from the lock
+
+lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
+	.tools/bin/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate -q -o requirements.lock
+
+demo: setup  ## score 17 years of tennis matches through Airflow
+	$(BIN)/python scripts/demo.py
+
+up: setup  ## Airflow UI with the example DAGs
+	$(BIN)/python scripts/up.py
+
+lint: setup  ## ruff: rules, import bans, format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup  ## mypy --strict
+	$(BIN)/mypy
+
+test: setup  ## the whole test suite, with coverage
+	$(BIN)/pytest
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what the targets made
+	rm -rf .venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
+
+.PHONY: help setup lock demo up lint types test format clean

@@ -1,0 +1,40 @@
+"""What a reader yields: a bounded number of rows in order, and the rows that could not be parsed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be scored.
+
+    Attributes:
+        position: the row's number within its block, from 0, in the order of the file.
+        error: class of the problem, e.g. ``"ParseError"`` or the name of the exception.
+        message: what was expected and what was there.
+        raw: the row's values as text, as far as they were read.
+    """
+
+    position: int
+    error: str
+    message: str
+    raw: dict[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a block: `table` holds those that were parsed, `positions` their row numbers in the block."""
+
+    table: pa.Table
+    positions: np.ndarray
+    bad: list[BadRow]
+
+    @property
+    def rows_read(self) -> int:
+        return self.table.num_rows + len(self.bad)

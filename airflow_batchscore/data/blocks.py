@@ -1,0 +1,278 @@
+"""Blocks: the slices of a partition that are read, scored, written and retried one by one.
+
+A CSV file that can be entered anywhere is cut into byte ranges by arithmetic alone; each range begins after
+the first line end at or behind its start. A line end inside a quoted field would break that, so a reader counts
+the quote characters of its range: as long as every range before holds an even number, every boundary is
+a true one. An odd number raises `BoundaryError`, and the partition is cut again with that file as one
+stream. Compressed files are streams from the outset. Parquet is cut at row groups.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.batch import Batch
+from airflow_batchscore.data.csv_reader import CsvReader, arrow_type, parse_header
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+#: Rows a Parquet reader hands on at once: what stays in the processor's cache through predict.
+BATCH_ROWS = 131_072
+#: A CSV block is held in memory whole while it is parsed.
+MAX_BLOCK_BYTES = 32 << 20
+_SAMPLE_BYTES = 1 << 18
+
+#: Encodings in which the byte 0x0A is a line end and nothing else, so that a file may be entered anywhere.
+_CUTTABLE = {"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"}
+
+
+class BoundaryError(Exception):
+    """A byte range ends inside a quoted field: the file must be read as one stream."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of a partition, as far as a reader must know it before it opens it.
+
+    Attributes:
+        kind: ``bytes`` (CSV, cut at line ends), ``stream`` (CSV, front to back) or ``row_groups`` (Parquet).
+        columns: the column names, in the order of the file.
+        data_start: for ``bytes``, the offset of the first row.
+    """
+
+    uri: str
+    size: int
+    kind: Literal["bytes", "stream", "row_groups"]
+    columns: tuple[str, ...]
+    data_start: int = 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """`start` to `stop` of a source: byte offsets or row groups, stop excluded."""
+
+    index: int
+    source: Source
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        """How messages call this block."""
+        return f"block {self.index} ({self.source.uri}, {self.source.kind} {self.start} to {self.stop})"
+
+
+def layout_to_json(blocks: Sequence[Block]) -> dict[str, Any]:
+    sources = list(dict.fromkeys(block.source for block in blocks))
+    place = {source: number for number, source in enumerate(sources)}
+    return {
+        "sources": [asdict(source) for source in sources],
+        "blocks": [[place[block.source], block.start, block.stop] for block in blocks],
+    }
+
+
+def layout_from_json(value: Mapping[str, Any]) -> list[Block]:
+    sources = [Source(**{**source, "columns": tuple(source["columns"])}) for source in value["sources"]]
+    return [Block(index, sources[s], start, stop) for index, (s, start, stop) in enumerate(value["blocks"])]
+
+
+def cut(
+    dataset: PartitionedDataset, partition: Partition, *, block_rows: int, stream: Sequence[str] = ()
+) -> list[Block]:
+    """Cut a partition into blocks of about `block_rows` rows, in the order of its rows.
+
+    Args:
+        stream: URIs of CSV files that must not be cut, because a byte range of theirs broke a quoted field.
+
+    Raises:
+        InputError: a file is empty or cannot be read as its format.
+    """
+    blocks: list[Block] = []
+    for file in partition.files:
+        if file.size == 0:
+            raise InputError(f"partition {partition.key}: {file.uri} is empty (0 bytes)")
+        if dataset.file_format(file.uri) == "parquet":
+            source, ranges = _cut_parquet(dataset, file, block_rows)
+        else:
+            source, ranges = _cut_csv(dataset, file, block_rows, stream=file.uri in stream)
+        blocks += [Block(len(blocks) + n, source, start, stop) for n, (start, stop) in enumerate(ranges)]
+    return blocks
+
+
+def _cut_csv(
+    dataset: PartitionedDataset, file: storage.FileInfo, block_rows: int, *, stream: bool
+) -> tuple[Source, list[tuple[int, int]]]:
+    fs, path = storage.filesystem(file.uri, dataset.conn_id)
+    compressed = file.uri.lower().endswith(".gz")
+    with fs.open_input_stream(path, compression="gzip" if compressed else None) as source:
+        try:
+            sample = source.read(_SAMPLE_BYTES)
+        except OSError as error:
+            if storage.is_store_error(error):
+                raise
+            raise InputError(f"{file.uri} cannot be unpacked: {error}") from error
+    line, end, rest = sample.partition(b"\n")
+    columns = parse_header(line, dataset.read_options, file.uri)
+    if not columns:
+        raise InputError(f"{file.uri} has no header: its first line is empty")
+    encoding = codecs.lookup(dataset.read_options.get("encoding") or "utf-8").name
+    if compressed or stream or dataset.read_options.get("newlines_in_values") or encoding not in _CUTTABLE:
+        return Source(file.uri, file.size, "stream", columns), [(0, file.size)]
+    data_start = len(line) + len(end)
+    row_bytes = max(len(rest) / max(rest.count(b"\n"), 1), 1)
+    step = min(max(int(block_rows * row_bytes), 1), MAX_BLOCK_BYTES)
+    found = Source(file.uri, file.size, "bytes", columns, data_start)
+    starts = range(data_start, file.size, step)
+    return found, [(start, min(start + step, file.size)) for start in starts]
+
+
+def _cut_parquet(
+    dataset: PartitionedDataset, file: storage.FileInfo, block_rows: int
+) -> tuple[Source, list[tuple[int, int]]]:
+    with _open_parquet(file.uri, dataset.conn_id) as opened:
+        metadata, schema = opened.metadata, opened.schema_arrow
+    ranges, start, rows = list[tuple[int, int]](), 0, 0
+    for group in range(metadata.num_row_groups):
+        rows += metadata.row_group(group).num_rows
+        if rows >= block_rows:
+            ranges, start, rows = [*ranges, (start, group + 1)], group + 1, 0
+    if start < metadata.num_row_groups:
+        ranges.append((start, metadata.num_row_groups))
+    return Source(file.uri, file.size, "row_groups", tuple(schema.names)), ranges
+
+
+def require_columns(source: Source, names: Sequence[str], *, partition_key: str) -> None:
+    """Raises InputError that names the columns of `names` that the file lacks, or has twice."""
+    missing = [name for name in names if name not in source.columns]
+    if missing:
+        has = ", ".join(source.columns[:60])
+        raise InputError(f"partition {partition_key}: {source.uri} lacks the columns {missing}; it has {has}")
+    twice = sorted({name for name in names if source.columns.count(name) > 1})
+    if twice:
+        raise InputError(f"partition {partition_key}: {source.uri} has more than one column named {twice}")
+
+
+def read(dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | None]) -> Iterator[Batch]:
+    """The rows of a block in order, in batches.
+
+    Args:
+        columns: name -> type name; a Parquet column whose type is None keeps its own type.
+
+    Raises:
+        BoundaryError: a CSV byte range breaks a quoted field.
+        InputError: the file is damaged, or a Parquet column cannot have the type asked for.
+    """
+    if block.source.kind == "row_groups":
+        yield from _read_parquet(dataset, block, columns)
+        return
+    reader = CsvReader(block.source.columns, {n: t or "string" for n, t in columns.items()}, dataset.read_options)
+    fs, path = storage.filesystem(block.source.uri, dataset.conn_id)
+    if block.source.kind == "stream":
+        compression = "gzip" if block.source.uri.lower().endswith(".gz") else None
+        with fs.open_input_stream(path, compression=compression) as stream:
+            try:
+                yield from reader.read_stream(stream, block.source.uri)
+            except OSError as error:
+                if storage.is_store_error(error):
+                    raise
+                raise InputError(f"{block.source.uri} cannot be read to its end: {error}") from error
+        return
+    with fs.open_input_file(path) as source:
+        raw = _read_lines(source, block.start, block.stop, block.source)
+    quote = dataset.read_options.get("quotechar", '"').encode()
+    if raw.count(quote) % 2:
+        raise BoundaryError(f"{block.name} ends inside a quoted field")
+    yield reader.read_chunk(_to_utf8(raw, dataset, block))
+
+
+def _read_lines(source: pa.NativeFile, start: int, stop: int, of: Source) -> bytes:
+    """The lines that begin in ``[start, stop)``: a line that begins before belongs to the range before."""
+    at_start = start == of.data_start
+    first = start if at_start else start - 1
+    raw = bytes(source.read_at(stop - first, first))
+    if not at_start:
+        line_end = raw.find(b"\n")
+        if line_end < 0:
+            return b""
+        raw = raw[line_end + 1 :]
+        if not raw:
+            return b""
+    if stop >= of.size or raw.endswith(b"\n"):
+        return raw
+    tail, position = [raw], stop
+    while position < of.size:
+        piece = bytes(source.read_at(min(1 << 16, of.size - position), position))
+        line_end = piece.find(b"\n")
+        tail.append(piece if line_end < 0 else piece[: line_end + 1])
+        if line_end >= 0:
+            break
+        position += len(piece)
+    return b"".join(tail)
+
+
+def _to_utf8(raw: bytes, dataset: PartitionedDataset, block: Block) -> bytes:
+    encoding = dataset.read_options.get("encoding")
+    if not encoding or codecs.lookup(encoding).name == "utf-8":
+        return raw
+    try:
+        return raw.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{block.name} is not {encoding}: {error.reason} at byte {error.start}") from error
+
+
+def _open_parquet(uri: str, conn_id: str | None) -> pq.ParquetFile:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fs, path = storage.filesystem(uri, conn_id)
+    local = storage.is_local(uri)
+    try:
+        source = fs.open_input_file(path)
+        return pq.ParquetFile(source, pre_buffer=not local)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{uri} cannot be read as Parquet: {error}") from error
+
+
+def _read_parquet(dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | None]) -> Iterator[Batch]:
+    import numpy as np
+    import pyarrow as pa
+
+    start = 0
+    with _open_parquet(block.source.uri, dataset.conn_id) as opened:
+        batches = opened.iter_batches(
+            BATCH_ROWS, row_groups=range(block.start, block.stop), columns=list(columns), use_threads=False
+        )
+        try:
+            for batch in batches:
+                if batch.num_rows:
+                    table = _cast_columns(pa.Table.from_batches([batch]).select(list(columns)), columns, block)
+                    yield Batch(table, np.arange(start, start + batch.num_rows), [])
+                    start += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            if storage.is_store_error(error):
+                raise
+            raise InputError(f"{block.name} is damaged: {error}") from error
+
+
+def _cast_columns(table: pa.Table, columns: Mapping[str, str | None], block: Block) -> pa.Table:
+    import pyarrow as pa
+
+    for place, (name, type_name) in enumerate(columns.items()):
+        if type_name is None or table.schema.field(name).type == arrow_type(type_name):
+            continue
+        found = table.schema.field(name).type
+        try:
+            table = table.set_column(place, name, table.column(name).cast(arrow_type(type_name)))
+        except pa.ArrowException as error:
+            raise InputError(
+                f"{block.name}: column {name!r} is {found}, the model was trained on {type_name} ({error})"
+            ) from error
+    return table

@@ -1,0 +1,164 @@
+"""`PartitionedDataset`: a data set whose URI has fields, its partitions, and the identity of their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, partition_key, sort_key
+from airflow_batchscore.data.request import parse_request
+from airflow_batchscore.data.storage import FileInfo
+from airflow_batchscore.errors import InputError
+
+Format = Literal["csv", "parquet"]
+
+#: What ``read_options`` may hold for CSV; Parquet files describe themselves.
+CSV_OPTIONS = frozenset({"delimiter", "quotechar", "encoding", "newlines_in_values", "null_values", "column_types"})
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One set of field values and the files that hold it, sorted by URI."""
+
+    values: Values
+    files: tuple[FileInfo, ...]
+
+    @property
+    def key(self) -> str:
+        return partition_key(self.values)
+
+    @property
+    def size(self) -> int:
+        """Bytes on storage."""
+        return sum(file.size for file in self.files)
+
+
+@dataclass
+class PartitionedDataset:
+    """Files that share a URI template, one partition for each set of field values.
+
+    Args:
+        uri: template such as ``s3://tennis/wta_matches_{year}.csv``; several fields, hive folders
+            (``year={year}/``) and a glob after the last field are allowed. A field never spans a ``/``.
+        format: ``"csv"`` or ``"parquet"``; taken from the suffix (``.csv``, ``.csv.gz``, ``.parquet``) when None.
+        conn_id: Airflow connection for the bytes; None is the default connection of the storage.
+        read_options: for CSV ``delimiter``, ``quotechar``, ``encoding``, ``newlines_in_values`` (read each file as one
+            stream), ``null_values`` (list of texts) and ``column_types`` (``{column: "float64" | "int64" |
+            "string" | "bool"}``).
+    """
+
+    uri: str
+    format: Format | None = None
+    conn_id: str | None = None
+    read_options: dict[str, Any] = field(default_factory=dict)
+
+    #: Airflow renders these inside an operator's arguments.
+    template_fields: ClassVar[tuple[str, ...]] = ("uri", "conn_id")
+
+    def __post_init__(self) -> None:
+        self.read_options = dict(self.read_options or {})
+        unknown = set(self.read_options) - CSV_OPTIONS
+        if unknown:
+            raise InputError(f"read_options {sorted(unknown)} are unknown; there are {sorted(CSV_OPTIONS)}")
+        if self.format not in (None, "csv", "parquet"):
+            raise InputError(f"format={self.format!r} is unknown; use 'csv' or 'parquet'")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, the arguments of ``PartitionedDataset(**value)``."""
+        return asdict(self)
+
+    @property
+    def pattern(self) -> UriPattern:
+        return UriPattern(self.uri)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return self.pattern.fields
+
+    def file_format(self, uri: str) -> Format:
+        """The format of one file. Raises InputError when nothing tells."""
+        if self.format:
+            return self.format
+        name = uri.lower()
+        if name.endswith((".csv", ".csv.gz")):
+            return "csv"
+        if name.endswith((".parquet", ".pq")):
+            return "parquet"
+        raise InputError(f"the format of {uri} is not clear from its name; give PartitionedDataset(format=...)")
+
+    def discover(self) -> list[Partition]:
+        """Every partition on storage, in order (numbers by size)."""
+        groups: dict[str, tuple[Values, list[FileInfo]]] = {}
+        pattern = self.pattern
+        for info in self._listing(self.uri):
+            values = pattern.match(info.uri)
+            if values is not None:
+                groups.setdefault(partition_key(values), (values, []))[1].append(info)
+        found = [Partition(values, tuple(files)) for values, files in groups.values()]
+        return sorted(found, key=lambda partition: sort_key(partition.values))
+
+    def _listing(self, uri: str) -> list[FileInfo]:
+        folder, recursive = listing_root(uri)
+        return storage.list_files(folder, self.conn_id, recursive=recursive)
+
+    def find(self, request: Any = None) -> tuple[list[Partition], list[Values]]:
+        """The partitions asked for that are there, and the values of those that are not.
+
+        Args:
+            request: see `parse_request`; None finds all.
+        """
+        wanted = parse_request(request, self.fields)
+        there = {partition.key: partition for partition in self.discover()}
+        if wanted is None:
+            return list(there.values()), []
+        found = [there[partition_key(values)] for values in wanted if partition_key(values) in there]
+        return found, [values for values in wanted if partition_key(values) not in there]
+
+    def require(self, request: Any = None) -> list[Partition]:
+        """The partitions asked for. Raises InputError that names each one that is not there."""
+        found, missing = self.find(request)
+        if missing:
+            there = [partition.key for partition in self.discover()]
+            known = f"there are {len(there)}, {there[0]} to {there[-1]}" if there else "there is no partition at all"
+            names = ", ".join(f"{partition_key(v)} ({self.pattern.fill(v)})" for v in missing)
+            raise InputError(f"no file for partition {names}; {known} in {listing_root(self.uri)[0]}")
+        if not found:
+            raise InputError(f"no file matches {self.uri}: check the URI and the connection")
+        return found
+
+    def partition(self, values: Mapping[str, str]) -> Partition:
+        """One partition by its field values, with as little listing as the template allows."""
+        pattern = self.pattern
+        uri = pattern.fill(values)
+        if "*" in uri or pattern.is_folder:
+            files = [info for info in self._listing(uri) if pattern.match(info.uri) == dict(values)]
+        else:
+            info = storage.stat(uri, self.conn_id)
+            files = [info] if info else []
+        if not files:
+            raise InputError(f"partition {partition_key(values)}: no file matches {uri}; it was there when planned")
+        return Partition(dict(values), tuple(files))
+
+    def fingerprint(self, partition: Partition) -> Fingerprint:
+        """The identity of the partition's bytes, from storage as it is now (one small request a file)."""
+        return Fingerprint(
+            tuple((f.uri, f.size, storage.content_tag(f, self.conn_id)) for f in partition.files),
+        )
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """URI, size in bytes, and ETag or mtime of each file of a partition."""
+
+    files: tuple[tuple[str, int, str], ...]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.files).encode()).hexdigest()
+
+    def to_list(self) -> list[dict[str, Any]]:
+        return [{"uri": uri, "size": size, "tag": tag} for uri, size, tag in self.files]

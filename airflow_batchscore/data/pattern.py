@@ -1,0 +1,87 @@
+"""URI templates with fields (``s3://tennis/wta_matches_{year}.csv``): match them, fill them, order their values."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import quote
+
+from airflow_batchscore.errors import InputError
+
+#: A partition's field values in the order of the template, e.g. ``{"year": "2015"}``.
+Values = dict[str, str]
+
+
+def partition_key(values: Mapping[str, str]) -> str:
+    """The name of a partition, ``device=7/sensor=t%2F1``: a safe relative path, unique per values."""
+    return "/".join(f"{quote(field, safe='')}={_quote_value(value)}" for field, value in values.items())
+
+
+def _quote_value(value: str) -> str:
+    quoted = quote(value, safe=" ")
+    return quoted.replace(".", "%2E") if set(value) == {"."} else quoted
+
+
+def sort_key(values: Mapping[str, str]) -> tuple[tuple[int, int, str], ...]:
+    """Numbers by size, before texts by alphabet, field by field."""
+    return tuple((0, int(v), v) if v.isascii() and v.isdigit() else (1, 0, v) for v in values.values())
+
+
+def listing_root(uri: str) -> tuple[str, bool]:
+    """The folder to list for a URI that may hold ``{field}`` or ``*``, and whether files can lie deeper."""
+    folder = re.split(r"[*{]", uri, maxsplit=1)[0].rpartition("/")[0]
+    return folder, uri.endswith("/") or "/" in uri[len(folder) + 1 :]
+
+
+@dataclass(frozen=True)
+class UriPattern:
+    """A URI template: literal text, ``{field}``, and ``*`` after the last field.
+
+    A field never spans a ``/``. A template that ends in a field's folder (``year={year}/``) stands for
+    every file below it.
+    """
+
+    template: str
+
+    @cached_property
+    def _pieces(self) -> list[tuple[str, str | None]]:
+        try:
+            parsed = list(string.Formatter().parse(self.template))
+        except ValueError as error:
+            raise InputError(f"the dataset's uri {self.template!r} is not a template: {error}") from error
+        for _, field, spec, conversion in parsed:
+            if field is not None and (not field.isidentifier() or spec or conversion):
+                raise InputError(
+                    f"the dataset's uri {self.template!r} holds {{{field}}}; a field is a plain name such as {{year}}"
+                )
+        return [(literal, field) for literal, field, _, _ in parsed]
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(field for _, field in self._pieces if field))
+
+    @property
+    def is_folder(self) -> bool:
+        return self.template.endswith("/")
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        text, seen = "", set[str]()
+        for literal, field in self._pieces:
+            text += "[^/]*".join(re.escape(piece) for piece in literal.split("*"))
+            if field:
+                text += f"(?P={field})" if field in seen else f"(?P<{field}>[^/]+)"
+                seen.add(field)
+        return re.compile(text + ("(?![._])(?!.*/[._]).*" if self.is_folder else ""), re.DOTALL)
+
+    def match(self, uri: str) -> Values | None:
+        """The field values of a file's URI, or None when the file is not of this data set."""
+        found = self._regex.fullmatch(uri)
+        return {field: found[field] for field in self.fields} if found else None
+
+    def fill(self, values: Mapping[str, str]) -> str:
+        """The URI with `values` put in; a glob stays a glob."""
+        return "".join(literal + (values[field] if field else "") for literal, field in self._pieces)

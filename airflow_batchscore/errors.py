@@ -1,0 +1,35 @@
+"""What can go wrong, by what an on-call person should do about it.
+
+Every class takes the message as its only argument, so that it survives the trip from a worker
+process (pickle calls the class with ``args``).
+"""
+
+from __future__ import annotations
+
+
+class BatchScoreError(Exception):
+    """Base of the errors this package raises on purpose. A retry cannot mend them."""
+
+
+class InputError(BatchScoreError):
+    """The request or the data is wrong: a missing partition, column or file, an unreadable file."""
+
+
+class ModelError(BatchScoreError):
+    """The model artifact is missing, incomplete, altered, or does not fit the data."""
+
+
+class RecipeError(BatchScoreError):
+    """A features or target function cannot be imported, fails, or breaks its contract."""
+
+
+class OutputError(BatchScoreError):
+    """The output place cannot be written, or an option of the output is wrong."""
+
+
+class ScoringError(BatchScoreError):
+    """Scoring stopped: too many rows failed, predictions are not usable, or the account is off."""
+
+
+class GateError(BatchScoreError):
+    """A gate (model check or score audit) did not let the run pass. Nothing was published."""
