@@ -1,0 +1,111 @@
+"""Column types of a data set as training finds them, which scoring then holds every partition to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.blocks import Source, cut
+from airflow_batchscore.data.csv_reader import NULL_VALUES
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def infer_types(
+    dataset: PartitionedDataset, partitions: Sequence[Partition], columns: Sequence[str] | None
+) -> dict[str, str | None]:
+    """Type names of `columns` (all when None) over all files of `partitions`.
+
+    Columns that mix numbers and text, or hold nothing, are text. A Parquet type with no name here (timestamp, list,
+    decimal) is None: taken as the file has it.
+    """
+    found: dict[str, set[str | None]] = {}
+    for partition in partitions:
+        sources = {block.source.uri: block.source for block in cut(dataset, partition, block_rows=1 << 30)}
+        for source in sources.values():
+            for field in _schema(dataset, source, columns):
+                found.setdefault(field.name, set()).add(_type_name(field.type))
+    declared = dataset.read_options.get("column_types", {})
+    return {name: declared.get(name) or _agreed(types) for name, types in found.items()}
+
+
+def _schema(dataset: PartitionedDataset, source: Source, columns: Sequence[str] | None) -> Iterable[pa.Field]:
+    import pyarrow as pa
+    import pyarrow.csv as pc
+    import pyarrow.parquet as pq
+
+    fs, path = storage.filesystem(source.uri, dataset.conn_id)
+    wanted = [name for name in source.columns if columns is None or name in columns]
+    if source.kind == "row_groups":
+        with fs.open_input_file(path) as opened:
+            schema = pq.read_schema(opened)
+        return [schema.field(name) for name in wanted]
+    options: dict[str, Any] = dataset.read_options
+    try:
+        with fs.open_input_stream(path, compression="detect") as opened:
+            table = pc.read_csv(
+                opened,
+                pc.ReadOptions(encoding=options.get("encoding") or "utf8"),
+                pc.ParseOptions(
+                    delimiter=options.get("delimiter", ","),
+                    quote_char=options.get("quotechar", '"'),
+                    newlines_in_values=True,
+                ),
+                pc.ConvertOptions(
+                    include_columns=wanted,
+                    null_values=options.get("null_values", NULL_VALUES),
+                    strings_can_be_null=True,
+                    timestamp_parsers=[],
+                ),
+            )
+    except (pa.ArrowInvalid, OSError) as error:
+        if storage.is_store_error(error):
+            raise
+        raise InputError(f"{source.uri} cannot be read for training: {error}") from error
+    return table.schema
+
+
+def _type_name(arrow: pa.DataType) -> str | None:
+    import pyarrow.types as pt
+
+    if pt.is_dictionary(arrow):
+        arrow = arrow.value_type
+    if pt.is_integer(arrow):
+        return "int64"
+    if pt.is_floating(arrow):
+        return "float64"
+    if pt.is_boolean(arrow):
+        return "bool"
+    if pt.is_null(arrow):
+        return "null"
+    if pt.is_string(arrow) or pt.is_large_string(arrow) or pt.is_date(arrow) or pt.is_time(arrow):
+        return "string"
+    return None
+
+
+def _agreed(types: set[str | None]) -> str | None:
+    types = types - {"null"}
+    if types == {"int64", "float64"}:
+        return "float64"
+    return next(iter(types)) if len(types) == 1 else "string"
+
+
+def reading_types(
+    dataset: PartitionedDataset, raw: Mapping[str, str | None], columns: Iterable[str], keys: Sequence[str]
+) -> dict[str, str | None]:
+    """Types to read `columns` and `keys` with, given those that training found.
+
+    Whole numbers are read as float64, so that a missing value does not change a column's type from block to block;
+    keys, and columns whose type the data set declares, keep theirs.
+    """
+    declared = dataset.read_options.get("column_types", {})
+
+    def of(name: str) -> str | None:
+        found = declared.get(name) or raw.get(name)
+        return "float64" if found == "int64" and name not in keys and name not in declared else found
+
+    return {name: of(name) for name in dict.fromkeys([*columns, *keys])}

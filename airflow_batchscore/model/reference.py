@@ -1,0 +1,108 @@
+"""Names of models: ``<uri>@<alias>``, ``<uri>/<version>``, and what they resolve to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.errors import ModelError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """One version of a model, pinned by the digest of its estimator's bytes.
+
+    Attributes:
+        uri: folder of the version, ``<model_uri>/<version>``.
+        digest: SHA-256 of the serialised estimator, as the artifact's ``model.json`` has it.
+        conn_id: connection for the storage; None is the default one.
+    """
+
+    uri: str
+    digest: str
+    conn_id: str | None = None
+
+    @property
+    def version(self) -> str:
+        return self.uri.rpartition("/")[2]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> ModelRef:
+        return cls(value["uri"], value["digest"], value.get("conn_id"))
+
+
+def check_name(name: str, what: str) -> str:
+    """A version or alias becomes part of a path: letters, digits, '.', '_' and '-', no leading dot."""
+    if not _NAME.fullmatch(name):
+        raise ModelError(f"{what} {name!r} is not usable: it must be letters, digits, '.', '_' or '-', at most 100")
+    return name
+
+
+def alias_uri(model_uri: str, alias: str) -> str:
+    return storage.join(model_uri, "aliases", f"{check_name(alias, 'alias')}.json")
+
+
+def set_alias(model_uri: str, alias: str, ref: ModelRef) -> None:
+    """Point ``<model_uri>@<alias>`` at a version, in one atomic write. The artifact must be complete."""
+    _read_manifest(ref.uri, ref.conn_id)
+    storage.write_json(alias_uri(model_uri, alias), {"version": ref.version, "digest": ref.digest}, ref.conn_id)
+
+
+def resolve(model: str | Mapping[str, Any], conn_id: str | None = None) -> ModelRef:
+    """Pin a model: read the alias or the version's ``model.json`` once, and take its digest.
+
+    Args:
+        model: ``"<uri>@<alias>"``, ``"<uri>/<version>"``, or what `TrainOperator` returned.
+
+    Raises:
+        ModelError: the alias or version does not exist, or does not agree with the digest it was given with.
+    """
+    if isinstance(model, Mapping):
+        return _resolve_version(str(model["model"]), conn_id, expected=model.get("digest"))
+    base, at, alias = model.rpartition("@")
+    if not at or "/" in alias:
+        return _resolve_version(model, conn_id, expected=None)
+    pointer = storage.read_json(alias_uri(base, alias), conn_id)
+    if pointer is None:
+        raise ModelError(
+            f"model {model!r}: there is no alias {alias!r} at {base}; train a model and let CheckModelOperator promote "
+            f"it (promote_to={alias!r}), or name a version"
+        )
+    version = check_name(str(pointer["version"]), "version")
+    return _resolve_version(storage.join(base, version), conn_id, expected=pointer["digest"])
+
+
+def _resolve_version(uri: str, conn_id: str | None, expected: str | None) -> ModelRef:
+    uri = uri.rstrip("/")
+    check_name(uri.rpartition("/")[2], "version")
+    digest = str(_read_manifest(uri, conn_id)["digest"])
+    if expected is not None and digest != expected:
+        raise ModelError(
+            f"model {uri}: model.json says digest {digest[:12]}, but {expected[:12]} was pinned; the artifact was "
+            "replaced after it was pinned. Train a new version instead of changing one"
+        )
+    return ModelRef(uri, digest, conn_id)
+
+
+def _read_manifest(uri: str, conn_id: str | None) -> dict[str, Any]:
+    found = storage.read_json(storage.join(uri, "model.json"), conn_id)
+    if found is not None:
+        return found
+    base = uri.rpartition("/")[0]
+    there = sorted(
+        {
+            file.uri[len(base) + 1 :].split("/")[0]
+            for file in storage.list_files(base, conn_id, recursive=True)
+            if file.uri.endswith("/model.json")
+        }
+    )
+    known = f"there are {', '.join(there[:20])}" if there else "there is none"
+    raise ModelError(f"model version {uri.rpartition('/')[2]!r} does not exist at {base}; {known}")

@@ -1,0 +1,345 @@
+"""Train on a subset of the partitions and save the result as a version of a model.
+
+The version's name is the identity of what went in (bytes, recipe, estimator, library versions): the same inputs
+give the same version, and a retry after a crash finds or finishes it instead of making another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.blocks import cut, read, require_columns
+from airflow_batchscore.data.dataset import Fingerprint, Partition, PartitionedDataset
+from airflow_batchscore.data.inference import infer_types, reading_types
+from airflow_batchscore.errors import InputError, ModelError, RecipeError
+from airflow_batchscore.model import artifact
+from airflow_batchscore.model.artifact import ModelManifest, Signature
+from airflow_batchscore.model.flavors import flavor as find_flavor
+from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.outputs import METHODS, output_columns
+from airflow_batchscore.model.recipe import Recipe
+from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.quality import profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+_TRAINING_BLOCK_ROWS = 1_000_000
+_PROFILE_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Everything that decides what a model becomes. See `TrainOperator` for the meaning of each."""
+
+    dataset: PartitionedDataset
+    partitions: Any
+    recipe: Recipe
+    estimator: Any
+    model_uri: str
+    holdout: Any = None
+    metrics: Sequence[str | Callable[..., float]] | None = None
+    flavor: str = "auto"
+    conn_id: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A version, and whether it was there already."""
+
+    ref: ModelRef
+    manifest: ModelManifest
+    reused: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The short form that goes through XCom."""
+        training = self.manifest.training
+        return {
+            "model": self.ref.uri,
+            "version": self.ref.version,
+            "digest": self.ref.digest,
+            "metrics": self.manifest.metrics,
+            "metrics_on": self.manifest.metrics_on,
+            "rows_read": training["rows_read"],
+            "rows_trained": training["rows_trained"],
+            "partitions": training["partitions"],
+            "reused": self.reused,
+        }
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Features and labels of some partitions."""
+
+    features: pd.DataFrame
+    labels: pd.Series | None
+    read: int = field(default=0)
+
+
+def train(job: TrainingJob) -> TrainedModel:
+    """Fit, measure, save.
+
+    Raises:
+        InputError: a partition, file or column is missing or cannot be read.
+        RecipeError: a function of the recipe cannot be imported, fails, or leaves no row.
+        ModelError: the estimator cannot be made, fitted or serialised.
+    """
+    partitions = job.dataset.require(job.partitions)
+    fingerprints = [job.dataset.fingerprint(partition) for partition in partitions]
+    estimator = _make_estimator(job.estimator)
+    ref_uri = storage.join(job.model_uri, training_version(job, estimator, fingerprints))
+    there = storage.read_json(storage.join(ref_uri, "model.json"), job.conn_id)
+    if there is not None:
+        log.info("model %s was trained from the same inputs before: using it", ref_uri)
+        manifest = ModelManifest.from_dict(there, ref_uri)
+        return TrainedModel(ModelRef(ref_uri, manifest.digest, job.conn_id), manifest, reused=True)
+
+    wanted = _columns_to_read(job.recipe)
+    raw = infer_types(job.dataset, partitions, wanted)
+    types = reading_types(job.dataset, raw, raw, job.recipe.keys)
+    rows = _read(job, partitions, types)
+    train_rows, test_rows, measured_on = _split(job, rows, types)
+    _fit(estimator, train_rows, partitions)
+    data, digest = artifact.serialise(estimator, job.flavor)
+    kind = find_flavor(job.flavor)
+    manifest = ModelManifest(
+        digest=digest,
+        file=f"model-{digest[:12]}.{kind.suffix}",
+        flavor=kind.name,
+        estimator=repr(estimator)[:500],
+        signature=Signature(
+            raw=raw,
+            features=tuple(str(name) for name in rows.features.columns),
+            outputs=_output_types(estimator, train_rows.features),
+        ),
+        recipe=job.recipe,
+        recipe_digest=job.recipe.digest,
+        metrics=_measure(estimator, test_rows, job.metrics),
+        metrics_on=measured_on,
+        training={
+            "dataset": job.dataset.uri,
+            "partitions": [partition.key for partition in partitions],
+            "files": [file for fingerprint in fingerprints for file in fingerprint.to_list()],
+            "rows_read": rows.read,
+            "rows_trained": len(train_rows.features),
+        },
+        profile=_reference_profile(estimator, train_rows.features),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    ref = artifact.save(ref_uri, data, manifest, job.conn_id)
+    log.info("model %s: trained on %d of %d rows", ref.uri, len(train_rows.features), rows.read)
+    return TrainedModel(ref, manifest, reused=False)
+
+
+def training_version(job: TrainingJob, estimator: Any, fingerprints: Sequence[Fingerprint]) -> str:
+    """The version's name: twelve hexadecimal digits of the hash of all that goes into the model."""
+    libraries = artifact.library_versions()
+    metrics = [metric if isinstance(metric, str) else FunctionRef.of(metric).digest for metric in job.metrics or ()]
+    inputs = {
+        "files": [fingerprint.files for fingerprint in fingerprints],
+        "recipe": job.recipe.training_digest,
+        "keys": job.recipe.keys,
+        "estimator": _describe(job.estimator, estimator),
+        "holdout": str(job.holdout),
+        "metrics": metrics,
+        "flavor": find_flavor(job.flavor).name,
+        "libraries": {name: libraries.get(name) for name in ("scikit-learn", "numpy")},
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _make_estimator(estimator: Any) -> Any:
+    """A fresh estimator from a factory's import path, a factory, or an unfitted estimator."""
+    from sklearn.base import clone
+
+    if isinstance(estimator, str) or (callable(estimator) and not hasattr(estimator, "get_params")) or isinstance(
+        estimator, type
+    ):
+        ref = FunctionRef.of(estimator)
+        try:
+            estimator = ref.load()()
+        except RecipeError:
+            raise
+        except Exception as error:
+            raise ModelError(f"the estimator factory {ref.path} failed: {type(error).__name__}: {error}") from error
+    if not hasattr(estimator, "fit"):
+        raise ModelError(f"{type(estimator).__name__} has no fit: give a scikit-learn compatible estimator")
+    return clone(estimator, safe=False)
+
+
+def _describe(given: Any, estimator: Any) -> str:
+    factory = FunctionRef.of(given).digest if isinstance(given, str) else ""
+    parameters = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    kind = type(estimator)
+    return f"{factory} {kind.__module__}:{kind.__qualname__} {json.dumps(parameters, sort_keys=True, default=repr)}"
+
+
+def _columns_to_read(recipe: Recipe) -> list[str] | None:
+    """None for all: a target function may look at any column."""
+    if recipe.columns is None or recipe.target is not None:
+        return None
+    label = [recipe.target_column] if recipe.target_column else []
+    return list(dict.fromkeys([*recipe.columns, *recipe.keys, *label]))
+
+
+def _read(job: TrainingJob, partitions: Sequence[Partition], types: Mapping[str, str | None]) -> _Rows:
+    import pandas as pd
+    import pyarrow as pa
+
+    frames = []
+    for partition in partitions:
+        tables = []
+        for block in cut(job.dataset, partition, block_rows=_TRAINING_BLOCK_ROWS, stream=_all_uris(partition)):
+            require_columns(block.source, list(types), partition_key=partition.key)
+            for batch in read(job.dataset, block, types):
+                if batch.bad:
+                    row = batch.bad[0]
+                    raise InputError(
+                        f"partition {partition.key}: {block.source.uri}, row {row.position}: {row.message}. Training takes "
+                        "whole files only: mend the row, or train on another partition"
+                    )
+                tables.append(batch.table)
+        if tables:
+            frames.append(pa.concat_tables(tables).to_pandas())
+    keys = ", ".join(partition.key for partition in partitions)
+    if not frames or not sum(map(len, frames)):
+        raise InputError(f"partition {keys}: no rows to train on, the files hold a header only")
+    raw = pd.concat(frames, ignore_index=True)
+    rows = _apply(job.recipe, raw)
+    if rows.features.empty:
+        raise RecipeError(f"partition {keys}: the recipe skipped all {len(raw)} rows, there is nothing to train on")
+    return rows
+
+
+def _all_uris(partition: Partition) -> list[str]:
+    return [file.uri for file in partition.files]
+
+
+def _apply(recipe: Recipe, raw: pd.DataFrame) -> _Rows:
+    try:
+        if recipe.features is not None:
+            features = recipe.apply(raw)
+        elif recipe.columns is not None:
+            features = raw[list(recipe.columns)]
+        else:
+            numbers = raw.select_dtypes(["number", "bool"])
+            features = numbers[[name for name in numbers if name not in (*recipe.keys, recipe.target_column)]]
+        labels = raw[recipe.target_column] if recipe.target_column else None
+        if recipe.target is not None:
+            labels = recipe.target.load()(raw)
+    except RecipeError:
+        raise
+    except Exception as error:
+        raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}") from error
+    if labels is not None:
+        labels = labels.reindex(features.index)
+        known = labels.notna()
+        features, labels = features[known], labels[known].infer_objects()
+    return _Rows(features, labels, read=len(raw))
+
+
+def _split(job: TrainingJob, rows: _Rows, types: Mapping[str, str | None]) -> tuple[_Rows, _Rows, str]:
+    """Rows to fit on, rows to measure on, and how to call the latter."""
+    share = _as_share(job.holdout)
+    if job.holdout in (None, ""):
+        return rows, rows, "training rows"
+    if share is None:
+        partitions = job.dataset.require(job.holdout)
+        keys = ", ".join(partition.key for partition in partitions)
+        return rows, _read(job, partitions, types), f"held-out {keys}"
+    from sklearn.model_selection import train_test_split
+
+    fit, test = train_test_split(rows.features.index, test_size=share, random_state=0)
+
+    def take(index: pd.Index) -> _Rows:
+        index = index.sort_values()
+        return _Rows(rows.features.loc[index], rows.labels.loc[index] if rows.labels is not None else None, rows.read)
+
+    return take(fit), take(test), f"held-out {share:.0%} of the rows"
+
+
+def _as_share(holdout: Any) -> float | None:
+    try:
+        share = float(holdout)
+    except (TypeError, ValueError):
+        return None
+    return share if 0 < share < 1 else None
+
+
+def _fit(estimator: Any, rows: _Rows, partitions: Sequence[Partition]) -> None:
+    try:
+        if rows.labels is None:
+            estimator.fit(rows.features)
+        else:
+            estimator.fit(rows.features, rows.labels)
+    except Exception as error:
+        keys = ", ".join(partition.key for partition in partitions)
+        raise ModelError(
+            f"{type(estimator).__name__} could not be fitted on {len(rows.features)} rows of {keys}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _measure(
+    estimator: Any, rows: _Rows, metrics: Sequence[str | Callable[..., float]] | None
+) -> dict[str, float]:
+    from sklearn.base import is_classifier, is_regressor
+    from sklearn.metrics import get_scorer
+
+    if rows.labels is None:
+        return {}
+    if metrics is None:
+        metrics = ["accuracy"] if is_classifier(estimator) else ["r2"] if is_regressor(estimator) else []
+    found = {}
+    for metric in metrics:
+        name = metric if isinstance(metric, str) else metric.__name__
+        try:
+            score = get_scorer(metric) if isinstance(metric, str) else metric
+            found[name] = float(score(estimator, rows.features, rows.labels))
+        except Exception as error:
+            raise ModelError(f"metric {name!r} failed: {type(error).__name__}: {error}") from error
+    return found
+
+
+def _output_types(estimator: Any, features: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """For each method of the estimator, its output columns and their Arrow types."""
+    import pyarrow as pa
+
+    types = {}
+    for method in METHODS:
+        if hasattr(estimator, method):
+            columns = _outputs(estimator, features.head(100), method)
+            types[method] = {name: str(pa.array(values).type) for name, values in columns.items()}
+    return types
+
+
+def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> dict[str, Any]:
+    import numpy as np
+
+    with np.errstate(divide="ignore"):  # the logarithm of a probability of 0
+        return output_columns(estimator, getattr(estimator, method)(features), method)
+
+
+def _reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:
+    """Bins and counts of the training features, and of what each method gives for them."""
+    import pandas as pd
+
+    sample = features.iloc[:: max(1, -(-len(features) // _PROFILE_ROWS))]
+    bins = profile.make_bins(sample)
+    outputs: dict[str, Any] = {}
+    for method in METHODS:
+        if method in ("transform", "predict_log_proba") or not hasattr(estimator, method):
+            continue
+        columns = pd.DataFrame(_outputs(estimator, sample, method))
+        output_bins = profile.make_bins(columns)
+        outputs[method] = {"bins": output_bins, "counts": profile.count(columns, output_bins)}
+    return {"features": {"bins": bins, "counts": profile.count(sample, bins)}, "outputs": outputs}

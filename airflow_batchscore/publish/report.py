@@ -1,0 +1,144 @@
+"""The run report: one self-contained HTML page, and the same facts as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import airflow_batchscore
+from airflow_batchscore.data import storage
+from airflow_batchscore.model.artifact import ModelManifest, read_manifest
+from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.quality.profile import Counts, merge
+from airflow_batchscore.scoring.audit import partition_drift
+from airflow_batchscore.scoring.manifest import Manifest
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+#: Output columns drawn in the report: a hundred classes would be a wall, not a plot.
+_MAX_COLUMNS = 4
+
+
+def summarise(
+    manifests: Sequence[Manifest],
+    published: Mapping[str, Any],
+    *,
+    run: Mapping[str, str],
+    reused: Mapping[str, bool],
+    conn_id: str | None = None,
+) -> dict[str, Any]:
+    """Facts of a run, as JSON.
+
+    Args:
+        manifests: the published partitions, in order.
+        published: what `combine` returned.
+        run: ``dag_id``, ``run_id`` and the like, shown as they are.
+        reused: partition key -> whether its scores were committed before this run.
+    """
+    ref = ModelRef(manifests[0].model["uri"], manifests[0].model["digest"], conn_id)
+    model = read_manifest(ref)
+    account = sum((manifest.account for manifest in manifests), Account())
+    return {
+        "run": dict(run),
+        "version": airflow_batchscore.__version__,
+        "output": published["output"],
+        "unchanged": published["unchanged"],
+        "model": {
+            "uri": ref.uri,
+            "version": ref.version,
+            "digest": ref.digest,
+            "estimator": model.estimator,
+            "metrics": model.metrics,
+            "metrics_on": model.metrics_on,
+            "trained_on": model.training["partitions"],
+            "rows_trained": model.training["rows_trained"],
+            "created": model.created,
+            "libraries": model.libraries,
+        },
+        "method": manifests[0].method,
+        "totals": {"partitions": len(manifests), "reused": sum(reused.values()), **account.to_dict()},
+        "partitions": [_partition(manifest, reused.get(manifest.key, False), conn_id) for manifest in manifests],
+    }
+
+
+def _partition(manifest: Manifest, reused: bool, conn_id: str | None) -> dict[str, Any]:
+    drifts = partition_drift(manifest, conn_id)
+    worst = max(drifts, key=drifts.__getitem__, default=None)
+    return {
+        "partition": manifest.key,
+        "values": manifest.partition,
+        **manifest.account.to_dict(),
+        "reused": reused,
+        "seconds": round(manifest.seconds, 3),
+        "rows_per_second": round(manifest.rows_per_second),
+        "blocks": len(manifest.blocks),
+        "drift": round(drifts[worst], 4) if worst else None,
+        "drift_column": worst,
+        "manifest": manifest.uri,
+    }
+
+
+def render(summary: Mapping[str, Any], manifests: Sequence[Manifest], conn_id: str | None = None) -> str:
+    """The page. Every text from data is escaped."""
+    model = read_manifest(ModelRef(manifests[0].model["uri"], manifests[0].model["digest"], conn_id))
+    plots = [_plot(name, manifests, model) for name in _columns(manifests)]
+    return _template().render(summary=summary, plots=plots)
+
+
+def _columns(manifests: Sequence[Manifest]) -> list[str]:
+    names: Counts = {}
+    for manifest in manifests:
+        names = merge(names, manifest.profiles()[1])
+    return list(names)[:_MAX_COLUMNS]
+
+
+def _plot(column: str, manifests: Sequence[Manifest], model: ModelManifest) -> dict[str, Any]:
+    """Shares of each bin of an output column, a row a partition and one for the training data."""
+    outputs = model.profile["outputs"][manifests[0].method]
+    bins = outputs["bins"][column]
+    labels = list(bins["values"]) if "values" in bins else _ranges(bins["edges"])
+    labels += ["other", "missing"]
+    rows = [("training", outputs["counts"][column])]
+    rows += [(manifest.key, manifest.profiles()[1].get(column, [0] * len(labels))) for manifest in manifests]
+    used = [place for place in range(len(labels)) if any(counts[place] for _, counts in rows)]
+    return {
+        "column": column,
+        "labels": [labels[place] for place in used],
+        "rows": [
+            {"name": name, "shares": [counts[place] / sum(counts) if sum(counts) else 0.0 for place in used]}
+            for name, counts in rows
+        ],
+    }
+
+
+def _ranges(edges: Sequence[float]) -> list[str]:
+    if not edges:
+        return ["all"]
+    texts = [f"{edge:.4g}" for edge in edges]
+    between = [f"{low} to {high}" for low, high in zip(texts, texts[1:], strict=False)]
+    return [f"below {texts[0]}", *between, f"{texts[-1]} and up"]
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment
+
+    source = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
+    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+
+
+def write_report(
+    manifests: Sequence[Manifest],
+    summary: Mapping[str, Any],
+    report_uri: str,
+    conn_id: str | None = None,
+) -> str:
+    """Write the page at `report_uri` and the JSON beside it; returns the URI of the JSON."""
+    summary_uri = report_uri.removesuffix(".html").removesuffix("report") + "summary.json"
+    storage.write_bytes(report_uri, render(summary, manifests, conn_id).encode(), conn_id)
+    storage.write_json(summary_uri, summary, conn_id)
+    return summary_uri

@@ -1,0 +1,81 @@
+"""Profiles: mergeable counts that say what features and predictions look like.
+
+A profile counts values in bins whose edges were fixed at training, so that profiles of blocks add up to that of
+a partition, and that of a partition can be held against the training data's (`drift`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+#: Rows of a batch that are looked at, evenly spaced: enough for shares, cheap beside predict.
+SAMPLE_ROWS = 4096
+BINS = 10
+
+#: column -> {"edges": [...]} for numbers, {"values": [...]} for the rest.
+Bins = dict[str, dict[str, Any]]
+#: column -> counts, one a bin; then "other" and missing values.
+Counts = dict[str, list[int]]
+
+
+def make_bins(frame: pd.DataFrame) -> Bins:
+    """Bins of equal frequency for numeric columns, the most frequent values of others."""
+    import numpy as np
+
+    bins: Bins = {}
+    for name in frame.columns:
+        column = frame[name]
+        if column.dtype.kind in "iuf":
+            finite = column.to_numpy(dtype=float)
+            finite = finite[np.isfinite(finite)]
+            edges = np.unique(np.quantile(finite, np.linspace(0, 1, BINS + 1)[1:-1])) if len(finite) else []
+            bins[str(name)] = {"edges": [float(edge) for edge in edges]}
+        else:
+            common = column.dropna().map(_label).value_counts().sort_index().nlargest(2 * BINS, keep="all")
+            bins[str(name)] = {"values": [str(value) for value in common.index[: 2 * BINS]]}
+    return bins
+
+
+def _label(value: Any) -> str:
+    return str(value)
+
+
+def count(frame: pd.DataFrame, bins: Bins) -> Counts:
+    """Counts of a sample of `frame`, a list a column: one number a bin, then other values, then missing ones."""
+    sample = frame.iloc[:: max(1, -(-len(frame) // SAMPLE_ROWS))]
+    return {name: _count_column(sample[name], spec) for name, spec in bins.items() if name in sample.columns}
+
+
+def _count_column(column: pd.Series, spec: Mapping[str, Any]) -> list[int]:
+    import numpy as np
+
+    missing = int(column.isna().sum())
+    present = column.dropna()
+    if "edges" in spec:
+        if present.dtype.kind not in "iufb":
+            return [0] * (len(spec["edges"]) + 1) + [len(present), missing]
+        places = np.searchsorted(np.asarray(spec["edges"]), present.to_numpy(dtype=float), side="right")
+        return [*_bincount(places, len(spec["edges"]) + 1), 0, missing]
+    counts = present.map(_label).value_counts()
+    known = [int(counts.get(value, 0)) for value in spec["values"]]
+    return [*known, len(present) - sum(known), missing]
+
+
+def _bincount(places: np.ndarray, size: int) -> list[int]:
+    import numpy as np
+
+    return [int(number) for number in np.bincount(places, minlength=size)]
+
+
+def merge(left: Counts, right: Counts) -> Counts:
+    """The sum of two counts made with the same bins."""
+    merged = {name: list(counts) for name, counts in left.items()}
+    for name, counts in right.items():
+        there = merged.get(name, [0] * len(counts))
+        merged[name] = [a + b for a, b in zip(there, counts, strict=True)]
+    return merged

@@ -1,0 +1,108 @@
+"""Quarantine: the rows that could not be scored, kept with where they stood and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.batch import BadRow
+from airflow_batchscore.errors import BatchScoreError, ScoringError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many rows of one block may be quarantined before scoring stops: a count, or a share of its rows."""
+
+    value: int | float
+
+    @classmethod
+    def of(cls, value: Any) -> Limit:
+        """Raises ScoringError unless `value` is a count from 0, or a share between 0 and 1 with a point in it."""
+        try:
+            number = float(value) if "." in str(value) else int(value)
+        except (TypeError, ValueError):
+            number = -1
+        if number < 0 or (isinstance(number, float) and number > 1):
+            raise ScoringError(f"quarantine={value!r}: give a count of rows such as 1000, or a share such as 0.01")
+        return cls(number)
+
+    def allows(self, bad: int, rows: int) -> bool:
+        return bad <= (self.value if isinstance(self.value, int) else self.value * rows)
+
+
+def score_rows(
+    frame: pd.DataFrame, score: Callable[[pd.DataFrame], T], limit: int
+) -> tuple[list[tuple[int, T]], list[tuple[int, Exception]]]:
+    """`score` over `frame`, halved around the rows that make it raise.
+
+    Args:
+        frame: rows with the index 0 to n-1.
+        score: called with `frame`, or with slices of it (their index starts at 0 again).
+        limit: failing rows after which the search stops.
+
+    Returns:
+        (first row, result) of each slice in the order of the rows, and (row, exception) of each row that fails alone.
+
+    Raises:
+        BatchScoreError: from `score`, unchanged: what is wrong with the recipe or the model is not a bad row.
+        ScoringError: more than `limit` rows fail.
+    """
+    done: list[tuple[int, T]] = []
+    failed: list[tuple[int, Exception]] = []
+    slices = [(0, len(frame))]
+    while slices:
+        start, stop = slices.pop()
+        try:
+            whole = stop - start == len(frame)
+            done.append((start, score(frame if whole else frame.iloc[start:stop].reset_index(drop=True))))
+        except BatchScoreError:
+            raise
+        except Exception as error:  # whatever a user's function or an estimator raises for a row
+            if stop - start == 1:
+                failed.append((start, error))
+                if len(failed) > limit:
+                    raise ScoringError(
+                        f"more than {limit} rows fail, the last with {type(error).__name__}: {error}. If single rows are "
+                        "bad, raise quarantine=; if all are, the recipe or the model does not fit this data"
+                    ) from error
+            else:
+                middle = (start + stop) // 2
+                slices += [(middle, stop), (start, middle)]
+    return done, failed
+
+
+def write(
+    uri: str,
+    rows: Sequence[BadRow],
+    *,
+    partition: Mapping[str, str],
+    block: int,
+    source: str,
+    keys: Sequence[str],
+    conn_id: str | None,
+) -> None:
+    """One Parquet file: partition fields, file, block, row of the block, keys, reason, and the raw values as JSON."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = pa.string()
+    columns: dict[str, Any] = {field: pa.array([value] * len(rows), text) for field, value in partition.items()}
+    columns |= {
+        "file": pa.array([source] * len(rows), text),
+        "block": pa.array([block] * len(rows), pa.int64()),
+        "row": pa.array([row.position for row in rows], pa.int64()),
+        **{f"key_{key}": pa.array([row.raw.get(key) for row in rows], text) for key in keys},
+        "error": pa.array([row.error for row in rows], text),
+        "message": pa.array([row.message for row in rows], text),
+        "raw": pa.array([json.dumps(row.raw, ensure_ascii=False) for row in rows], text),
+    }
+    with storage.atomic_file(uri, conn_id) as path:
+        pq.write_table(pa.table(columns), path)

@@ -1,0 +1,171 @@
+"""The audit between scoring and publication: manifests and parts are read back from storage and held to limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.pattern import Values, partition_key, sort_key
+from airflow_batchscore.errors import GateError
+from airflow_batchscore.model import artifact
+from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.quality.drift import drift
+from airflow_batchscore.quality.quarantine import Limit
+from airflow_batchscore.scoring.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the audit saw. `problems` is empty when the run may be published."""
+
+    manifests: list[Manifest]
+    account: Account
+    drift: dict[str, float]
+    problems: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "partitions": len(self.manifests),
+            **self.account.to_dict(),
+            "max_drift": round(max(self.drift.values(), default=0.0), 4),
+            "manifests": [manifest.uri for manifest in self.manifests],
+        }
+
+    def require(self) -> Audit:
+        """Raises GateError that lists every problem."""
+        if self.problems:
+            counts = ", ".join(f"{name} {value}" for name, value in self.account.to_dict().items())
+            raise GateError(f"not published, {len(self.problems)} problem(s): {'; '.join(self.problems)}. Seen: {counts}")
+        return self
+
+
+def read_manifests(uris: Iterable[str], conn_id: str | None) -> list[Manifest]:
+    """The manifests, in the order of their partitions. Raises GateError for one that is not there."""
+    found = []
+    for uri in uris:
+        manifest = Manifest.read(uri, conn_id)
+        if manifest is None:
+            raise GateError(f"{uri} is gone: the partition is not committed any more; clear its scoring task to score it again")
+        found.append(manifest)
+    return sorted(found, key=lambda manifest: sort_key(manifest.partition))
+
+
+def audit(
+    planned: Sequence[Values],
+    uris: Iterable[str],
+    *,
+    max_quarantined: Any = 0,
+    max_drift: float | None = None,
+    allow_missing: int = 0,
+    conn_id: str | None = None,
+) -> Audit:
+    """Read every manifest and the size and rows of every part.
+
+    Args:
+        planned: field values of the partitions that the run set out to score.
+        uris: the manifests that scoring gave.
+        max_quarantined: rows (a count) or the share of rows read (with a point: ``0.01``) allowed over the run.
+        max_drift: highest population stability index against the training data, of any feature or output column of any
+            partition; None does not look.
+        allow_missing: planned partitions that may lack a manifest.
+    """
+    manifests = read_manifests(uris, conn_id)
+    account = sum((manifest.account for manifest in manifests), Account())
+    problems = [*_missing(planned, manifests, allow_missing), *_one_model(manifests)]
+    for manifest in manifests:
+        problems += _check_parts(manifest, conn_id)
+    problems += _quarantined(manifests, account, Limit.of(max_quarantined))
+    drifts = {} if max_drift is None else _drifts(manifests, conn_id)
+    if max_drift is not None:
+        problems += [
+            f"partition {name} drifted from the training data (PSI {value:.3f}, allowed {max_drift})"
+            for name, value in drifts.items()
+            if value > max_drift
+        ]
+    return Audit(manifests, account, drifts, problems)
+
+
+def _missing(planned: Sequence[Values], manifests: Sequence[Manifest], allowed: int) -> list[str]:
+    there = {manifest.key for manifest in manifests}
+    wanted = [partition_key(values) for values in planned]
+    missing = [key for key in wanted if key not in there]
+    extra = sorted(there - set(wanted))
+    problems = []
+    if len(missing) > allowed:
+        problems.append(
+            f"{len(missing)} of {len(wanted)} planned partitions have no manifest ({', '.join(missing[:20])}; "
+            f"{allowed} allowed): see the log of their scoring tasks, mend, and clear them"
+        )
+    if extra:
+        problems.append(f"partitions that were not planned: {', '.join(extra[:20])}")
+    if len(there) != len(manifests):
+        problems.append("a partition has more than one manifest in this run")
+    return problems
+
+
+def _one_model(manifests: Sequence[Manifest]) -> list[str]:
+    digests = sorted({str(manifest.model["digest"])[:12] for manifest in manifests})
+    return [f"partitions were scored with different models: {', '.join(digests)}"] if len(digests) > 1 else []
+
+
+def _check_parts(manifest: Manifest, conn_id: str | None) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sizes = {file.uri: file.size for file in storage.list_files(manifest.folder, conn_id)}
+    problems = []
+    for block in manifest.blocks:
+        uri = storage.join(manifest.folder, block.part)
+        if sizes.get(uri) != block.bytes:
+            problems.append(
+                f"partition {manifest.key}: {uri} has {sizes.get(uri, 'no')} bytes, the manifest says {block.bytes}; score "
+                "it again with force"
+            )
+            continue
+        fs, path = storage.filesystem(uri, conn_id)
+        try:
+            with fs.open_input_file(path) as source:
+                rows = pq.read_metadata(source).num_rows
+        except pa.ArrowInvalid as error:
+            problems.append(f"partition {manifest.key}: {uri} is damaged ({error}); score it again with force")
+            continue
+        if rows != block.account.rows_scored:
+            problems.append(
+                f"partition {manifest.key}: {uri} holds {rows} rows, the manifest says {block.account.rows_scored}"
+            )
+    return problems
+
+
+def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) -> list[str]:
+    if limit.allows(account.rows_quarantined, account.rows_read):
+        return []
+    where = [
+        f"{manifest.key} {manifest.account.rows_quarantined} (in {manifest.folder}/quarantine)"
+        for manifest in manifests
+        if manifest.account.rows_quarantined
+    ]
+    return [
+        f"{account.rows_quarantined} rows are in quarantine, {limit.value} allowed: {', '.join(where[:10])}. Look at "
+        "`message` and `raw` there, mend the data or the recipe and run again, or raise max_quarantined"
+    ]
+
+
+def _drifts(manifests: Sequence[Manifest], conn_id: str | None) -> dict[str, float]:
+    """The highest PSI of each partition's columns."""
+    return {manifest.key: max(partition_drift(manifest, conn_id).values(), default=0.0) for manifest in manifests}
+
+
+def partition_drift(manifest: Manifest, conn_id: str | None) -> dict[str, float]:
+    """PSI of each feature and output column of a partition against the model's training data."""
+    reference = reference_profile(manifest.model, conn_id)
+    features, predictions = manifest.profiles()
+    outputs = reference["outputs"].get(manifest.method, {"counts": {}})
+    return drift(reference["features"]["counts"], features) | drift(outputs["counts"], predictions)
+
+
+def reference_profile(model: Mapping[str, Any], conn_id: str | None) -> dict[str, Any]:
+    """Bins and counts of the training data, from the artifact of a manifest's model."""
+    return artifact.read_manifest(ModelRef(model["uri"], model["digest"], conn_id)).profile
