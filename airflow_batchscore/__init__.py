@@ -1,1 +1,23 @@
+"""Batch scoring for Apache Airflow: train on a subset, score every partition, audit, publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.engine.local import LocalDask
+    from airflow_batchscore.model.recipe import Recipe
+
 __version__ = "0.1.0"
+__all__ = ["LocalDask", "PartitionedDataset", "Recipe", "__version__"]
+
+_HOMES = {"LocalDask": "engine.local", "PartitionedDataset": "data.dataset", "Recipe": "model.recipe"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

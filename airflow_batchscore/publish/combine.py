@@ -30,6 +30,10 @@ PARTITION_FILE = "scores.parquet"
 def combine(manifests: Sequence[Manifest], output_uri: str, conn_id: str | None = None) -> dict[str, Any]:
     """Publish the scores of `manifests`, in the order given.
 
+    Args:
+        manifests: read from storage, each with the connection it was read with.
+        conn_id: connection of `output_uri`.
+
     Returns:
         ``{"output": uri, "rows": n, "partitions": n, "unchanged": [keys that were published before]}``.
 
@@ -106,7 +110,7 @@ def _write_file(manifests: Sequence[Manifest], uri: str, conn_id: str | None) ->
 
     def tables() -> Iterator[pa.Table]:
         for manifest in manifests:
-            for table in _parts(manifest, conn_id):
+            for table in _parts(manifest):
                 for place, (name, kind) in enumerate(fields.items()):
                     value = pa.scalar(manifest.partition[name]).cast(kind)
                     table = table.add_column(place, pa.field(name, kind), pa.repeat(value, table.num_rows))
@@ -127,19 +131,19 @@ def _write_folder(manifests: Sequence[Manifest], folder: str, conn_id: str | Non
                 unchanged.append(manifest.key)
             else:
                 path = files.enter_context(storage.atomic_file(uri, conn_id))
-                _write(path, _parts(manifest, conn_id), stamp, as_csv=False)
+                _write(path, _parts(manifest), stamp, as_csv=False)
     if unchanged:
         log.info("%d of %d partitions in %s hold these scores already: left as they are", len(unchanged), len(manifests), folder)
     return unchanged
 
 
-def _parts(manifest: Manifest, conn_id: str | None) -> Iterator[pa.Table]:
+def _parts(manifest: Manifest) -> Iterator[pa.Table]:
     """The scores of a partition in the order of its rows, one part at a time, each held to its manifest."""
     import pyarrow.parquet as pq
 
     for block in manifest.blocks:
         uri = storage.join(manifest.folder, block.part)
-        fs, path = storage.filesystem(uri, conn_id)
+        fs, path = storage.filesystem(uri, manifest.conn_id)
         with fs.open_input_file(path) as source:
             table = pq.read_table(source)
         if table.num_rows != block.account.rows_scored:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import airflow_batchscore
 from airflow_batchscore.data import storage
@@ -29,7 +30,6 @@ def summarise(
     *,
     run: Mapping[str, str],
     reused: Mapping[str, bool],
-    conn_id: str | None = None,
 ) -> dict[str, Any]:
     """Facts of a run, as JSON.
 
@@ -39,7 +39,7 @@ def summarise(
         run: ``dag_id``, ``run_id`` and the like, shown as they are.
         reused: partition key -> whether its scores were committed before this run.
     """
-    ref = ModelRef(manifests[0].model["uri"], manifests[0].model["digest"], conn_id)
+    ref = ModelRef.from_dict(manifests[0].model)
     model = read_manifest(ref)
     account = sum((manifest.account for manifest in manifests), Account())
     return {
@@ -61,12 +61,12 @@ def summarise(
         },
         "method": manifests[0].method,
         "totals": {"partitions": len(manifests), "reused": sum(reused.values()), **account.to_dict()},
-        "partitions": [_partition(manifest, reused.get(manifest.key, False), conn_id) for manifest in manifests],
+        "partitions": [_partition(manifest, reused.get(manifest.key, False)) for manifest in manifests],
     }
 
 
-def _partition(manifest: Manifest, reused: bool, conn_id: str | None) -> dict[str, Any]:
-    drifts = partition_drift(manifest, conn_id)
+def _partition(manifest: Manifest, reused: bool) -> dict[str, Any]:
+    drifts = partition_drift(manifest)
     worst = max(drifts, key=drifts.__getitem__, default=None)
     return {
         "partition": manifest.key,
@@ -82,9 +82,9 @@ def _partition(manifest: Manifest, reused: bool, conn_id: str | None) -> dict[st
     }
 
 
-def render(summary: Mapping[str, Any], manifests: Sequence[Manifest], conn_id: str | None = None) -> str:
+def render(summary: Mapping[str, Any], manifests: Sequence[Manifest]) -> str:
     """The page. Every text from data is escaped."""
-    model = read_manifest(ModelRef(manifests[0].model["uri"], manifests[0].model["digest"], conn_id))
+    model = read_manifest(ModelRef.from_dict(manifests[0].model))
     plots = [_plot(name, manifests, model) for name in _columns(manifests)]
     return _template().render(summary=summary, plots=plots)
 
@@ -131,14 +131,25 @@ def _template() -> Template:
     return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
 
 
+def report_place(output_uri: str, run_id: str) -> str:
+    """Where a run's report goes unless it is told: beside a file, or in a folder that readers of the data pass over."""
+    for suffix in (".parquet", ".csv"):
+        if output_uri.endswith(suffix):
+            return output_uri.removesuffix(suffix) + ".report.html"
+    return storage.join(output_uri, "_reports", f"{quote(run_id, safe='')}.report.html")
+
+
 def write_report(
     manifests: Sequence[Manifest],
     summary: Mapping[str, Any],
     report_uri: str,
     conn_id: str | None = None,
 ) -> str:
-    """Write the page at `report_uri` and the JSON beside it; returns the URI of the JSON."""
+    """Write the page at `report_uri` and the JSON beside it; returns the URI of the JSON.
+
+    ``report.html`` goes with ``summary.json``, ``x.report.html`` with ``x.summary.json``.
+    """
     summary_uri = report_uri.removesuffix(".html").removesuffix("report") + "summary.json"
-    storage.write_bytes(report_uri, render(summary, manifests, conn_id).encode(), conn_id)
+    storage.write_bytes(report_uri, render(summary, manifests).encode(), conn_id)
     storage.write_json(summary_uri, summary, conn_id)
     return summary_uri

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,30 +55,28 @@ def read_manifests(uris: Iterable[str], conn_id: str | None) -> list[Manifest]:
 
 def audit(
     planned: Sequence[Values],
-    uris: Iterable[str],
+    manifests: list[Manifest],
     *,
     max_quarantined: Any = 0,
     max_drift: float | None = None,
     allow_missing: int = 0,
-    conn_id: str | None = None,
 ) -> Audit:
-    """Read every manifest and the size and rows of every part.
+    """Hold manifests, and the size and rows of every part on storage, to what was planned and allowed.
 
     Args:
         planned: field values of the partitions that the run set out to score.
-        uris: the manifests that scoring gave.
+        manifests: what scoring committed, from `read_manifests`.
         max_quarantined: rows (a count) or the share of rows read (with a point: ``0.01``) allowed over the run.
         max_drift: highest population stability index against the training data, of any feature or output column of any
             partition; None does not look.
         allow_missing: planned partitions that may lack a manifest.
     """
-    manifests = read_manifests(uris, conn_id)
     account = sum((manifest.account for manifest in manifests), Account())
     problems = [*_missing(planned, manifests, allow_missing), *_one_model(manifests)]
     for manifest in manifests:
-        problems += _check_parts(manifest, conn_id)
+        problems += _check_parts(manifest)
     problems += _quarantined(manifests, account, Limit.of(max_quarantined))
-    drifts = {} if max_drift is None else _drifts(manifests, conn_id)
+    drifts = {} if max_drift is None else _drifts(manifests)
     if max_drift is not None:
         problems += [
             f"partition {name} drifted from the training data (PSI {value:.3f}, allowed {max_drift})"
@@ -86,6 +84,13 @@ def audit(
             if value > max_drift
         ]
     return Audit(manifests, account, drifts, problems)
+
+
+def require_planned(planned: Sequence[Values], manifests: Sequence[Manifest]) -> None:
+    """Raises GateError unless every planned partition, and no other, has one manifest."""
+    problems = _missing(planned, manifests, allowed=0)
+    if problems:
+        raise GateError(f"not published: {'; '.join(problems)}")
 
 
 def _missing(planned: Sequence[Values], manifests: Sequence[Manifest], allowed: int) -> list[str]:
@@ -111,11 +116,11 @@ def _one_model(manifests: Sequence[Manifest]) -> list[str]:
     return [f"partitions were scored with different models: {', '.join(digests)}"] if len(digests) > 1 else []
 
 
-def _check_parts(manifest: Manifest, conn_id: str | None) -> list[str]:
+def _check_parts(manifest: Manifest) -> list[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    sizes = {file.uri: file.size for file in storage.list_files(manifest.folder, conn_id)}
+    sizes = {file.uri: file.size for file in storage.list_files(manifest.folder, manifest.conn_id)}
     problems = []
     for block in manifest.blocks:
         uri = storage.join(manifest.folder, block.part)
@@ -125,7 +130,7 @@ def _check_parts(manifest: Manifest, conn_id: str | None) -> list[str]:
                 "it again with force"
             )
             continue
-        fs, path = storage.filesystem(uri, conn_id)
+        fs, path = storage.filesystem(uri, manifest.conn_id)
         try:
             with fs.open_input_file(path) as source:
                 rows = pq.read_metadata(source).num_rows
@@ -153,19 +158,15 @@ def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) 
     ]
 
 
-def _drifts(manifests: Sequence[Manifest], conn_id: str | None) -> dict[str, float]:
+def _drifts(manifests: Sequence[Manifest]) -> dict[str, float]:
     """The highest PSI of each partition's columns."""
-    return {manifest.key: max(partition_drift(manifest, conn_id).values(), default=0.0) for manifest in manifests}
+    return {manifest.key: max(partition_drift(manifest).values(), default=0.0) for manifest in manifests}
 
 
-def partition_drift(manifest: Manifest, conn_id: str | None) -> dict[str, float]:
+def partition_drift(manifest: Manifest) -> dict[str, float]:
     """PSI of each feature and output column of a partition against the model's training data."""
-    reference = reference_profile(manifest.model, conn_id)
+    reference = artifact.read_manifest(ModelRef.from_dict(manifest.model)).profile
     features, predictions = manifest.profiles()
     outputs = reference["outputs"].get(manifest.method, {"counts": {}})
     return drift(reference["features"]["counts"], features) | drift(outputs["counts"], predictions)
 
-
-def reference_profile(model: Mapping[str, Any], conn_id: str | None) -> dict[str, Any]:
-    """Bins and counts of the training data, from the artifact of a manifest's model."""
-    return artifact.read_manifest(ModelRef(model["uri"], model["digest"], conn_id)).profile

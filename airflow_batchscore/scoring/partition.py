@@ -140,7 +140,7 @@ def _score_partition(
         identity=identity,
         dataset=job.dataset.uri,
         files=fingerprint.to_list(),
-        model={"uri": job.model.uri, "version": job.model.version, "digest": job.model.digest},
+        model={**job.model.to_dict(), "version": job.model.version},
         method=job.method,
         keys=list(keys),
         schema=_schema_of(storage.join(folder, results[0].part), job.conn_id) if results else {},

@@ -1,0 +1,38 @@
+"""The operators, loaded when they are first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_batchscore.operators.check_model import CheckModelOperator
+    from airflow_batchscore.operators.check_scores import CheckScoresOperator
+    from airflow_batchscore.operators.combine import CombineOperator
+    from airflow_batchscore.operators.plan import PlanPartitionsOperator
+    from airflow_batchscore.operators.score import ScorePartitionOperator
+    from airflow_batchscore.operators.train import TrainOperator
+
+_HOMES = {
+    "CheckModelOperator": "check_model",
+    "CheckScoresOperator": "check_scores",
+    "CombineOperator": "combine",
+    "PlanPartitionsOperator": "plan",
+    "ScorePartitionOperator": "score",
+    "TrainOperator": "train",
+}
+__all__ = [
+    "CheckModelOperator",
+    "CheckScoresOperator",
+    "CombineOperator",
+    "PlanPartitionsOperator",
+    "ScorePartitionOperator",
+    "TrainOperator",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,83 @@
+"""What the operators share: they render arguments, call one function of a ground floor, and return JSON."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_batchscore.errors import BatchScoreError
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+
+
+class BatchScoreOperator(BaseOperator):
+    """An operator whose own errors fail the task at once, because a retry cannot mend them; all others retry."""
+
+    ui_color = "#e2f0e9"
+
+    def execute(self, context: Context) -> Any:
+        with failing_at_once():
+            return self.run_stage(context)
+
+    @abstractmethod
+    def run_stage(self, context: Context) -> Any:
+        """The stage's work; what it returns becomes the XCom."""
+
+    def on_kill(self) -> None:
+        """End the process. Airflow's SIGTERM only calls this, and would leave the work running until SIGKILL."""
+        raise SystemExit(143)
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Render; a data set is rendered in place, so it must not be the one that the DAG's other tasks share."""
+        if hasattr(self, "dataset"):
+            self.dataset = copy.copy(self.dataset)
+        super().render_template_fields(context, jinja_env)
+
+
+@contextmanager
+def failing_at_once() -> Iterator[None]:
+    """Turn this package's errors into ones that Airflow does not retry, message unchanged."""
+    try:
+        yield
+    except BatchScoreError as error:
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+
+
+def as_bool(value: Any) -> bool:
+    """A flag that a template may have made into text."""
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if text not in ("true", "false", "1", "0", "yes", "no", "", "none"):
+            raise AirflowFailException(f"{value!r} is neither true nor false")
+        return text in ("true", "1", "yes")
+    return bool(value)
+
+
+def as_mapping(value: Any) -> Any:
+    """A JSON object that a template may have made into text (``"{'a': 1}"``); anything else as it is."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        import ast
+        import json
+
+        try:
+            return json.loads(value)
+        except ValueError:
+            return ast.literal_eval(value)
+    return value
+
+
+def run_facts(context: Mapping[str, Any]) -> dict[str, str]:
+    """What names a run in reports."""
+    run = context["dag_run"]
+    facts = {"dag_id": str(run.dag_id), "run_id": str(run.run_id)}
+    if getattr(run, "partition_key", None):
+        facts["partition_key"] = str(run.partition_key)
+    return facts

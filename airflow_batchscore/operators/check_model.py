@@ -1,0 +1,69 @@
+"""`CheckModelOperator`: the gate between training and scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class CheckModelOperator(BatchScoreOperator):
+    """Hold a model's metrics to limits, and point an alias at it when it passes.
+
+    The metrics are read from the artifact, not from the training task.
+
+    Args:
+        model: what `TrainOperator` returned, ``"<uri>/<version>"`` or ``"<uri>@<alias>"``. Templated.
+        require: metric -> limit, such as ``{"accuracy": ">=0.9"}``. Templated.
+        promote_to: alias that points at the model once it passed. Templated.
+        conn_id: connection for the model's storage. Templated.
+
+    Returns:
+        ``{"model", "version", "digest", "metrics", "promoted_to"}``.
+
+    Fails at once when a metric is missing or outside its limit; the alias then stays where it was.
+    """
+
+    template_fields: Sequence[str] = ("model", "require", "promote_to", "conn_id")
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        require: Mapping[str, str] | None = None,
+        promote_to: str | None = None,
+        conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.require = require
+        self.promote_to = promote_to
+        self.conn_id = conn_id
+
+    def run_stage(self, context: Context) -> dict[str, Any]:
+        from airflow_batchscore.connections import connect
+        from airflow_batchscore.data.storage import parent
+        from airflow_batchscore.model.artifact import read_manifest
+        from airflow_batchscore.model.gate import check_metrics
+        from airflow_batchscore.model.reference import resolve, set_alias
+
+        model = as_mapping(self.model)
+        uri = model["model"] if isinstance(model, Mapping) else model
+        ref = resolve(model, connect(uri, self.conn_id))
+        manifest = read_manifest(ref)
+        check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri)
+        if self.promote_to:
+            set_alias(parent(ref.uri), self.promote_to, ref)
+            self.log.info("%s now points at version %s", self.promote_to, ref.version)
+        return {
+            "model": ref.uri,
+            "version": ref.version,
+            "digest": ref.digest,
+            "metrics": manifest.metrics,
+            "promoted_to": self.promote_to,
+        }

@@ -1,0 +1,69 @@
+"""`CheckScoresOperator`: the audit between scoring and publication."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.operators.base import BatchScoreOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class CheckScoresOperator(BatchScoreOperator):
+    """Read manifests and parts back from storage and let the run pass only if they are whole and within limits.
+
+    Args:
+        plan: output of `PlanPartitionsOperator`. Templated.
+        scores: output of the mapped `ScorePartitionOperator`. Templated.
+        max_quarantined: rows in quarantine allowed over the run, a count or a share (``0.01``). Templated.
+        max_drift: highest population stability index against the training data, of any feature or output of any
+            partition (under 0.1 stable, over 0.25 a shift); None does not look. Templated.
+        allow_missing: planned partitions that may have no manifest. Templated.
+        conn_id: connection of the scores' storage. Templated.
+
+    Returns:
+        ``{"partitions", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined", "max_drift", "scores"}``;
+        ``scores`` is what `CombineOperator` takes.
+
+    Fails at once, and with every problem in the message: a planned partition is missing, an account does not add up, a
+    part is missing or has other rows than its manifest says, more than one model, too many rows in quarantine, drift.
+    """
+
+    template_fields: Sequence[str] = ("plan", "scores", "max_quarantined", "max_drift", "allow_missing", "conn_id")
+
+    def __init__(
+        self,
+        *,
+        plan: Any,
+        scores: Any,
+        max_quarantined: int | float | str = 0,
+        max_drift: float | str | None = None,
+        allow_missing: int | str = 0,
+        conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.scores = scores
+        self.max_quarantined = max_quarantined
+        self.max_drift = max_drift
+        self.allow_missing = allow_missing
+        self.conn_id = conn_id
+
+    def run_stage(self, context: Context) -> dict[str, Any]:
+        from airflow_batchscore.operators.scores import read_scores
+        from airflow_batchscore.scoring.audit import audit
+        from airflow_batchscore.scoring.plan import planned_partitions
+
+        scores, manifests = read_scores(self.scores, self.conn_id)
+        found = audit(
+            planned_partitions(list(self.plan)),
+            manifests,
+            max_quarantined=self.max_quarantined,
+            max_drift=None if self.max_drift in (None, "") else float(self.max_drift),
+            allow_missing=int(self.allow_missing),
+        ).require()
+        self.log.info("%d partitions passed: %s", len(found.manifests), found.account)
+        return {**found.to_dict(), "scores": scores}

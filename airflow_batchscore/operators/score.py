@@ -1,0 +1,160 @@
+"""`ScorePartitionOperator`: one mapped task a partition, or a pack of small ones."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping
+from airflow_batchscore.operators.slots import task_slots
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.engine.base import Engine
+    from airflow_batchscore.quality.accounting import Account
+
+#: Key under which a running task keeps its progress in Airflow's task state store.
+PROGRESS_KEY = "batchscore_progress"
+_PROGRESS_SECONDS = 2.0
+
+
+class ScorePartitionOperator(BatchScoreOperator):
+    """Score a partition block by block on the engine's workers and commit it by writing its manifest.
+
+    Use ``ScorePartitionOperator.partial(...).expand(partition=plan.output)``.
+
+    Args:
+        dataset: what to score.
+        partition: one entry of the plan.
+        output_uri: where scores are staged; each partition has a folder below it. Templated.
+        method: ``predict``, ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform`` or
+            ``score_samples``. Templated.
+        keys: columns that go with each prediction; default: those of the recipe. Templated.
+        engine: where blocks are scored; default ``LocalDask()``.
+        block_rows: rows of a block (about, for CSV): what a crash can lose, and what memory grows with. Templated.
+        quarantine: rows of one block (a count, or a share such as ``0.01``) that may fail before scoring stops.
+            Rows in quarantine still fail the run at `CheckScoresOperator`, unless it allows them. Templated.
+        allow_nan: accept predictions that are NaN or infinite.
+        allow_empty: accept a partition without rows.
+        force: score again what is committed. Templated.
+        conn_id: connection for `output_uri` and the model. Templated.
+
+    Returns:
+        The manifests' short form: ``{"label", "manifests": [{"partition", "manifest", "reused", "rows_read",
+        "rows_scored", "rows_skipped", "rows_quarantined", "seconds", "rows_per_second"}, ...]}``.
+
+    A partition whose identity (input bytes, model, recipe code, output options) is committed is reused. A retry scores
+    only the blocks whose part is missing. Bad data, a wrong digest or a broken recipe fail at once; a worker that
+    died, or storage that did not answer, is retried.
+    """
+
+    template_fields: Sequence[str] = (
+        "dataset",
+        "partition",
+        "output_uri",
+        "method",
+        "keys",
+        "block_rows",
+        "quarantine",
+        "force",
+        "conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        dataset: PartitionedDataset,
+        partition: Any,
+        output_uri: str,
+        method: str = "predict",
+        keys: Sequence[str] | None = None,
+        engine: Engine | None = None,
+        block_rows: int | str | None = None,
+        quarantine: int | float | str | None = None,
+        allow_nan: bool = False,
+        allow_empty: bool = False,
+        force: bool | str = False,
+        conn_id: str | None = None,
+        map_index_template: str | None = "{{ task.label }}",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(map_index_template=map_index_template, **kwargs)
+        self.dataset = copy.copy(dataset)
+        self.partition = partition
+        self.output_uri = output_uri
+        self.method = method
+        self.keys = keys
+        self.engine = engine
+        self.block_rows = block_rows
+        self.quarantine = quarantine
+        self.allow_nan = allow_nan
+        self.allow_empty = allow_empty
+        self.force = force
+        self.conn_id = conn_id
+
+    @property
+    def label(self) -> str:
+        """How the UI calls the mapped task."""
+        partition = as_mapping(self.partition)
+        return str(partition["label"]) if isinstance(partition, dict) else str(partition)
+
+    def run_stage(self, context: Context) -> dict[str, Any]:
+        from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.engine.local import LocalDask
+        from airflow_batchscore.model.reference import ModelRef
+        from airflow_batchscore.quality.quarantine import Limit
+        from airflow_batchscore.scoring import partition as scoring
+
+        entry = as_mapping(self.partition)
+        model = ModelRef.from_dict(entry["model"])
+        connect(model.uri, model.conn_id)
+        job = scoring.ScoringJob(
+            dataset=connect_dataset(self.dataset),
+            model=model,
+            output_uri=self.output_uri,
+            method=self.method,
+            keys=None if self.keys is None else tuple(self.keys),
+            block_rows=int(self.block_rows or scoring.DEFAULT_BLOCK_ROWS),
+            limit=Limit.of(scoring.DEFAULT_QUARANTINE if self.quarantine is None else self.quarantine),
+            allow_nan=self.allow_nan,
+            allow_empty=self.allow_empty,
+            token=str(context["dag_run"].run_id) if as_bool(self.force) else None,
+            conn_id=connect(self.output_uri, self.conn_id),
+        )
+        scored = scoring.score_partitions(
+            job,
+            entry["partitions"],
+            self.engine or LocalDask(),
+            slots=task_slots(self, mapped=entry["tasks"]),
+            progress=_Progress(context),
+        )
+        shorts = []
+        for manifest, reused in scored:
+            short = manifest.short(reused=reused)
+            shorts.append(short)
+            self.log.info(
+                "%s: %s, %d rows read = %d scored + %d skipped + %d quarantined",
+                manifest.key,
+                "reused" if reused else f"{short['rows_per_second']} rows/s",
+                *manifest.account.astuple(),
+            )
+        return {"label": entry["label"], "manifests": shorts}
+
+
+class _Progress:
+    """Keeps the task's progress where the UI and the REST API can read it while it runs."""
+
+    def __init__(self, context: Context) -> None:
+        self._store: Any = context.get("task_state_store")
+        self._last = float("-inf")
+
+    def __call__(self, done: int, total: int, account: Account) -> None:
+        now = time.monotonic()
+        if self._store is None or (done < total and now - self._last < _PROGRESS_SECONDS):
+            return
+        self._last = now
+        self._store.set(PROGRESS_KEY, {"blocks": done, "blocks_total": total, **account.to_dict()})

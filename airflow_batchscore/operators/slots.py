@@ -1,0 +1,30 @@
+"""How many tasks may run on this machine at once: an engine that uses the machine takes its share of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import conf
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+
+def task_slots(operator: BaseOperator, mapped: int) -> int:
+    """The least of what the executor, the DAG and the operator allow to run side by side, and the tasks there are.
+
+    A Kubernetes pod has its own cgroup, so there it is 1.
+    """
+    executor = operator.executor or conf.get("core", "executor", fallback="LocalExecutor")
+    name = executor.split(",")[0]
+    if "Kubernetes" in name and "Celery" not in name and "Local" not in name:
+        return 1
+    section, key = ("celery", "worker_concurrency") if "Celery" in name else ("core", "parallelism")
+    limits = [
+        mapped,
+        conf.getint(section, key, fallback=mapped),
+        operator.max_active_tis_per_dag,
+        operator.max_active_tis_per_dagrun,
+        operator.dag.max_active_tasks if operator.has_dag() else None,
+    ]
+    return max(1, min(limit for limit in limits if limit))

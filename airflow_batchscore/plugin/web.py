@@ -1,0 +1,52 @@
+"""Pages of the plugin. Every route asks Airflow's auth manager; Airflow itself does not do that for plugins."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from airflow.models.xcom import XComModel
+from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi.responses import HTMLResponse
+
+from airflow_batchscore.connections import connect
+from airflow_batchscore.data import storage
+from airflow_batchscore.errors import BatchScoreError
+
+app = FastAPI(title="batchscore", docs_url=None, redoc_url=None, openapi_url=None)
+
+#: The page has no script and loads nothing: even if a text escaped its escaping, it could do nothing.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
+
+
+@app.get(
+    "/report/{dag_id}/{run_id}/{task_id}",
+    dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.XCOM))],
+)
+def report(
+    dag_id: str, run_id: str, task_id: str, session: SessionDep, map_index: Annotated[int, Query()] = -1
+) -> HTMLResponse:
+    """The report whose place the task returned by XCom."""
+    found = _returned(session, dag_id, run_id, task_id, map_index)
+    uri = found.get("report") if isinstance(found, dict) else None
+    if not isinstance(uri, str):
+        raise HTTPException(404, f"task {task_id} of run {run_id} has written no report (yet)")
+    try:
+        page = storage.read_bytes(uri, connect(uri, found.get("report_conn_id")))
+    except FileNotFoundError:
+        raise HTTPException(404, f"the report is gone from {uri}") from None
+    except (OSError, BatchScoreError) as error:
+        raise HTTPException(502, f"the API server cannot read the report: {error}") from error
+    headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
+    return HTMLResponse(page, headers=headers)
+
+
+def _returned(session: Any, dag_id: str, run_id: str, task_id: str, map_index: int) -> Any:
+    row = session.scalars(
+        XComModel.get_many(
+            run_id=run_id, key="return_value", dag_ids=dag_id, task_ids=task_id, map_indexes=map_index, limit=1
+        )
+    ).first()
+    return XComModel.deserialize_value(row) if row is not None else None

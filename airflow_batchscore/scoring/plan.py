@@ -1,0 +1,87 @@
+"""The plan: which partitions a run scores, with which model, and how they are packed into tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.pattern import Values, sort_key
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.model.reference import ModelRef
+
+
+def make_plan(
+    dataset: PartitionedDataset,
+    request: Any,
+    model: ModelRef,
+    *,
+    max_tasks: int,
+    pack_bytes: int | None = None,
+) -> list[dict[str, Any]]:
+    """One JSON entry a task: ``label``, ``partitions`` (field values), ``bytes``, ``model``, ``tasks`` (entries in all).
+
+    Args:
+        request: see `parse_request`.
+        max_tasks: upper limit of entries; partitions are packed by size to stay within it.
+        pack_bytes: put small partitions together until a task has about this many bytes.
+
+    Raises:
+        InputError: a partition asked for is not there, or there is none.
+    """
+    if max_tasks < 1 or (pack_bytes is not None and pack_bytes < 1):
+        raise InputError(f"max_tasks={max_tasks} and pack_bytes={pack_bytes} must be at least 1")
+    partitions = sorted(dataset.require(request), key=lambda partition: sort_key(partition.values))
+    packs = _pack_small(partitions, pack_bytes) if pack_bytes else [[partition] for partition in partitions]
+    if len(packs) > max_tasks:
+        packs = _pack_evenly(partitions, max_tasks)
+    return [
+        {
+            "label": _label(pack),
+            "partitions": [partition.values for partition in pack],
+            "bytes": sum(partition.size for partition in pack),
+            "model": model.to_dict(),
+            "tasks": len(packs),
+        }
+        for pack in packs
+    ]
+
+
+def planned_partitions(plan: Sequence[dict[str, Any]]) -> list[Values]:
+    """Field values of every partition of a plan."""
+    return [values for entry in plan for values in entry["partitions"]]
+
+
+def _label(pack: Sequence[Partition]) -> str:
+    if len(pack) == 1:
+        return pack[0].key
+    return f"{pack[0].key} to {pack[-1].key} ({len(pack)} partitions)"
+
+
+def _pack_small(partitions: Sequence[Partition], pack_bytes: int) -> list[list[Partition]]:
+    """Neighbours together, as many as fit; a partition that is larger alone stays alone."""
+    packs: list[list[Partition]] = []
+    size = 0
+    for partition in partitions:
+        if packs and size + partition.size <= pack_bytes:
+            packs[-1].append(partition)
+            size += partition.size
+        else:
+            packs.append([partition])
+            size = partition.size
+    return packs
+
+
+def _pack_evenly(partitions: Sequence[Partition], tasks: int) -> list[list[Partition]]:
+    """At most `tasks` packs of like size: the biggest partition goes first, each to the lightest pack so far."""
+    import heapq
+
+    heap = [(0, number) for number in range(tasks)]
+    packs: list[list[Partition]] = [[] for _ in range(tasks)]
+    for partition in sorted(partitions, key=lambda partition: -partition.size):
+        size, number = heapq.heappop(heap)
+        packs[number].append(partition)
+        # A partition costs something even when it is empty, or all empty ones would land in one pack.
+        heapq.heappush(heap, (size + partition.size + 1, number))
+    ordered = [sorted(pack, key=lambda partition: sort_key(partition.values)) for pack in packs if pack]
+    return sorted(ordered, key=lambda pack: -sum(partition.size for partition in pack))

@@ -1,0 +1,1 @@
+"""Triggers, which run in the triggerer."""

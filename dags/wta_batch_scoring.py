@@ -1,0 +1,113 @@
+"""Train on one year of WTA matches, score many, audit, publish one file.
+
+Trigger it by hand to override the years, the training year, the model version, or where the result goes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, Param, task
+from wta_common import HOME, MODEL_URI, STAGING_URI, matches, recipe
+
+from airflow_batchscore.operators import (
+    CheckModelOperator,
+    CheckScoresOperator,
+    CombineOperator,
+    PlanPartitionsOperator,
+    ScorePartitionOperator,
+    TrainOperator,
+)
+from airflow_batchscore.sensors import PartitionSensor
+
+with DAG(
+    dag_id="wta_batch_scoring",
+    description="Train on a year of tennis matches, score 17, audit, publish",
+    schedule="@monthly",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
+    tags=["batchscore", "example"],
+    doc_md=__doc__,
+    params={
+        "years": Param(
+            "2000..2016",
+            type=["array", "string", "null"],
+            items={"type": "integer"},
+            title="Years to score",
+            description="A range such as 2000..2016, a list such as [2014, 2015], or empty for all there are",
+        ),
+        "train_year": Param(2015, type="integer", minimum=1900, maximum=2100, title="Year to train on"),
+        "model_version": Param(
+            None,
+            type=["null", "string"],
+            title="Model version",
+            description="Score with this version instead of training one",
+        ),
+        "force": Param(False, type="boolean", title="Score again", description="Also what is committed already"),
+        "output": Param(
+            f"{HOME}/predictions.parquet",
+            type="string",
+            minLength=1,
+            title="Output",
+            description="A .parquet or .csv file, or a folder to publish partition by partition",
+        ),
+    },
+):
+
+    @task.branch
+    def choose_model(params: dict[str, object]) -> str:
+        """A version named in the form is used as it is; otherwise one is trained."""
+        return "plan" if params["model_version"] else "train"
+
+    wait = PartitionSensor(
+        task_id="wait_for_matches",
+        dataset=matches,
+        partitions="{{ params.years }}",
+        poke_interval=30,
+        timeout=600,
+    )
+    train = TrainOperator(
+        task_id="train",
+        dataset=matches,
+        partitions="{{ params.train_year }}",
+        recipe=recipe,
+        estimator="sklearn.linear_model:LogisticRegression",
+        model_uri=MODEL_URI,
+        metrics=["accuracy", "roc_auc"],
+    )
+    check_model = CheckModelOperator(
+        task_id="check_model",
+        model=train.output,
+        require={"accuracy": ">=0.9"},
+        promote_to="champion",
+    )
+    plan = PlanPartitionsOperator(
+        task_id="plan",
+        dataset=matches,
+        partitions="{{ params.years }}",
+        model=(
+            "{{ '" + MODEL_URI + "/' ~ params.model_version if params.model_version "
+            "else ti.xcom_pull(task_ids='check_model')['model'] }}"
+        ),
+        trigger_rule="none_failed_min_one_success",
+    )
+    score = ScorePartitionOperator.partial(
+        task_id="score",
+        dataset=matches,
+        output_uri=STAGING_URI,
+        force="{{ params.force }}",
+    ).expand(partition=plan.output)
+    check_scores = CheckScoresOperator(task_id="check_scores", plan=plan.output, scores=score.output)
+    publish = CombineOperator(
+        task_id="publish",
+        plan=plan.output,
+        scores=check_scores.output,
+        output_uri="{{ params.output }}",
+    )
+
+    chosen = choose_model()
+    wait >> chosen >> [train, plan]
+    train >> check_model >> plan
+    check_scores >> publish

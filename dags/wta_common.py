@@ -1,0 +1,22 @@
+"""Places and recipe that the two WTA pipelines share, from the environment with local defaults."""
+
+from __future__ import annotations
+
+import os
+
+from airflow_batchscore import PartitionedDataset, Recipe
+
+#: Folder or S3 prefix of ``wta_matches_<year>.csv``, and where models and scores go.
+MATCHES = os.environ.get("WTA_MATCHES_DIR", "/tmp/wta/matches").rstrip("/")
+HOME = os.environ.get("WTA_HOME", "/tmp/wta").rstrip("/")
+
+MODEL_URI = f"{HOME}/models/wta"
+STAGING_URI = f"{HOME}/staging"
+
+matches = PartitionedDataset(f"{MATCHES}/wta_matches_{{year}}.csv")
+recipe = Recipe(
+    features="wta_recipe:features",
+    target="wta_recipe:favourite_won",
+    keys=["tourney_id", "match_num", "winner_id", "loser_id"],
+    columns=["winner_rank_points", "loser_rank_points"],
+)
