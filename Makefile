@@ -27,7 +27,7 @@ demo: setup  ## score 17 years of tennis matches through Airflow
 	$(BIN)/python scripts/demo.py
 
 up: setup  ## Airflow UI with the example DAGs
-	$(BIN)/python scripts/up.py
+	PORT=$(or $(PORT),8080) $(BIN)/python scripts/up.py
 
 lint: setup  ## ruff: rules, import bans, format
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param, task
-from wta_common import HOME, MODEL_URI, STAGING_URI, matches, recipe
+from wta_common import HOME, MODEL_URI, SCHEDULE, STAGING_URI, matches, recipe
 
 from airflow_batchscore.operators import (
     CheckModelOperator,
@@ -23,7 +23,7 @@ from airflow_batchscore.sensors import PartitionSensor
 with DAG(
     dag_id="wta_batch_scoring",
     description="Train on a year of tennis matches, score 17, audit, publish",
-    schedule="@monthly",
+    schedule=SCHEDULE,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
@@ -57,8 +57,9 @@ with DAG(
 ):
 
     @task.branch
-    def choose_model(params: dict[str, object]) -> str:
+    def choose_model(params: dict[str, object] | None = None) -> str:
         """A version named in the form is used as it is; otherwise one is trained."""
+        assert params is not None, "Airflow passes what stands in the context"
         return "plan" if params["model_version"] else "train"
 
     wait = PartitionSensor(
@@ -105,6 +106,7 @@ with DAG(
         plan=plan.output,
         scores=check_scores.output,
         output_uri="{{ params.output }}",
+        report_uri=f"{HOME}/report.html",
     )
 
     chosen = choose_model()

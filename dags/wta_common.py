@@ -13,6 +13,9 @@ HOME = os.environ.get("WTA_HOME", "/tmp/wta").rstrip("/")
 MODEL_URI = f"{HOME}/models/wta"
 STAGING_URI = f"{HOME}/staging"
 
+#: When `wta_batch_scoring` runs by itself; empty for never.
+SCHEDULE = os.environ.get("WTA_SCHEDULE", "@monthly") or None
+
 matches = PartitionedDataset(f"{MATCHES}/wta_matches_{{year}}.csv")
 recipe = Recipe(
     features="wta_recipe:features",

@@ -37,4 +37,4 @@ class Batch:
 
     @property
     def rows_read(self) -> int:
-        return self.table.num_rows + len(self.bad)
+        return int(self.table.num_rows) + len(self.bad)

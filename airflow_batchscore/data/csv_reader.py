@@ -15,7 +15,6 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
     import pyarrow.csv as pc
 
@@ -113,7 +112,9 @@ class CsvReader:
             raise InputError(f"{uri} cannot be read as CSV after row {start}: {error}") from error
         waiting += [(row.number - 2, row) for row in malformed]
         if waiting:
-            yield Batch(self._empty(), self._batch(self._empty(), [], [], 0)[0].positions, [_malformed_row(*i) for i in waiting])
+            yield Batch(
+                self._empty(), self._batch(self._empty(), [], [], 0)[0].positions, [_malformed_row(*i) for i in waiting]
+            )
 
     def _read_options(self, block_size: int, skip_rows: int = 0) -> pc.ReadOptions:
         import pyarrow.csv as pc

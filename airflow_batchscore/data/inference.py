@@ -66,7 +66,7 @@ def _schema(dataset: PartitionedDataset, source: Source, columns: Sequence[str] 
         if storage.is_store_error(error):
             raise
         raise InputError(f"{source.uri} cannot be read for training: {error}") from error
-    return table.schema
+    return list(table.schema)
 
 
 def _type_name(arrow: pa.DataType) -> str | None:

@@ -32,7 +32,7 @@ def parse_request(request: Any, fields: Sequence[str]) -> list[Values] | None:
         request = _parse_text(request)
     if request is None:
         return None
-    if isinstance(request, (str, int, float)) or isinstance(request, Mapping):
+    if isinstance(request, (str, int, float, Mapping)):
         request = [request]
     if not isinstance(request, Iterable):
         raise InputError(f"partitions={request!r} is neither a list, a range such as '2000..2016', nor JSON")

@@ -253,7 +253,8 @@ def _is_refusal(error: OSError) -> bool:
     """A 'no' that a retry cannot change, as opposed to a store that is down or slow."""
     text = str(error)
     return isinstance(error, PermissionError) or any(
-        word in text for word in ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH")
+        word in text
+        for word in ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH")
     )
 
 

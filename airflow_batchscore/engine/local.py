@@ -42,8 +42,8 @@ class LocalDask:
     Args:
         workers: blocks scored at the same time. ``"auto"``: the cores this process may use (cgroup quota and affinity),
             divided by the tasks that may run beside it.
-        processes: False scores in threads of the task's process, which start at once and share the model; True in worker
-            processes, for recipes that are pure Python.
+        processes: False scores in threads of the task's process, which start at once and share the model; True in
+            worker processes, for recipes that are pure Python.
         memory_limit: for processes, bytes (or ``"2GiB"``) above which a worker is restarted; ``"auto"`` divides the
             memory of the machine or cgroup like the cores.
     """
@@ -106,7 +106,7 @@ class _LocalSession:
                 {
                     "distributed.comm.timeouts.connect": _START_TIMEOUT,
                     "distributed.scheduler.allowed-failures": ALLOWED_WORKER_DEATHS,
-                    # Results are counts: nothing is worth spilling, and pausing would only hide a block that is too big.
+                    # Results are counts: nothing is worth spilling, and a pause would only hide a block too big.
                     "distributed.worker.memory.target": False,
                     "distributed.worker.memory.spill": False,
                     "distributed.worker.memory.pause": False,
@@ -192,7 +192,7 @@ def _quiet() -> Iterator[None]:
 def _spawnable() -> Iterator[None]:
     """Let this process spawn workers for the length of the block, whatever Airflow made of it."""
     import multiprocessing
-    from multiprocessing.process import AuthenticationString
+    from multiprocessing.process import AuthenticationString  # type: ignore[attr-defined]
 
     # Spawn imports __main__ again, and a Nanny does so whenever it restarts a worker: give it nothing to import.
     real_main = sys.modules["__main__"]

@@ -112,8 +112,8 @@ def read_manifest(ref: ModelRef) -> ModelManifest:
         raise ModelError(f"model {ref.uri} has no model.json: the version was deleted, or was never complete")
     if value.get("digest") != ref.digest:
         raise ModelError(
-            f"model {ref.uri}: model.json says digest {str(value.get('digest'))[:12]}, the run pinned {ref.digest[:12]}; "
-            "the artifact was changed during the run. Train a new version instead of changing one"
+            f"model {ref.uri}: model.json says digest {str(value.get('digest'))[:12]}, the run pinned "
+            f"{ref.digest[:12]}; the artifact was changed during the run. Train a new version instead of changing one"
         )
     return ModelManifest.from_dict(value, ref.uri)
 
@@ -159,8 +159,8 @@ def _load_verified(ref: ModelRef, manifest: ModelManifest) -> Any:
     found = hashlib.sha256(data).hexdigest()
     if found != ref.digest:
         raise ModelError(
-            f"model {ref.uri}: the bytes of {uri} have SHA-256 {found[:12]}, model.json says {ref.digest[:12]}. The file "
-            "was altered or damaged and was not loaded. Restore it, or train a new version"
+            f"model {ref.uri}: the bytes of {uri} have SHA-256 {found[:12]}, model.json says {ref.digest[:12]}. "
+            "The file was altered or damaged and was not loaded. Restore it, or train a new version"
         )
     _warn_of_versions(ref, manifest)
     with warnings.catch_warnings():
@@ -180,8 +180,8 @@ def _warn_of_versions(ref: ModelRef, manifest: ModelManifest) -> None:
     there, here = manifest.libraries.get("scikit-learn"), library_versions().get("scikit-learn")
     if there != here:
         log.warning(
-            "model %s was trained with scikit-learn %s, this worker has %s: predictions may differ. Install the version "
-            "it was trained with on the workers, or train it again",
+            "model %s was trained with scikit-learn %s, this worker has %s: predictions may differ. Install the "
+            "version it was trained with on the workers, or train it again",
             ref.uri,
             there,
             here,

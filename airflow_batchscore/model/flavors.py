@@ -10,9 +10,15 @@ from airflow_batchscore.errors import ModelError
 
 
 class Flavor(Protocol):
-    name: str
-    #: Suffix of the estimator's file.
-    suffix: str
+    """What a kind of model needs to become an artifact."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def suffix(self) -> str:
+        """Of the estimator's file."""
+        ...
 
     def dump(self, estimator: Any) -> bytes: ...
 

@@ -78,11 +78,8 @@ class FunctionRef:
 
 @cache
 def _load(ref: FunctionRef) -> Callable[..., Any]:
-    if ref.pickled is not None:
-        # Trusted as the estimator beside it is: both lie in an artifact whose digest was checked.
-        found = pickle.loads(base64.b64decode(ref.pickled))
-    else:
-        found = import_path(ref.path)
+    # Bytes are trusted as the artifact that they lie in.
+    found = pickle.loads(base64.b64decode(ref.pickled)) if ref.pickled is not None else import_path(ref.path)
     if not callable(found):
         raise RecipeError(f"{ref.path} is not a function")
     return found  # type: ignore[no-any-return]

@@ -24,4 +24,6 @@ def check_metrics(metrics: Mapping[str, float], require: Mapping[str, str], mode
         elif not _COMPARE[found[1]](metrics[name], float(found[2])):
             problems.append(f"{name} is {metrics[name]:.6g}, required {limit}")
     if problems:
-        raise GateError(f"model {model} does not pass: {'; '.join(problems)}. It was not promoted and nothing was scored")
+        raise GateError(
+            f"model {model} does not pass: {'; '.join(problems)}. It was not promoted and nothing was scored"
+        )

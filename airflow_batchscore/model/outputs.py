@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, get_args, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_batchscore.errors import ModelError
 

@@ -100,7 +100,9 @@ class Recipe:
         if isinstance(made, pd.Series):
             made = made.to_frame()
         if not isinstance(made, pd.DataFrame):
-            raise RecipeError(f"{self.features.path} returned {type(made).__name__}; a features function returns a DataFrame")
+            raise RecipeError(
+                f"{self.features.path} returned {type(made).__name__}; a features function returns a DataFrame"
+            )
         index = made.index
         in_order = len(index) <= len(frame) and pd.api.types.is_integer_dtype(index.dtype)
         if in_order and len(index):

@@ -161,8 +161,10 @@ def _make_estimator(estimator: Any) -> Any:
     """A fresh estimator from a factory's import path, a factory, or an unfitted estimator."""
     from sklearn.base import clone
 
-    if isinstance(estimator, str) or (callable(estimator) and not hasattr(estimator, "get_params")) or isinstance(
-        estimator, type
+    if (
+        isinstance(estimator, str)
+        or (callable(estimator) and not hasattr(estimator, "get_params"))
+        or isinstance(estimator, type)
     ):
         ref = FunctionRef.of(estimator)
         try:
@@ -204,8 +206,8 @@ def _read(job: TrainingJob, partitions: Sequence[Partition], types: Mapping[str,
                 if batch.bad:
                     row = batch.bad[0]
                     raise InputError(
-                        f"partition {partition.key}: {block.source.uri}, row {row.position}: {row.message}. Training takes "
-                        "whole files only: mend the row, or train on another partition"
+                        f"partition {partition.key}: {block.source.uri}, row {row.position}: {row.message}. "
+                        "Training takes whole files only: mend the row, or train on another partition"
                     )
                 tables.append(batch.table)
         if tables:
@@ -289,9 +291,7 @@ def _fit(estimator: Any, rows: _Rows, partitions: Sequence[Partition]) -> None:
         ) from error
 
 
-def _measure(
-    estimator: Any, rows: _Rows, metrics: Sequence[str | Callable[..., float]] | None
-) -> dict[str, float]:
+def _measure(estimator: Any, rows: _Rows, metrics: Sequence[str | Callable[..., float]] | None) -> dict[str, float]:
     from sklearn.base import is_classifier, is_regressor
     from sklearn.metrics import get_scorer
 

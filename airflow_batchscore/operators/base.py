@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
+    from airflow_batchscore.data.dataset import PartitionedDataset
+
 
 class BatchScoreOperator(BaseOperator):
     """An operator whose own errors fail the task at once, because a retry cannot mend them; all others retry."""
 
     ui_color = "#e2f0e9"
+    dataset: PartitionedDataset
 
     def execute(self, context: Context) -> Any:
         with failing_at_once():

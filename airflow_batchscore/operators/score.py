@@ -119,7 +119,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             method=self.method,
             keys=None if self.keys is None else tuple(self.keys),
             block_rows=int(self.block_rows or scoring.DEFAULT_BLOCK_ROWS),
-            limit=Limit.of(scoring.DEFAULT_QUARANTINE if self.quarantine is None else self.quarantine),
+            limit=scoring.DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
             allow_nan=self.allow_nan,
             allow_empty=self.allow_empty,
             token=str(context["dag_run"].run_id) if as_bool(self.force) else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_batchscore.connections import connect
@@ -20,12 +20,12 @@ def read_scores(scores: Any, conn_id: str | None) -> tuple[list[dict[str, Any]],
     """
     scores = as_mapping(scores)
     if isinstance(scores, Mapping):
-        scores = scores["scores"] if "scores" in scores else [scores]
-    if not isinstance(scores, Iterable) or isinstance(scores, str):
+        scores = scores.get("scores", [scores])
+    if not isinstance(scores, Sequence) or isinstance(scores, str):
         raise GateError(f"scores={scores!r}: give the output of ScorePartitionOperator or CheckScoresOperator")
     shorts: list[dict[str, Any]] = []
-    for item in scores:
-        shorts += item["manifests"] if "manifests" in item else [item]
+    for item in scores[:]:  # a slice of mapped XComs is one request, iterating them one an item
+        shorts += item.get("manifests", [item])
     if not shorts:
         raise GateError("no scoring task gave a manifest: see the logs of the scoring tasks")
     known_as = connect(shorts[0]["manifest"], conn_id)

@@ -25,6 +25,6 @@ def task_slots(operator: BaseOperator, mapped: int) -> int:
         conf.getint(section, key, fallback=mapped),
         operator.max_active_tis_per_dag,
         operator.max_active_tis_per_dagrun,
-        operator.dag.max_active_tasks if operator.has_dag() else None,
+        operator.dag.max_active_tasks,
     ]
     return max(1, min(limit for limit in limits if limit))

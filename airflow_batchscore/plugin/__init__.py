@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
@@ -20,5 +20,5 @@ class BatchscorePlugin(AirflowPlugin):
     """Adds the report's page to the API server."""
 
     name = "batchscore"
-    fastapi_apps: ClassVar[list[Any]] = [{"app": _app, "url_prefix": URL_PREFIX, "name": "batchscore"}]
-    operator_extra_links: ClassVar[list[Any]] = [RunReportLink()]
+    fastapi_apps = [{"app": _app, "url_prefix": URL_PREFIX, "name": "batchscore"}]
+    operator_extra_links = [RunReportLink()]

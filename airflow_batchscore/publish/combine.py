@@ -61,8 +61,8 @@ def _same_schema(manifests: Sequence[Manifest]) -> None:
     for manifest in manifests:
         if manifest.schema != first.schema:
             raise OutputError(
-                f"partition {manifest.key} has the columns {manifest.schema}, partition {first.key} has {first.schema}; "
-                "partitions of one output must have the same"
+                f"partition {manifest.key} has the columns {manifest.schema}, partition {first.key} has "
+                f"{first.schema}; partitions of one output must have the same"
             )
 
 
@@ -102,7 +102,9 @@ def _write_file(manifests: Sequence[Manifest], uri: str, conn_id: str | None) ->
     fields = _field_types(manifests)
     clash = sorted(set(fields) & set(manifests[0].schema))
     if clash:
-        raise OutputError(f"the partition fields {clash} are columns of the scores too; publish to a folder, or rename them")
+        raise OutputError(
+            f"the partition fields {clash} are columns of the scores too; publish to a folder, or rename them"
+        )
     stamp = _stamp(manifests)
     if uri.endswith(".parquet") and _is_published(uri, stamp, conn_id):
         log.info("%s holds these scores already: left as it is", uri)
@@ -133,7 +135,12 @@ def _write_folder(manifests: Sequence[Manifest], folder: str, conn_id: str | Non
                 path = files.enter_context(storage.atomic_file(uri, conn_id))
                 _write(path, _parts(manifest), stamp, as_csv=False)
     if unchanged:
-        log.info("%d of %d partitions in %s hold these scores already: left as they are", len(unchanged), len(manifests), folder)
+        log.info(
+            "%d of %d partitions in %s hold these scores already: left as they are",
+            len(unchanged),
+            len(manifests),
+            folder,
+        )
     return unchanged
 
 

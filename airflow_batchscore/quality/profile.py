@@ -33,8 +33,9 @@ def make_bins(frame: pd.DataFrame) -> Bins:
         if column.dtype.kind in "iuf":
             finite = column.to_numpy(dtype=float)
             finite = finite[np.isfinite(finite)]
-            edges = np.unique(np.quantile(finite, np.linspace(0, 1, BINS + 1)[1:-1])) if len(finite) else []
-            bins[str(name)] = {"edges": [float(edge) for edge in edges]}
+            inner = np.linspace(0, 1, BINS + 1)[1:-1]
+            edges = np.unique(np.quantile(finite, inner)) if len(finite) else finite
+            bins[str(name)] = {"edges": edges.tolist()}
         else:
             common = column.dropna().map(_label).value_counts().sort_index().nlargest(2 * BINS, keep="all")
             bins[str(name)] = {"values": [str(value) for value in common.index[: 2 * BINS]]}

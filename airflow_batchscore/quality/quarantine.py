@@ -70,8 +70,8 @@ def score_rows(
                 failed.append((start, error))
                 if len(failed) > limit:
                     raise ScoringError(
-                        f"more than {limit} rows fail, the last with {type(error).__name__}: {error}. If single rows are "
-                        "bad, raise quarantine=; if all are, the recipe or the model does not fit this data"
+                        f"more than {limit} rows fail, the last with {type(error).__name__}: {error}. If single "
+                        "rows are bad, raise quarantine=; if all are, the recipe or the model does not fit this data"
                     ) from error
             else:
                 middle = (start + stop) // 2

@@ -38,7 +38,9 @@ class Audit:
         """Raises GateError that lists every problem."""
         if self.problems:
             counts = ", ".join(f"{name} {value}" for name, value in self.account.to_dict().items())
-            raise GateError(f"not published, {len(self.problems)} problem(s): {'; '.join(self.problems)}. Seen: {counts}")
+            raise GateError(
+                f"not published, {len(self.problems)} problem(s): {'; '.join(self.problems)}. Seen: {counts}"
+            )
         return self
 
 
@@ -48,7 +50,9 @@ def read_manifests(uris: Iterable[str], conn_id: str | None) -> list[Manifest]:
     for uri in uris:
         manifest = Manifest.read(uri, conn_id)
         if manifest is None:
-            raise GateError(f"{uri} is gone: the partition is not committed any more; clear its scoring task to score it again")
+            raise GateError(
+                f"{uri} is gone: the partition is not committed any more; clear its scoring task to score it again"
+            )
         found.append(manifest)
     return sorted(found, key=lambda manifest: sort_key(manifest.partition))
 
@@ -126,8 +130,8 @@ def _check_parts(manifest: Manifest) -> list[str]:
         uri = storage.join(manifest.folder, block.part)
         if sizes.get(uri) != block.bytes:
             problems.append(
-                f"partition {manifest.key}: {uri} has {sizes.get(uri, 'no')} bytes, the manifest says {block.bytes}; score "
-                "it again with force"
+                f"partition {manifest.key}: {uri} has {sizes.get(uri, 'no')} bytes, the manifest says "
+                f"{block.bytes}; score it again with force"
             )
             continue
         fs, path = storage.filesystem(uri, manifest.conn_id)
@@ -152,10 +156,11 @@ def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) 
         for manifest in manifests
         if manifest.account.rows_quarantined
     ]
-    return [
+    problem = (
         f"{account.rows_quarantined} rows are in quarantine, {limit.value} allowed: {', '.join(where[:10])}. Look at "
         "`message` and `raw` there, mend the data or the recipe and run again, or raise max_quarantined"
-    ]
+    )
+    return [problem]
 
 
 def _drifts(manifests: Sequence[Manifest]) -> dict[str, float]:
@@ -169,4 +174,3 @@ def partition_drift(manifest: Manifest) -> dict[str, float]:
     features, predictions = manifest.profiles()
     outputs = reference["outputs"].get(manifest.method, {"counts": {}})
     return drift(reference["features"]["counts"], features) | drift(outputs["counts"], predictions)
-

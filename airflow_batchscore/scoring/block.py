@@ -136,9 +136,7 @@ def _score_block(job: BlockJob, block: Block) -> BlockResult:
                 _check_limit(job, bad, account)
             assert writer is not None, "a reader yields at least one batch"
             account.check(f"partition {partition_key(job.partition)}, {block.name}")
-            result = BlockResult(
-                block.index, job.part_name(block.index), None, 0, account, features, predictions
-            )
+            result = BlockResult(block.index, job.part_name(block.index), None, 0, account, features, predictions)
             if bad:
                 result = replace(result, quarantine=_write_quarantine(job, block, bad))
             writer.add_key_value_metadata({_FOOTER_KEY: json.dumps(result.to_dict()).encode()})
@@ -235,8 +233,8 @@ def _score_frame(job: BlockJob, model: LoadedModel, frame: pd.DataFrame) -> _Sco
         if not job.allow_nan and array.dtype.kind == "f" and not np.isfinite(array).all():
             count = int((~np.isfinite(array)).sum())
             raise ScoringError(
-                f"{count} of {len(array)} predictions are NaN or infinite; mend the recipe or the model, or accept them "
-                "with allow_nan=True"
+                f"{count} of {len(array)} predictions are NaN or infinite; mend the recipe or the model, or "
+                "accept them with allow_nan=True"
             )
     return _Scored(rows, columns, profile.count(inputs, bins))
 
@@ -253,7 +251,9 @@ def _as_column(columns: dict[str, np.ndarray], field: pa.Field) -> pa.Array:
 
 
 def _bad_row(batch: Batch, row: int, error: Exception) -> BadRow:
-    raw = {name: None if value is None else str(value) for name, value in batch.table.slice(row, 1).to_pylist()[0].items()}
+    raw = {
+        name: None if value is None else str(value) for name, value in batch.table.slice(row, 1).to_pylist()[0].items()
+    }
     return BadRow(int(batch.positions[row]), type(error).__name__, str(error)[:2000], raw)
 
 
@@ -261,9 +261,9 @@ def _check_limit(job: BlockJob, bad: Sequence[BadRow], account: Account) -> None
     if not job.limit.allows(len(bad), account.rows_read):
         row = bad[-1]
         raise ScoringError(
-            f"{len(bad)} of {account.rows_read} rows cannot be scored, more than quarantine={job.limit.value} allows; row "
-            f"{row.position} for one: {row.error}: {row.message}. Mend the data or the recipe; if the recipe does not need "
-            "that column, name those it needs in Recipe(columns=[...])"
+            f"{len(bad)} of {account.rows_read} rows cannot be scored, more than quarantine={job.limit.value} "
+            f"allows; row {row.position} for one: {row.error}: {row.message}. Mend the data or the recipe; if the "
+            "recipe does not need that column, name those it needs in Recipe(columns=[...])"
         )
 
 

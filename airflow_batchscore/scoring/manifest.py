@@ -129,10 +129,18 @@ class Manifest:
         try:
             blocks = [BlockResult.from_dict(block) for block in value["blocks"]]
             manifest = cls(
-                **{**value, "uri": uri, "conn_id": conn_id, "blocks": blocks, "account": Account.from_dict(value["account"])}
+                **{
+                    **value,
+                    "uri": uri,
+                    "conn_id": conn_id,
+                    "blocks": blocks,
+                    "account": Account.from_dict(value["account"]),
+                }
             )
         except (KeyError, TypeError) as error:
-            raise InputError(f"{uri} is not a whole manifest ({error}); score the partition again with force") from error
+            raise InputError(
+                f"{uri} is not a whole manifest ({error}); score the partition again with force"
+            ) from error
         total = sum((block.account for block in blocks), Account())
         if total != manifest.account:
             raise InputError(f"{uri}: the blocks' counts do not add up to the partition's; the file was altered")

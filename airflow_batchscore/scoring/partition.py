@@ -1,7 +1,7 @@
 """Score one partition: find what is done, score the missing blocks, check the account, commit.
 
-Below ``<output_uri>/<partition>/<identity>/`` lie the layout (``blocks-*.json``, written first), a part a block, and the
-manifest, written last. A retry uses the layout it finds and scores the blocks whose part is not there.
+Below ``<output_uri>/<partition>/<identity>/`` lie the layout (``blocks-*.json``, written first), a part a block, and
+the manifest, written last. A retry uses the layout it finds and scores the blocks whose part is not there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from airflow_batchscore.data.blocks import Block, BoundaryError, cut, layout_fro
 from airflow_batchscore.data.dataset import Fingerprint, Partition, PartitionedDataset
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine, Session
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest
 from airflow_batchscore.model.outputs import METHODS
@@ -31,12 +31,11 @@ from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.block import BlockJob, columns_to_read, read_result, score_block
 from airflow_batchscore.scoring.identity import score_identity
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
-from airflow_batchscore.errors import ModelError
 
 log = logging.getLogger(__name__)
 
 DEFAULT_BLOCK_ROWS = 250_000
-DEFAULT_QUARANTINE = 1000
+DEFAULT_LIMIT = Limit(1000)
 
 #: Called after each block with (blocks done, blocks in all, account so far).
 Progress = Callable[[int, int, Account], None]
@@ -56,7 +55,7 @@ class ScoringJob:
     method: str = "predict"
     keys: tuple[str, ...] | None = None
     block_rows: int = DEFAULT_BLOCK_ROWS
-    limit: Limit = Limit(DEFAULT_QUARANTINE)
+    limit: Limit = DEFAULT_LIMIT
     allow_nan: bool = False
     allow_empty: bool = False
     token: str | None = None
@@ -86,8 +85,8 @@ def score_partitions(
 def _warn_of_recipe(job: ScoringJob, model: ModelManifest) -> None:
     if model.recipe.digest != model.recipe_digest:
         log.warning(
-            "the recipe's code (%r) has changed since model %s was trained with it; train it again if the change alters "
-            "the features",
+            "the recipe's code (%r) has changed since model %s was trained with it; train it again if the change "
+            "alters the features",
             model.recipe,
             job.model.uri,
         )
@@ -131,8 +130,8 @@ def _score_partition(
     if account.rows_read == 0 and not job.allow_empty:
         files = ", ".join(file.uri for file in partition.files)
         raise InputError(
-            f"partition {key}: {files} holds a header but no rows. Nothing was committed; if a partition without rows is "
-            "right, set allow_empty=True"
+            f"partition {key}: {files} holds a header but no rows. Nothing was committed; if a partition without "
+            "rows is right, set allow_empty=True"
         )
     manifest = Manifest(
         uri=manifest_uri,
@@ -237,8 +236,8 @@ def _unchanged(dataset: PartitionedDataset, values: Values, fingerprint: Fingerp
     if now != fingerprint:
         changed = sorted({file[0] for file in set(now.files) ^ set(fingerprint.files)})
         raise InputError(
-            f"partition {partition_key(values)}: {', '.join(changed)} changed while it was scored. Nothing was committed; "
-            "run the task again when the file is complete"
+            f"partition {partition_key(values)}: {', '.join(changed)} changed while it was scored. Nothing was "
+            "committed; run the task again when the file is complete"
         )
 
 

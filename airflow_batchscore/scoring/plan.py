@@ -19,7 +19,7 @@ def make_plan(
     max_tasks: int,
     pack_bytes: int | None = None,
 ) -> list[dict[str, Any]]:
-    """One JSON entry a task: ``label``, ``partitions`` (field values), ``bytes``, ``model``, ``tasks`` (entries in all).
+    """One JSON entry a task: ``label``, ``partitions`` (field values), ``bytes``, ``model``, ``tasks`` (entries).
 
     Args:
         request: see `parse_request`.

@@ -25,8 +25,8 @@ class PartitionSensor(BaseSensorOperator):
     Args:
         dataset: where the data will lie.
         partitions: what to wait for: a list, ``"2000..2016"``, JSON text; None waits for any partition. Templated.
-        deferrable: wait in the triggerer, which holds no worker slot; False looks from a worker (``mode`` is ``poke`` or
-            ``reschedule`` then).
+        deferrable: wait in the triggerer, which holds no worker slot; False looks from a worker (``mode`` is then
+            ``poke`` or ``reschedule``).
         stable_for: seconds for which no file of a partition may have changed, for uploads that grow in place.
             Held against the files' modification times, so the clocks must agree. Templated.
 
@@ -72,7 +72,7 @@ class PartitionSensor(BaseSensorOperator):
         self.log.info(seen.describe())
         return PokeReturnValue(seen.ready, seen.to_dict() if seen.ready else None)
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:  # noqa: RET503 - defer raises
         if not self.deferrable:
             return super().execute(context)
         from airflow_batchscore.triggers.partition import PartitionTrigger

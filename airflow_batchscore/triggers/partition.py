@@ -11,8 +11,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 
 class PartitionTrigger(BaseTrigger):
-    """Looks every `poke_interval` seconds until the partitions are ready, `deadline` (seconds since 1970) has passed, or
-    storage has not answered three times in a row.
+    """Looks every `poke_interval` seconds until the partitions are ready, `deadline` (seconds since 1970) has passed,
+    or storage has not answered three times in a row.
 
     Events: ``{"status": "ready", "found": ...}``, ``{"status": "timeout" | "error", "message": ...}``.
     """
