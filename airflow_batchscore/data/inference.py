@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.blocks import Source, cut
+from airflow_batchscore.data.blocks import Source, cut, require_columns
 from airflow_batchscore.data.csv_reader import NULL_VALUES
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.errors import InputError
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 
 def infer_types(
-    dataset: PartitionedDataset, partitions: Sequence[Partition], columns: Sequence[str] | None
+    dataset: PartitionedDataset,
+    partitions: Sequence[Partition],
+    columns: Sequence[str] | None,
+    required: Sequence[str] = (),
 ) -> dict[str, str | None]:
-    """Type names of `columns` (all when None) over all files of `partitions`.
+    """Type names of `columns` (all when None) over all files of `partitions`, each of which must have `required`.
 
     Columns that mix numbers and text, or hold nothing, are text. A Parquet type with no name here (timestamp, list,
     decimal) is None: taken as the file has it.
@@ -27,6 +30,7 @@ def infer_types(
     for partition in partitions:
         sources = {block.source.uri: block.source for block in cut(dataset, partition, block_rows=1 << 30)}
         for source in sources.values():
+            require_columns(source, required, partition_key=partition.key)
             for field in _schema(dataset, source, columns):
                 found.setdefault(field.name, set()).add(_type_name(field.type))
     declared = dataset.read_options.get("column_types", {})

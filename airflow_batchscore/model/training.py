@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.blocks import cut, read, require_columns
 from airflow_batchscore.data.dataset import Fingerprint, Partition, PartitionedDataset
 from airflow_batchscore.data.inference import infer_types, reading_types
-from airflow_batchscore.errors import InputError, ModelError, RecipeError
+from airflow_batchscore.errors import ModelError, RecipeError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest, Signature
 from airflow_batchscore.model.flavors import flavor as find_flavor
@@ -26,6 +25,7 @@ from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.outputs import METHODS, output_columns
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.model.training_rows import Rows, columns_to_read, read_rows, required_columns, split
 from airflow_batchscore.quality import profile
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TRAINING_BLOCK_ROWS = 1_000_000
 _PROFILE_ROWS = 50_000
 
 
@@ -76,15 +75,6 @@ class TrainedModel:
         }
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Features and labels of some partitions."""
-
-    features: pd.DataFrame
-    labels: pd.Series | None
-    read: int = field(default=0)
-
-
 def train(job: TrainingJob) -> TrainedModel:
     """Fit, measure, save.
 
@@ -103,11 +93,11 @@ def train(job: TrainingJob) -> TrainedModel:
         manifest = ModelManifest.from_dict(there, ref_uri)
         return TrainedModel(ModelRef(ref_uri, manifest.digest, job.conn_id), manifest, reused=True)
 
-    wanted = _columns_to_read(job.recipe)
-    raw = infer_types(job.dataset, partitions, wanted)
+    wanted = columns_to_read(job.recipe)
+    raw = infer_types(job.dataset, partitions, wanted, required_columns(job.recipe))
     types = reading_types(job.dataset, raw, raw, job.recipe.keys)
-    rows = _read(job, partitions, types)
-    train_rows, test_rows, measured_on = _split(job, rows, types)
+    rows = read_rows(job.dataset, job.recipe, partitions, types)
+    train_rows, test_rows, measured_on = split(job.dataset, job.recipe, job.holdout, rows, types)
     _fit(estimator, train_rows, partitions)
     data, digest = artifact.serialise(estimator, job.flavor)
     kind = find_flavor(job.flavor)
@@ -185,99 +175,7 @@ def _describe(given: Any, estimator: Any) -> str:
     return f"{factory} {kind.__module__}:{kind.__qualname__} {json.dumps(parameters, sort_keys=True, default=repr)}"
 
 
-def _columns_to_read(recipe: Recipe) -> list[str] | None:
-    """None for all: a target function may look at any column."""
-    if recipe.columns is None or recipe.target is not None:
-        return None
-    label = [recipe.target_column] if recipe.target_column else []
-    return list(dict.fromkeys([*recipe.columns, *recipe.keys, *label]))
-
-
-def _read(job: TrainingJob, partitions: Sequence[Partition], types: Mapping[str, str | None]) -> _Rows:
-    import pandas as pd
-    import pyarrow as pa
-
-    frames = []
-    for partition in partitions:
-        tables = []
-        for block in cut(job.dataset, partition, block_rows=_TRAINING_BLOCK_ROWS, stream=_all_uris(partition)):
-            require_columns(block.source, list(types), partition_key=partition.key)
-            for batch in read(job.dataset, block, types):
-                if batch.bad:
-                    row = batch.bad[0]
-                    raise InputError(
-                        f"partition {partition.key}: {block.source.uri}, row {row.position}: {row.message}. "
-                        "Training takes whole files only: mend the row, or train on another partition"
-                    )
-                tables.append(batch.table)
-        if tables:
-            frames.append(pa.concat_tables(tables).to_pandas())
-    keys = ", ".join(partition.key for partition in partitions)
-    if not frames or not sum(map(len, frames)):
-        raise InputError(f"partition {keys}: no rows to train on, the files hold a header only")
-    raw = pd.concat(frames, ignore_index=True)
-    rows = _apply(job.recipe, raw)
-    if rows.features.empty:
-        raise RecipeError(f"partition {keys}: the recipe skipped all {len(raw)} rows, there is nothing to train on")
-    return rows
-
-
-def _all_uris(partition: Partition) -> list[str]:
-    return [file.uri for file in partition.files]
-
-
-def _apply(recipe: Recipe, raw: pd.DataFrame) -> _Rows:
-    try:
-        if recipe.features is not None:
-            features = recipe.apply(raw)
-        elif recipe.columns is not None:
-            features = raw[list(recipe.columns)]
-        else:
-            numbers = raw.select_dtypes(["number", "bool"])
-            features = numbers[[name for name in numbers if name not in (*recipe.keys, recipe.target_column)]]
-        labels = raw[recipe.target_column] if recipe.target_column else None
-        if recipe.target is not None:
-            labels = recipe.target.load()(raw)
-    except RecipeError:
-        raise
-    except Exception as error:
-        raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}") from error
-    if labels is not None:
-        labels = labels.reindex(features.index)
-        known = labels.notna()
-        features, labels = features[known], labels[known].infer_objects()
-    return _Rows(features, labels, read=len(raw))
-
-
-def _split(job: TrainingJob, rows: _Rows, types: Mapping[str, str | None]) -> tuple[_Rows, _Rows, str]:
-    """Rows to fit on, rows to measure on, and how to call the latter."""
-    share = _as_share(job.holdout)
-    if job.holdout in (None, ""):
-        return rows, rows, "training rows"
-    if share is None:
-        partitions = job.dataset.require(job.holdout)
-        keys = ", ".join(partition.key for partition in partitions)
-        return rows, _read(job, partitions, types), f"held-out {keys}"
-    from sklearn.model_selection import train_test_split
-
-    fit, test = train_test_split(rows.features.index, test_size=share, random_state=0)
-
-    def take(index: pd.Index) -> _Rows:
-        index = index.sort_values()
-        return _Rows(rows.features.loc[index], rows.labels.loc[index] if rows.labels is not None else None, rows.read)
-
-    return take(fit), take(test), f"held-out {share:.0%} of the rows"
-
-
-def _as_share(holdout: Any) -> float | None:
-    try:
-        share = float(holdout)
-    except (TypeError, ValueError):
-        return None
-    return share if 0 < share < 1 else None
-
-
-def _fit(estimator: Any, rows: _Rows, partitions: Sequence[Partition]) -> None:
+def _fit(estimator: Any, rows: Rows, partitions: Sequence[Partition]) -> None:
     try:
         if rows.labels is None:
             estimator.fit(rows.features)
@@ -291,7 +189,7 @@ def _fit(estimator: Any, rows: _Rows, partitions: Sequence[Partition]) -> None:
         ) from error
 
 
-def _measure(estimator: Any, rows: _Rows, metrics: Sequence[str | Callable[..., float]] | None) -> dict[str, float]:
+def _measure(estimator: Any, rows: Rows, metrics: Sequence[str | Callable[..., float]] | None) -> dict[str, float]:
     from sklearn.base import is_classifier, is_regressor
     from sklearn.metrics import get_scorer
 

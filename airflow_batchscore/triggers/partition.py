@@ -28,7 +28,7 @@ class PartitionTrigger(BaseTrigger):
         poke_interval: float,
         deadline: float,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dataset = dataset
         self.partitions = partitions
         self.stable_for = stable_for

@@ -1,0 +1,133 @@
+"""The rows a model is trained and measured on. Read as scoring reads them, so that both see the same types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.data.blocks import cut, read, require_columns
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.errors import InputError, RecipeError
+from airflow_batchscore.model.recipe import Recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BLOCK_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features and labels of some partitions."""
+
+    features: pd.DataFrame
+    labels: pd.Series | None
+    read: int = field(default=0)
+
+
+def columns_to_read(recipe: Recipe) -> list[str] | None:
+    """None for all: a target function may look at any column."""
+    if recipe.columns is None or recipe.target is not None:
+        return None
+    label = [recipe.target_column] if recipe.target_column else []
+    return list(dict.fromkeys([*recipe.columns, *recipe.keys, *label]))
+
+
+def required_columns(recipe: Recipe) -> list[str]:
+    """Columns that every training file must have."""
+    return [*(recipe.columns or ()), *([recipe.target_column] if recipe.target_column else ())]
+
+
+def read_rows(
+    dataset: PartitionedDataset, recipe: Recipe, partitions: Sequence[Partition], types: Mapping[str, str | None]
+) -> Rows:
+    """Features and labels of whole partitions.
+
+    Raises:
+        InputError: a row cannot be parsed, or there is none.
+        RecipeError: the recipe fails, or skips every row.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    frames = []
+    for partition in partitions:
+        tables = []
+        for block in cut(dataset, partition, block_rows=_BLOCK_ROWS, stream=_all_uris(partition)):
+            require_columns(block.source, list(types), partition_key=partition.key)
+            for batch in read(dataset, block, types):
+                if batch.bad:
+                    row = batch.bad[0]
+                    raise InputError(
+                        f"partition {partition.key}: {block.source.uri}, row {row.position}: {row.message}. "
+                        "Training takes whole files only: mend the row, or train on another partition"
+                    )
+                tables.append(batch.table)
+        if tables:
+            frames.append(pa.concat_tables(tables).to_pandas())
+    keys = ", ".join(partition.key for partition in partitions)
+    if not frames or not sum(map(len, frames)):
+        raise InputError(f"partition {keys}: no rows to train on, the files hold a header only")
+    raw = pd.concat(frames, ignore_index=True)
+    rows = _apply(recipe, raw)
+    if rows.features.empty:
+        raise RecipeError(f"partition {keys}: the recipe skipped all {len(raw)} rows, there is nothing to train on")
+    return rows
+
+
+def _all_uris(partition: Partition) -> list[str]:
+    return [file.uri for file in partition.files]
+
+
+def _apply(recipe: Recipe, raw: pd.DataFrame) -> Rows:
+    try:
+        if recipe.features is not None:
+            features = recipe.apply(raw)
+        elif recipe.columns is not None:
+            features = raw[list(recipe.columns)]
+        else:
+            numbers = raw.select_dtypes(["number", "bool"])
+            features = numbers[[name for name in numbers if name not in (*recipe.keys, recipe.target_column)]]
+        labels = raw[recipe.target_column] if recipe.target_column else None
+        if recipe.target is not None:
+            labels = recipe.target.load()(raw)
+    except RecipeError:
+        raise
+    except Exception as error:
+        raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}") from error
+    if labels is not None:
+        labels = labels.reindex(features.index)
+        known = labels.notna()
+        features, labels = features[known], labels[known].infer_objects()
+    return Rows(features, labels, read=len(raw))
+
+
+def split(
+    dataset: PartitionedDataset, recipe: Recipe, holdout: Any, rows: Rows, types: Mapping[str, str | None]
+) -> tuple[Rows, Rows, str]:
+    """Rows to fit on, rows to measure on, and how to call the latter."""
+    share = _as_share(holdout)
+    if holdout in (None, ""):
+        return rows, rows, "training rows"
+    if share is None:
+        partitions = dataset.require(holdout)
+        keys = ", ".join(partition.key for partition in partitions)
+        return rows, read_rows(dataset, recipe, partitions, types), f"held-out {keys}"
+    from sklearn.model_selection import train_test_split
+
+    fit, test = train_test_split(rows.features.index, test_size=share, random_state=0)
+
+    def take(index: pd.Index) -> Rows:
+        index = index.sort_values()
+        return Rows(rows.features.loc[index], rows.labels.loc[index] if rows.labels is not None else None, rows.read)
+
+    return take(fit), take(test), f"held-out {share:.0%} of the rows"
+
+
+def _as_share(holdout: Any) -> float | None:
+    try:
+        share = float(holdout)
+    except (TypeError, ValueError):
+        return None
+    return share if 0 < share < 1 else None

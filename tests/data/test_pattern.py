@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_batchscore.data.pattern import UriPattern, listing_root, partition_key, sort_key
+from airflow_batchscore.errors import InputError
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("template", "uri", "values"),
+    [
+        ("/d/m_{year}.csv", "/d/m_2015.csv", {"year": "2015"}),
+        ("/d/m_{year}.csv", "/d/m_2015.csv.bak", None),
+        ("/d/m_{year}.csv", "/d/x/m_2015.csv", None),
+        ("s3://b/{device}/{sensor}/r_*.csv", "s3://b/7/t 1/r_9.csv", {"device": "7", "sensor": "t 1"}),
+        ("/d/year={year}/", "/d/year=2015/a/b.parquet", {"year": "2015"}),
+        ("/d/year={year}/", "/d/year=2015/_SUCCESS", None),
+        ("/d/year={year}/", "/d/year=2015/a/.hidden", None),
+        ("/d/{y}/m_{y}.csv", "/d/1/m_1.csv", {"y": "1"}),
+        ("/d/{y}/m_{y}.csv", "/d/1/m_2.csv", None),
+        ("/d/a+b({y}).csv", "/d/a+b(1).csv", {"y": "1"}),
+    ],
+)
+def test_matches_exactly_the_files_of_the_template(template: str, uri: str, values: dict[str, str] | None) -> None:
+    assert UriPattern(template).match(uri) == values
+
+
+@pytest.mark.parametrize("template", ["/d/{}.csv", "/d/{0}.csv", "/d/{a.b}.csv", "/d/{y:04d}.csv", "/d/{y", "/d/y}"])
+def test_refuses_what_is_not_a_plain_field(template: str) -> None:
+    with pytest.raises(InputError, match="uri"):
+        UriPattern(template).fields  # noqa: B018 - the property parses
+
+
+@pytest.mark.parametrize(
+    ("uri", "root"),
+    [
+        ("s3://b/m_{year}.csv", ("s3://b", False)),
+        ("s3://b/year={year}/", ("s3://b", True)),
+        ("s3://b/year=2015/", ("s3://b/year=2015", True)),
+        ("/d/{a}/{b}.csv", ("/d", True)),
+        ("/d/1/x_*.csv", ("/d/1", False)),
+    ],
+)
+def test_lists_as_little_as_the_template_allows(uri: str, root: tuple[str, bool]) -> None:
+    assert listing_root(uri) == root
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [("2015", "p=2015"), ("a/b", "p=a%2Fb"), ("..", "p=%2E%2E"), ("<script>", "p=%3Cscript%3E"), ("a b", "p=a b")],
+)
+def test_a_key_is_one_safe_path_segment_a_field(value: str, key: str) -> None:
+    assert partition_key({"p": value}) == key
+
+
+def test_numbers_sort_by_size_and_before_text() -> None:
+    values = [{"p": v} for v in ("10", "x", "9", "a")]
+    assert [v["p"] for v in sorted(values, key=sort_key)] == ["9", "10", "a", "x"]

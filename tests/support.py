@@ -1,0 +1,177 @@
+"""What tests of several rooms use: real files, real servers, a plain pandas answer to compare with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Airflow reads these when it is first imported, which collection can do.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="batchscore-airflow-")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")
+os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
+
+KEYS = ["tourney_id", "match_num", "winner_id", "loser_id"]
+
+
+@dataclass(frozen=True)
+class Wta:
+    """A folder of ``wta_matches_<year>.csv``, 2000 to 2016."""
+
+    folder: Path
+    real: bool
+
+    @property
+    def uri(self) -> str:
+        return f"{self.folder}/wta_matches_{{year}}.csv"
+
+    def plain_predictions(self, years: Sequence[int] = range(2000, 2017), train_year: int = 2015) -> Any:
+        """The pipeline in ten lines of pandas, without this package."""
+        import pandas as pd
+        from sklearn.linear_model import LogisticRegression
+
+        def read(year: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+            raw = pd.read_csv(self.folder / f"wta_matches_{year}.csv")
+            lead = (raw["winner_rank_points"] - raw["loser_rank_points"]).dropna().to_frame("rank_points_lead")
+            return raw.loc[lead.index], lead
+
+        lead = read(train_year)[1]
+        model = LogisticRegression().fit(lead, lead["rank_points_lead"] > 0)
+        scored = [(year, *read(year)) for year in years]
+        frames = [raw[KEYS].assign(year=year, prediction=model.predict(lead)) for year, raw, lead in scored]
+        return pd.concat(frames, ignore_index=True)[["year", *KEYS, "prediction"]]
+
+
+def wta_recipe() -> Any:
+    from airflow_batchscore import Recipe
+
+    return Recipe(
+        features="wta_recipe:features",
+        target="wta_recipe:favourite_won",
+        keys=KEYS,
+        columns=["winner_rank_points", "loser_rank_points"],
+    )
+
+
+def write_csv(path: Path, rows: Sequence[Sequence[object]], header: Sequence[str] = ("id", "a", "b", "label")) -> Path:
+    """Rows as given: a cell is written as it stands, so that a test can break it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [",".join(map(str, row)) for row in [header, *rows]]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def good_rows(count: int, offset: int = 0) -> list[tuple[int, float, int, int]]:
+    """`id`, two features and a label that a linear model can learn."""
+    return [(offset + n, (n % 17) / 4, n % 7, int((n % 17) / 4 > n % 7)) for n in range(count)]
+
+
+@dataclass
+class Small:
+    """A small data set ``part_<p>.csv`` with a model trained on partition 0, to score in the tests' own process."""
+
+    folder: Path
+    model: Any
+    recipe: Any
+
+    @property
+    def dataset(self) -> Any:
+        from airflow_batchscore import PartitionedDataset
+
+        return PartitionedDataset(f"{self.folder}/part_{{p}}.csv")
+
+    def add(self, partition: int | str, rows: Sequence[Sequence[object]], **header: Any) -> Path:
+        return write_csv(self.folder / f"part_{partition}.csv", rows, **header)
+
+    def job(self, **options: Any) -> Any:
+        from airflow_batchscore.scoring.partition import ScoringJob
+
+        return ScoringJob(
+            **{"dataset": self.dataset, "model": self.model, "output_uri": f"{self.folder}/staged", **options}
+        )
+
+    def score(self, *partitions: int | str, **options: Any) -> list[tuple[Any, bool]]:
+        from airflow_batchscore import LocalDask
+        from airflow_batchscore.scoring.partition import score_partitions
+
+        engine = options.pop("engine", LocalDask(workers=2))
+        return score_partitions(self.job(**options), [{"p": str(p)} for p in partitions], engine)
+
+
+def small(folder: Path, **recipe: Any) -> Small:
+    """Train on partition 0 of a data set in `folder`."""
+    from airflow_batchscore import PartitionedDataset, Recipe
+    from airflow_batchscore.model.training import TrainingJob, train
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(folder / "part_0.csv", good_rows(200))
+    made = Recipe(**{"target": "label", "keys": ["id"], "columns": ["a", "b"], **recipe})
+    dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv")
+    job = TrainingJob(dataset, [0], made, "sklearn.linear_model:LogisticRegression", f"{folder}/model")
+    return Small(folder, train(job).ref, made)
+
+
+def scores(manifest: Any) -> Any:
+    """The scores of a committed partition, in order."""
+    import pandas as pd
+
+    return pd.concat(
+        [pd.read_parquet(f"{manifest.folder}/{block.part}") for block in manifest.blocks], ignore_index=True
+    )
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """A moto S3 server in a process of its own."""
+    import boto3
+    from stack import free_port
+
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=1).status == 200, 60)
+        s3_client(endpoint).create_bucket(Bucket="tennis")
+        yield endpoint
+    finally:
+        process.terminate()
+        process.wait(20)
+    del boto3
+
+
+def s3_client(endpoint: str) -> Any:
+    import boto3
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test-key",
+        aws_secret_access_key="test-secret",
+    )
+
+
+def wait_for(condition: Any, seconds: float) -> None:
+    """Until `condition()` is true; an OSError counts as not yet."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        if time.monotonic() > end:
+            raise TimeoutError(f"not so after {seconds} s")
+        time.sleep(0.1)
