@@ -33,8 +33,8 @@ def test_reads_types_nulls_quotes_and_a_last_line_without_end(reader: CsvReader)
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b"7,zz,x,", "column 'b': expected a double, found 'zz'"),
-        (b"7.5,1,x,", "column 'a': expected a int64, found '7.5'"),
+        (b"7,zz,x,", "column 'b': expected a number, found 'zz'"),
+        (b"7.5,1,x,", "column 'a': expected a whole number, found '7.5'"),
         (b"7,1,\xff\xfe,", "column 'c': expected UTF-8 text"),
         (b"7,1,x,,more", "expected 4 fields, found 5"),
         (b"7,1", "expected 4 fields, found 2"),
@@ -78,7 +78,9 @@ def test_a_stream_gives_the_rows_and_positions_of_a_chunk(
 
 
 def test_options_change_delimiter_quote_and_nulls() -> None:
-    reader = CsvReader(("a", "c"), {"a": "float64", "c": "string"}, {"delimiter": ";", "quotechar": "'", "null_values": ["-"]})
+    reader = CsvReader(
+        ("a", "c"), {"a": "float64", "c": "string"}, {"delimiter": ";", "quotechar": "'", "null_values": ["-"]}
+    )
     assert reader.read_chunk(b"1;'x;y'\n-;NA\n").table.to_pylist() == [{"a": 1.0, "c": "x;y"}, {"a": None, "c": "NA"}]
 
 

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from support import s3_client
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.errors import InputError, OutputError
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    uri = str(tmp_path / "new" / "x.json")
+    storage.write_json(uri, {"a": 1})
+    assert storage.read_json(uri) == {"a": 1}
+    with pytest.raises(RuntimeError), storage.atomic_file(uri) as path:
+        path.write_text("half")
+        raise RuntimeError
+    assert storage.read_json(uri) == {"a": 1}
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["x.json"]
+
+
+def test_a_reader_never_sees_a_half_written_file(tmp_path: Path) -> None:
+    uri = str(tmp_path / "x")
+    storage.write_bytes(uri, b"0" * 500_000)
+    seen: set[int] = set()
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            data = storage.read_bytes(uri)
+            seen.add(len(data) * len(set(data)))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for n in range(60):
+        storage.write_bytes(uri, str(n % 10).encode() * 500_000)
+    stop.set()
+    reader.join()
+    assert seen == {500_000}
+
+
+def test_a_folder_that_is_a_file_cannot_be_written_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write .*/file/x"):
+        storage.write_bytes(str(tmp_path / "file" / "x"), b"")
+
+
+def test_json_of_others_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("{half")
+    with pytest.raises(InputError, match="is not JSON"):
+        storage.read_json(str(tmp_path / "x"))
+    (tmp_path / "x").write_text("[]")
+    with pytest.raises(InputError, match="holds list"):
+        storage.read_json(str(tmp_path / "x"))
+    assert storage.read_json(str(tmp_path / "none")) is None
+
+
+def test_an_unknown_scheme_is_refused() -> None:
+    with pytest.raises(InputError, match="no storage is known for ftp://"):
+        storage.filesystem("ftp://x/y")
+
+
+@pytest.fixture
+def s3(moto: str) -> str:
+    host = moto.removeprefix("http://")
+    storage.register_s3(
+        "test",
+        {
+            "access_key": "test-key",
+            "secret_key": "test-secret",
+            "region": "us-east-1",
+            "scheme": "http",
+            "endpoint_override": host,
+        },
+    )
+    return moto
+
+
+@pytest.mark.service
+def test_s3_reads_writes_lists_and_tags(s3: str) -> None:
+    uri = "s3://tennis/a b/ü/x.json"
+    assert storage.list_files("s3://tennis/none", "test", recursive=True) == []
+    storage.write_json(uri, {"a": 1}, "test")
+    assert storage.read_json(uri, "test") == {"a": 1}
+    (info,) = storage.list_files("s3://tennis/a b", "test", recursive=True)
+    assert info.uri == uri
+    assert info == storage.stat(uri, "test")
+    etag = s3_client(s3).head_object(Bucket="tennis", Key="a b/ü/x.json")["ETag"].strip('"')
+    assert storage.content_tag(info, "test") == f"etag:{etag}"
+
+
+@pytest.mark.service
+def test_s3_objects_over_one_part_and_listings_over_one_page(s3: str) -> None:
+    data = bytes(range(256)) * 50_000  # 12.8 MB: more than one multipart part
+    storage.write_bytes("s3://tennis/big", data, "test")
+    assert storage.read_bytes("s3://tennis/big", "test") == data
+    client = s3_client(s3)
+    for n in range(1005):
+        client.put_object(Bucket="tennis", Key=f"many/{n:04d}.csv", Body=b"x")
+    assert len(storage.list_files("s3://tennis/many", "test")) == 1005
+
+
+@pytest.mark.service
+def test_an_s3_object_appears_only_when_it_was_written_whole(s3: str) -> None:
+    with pytest.raises(RuntimeError), storage.atomic_file("s3://tennis/x", "test") as path:
+        path.write_text("half")
+        raise RuntimeError
+    assert storage.stat("s3://tennis/x", "test") is None
+
+
+@pytest.mark.service
+def test_a_bucket_that_does_not_exist_is_an_error_that_a_retry_cannot_mend(s3: str) -> None:
+    with pytest.raises(OutputError, match=r"cannot write s3://nowhere/x.*NO_SUCH_BUCKET"):
+        storage.write_bytes("s3://nowhere/x", b"1", "test")
