@@ -70,7 +70,7 @@ def read_rows(
     if not frames or not sum(map(len, frames)):
         raise InputError(f"partition {keys}: no rows to train on, the files hold a header only")
     raw = pd.concat(frames, ignore_index=True)
-    rows = _apply(recipe, raw)
+    rows = _apply(recipe, raw, types)
     if rows.features.empty:
         raise RecipeError(f"partition {keys}: the recipe skipped all {len(raw)} rows, there is nothing to train on")
     return rows
@@ -80,7 +80,7 @@ def _all_uris(partition: Partition) -> list[str]:
     return [file.uri for file in partition.files]
 
 
-def _apply(recipe: Recipe, raw: pd.DataFrame) -> Rows:
+def _apply(recipe: Recipe, raw: pd.DataFrame, types: Mapping[str, str | None]) -> Rows:
     try:
         if recipe.features is not None:
             features = recipe.apply(raw)
@@ -97,9 +97,11 @@ def _apply(recipe: Recipe, raw: pd.DataFrame) -> Rows:
     except Exception as error:
         raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}") from error
     if labels is not None:
-        labels = labels.reindex(features.index)
-        known = labels.notna()
-        features, labels = features[known], labels[known].infer_objects()
+        known = labels.reindex(features.index).dropna().index
+        # Taken from what the recipe gave: reindexing makes whole numbers and truth values something else.
+        features, labels = features.loc[known], labels.loc[known]
+        if types.get(recipe.target_column or "") == "int64":
+            labels = labels.astype("int64")
     return Rows(features, labels, read=len(raw))
 
 

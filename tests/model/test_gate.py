@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_batchscore.errors import GateError
+from airflow_batchscore.model.gate import check_metrics
+
+pytestmark = pytest.mark.unit
+
+METRICS = {"accuracy": 0.91, "rmse": 3.5}
+
+
+@pytest.mark.parametrize(
+    "require",
+    [{}, {"accuracy": ">=0.91"}, {"accuracy": "> 0.9", "rmse": "<4"}, {"rmse": "<= 3.5"}, {"rmse": "== 3.5e0"}],
+)
+def test_passes_within_the_limits(require: dict[str, str]) -> None:
+    check_metrics(METRICS, require, "m")
+
+
+@pytest.mark.parametrize(
+    ("require", "message"),
+    [
+        ({"accuracy": ">0.91"}, "accuracy is 0.91, required >0.91"),
+        ({"accuracy": ">=0.95", "rmse": "<3"}, "accuracy is .*; rmse is 3.5, required <3"),
+        ({"f1": ">0"}, r"f1 was not measured \(there are accuracy, rmse\)"),
+        ({"accuracy": "high"}, "write a comparison and a number"),
+    ],
+)
+def test_lists_every_metric_that_does_not_pass(require: dict[str, str], message: str) -> None:
+    with pytest.raises(GateError, match=message):
+        check_metrics(METRICS, require, "m")

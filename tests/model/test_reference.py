@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import Small, small
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model.reference import ModelRef, resolve, set_alias
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    return small(tmp_path_factory.mktemp("model"))
+
+
+def _base(made: Small) -> str:
+    return storage.parent(made.model.uri)
+
+
+def test_versions_aliases_and_results_of_training_resolve_to_the_same_pin(made: Small) -> None:
+    set_alias(_base(made), "champion", made.model)
+    assert resolve(f"{_base(made)}@champion") == made.model
+    assert resolve(made.model.uri) == made.model
+    assert resolve({"model": made.model.uri, "digest": made.model.digest}) == made.model
+
+
+def test_a_version_that_does_not_exist_is_named_with_those_that_do(made: Small) -> None:
+    with pytest.raises(ModelError, match=rf"version 'nope' does not exist at .*; there are {made.model.version}"):
+        resolve(f"{_base(made)}/nope")
+
+
+def test_an_alias_that_does_not_exist_says_how_to_make_one(made: Small) -> None:
+    with pytest.raises(ModelError, match="no alias 'winner' .*promote_to='winner'"):
+        resolve(f"{_base(made)}@winner")
+
+
+def test_an_alias_never_points_at_a_version_that_is_not_whole(made: Small, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="does not exist"):
+        set_alias(str(tmp_path), "champion", ModelRef(f"{tmp_path}/v1", "0" * 64))
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_pin_that_does_not_agree_with_the_artifact_is_refused(made: Small) -> None:
+    with pytest.raises(ModelError, match="was pinned; the artifact was replaced"):
+        resolve({"model": made.model.uri, "digest": "f" * 64})
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a b", ".hidden", "x" * 101, ""])
+def test_names_that_would_leave_the_folder_are_refused(made: Small, name: str) -> None:
+    with pytest.raises(ModelError, match="is not usable"):
+        set_alias(_base(made), name, made.model)
+    with pytest.raises(ModelError):
+        resolve(f"{_base(made)}@{name}")
