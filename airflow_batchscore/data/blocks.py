@@ -97,14 +97,24 @@ def cut(
     """
     blocks: list[Block] = []
     for file in partition.files:
-        if file.size == 0:
-            raise InputError(f"partition {partition.key}: {file.uri} is empty (0 bytes)")
-        if dataset.file_format(file.uri) == "parquet":
-            source, ranges = _cut_parquet(dataset, file, block_rows)
-        else:
-            source, ranges = _cut_csv(dataset, file, block_rows, stream=file.uri in stream)
+        try:
+            source, ranges = _cut_file(dataset, file, block_rows, stream=file.uri in stream)
+        except InputError as error:
+            raise InputError(f"partition {partition.key}: {error}") from error
+        # A file without rows is a block without rows: its part still says which columns there are.
+        ranges = ranges or [(source.data_start, source.data_start)]
         blocks += [Block(len(blocks) + n, source, start, stop) for n, (start, stop) in enumerate(ranges)]
     return blocks
+
+
+def _cut_file(
+    dataset: PartitionedDataset, file: storage.FileInfo, block_rows: int, *, stream: bool
+) -> tuple[Source, list[tuple[int, int]]]:
+    if file.size == 0:
+        raise InputError(f"{file.uri} is empty (0 bytes)")
+    if dataset.file_format(file.uri) == "parquet":
+        return _cut_parquet(dataset, file, block_rows)
+    return _cut_csv(dataset, file, block_rows, stream=stream)
 
 
 def _cut_csv(

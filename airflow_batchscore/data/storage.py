@@ -241,7 +241,7 @@ def _writable(uri: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if _is_refusal(error) or isinstance(error, (NotADirectoryError, FileExistsError, IsADirectoryError)):
+        if _is_refusal(error) or isinstance(error, FileExistsError):
             raise OutputError(f"cannot write {uri}: {error}. {_ACCESS_ADVICE}") from error
         raise OSError(f"cannot write {uri}: {error}") from error
 
@@ -252,7 +252,7 @@ _ACCESS_ADVICE = "Check the URI, that the folder or bucket exists, and what the 
 def _is_refusal(error: OSError) -> bool:
     """A 'no' that a retry cannot change, as opposed to a store that is down or slow."""
     text = str(error)
-    return isinstance(error, PermissionError) or any(
+    return isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)) or any(
         word in text
         for word in ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH")
     )

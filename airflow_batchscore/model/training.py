@@ -96,7 +96,8 @@ def train(job: TrainingJob) -> TrainedModel:
     wanted = columns_to_read(job.recipe)
     raw = infer_types(job.dataset, partitions, wanted, required_columns(job.recipe))
     label = [job.recipe.target_column] if job.recipe.target_column else []
-    types = reading_types(job.dataset, raw, raw, [*job.recipe.keys, *label])
+    whole = [name for name in (*job.recipe.keys, *label) if name in raw]  # keys may come with later data only
+    types = reading_types(job.dataset, raw, raw, whole)
     rows = read_rows(job.dataset, job.recipe, partitions, types)
     train_rows, test_rows, measured_on = split(job.dataset, job.recipe, job.holdout, rows, types)
     _fit(estimator, train_rows, partitions)

@@ -142,7 +142,7 @@ def _score_partition(
         model={**job.model.to_dict(), "version": job.model.version},
         method=job.method,
         keys=list(keys),
-        schema=_schema_of(storage.join(folder, results[0].part), job.conn_id) if results else {},
+        schema=_schema_of(storage.join(folder, results[0].part), job.conn_id),
         blocks=results,
         started=started,
         seconds=time.monotonic() - began,

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from support import Small, good_rows, scores, small
+
+from airflow_batchscore.errors import GateError, OutputError
+from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.scoring.manifest import Manifest
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Small:
+    made = small(tmp_path)
+    for partition in (1, 2, 10):
+        made.add(partition, good_rows(100 + partition, 1000 * partition))
+    return made
+
+
+def _scored(data: Small, *partitions: int, **options: Any) -> list[Manifest]:
+    return [manifest for manifest, _ in data.score(*(partitions or (1, 2, 10)), block_rows=40, **options)]
+
+
+def _expected(manifests: list[Manifest]) -> pd.DataFrame:
+    frames = [scores(manifest).assign(p=int(manifest.partition["p"])) for manifest in manifests]
+    return pd.concat(frames, ignore_index=True)[["p", "id", "prediction"]]
+
+
+def _state(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_one_parquet_file_has_all_rows_in_order_with_the_partition_in_front(data: Small, tmp_path: Path) -> None:
+    manifests = _scored(data)
+    published = combine(manifests, f"{tmp_path}/out.parquet")
+    assert (published["rows"], published["partitions"], published["unchanged"]) == (313, 3, [])
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), _expected(manifests))
+
+
+def test_one_csv_file_has_the_same_rows(data: Small, tmp_path: Path) -> None:
+    manifests = _scored(data)
+    combine(manifests, f"{tmp_path}/out.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out.csv"), _expected(manifests))
+
+
+def test_published_again_nothing_is_touched(data: Small, tmp_path: Path) -> None:
+    for output in (tmp_path / "o1" / "out.parquet", tmp_path / "o2"):
+        manifests = _scored(data)
+        combine(manifests, str(output))
+        folder = output.parent if output.suffix else output
+        before = _state(folder)
+        assert combine(manifests, str(output))["unchanged"] == ["p=1", "p=2", "p=10"]
+        assert _state(folder) == before
+
+
+def test_a_folder_is_hive_partitioned_and_a_partition_replaced_alone(data: Small, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    combine(_scored(data), str(out))
+    found = pd.read_parquet(out)
+    assert found.groupby("p", observed=True).size().to_dict() == {1: 101, 2: 102, 10: 110}
+    before = _state(out)
+    data.add(2, good_rows(7, 5000))
+    assert combine(_scored(data, 2), str(out))["unchanged"] == []
+    after = _state(out)
+    assert {path for path in before if before[path] != after[path]} == {str(out / "p=2" / "scores.parquet")}
+    assert pq.read_table(out / "p=2" / "scores.parquet", partitioning=None)["id"].to_pylist() == list(range(5000, 5007))
+
+
+def test_the_same_scores_give_the_same_bytes(data: Small, tmp_path: Path) -> None:
+    manifests = _scored(data)
+    combine(manifests, f"{tmp_path}/a.parquet")
+    combine(manifests, f"{tmp_path}/b.parquet")
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_a_lost_row_stops_publication_and_leaves_the_old_file(data: Small, tmp_path: Path) -> None:
+    manifests = _scored(data)
+    out = tmp_path / "out.parquet"
+    combine(manifests[:1], str(out))
+    before = out.read_bytes()
+    part = Path(manifests[1].folder) / manifests[1].blocks[0].part
+    pq.write_table(pq.read_table(part).slice(1), part)
+    with pytest.raises(GateError, match=r"p=2: .*rows, its manifest says"):
+        combine(manifests, str(out))
+    assert out.read_bytes() == before
+    with pytest.raises(GateError, match="p=2"):
+        combine(manifests, str(tmp_path / "folder"))
+    assert not list((tmp_path / "folder").rglob("*.parquet"))
+
+
+def test_partitions_with_other_columns_are_refused(data: Small, tmp_path: Path) -> None:
+    manifests = [*_scored(data, 1), *_scored(data, 2, method="predict_proba")]
+    with pytest.raises(OutputError, match="partition p=2 has the columns .* partition p=1 has"):
+        combine(manifests, f"{tmp_path}/out.parquet")
+
+
+def test_a_field_with_the_name_of_a_column_needs_a_folder(data: Small, tmp_path: Path) -> None:
+    data.add(3, [(1, 2, 3, 4)], header=("p", "a", "b", "label"))
+    manifests = _scored(data, 3, keys=("p",))
+    with pytest.raises(OutputError, match=r"the partition fields \['p'\] are columns of the scores too"):
+        combine(manifests, f"{tmp_path}/out.parquet")
+
+
+def test_nothing_to_publish_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(GateError, match="no scored partition"):
+        combine([], f"{tmp_path}/out.parquet")
+
+
+def test_field_values_with_leading_zeros_or_letters_stay_text(data: Small, tmp_path: Path) -> None:
+    data.add("007", good_rows(3))
+    manifests = [manifest for manifest, _ in data.score("007", 1)]
+    combine(manifests, f"{tmp_path}/out.parquet")
+    assert set(pd.read_parquet(tmp_path / "out.parquet")["p"]) == {"007", "1"}

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from support import good_rows, small
+
+from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.publish.report import render, report_place, summarise, write_report
+
+pytestmark = pytest.mark.unit
+
+
+class _Page(HTMLParser):
+    """Tags, and what the page would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+
+
+def test_the_report_holds_the_facts_and_loads_nothing(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    data.add(1, [*good_rows(50), (99, "x", 1, 1)])
+    data.add(2, good_rows(60))
+    manifests = [manifest for manifest, _ in data.score(1, 2, method="predict_proba")]
+    published = combine(manifests, f"{tmp_path}/out/x.parquet")
+    summary = summarise(manifests, published, run={"dag_id": "d", "run_id": "r"}, reused={"p=1": True})
+    write_report(manifests, summary, report_place(f"{tmp_path}/out/x.parquet", "r"))
+
+    found = json.loads((tmp_path / "out" / "x.summary.json").read_text())
+    assert found["totals"] == {
+        "partitions": 2,
+        "reused": 1,
+        "rows_read": 111,
+        "rows_scored": 110,
+        "rows_skipped": 0,
+        "rows_quarantined": 1,
+    }
+    assert [row["reused"] for row in found["partitions"]] == [True, False]
+    assert found["model"]["digest"] == data.model.digest
+    text = (tmp_path / "out" / "x.report.html").read_text()
+    page = _Page(text)
+    assert page.loads == []
+    assert "script" not in page.tags
+    for fact in ("p=1", "p=2", data.model.digest, "LogisticRegression()", "accuracy", "prediction_1", "111"):
+        assert fact in text
+
+
+def test_texts_from_data_are_escaped(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    data.add("<script>alert(1)<", good_rows(5))
+    manifests = [manifest for manifest, _ in data.score("<script>alert(1)<")]
+    summary = summarise(manifests, {"output": "<img src=x>", "unchanged": []}, run={"dag_id": "<b>"}, reused={})
+    page = _Page(render(summary, manifests))
+    assert not {"script", "img", "b"} & (set(page.tags) - {"b"})
+    assert page.loads == []
+    assert "<b>&lt;" not in render(summary, manifests)
+
+
+@pytest.mark.parametrize(
+    ("output", "place"),
+    [
+        ("/d/x.parquet", "/d/x.report.html"),
+        ("s3://b/x.csv", "s3://b/x.report.html"),
+        ("s3://b/folder/", "s3://b/folder/_reports/manual__2026%2B0.report.html"),
+    ],
+)
+def test_the_report_lies_beside_the_output(output: str, place: str) -> None:
+    assert report_place(output, "manual__2026+0") == place

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from airflow_batchscore.quality.drift import drift, population_stability_index
+from airflow_batchscore.quality.profile import SAMPLE_ROWS, count, make_bins, merge
+
+pytestmark = pytest.mark.unit
+
+FRAME = pd.DataFrame(
+    {"x": np.linspace(0, 1, 1000), "s": ["a", "b", "b", None] * 250, "t": [True, False] * 500, "c": [5.0] * 1000}
+)
+
+
+def test_counts_every_row_once_whatever_its_value() -> None:
+    bins = make_bins(FRAME)
+    counts = count(FRAME, bins)
+    assert {name: sum(values) for name, values in counts.items()} == dict.fromkeys(FRAME.columns, 1000)
+    assert counts["s"] == [500, 250, 0, 250]
+    strange = pd.DataFrame({"x": [np.nan, -9, 9, np.inf], "s": ["new"] * 4, "t": [None] * 4, "c": ["text"] * 4})
+    found = count(strange, bins)
+    assert found["x"][0] == 1
+    assert found["x"][-1] == 1
+    assert found["s"][-2:] == [4, 0]
+    assert found["t"][-1] == 4
+    assert found["c"][-2] == 4
+
+
+def test_profiles_of_pieces_add_up_to_that_of_the_whole() -> None:
+    bins = make_bins(FRAME)
+    halves = merge(count(FRAME.iloc[:300], bins), count(FRAME.iloc[300:], bins))
+    assert halves == count(FRAME, bins)
+    assert merge({}, halves) == halves == merge(halves, {})
+
+
+def test_a_large_batch_is_sampled() -> None:
+    frame = pd.DataFrame({"x": np.arange(100_000.0)})
+    total = sum(count(frame, make_bins(frame))["x"])
+    assert SAMPLE_ROWS / 2 < total <= SAMPLE_ROWS
+
+
+def test_drift_is_nothing_for_the_same_and_large_for_another_distribution() -> None:
+    bins = make_bins(FRAME)
+    same, other = count(FRAME, bins), count(FRAME.assign(x=FRAME["x"] + 0.5), bins)
+    assert drift(same, same) == dict.fromkeys(FRAME.columns, 0.0)
+    assert drift(same, other)["x"] > 0.25
+    assert drift(same, other)["s"] == 0.0
+
+
+def test_the_index_is_the_one_of_the_literature() -> None:
+    # 0.1 * ln(0.6 / 0.5) - 0.1 * ln(0.4 / 0.5)
+    assert population_stability_index([50, 50], [60, 40]) == pytest.approx(0.0405465, abs=1e-6)
+    assert population_stability_index([50, 50], [0, 0]) == 0.0
+    assert np.isfinite(population_stability_index([100, 0], [0, 100]))

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from airflow_batchscore.data.batch import BadRow
+from airflow_batchscore.errors import RecipeError, ScoringError
+from airflow_batchscore.quality.quarantine import Limit, score_rows, write
+
+pytestmark = pytest.mark.unit
+
+FRAME = pd.DataFrame({"x": range(100)})
+
+
+def _fails_on(*bad: int):
+    def score(frame: pd.DataFrame) -> list[int]:
+        assert frame.index.tolist() == list(range(len(frame)))
+        if set(bad) & set(frame["x"]):
+            raise ValueError(f"bad {sorted(set(bad) & set(frame['x']))}")
+        return frame["x"].tolist()
+
+    return score
+
+
+@pytest.mark.parametrize("bad", [[], [0], [99], [3, 50, 51], list(range(10))])
+def test_finds_exactly_the_rows_that_fail(bad: list[int]) -> None:
+    done, failed = score_rows(FRAME, _fails_on(*bad), limit=20)
+    assert [row for row, _ in failed] == bad
+    assert [value for _, values in done for value in values] == [n for n in range(100) if n not in bad]
+    assert all(values[0] == start for start, values in done)
+
+
+def test_the_search_is_bounded() -> None:
+    calls = 0
+
+    def score(frame: pd.DataFrame) -> None:
+        nonlocal calls
+        calls += 1
+        raise ValueError("always")
+
+    with pytest.raises(ScoringError, match="more than 5 rows fail, the last with ValueError: always"):
+        score_rows(pd.DataFrame({"x": range(100_000)}), score, limit=5)
+    assert calls < 60
+
+
+def test_what_is_wrong_with_the_recipe_is_not_a_bad_row() -> None:
+    def score(frame: pd.DataFrame) -> None:
+        raise RecipeError("broken")
+
+    with pytest.raises(RecipeError, match="broken"):
+        score_rows(FRAME, score, limit=1000)
+
+
+@pytest.mark.parametrize(("text", "value"), [("10", 10), (0, 0), ("0.01", 0.01), (0.5, 0.5), ("1.0", 1.0)])
+def test_a_limit_is_a_count_or_a_share(text: object, value: float) -> None:
+    limit = Limit.of(text)
+    assert limit.value == value
+    assert type(limit.value) is type(value)
+
+
+@pytest.mark.parametrize("value", [-1, "many", "1.5", None])
+def test_other_limits_are_refused(value: object) -> None:
+    with pytest.raises(ScoringError, match="give a count of rows"):
+        Limit.of(value)
+
+
+def test_a_share_is_of_the_rows_read() -> None:
+    assert Limit.of(0.01).allows(1, 100)
+    assert not Limit.of(0.01).allows(2, 100)
+    assert not Limit.of(0).allows(1, 10**9)
+
+
+def test_quarantined_rows_keep_place_keys_reason_and_raw_values(tmp_path: Path) -> None:
+    rows = [BadRow(7, "ParseError", "expected a number", {"id": "1", "a": "<b>"}), BadRow(9, "ValueError", "no", {})]
+    uri = str(tmp_path / "q.parquet")
+    write(uri, rows, partition={"p": "1"}, block=3, source="/d/f.csv", keys=["id"], conn_id=None)
+    found = pd.read_parquet(uri).to_dict("records")
+    assert found[0] == {
+        "p": "1",
+        "file": "/d/f.csv",
+        "block": 3,
+        "row": 7,
+        "key_id": "1",
+        "error": "ParseError",
+        "message": "expected a number",
+        "raw": json.dumps({"id": "1", "a": "<b>"}),
+    }
+    assert found[1]["key_id"] is None

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from airflow_batchscore.data.dataset import PartitionedDataset
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.scoring.plan import make_plan, planned_partitions
+
+pytestmark = pytest.mark.unit
+
+MODEL = ModelRef("/m/v1", "d" * 64)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> PartitionedDataset:
+    chance = random.Random(3)
+    for n in range(50):
+        (tmp_path / f"p_{n}.csv").write_bytes(b"x" * chance.choice([0, 10, 100, 1000]))
+    return PartitionedDataset(f"{tmp_path}/p_{{n}}.csv")
+
+
+def test_one_entry_a_partition_in_order(dataset: PartitionedDataset) -> None:
+    plan = make_plan(dataset, "3..5", MODEL, max_tasks=100)
+    assert [entry["label"] for entry in plan] == ["n=3", "n=4", "n=5"]
+    assert plan[0]["model"] == MODEL.to_dict()
+    assert {entry["tasks"] for entry in plan} == {3}
+
+
+def test_small_neighbours_share_a_task_up_to_the_bytes_given(dataset: PartitionedDataset) -> None:
+    plan = make_plan(dataset, None, MODEL, max_tasks=100, pack_bytes=1500)
+    assert planned_partitions(plan) == [{"n": str(n)} for n in range(50)]
+    assert all(entry["bytes"] <= 1500 for entry in plan)
+    assert all(a["bytes"] + b["bytes"] > 1500 - 1000 for a, b in zip(plan, plan[1:], strict=False))
+    assert any("partitions)" in entry["label"] for entry in plan)
+
+
+@pytest.mark.parametrize("tasks", [1, 7, 49])
+def test_more_partitions_than_tasks_are_packed_evenly_and_none_is_lost(dataset: PartitionedDataset, tasks: int) -> None:
+    plan = make_plan(dataset, None, MODEL, max_tasks=tasks)
+    assert len(plan) == tasks
+    assert sorted(int(values["n"]) for values in planned_partitions(plan)) == list(range(50))
+    sizes = [entry["bytes"] for entry in plan]
+    assert sizes == sorted(sizes, reverse=True)
+    assert max(sizes) - min(sizes) <= 1000
+
+
+def test_limits_that_make_no_sense_are_refused(dataset: PartitionedDataset) -> None:
+    with pytest.raises(InputError, match="must be at least 1"):
+        make_plan(dataset, None, MODEL, max_tasks=0)

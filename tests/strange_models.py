@@ -1,0 +1,51 @@
+"""Estimators that misbehave, importable by worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+
+class NanRegressor(RegressorMixin, BaseEstimator):
+    """Predicts NaN, but 0.0 for the training rows, so that it can be trained and measured."""
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+        self.rows_ = len(X)
+        return self
+
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        return np.full(len(X), 0.0 if len(X) == self.rows_ else np.nan)
+
+
+class Picky(ClassifierMixin, BaseEstimator):
+    """Refuses a batch that holds the value 13 in its first column."""
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        values = np.asarray(X)[:, 0]
+        if (values == 13).any():
+            raise ValueError("thirteen is not a number that I like")
+        return (values > 1).astype(int)
+
+
+class Slow(Picky):
+    """Sleeps in every batch; with SLOW_MODEL_KILLS set, kills its own process whenever it predicts."""
+
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        if len(X) != 200:  # not the training rows
+            marks = os.environ.get("SLOW_MODEL_MARKS")
+            if marks:
+                Path(marks, f"{os.getpid()}-{time.monotonic_ns()}").touch()
+            if os.environ.get("SLOW_MODEL_KILLS"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(float(os.environ.get("SLOW_MODEL_SECONDS", "0.2")))
+        return super().predict(X)
