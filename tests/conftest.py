@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support import ROOT, Wta
+from support import Wta
 
 _KINDS = {"unit", "dag", "service"}
 
@@ -19,11 +20,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} has none of the markers {sorted(_KINDS)}")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An Airflow home for this session, set before anything imports airflow."""
-    home = Path(os.environ["AIRFLOW_HOME"])
-    yield home
+@pytest.fixture(scope="session")
+def airflow_dags() -> dict[str, Any]:
+    """The example DAGs and those of the tests, in a database of this session: ``dags[id].test(run_conf=...)``."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.utils.db import initdb
+
+    initdb()
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"], bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    sync_bag_to_db(bag, "dags-folder", None)
+    return dict(bag.dags)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +49,7 @@ def wta(tmp_path_factory: pytest.TempPathFactory) -> Wta:
 
 
 @pytest.fixture
-def moto() -> str:
+def moto() -> Iterator[str]:
     """The address of an S3 server with one empty bucket, ``tennis``."""
     from support import moto_server
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,10 +19,22 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 # Airflow reads these when it is first imported, which collection can do.
-os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="batchscore-airflow-")
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="batchscore-airflow-"))
+atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
+os.environ["AIRFLOW_HOME"] = str(AIRFLOW_HOME)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(AIRFLOW_HOME / "dags")
 os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
+
+def copy_dags(folder: Path) -> Path:
+    """The example DAGs, the tests' DAGs and the models they name, side by side as in a DAGs folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in [*ROOT.glob("dags/*.py"), *ROOT.glob("tests/dags/*.py"), ROOT / "tests" / "strange_models.py"]:
+        shutil.copy(path, folder)
+    return folder
+
+
+copy_dags(AIRFLOW_HOME / "dags")
 
 KEYS = ["tourney_id", "match_num", "winner_id", "loser_id"]
 
@@ -134,7 +148,6 @@ def scores(manifest: Any) -> Any:
 @contextmanager
 def moto_server() -> Iterator[str]:
     """A moto S3 server in a process of its own."""
-    import boto3
     from stack import free_port
 
     port = free_port()
@@ -148,7 +161,6 @@ def moto_server() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
-    del boto3
 
 
 def s3_client(endpoint: str) -> Any:

@@ -1,0 +1,103 @@
+"""The whole pipeline over a data set that the run's conf names, for tests."""
+
+from __future__ import annotations
+
+import pandas as pd
+from airflow.sdk import DAG
+
+from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
+from airflow_batchscore.operators import (
+    CheckModelOperator,
+    CheckScoresOperator,
+    CombineOperator,
+    PlanPartitionsOperator,
+    ScorePartitionOperator,
+    TrainOperator,
+)
+from airflow_batchscore.sensors import PartitionSensor
+
+
+def features(frame: pd.DataFrame) -> pd.DataFrame:
+    """A function of the DAG file itself, which workers cannot import."""
+    return frame[["a", "b"]].dropna(subset=["b"])
+
+
+PARAMS = {
+    "folder": "/nowhere",
+    "partitions": None,
+    "require": ">=0",
+    "quarantine": 1000,
+    "max_quarantined": 0,
+    "force": False,
+    "output": "out.parquet",
+}
+
+
+def pipeline(dag_id: str, estimator: str, engine: LocalDask, **score: object) -> DAG:
+    """Train on partition 0, score what the conf says, publish."""
+    with DAG(dag_id, schedule=None, params=PARAMS) as dag:
+        dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv")
+        wait = PartitionSensor(
+            task_id="wait",
+            dataset=dataset,
+            partitions="{{ params.partitions }}",
+            deferrable=dag_id != "small_poking",
+            poke_interval=1,
+            timeout=6,
+        )
+        train = TrainOperator(
+            task_id="train",
+            dataset=dataset,
+            partitions=0,
+            recipe=Recipe(features=features, target="label", keys=["id"], columns=["a", "b"]),
+            estimator=estimator,
+            model_uri="{{ params.folder }}/model",
+        )
+        check_model = CheckModelOperator(
+            task_id="check_model",
+            model=train.output,
+            require={"accuracy": "{{ params.require }}"},
+            promote_to="champion",
+        )
+        plan = PlanPartitionsOperator(
+            task_id="plan",
+            dataset=dataset,
+            partitions="{{ params.partitions }}",
+            model="{{ params.folder }}/model@champion",
+        )
+        scored = ScorePartitionOperator.partial(
+            task_id="score",
+            dataset=dataset,
+            output_uri="{{ params.folder }}/staged",
+            quarantine="{{ params.quarantine }}",
+            force="{{ params.force }}",
+            engine=engine,
+            **score,
+        ).expand(partition=plan.output)
+        check_scores = CheckScoresOperator(
+            task_id="check_scores",
+            plan=plan.output,
+            scores=scored.output,
+            max_quarantined="{{ params.max_quarantined }}",
+        )
+        CombineOperator(
+            task_id="publish",
+            plan=plan.output,
+            scores=check_scores.output,
+            output_uri="{{ params.folder }}/{{ params.output }}",
+        )
+        wait >> train
+        check_model >> plan
+    return dag
+
+
+small = pipeline("small_pipeline", "sklearn.linear_model:LogisticRegression", LocalDask(workers=2))
+poking = pipeline("small_poking", "sklearn.linear_model:LogisticRegression", LocalDask(workers=1, processes=True))
+slow = pipeline(
+    "slow_pipeline",
+    "strange_models:Slow",
+    LocalDask(workers=2, processes=True),
+    block_rows=20,
+    retries=3,
+    retry_delay=1.0,
+)

@@ -1,0 +1,161 @@
+"""The operators in a DAG that Airflow runs in this process (`dag.test`)."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from small_pipeline import PARAMS
+from support import good_rows, s3_client, write_csv
+
+pytestmark = pytest.mark.dag
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_csv(tmp_path / "part_0.csv", good_rows(200))
+    for partition in (1, 2, 3):
+        write_csv(tmp_path / f"part_{partition}.csv", good_rows(50, 1000 * partition))
+    return tmp_path
+
+
+def _run(dags: dict[str, Any], dag_id: str, folder: Path | str, **conf: Any) -> tuple[str, dict[str, Any]]:
+    """The state of the run, and of each task instance."""
+    # dag.test renders templates into the DAG's own operators, hence a copy, and writes conf into params that the copy
+    # shares, hence a value for each.
+    run = copy.deepcopy(dags[dag_id]).test(run_conf={**PARAMS, "folder": str(folder), **conf})
+    states = {
+        instance.task_id if instance.map_index < 0 else f"{instance.task_id} {instance.rendered_map_index}": str(
+            instance.state
+        )
+        for instance in run.get_task_instances()
+    }
+    return str(run.state), states
+
+
+@pytest.mark.parametrize("dag_id", ["small_pipeline", "small_poking"])
+def test_a_run_publishes_what_was_asked_for(airflow_dags: dict[str, Any], folder: Path, dag_id: str) -> None:
+    state, states = _run(airflow_dags, dag_id, folder, partitions=[1, 3])
+    assert state == "success"
+    assert {name for name in states if name.startswith("score ")} == {"score p=1", "score p=3"}
+    found = pd.read_parquet(folder / "out.parquet")
+    assert found["id"].tolist() == [*range(1000, 1050), *range(3000, 3050)]
+    summary = json.loads((folder / "out.summary.json").read_text())
+    assert summary["run"]["dag_id"] == dag_id
+    assert (folder / "out.report.html").exists()
+    assert json.loads((folder / "model" / "aliases" / "champion.json").read_text())["digest"] == summary["model"]["digest"]
+
+
+def test_a_second_run_reuses_and_force_scores_again(airflow_dags: dict[str, Any], folder: Path) -> None:
+    for conf, reused in (({}, 0), ({}, 4), ({"force": True}, 0)):
+        assert _run(airflow_dags, "small_pipeline", folder, **conf)[0] == "success"
+        assert json.loads((folder / "out.summary.json").read_text())["totals"]["reused"] == reused
+
+
+def test_a_run_publishes_into_a_folder_and_leaves_other_partitions_alone(
+    airflow_dags: dict[str, Any], folder: Path
+) -> None:
+    assert _run(airflow_dags, "small_pipeline", folder, output="by_p", partitions="1..3")[0] == "success"
+    kept = (folder / "by_p" / "p=1" / "scores.parquet").stat()
+    write_csv(folder / "part_2.csv", good_rows(9, 2000))
+    assert _run(airflow_dags, "small_pipeline", folder, output="by_p", partitions=[2])[0] == "success"
+    assert (folder / "by_p" / "p=1" / "scores.parquet").stat() == kept
+    assert pd.read_parquet(folder / "by_p").groupby("p", observed=True).size().to_dict() == {1: 50, 2: 9, 3: 50}
+
+
+@pytest.mark.parametrize(
+    ("conf", "broken", "failing", "message"),
+    [
+        ({"partitions": [1, 9]}, None, "wait", r"1 not there: p=9"),
+        ({"partitions": "3..1"}, None, "wait", r"the range 3\.\.1 runs backwards"),
+        ({"partitions": [1, 2, 1]}, None, "wait", "asked for more than once: p=1"),
+        ({"require": ">1"}, None, "check_model", "accuracy is .*, required >1. It was not promoted"),
+        ({}, "id,a\n1,2\n", "score p=2", r"partition p=2: .*part_2.csv lacks the columns \['b'\]"),
+        ({}, "id,a,b\n1,x,2\n", "check_scores", r"1 rows are in quarantine, 0 allowed: p=2 1"),
+        ({"quarantine": 0}, "id,a,b\n1,x,2\n", "score p=2", r"p=2, block 0 .*1 of 1 rows cannot be scored"),
+    ],
+)
+def test_bad_input_fails_where_it_is_noticed_and_publishes_nothing(
+    airflow_dags: dict[str, Any],
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    conf: dict[str, Any],
+    broken: str | None,
+    failing: str,
+    message: str,
+) -> None:
+    if broken:
+        (folder / "part_2.csv").write_text(broken)
+    (folder / "out.parquet").write_bytes(b"what readers have now")
+    state, states = _run(airflow_dags, "small_poking" if "partitions" in conf else "small_pipeline", folder, **conf)
+    assert state == "failed"
+    assert states[failing] == "failed"
+    assert (folder / "out.parquet").read_bytes() == b"what readers have now"
+    output = capfd.readouterr()
+    assert re.search(message, output.out + output.err)
+
+
+def test_a_bad_partition_loses_nothing_of_the_others(airflow_dags: dict[str, Any], folder: Path) -> None:
+    good = (folder / "part_2.csv").read_text()
+    (folder / "part_2.csv").write_text("")
+    assert _run(airflow_dags, "small_pipeline", folder)[0] == "failed"
+    (folder / "part_2.csv").write_text(good)
+    assert _run(airflow_dags, "small_pipeline", folder)[0] == "success"
+    rows = json.loads((folder / "out.summary.json").read_text())["partitions"]
+    assert [row["reused"] for row in rows] == [True, True, False, True]
+
+
+def _connection(endpoint: str, *, login: str | None = "test-key") -> str:
+    extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
+    return json.dumps({"conn_type": "aws", "login": login, "password": "test-secret" if login else None, "extra": extra})
+
+
+@pytest.mark.service
+def test_the_pipeline_on_s3_with_the_connection_of_airflow(
+    airflow_dags: dict[str, Any], folder: Path, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", _connection(moto))
+    client = s3_client(moto)
+    for path in folder.glob("*.csv"):
+        client.upload_file(str(path), "tennis", f"in put/{path.name}")
+    for dag_id, reused in (("small_pipeline", 0), ("small_poking", 4)):
+        assert _run(airflow_dags, dag_id, "s3://tennis/in put")[0] == "success"
+        summary = json.loads(client.get_object(Bucket="tennis", Key="in put/out.summary.json")["Body"].read())
+        assert summary["totals"]["reused"] == reused
+    published = client.get_object(Bucket="tennis", Key="in put/out.parquet")["Body"].read()
+    (folder / "s3.parquet").write_bytes(published)
+    assert _run(airflow_dags, "small_pipeline", folder)[0] == "success"
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "s3.parquet"), pd.read_parquet(folder / "out.parquet"))
+    keys = [item["Key"] for item in client.list_objects_v2(Bucket="tennis")["Contents"]]
+    assert any(key.startswith("in put/staged/p=1/") and key.endswith("/manifest.json") for key in keys)
+
+
+@pytest.mark.service
+def test_worker_processes_read_s3_with_the_tasks_connection(
+    airflow_dags: dict[str, Any], folder: Path, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", _connection(moto))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for path in folder.glob("*.csv"):
+        s3_client(moto).upload_file(str(path), "tennis", path.name)
+    assert _run(airflow_dags, "small_poking", "s3://tennis", partitions=[1])[0] == "success"
+
+
+@pytest.mark.service
+def test_s3_without_credentials_is_a_clear_error(
+    airflow_dags: dict[str, Any], moto: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", _connection(moto, login=None))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _run(airflow_dags, "small_poking", "s3://tennis")[0] == "failed"
+    output = capfd.readouterr()
+    assert "no AWS credentials. The connection 'aws_default' has none" in output.out + output.err
