@@ -134,7 +134,9 @@ class _LocalSession:
         self._client = distributed.Client(cluster, set_as_default=False)
         stack.callback(_close, self._client)
         if engine.processes and storage.registered_s3():
-            self._client.register_plugin(_Connections(storage.registered_s3()))
+            from airflow_batchscore.engine.connections_plugin import ConnectionsPlugin
+
+            self._client.register_plugin(ConnectionsPlugin(storage.registered_s3()))
         kind = "processes" if engine.processes else "threads"
         log.info("Dask LocalCluster: %d %s (task slots on this machine: %d)", self._workers, kind, self._slots)
 
@@ -158,22 +160,6 @@ class _SingleThreaded:
 
     def __reduce__(self) -> Any:
         return _SingleThreaded, (self.function,)
-
-
-class _Connections:
-    """Dask worker plugin: makes the task's storage connections known in worker processes, also restarted ones."""
-
-    name = "batchscore-connections"
-
-    def __init__(self, s3: dict[str, dict[str, Any]]) -> None:
-        self._s3 = s3
-
-    def setup(self, worker: Any) -> None:
-        for conn_id, options in self._s3.items():
-            storage.register_s3(conn_id, options)
-
-    def teardown(self, worker: Any) -> None:
-        """Nothing to undo: the process ends."""
 
 
 @contextlib.contextmanager
