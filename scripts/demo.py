@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -12,22 +13,24 @@ from typing import Any
 from stack import ROOT, Stack, StackError, wta_environment
 from wta_data import find_matches
 
-HOME = ROOT / ".demo"
 DAG_ID = "wta_batch_scoring"
 _LIMIT_SECONDS = 170
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, default=ROOT / ".demo", help="where everything goes (default: .demo)")
+    home: Path = parser.parse_args().home.resolve()
     began = time.monotonic()
-    matches, what = find_matches(HOME / "synthetic-matches")
+    matches, what = find_matches(home / "synthetic-matches")
     print(f"data    {what}")
-    stack = Stack(HOME / "airflow", ROOT / "dags", extra=wta_environment(matches, HOME))
+    stack = Stack(home / "airflow", ROOT / "dags", extra=wta_environment(matches, home))
     print(f"airflow scheduler, DAG processor, triggerer and API server on {stack.url}, LocalExecutor, {stack.home}")
     try:
         with stack:
             _say(began, "Airflow is up")
             stack.wait_for_dag(DAG_ID)
-            run_id = stack.trigger(DAG_ID, {"output": str(HOME / "predictions.parquet")})
+            run_id = stack.trigger(DAG_ID, {"output": str(home / "predictions.parquet")})
             _say(began, f"run {run_id}")
             state = _follow(stack, run_id, began)
             if state != "success":
@@ -36,7 +39,7 @@ def main() -> int:
     except (StackError, OSError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
-    _table(json.loads((HOME / "summary.json").read_text()), began)
+    _table(home, json.loads((home / "summary.json").read_text()), began)
     return 0
 
 
@@ -56,7 +59,7 @@ def _follow(stack: Stack, run_id: str, began: float) -> str:
         if state in ("success", "failed"):
             return state
         time.sleep(1)
-    raise StackError(f"the run was not done after {_LIMIT_SECONDS} s; see {HOME}/airflow/logs")
+    raise StackError(f"the run was not done after {_LIMIT_SECONDS} s; see {stack.home}/logs")
 
 
 def _progress(instances: list[dict[str, Any]]) -> str:
@@ -74,7 +77,7 @@ def _explain(stack: Stack, run_id: str) -> None:
             print("\n".join(stack.task_log(instance)[-15:]), file=sys.stderr)
 
 
-def _table(summary: dict[str, Any], began: float) -> None:
+def _table(home: Path, summary: dict[str, Any], began: float) -> None:
     columns = ("partition", "read", "scored", "skipped", "quarantined", "rows/s", "")
     rows = [
         (
@@ -103,13 +106,13 @@ def _table(summary: dict[str, Any], began: float) -> None:
     if totals["reused"]:
         of_all = f"{totals['reused']} of {totals['partitions']} partitions"
         print(f"reused       {of_all} were committed before and not scored again")
-    print(f"predictions  {_short(HOME / 'predictions.parquet')}")
-    print(f"report       {_short(HOME / 'report.html')}")
+    print(f"predictions  {_short(home / 'predictions.parquet')}")
+    print(f"report       {_short(home / 'report.html')}")
     print(f"done in {time.monotonic() - began:.0f} s")
 
 
 def _short(path: Path) -> Path:
-    return path.relative_to(ROOT)
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 if __name__ == "__main__":

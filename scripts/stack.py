@@ -228,7 +228,7 @@ class Stack:
             f"{instance['task_id']}/logs/{instance['try_number']}?map_index={instance['map_index']}"
         )
         lines = self.get(path)["content"]
-        return [str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in lines]
+        return [_log_line(line) if isinstance(line, dict) else str(line) for line in lines]
 
     def wait_for_run(self, dag_id: str, run_id: str, seconds: float) -> str:
         """The final state of a run. Raises StackError when it has none in time."""
@@ -239,6 +239,11 @@ class Stack:
                 return state
             time.sleep(0.5)
         raise StackError(f"run {run_id} of {dag_id} was not done after {seconds:.0f} s")
+
+
+def _log_line(line: Mapping[str, Any]) -> str:
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []]
+    return " | ".join([str(line.get("event", "")), *errors])
 
 
 def free_port() -> int:

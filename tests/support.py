@@ -26,6 +26,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(AIRFLOW_HOME / "dags")
 os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
 
+
 def copy_dags(folder: Path) -> Path:
     """The example DAGs, the tests' DAGs and the models they name, side by side as in a DAGs folder."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from airflow_batchscore.model.functions import FunctionRef
 
 pytestmark = pytest.mark.unit
 
-SOURCE = '''
+SOURCE = """
 FACTOR = 2
 
 def helper(x):
@@ -22,7 +22,7 @@ def helper(x):
 
 def features(x):
     return helper(x) + 1
-'''
+"""
 
 
 def _dag_file(folder: Path, source: str, name: str = "unusual_prefix_abc123_my_dag") -> ModuleType:
@@ -53,7 +53,8 @@ def test_a_function_of_a_dag_file_travels_by_value_with_what_it_uses(tmp_path: P
     ref = FunctionRef.of(_dag_file(tmp_path, SOURCE).features)
     assert ref.path == "my_dag:features"
     again = FunctionRef.from_dict(ref.to_dict())
-    script = f"from airflow_batchscore.model.functions import FunctionRef\nprint(FunctionRef.from_dict({again.to_dict()!r}).load()(20))"
+    load = f"FunctionRef.from_dict({again.to_dict()!r}).load()"
+    script = f"from airflow_batchscore.model.functions import FunctionRef; print({load}(20))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "41"
 
@@ -82,9 +83,12 @@ def test_the_digest_of_a_path_follows_the_module_but_not_its_comments(
 ) -> None:
     def digest(source: str) -> str:
         (tmp_path / "recipe_under_test.py").write_text(source)
-        script = "from airflow_batchscore.model.functions import FunctionRef as F; print(F('recipe_under_test:features').digest)"
+        use = "from airflow_batchscore.model.functions import FunctionRef"
+        script = f"{use}; print(FunctionRef('recipe_under_test:features').digest)"
         env = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env).stdout
+        return subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env
+        ).stdout
 
     assert (digest(SOURCE) == digest(SOURCE.replace(*change))) is same
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from support import Wta, good_rows, wta_recipe, write_csv
+from support import Wta, good_rows, write_csv, wta_recipe
 
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.errors import InputError, ModelError, RecipeError
@@ -76,7 +76,9 @@ def test_changed_data_gives_another_version(folder: Path) -> None:
     assert _train(folder).ref != first.ref
 
 
-@pytest.mark.parametrize("estimator", [LogisticRegression(), LogisticRegression, "sklearn.linear_model:LogisticRegression"])
+@pytest.mark.parametrize(
+    "estimator", [LogisticRegression(), LogisticRegression, "sklearn.linear_model:LogisticRegression"]
+)
 def test_takes_an_estimator_a_class_or_a_path(folder: Path, estimator: Any) -> None:
     assert _train(folder, estimator=estimator).manifest.estimator == "LogisticRegression()"
 

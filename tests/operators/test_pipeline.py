@@ -48,7 +48,9 @@ def test_a_run_publishes_what_was_asked_for(airflow_dags: dict[str, Any], folder
     summary = json.loads((folder / "out.summary.json").read_text())
     assert summary["run"]["dag_id"] == dag_id
     assert (folder / "out.report.html").exists()
-    assert json.loads((folder / "model" / "aliases" / "champion.json").read_text())["digest"] == summary["model"]["digest"]
+    assert (
+        json.loads((folder / "model" / "aliases" / "champion.json").read_text())["digest"] == summary["model"]["digest"]
+    )
 
 
 def test_a_second_run_reuses_and_force_scores_again(airflow_dags: dict[str, Any], folder: Path) -> None:
@@ -112,7 +114,9 @@ def test_a_bad_partition_loses_nothing_of_the_others(airflow_dags: dict[str, Any
 
 def _connection(endpoint: str, *, login: str | None = "test-key") -> str:
     extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-    return json.dumps({"conn_type": "aws", "login": login, "password": "test-secret" if login else None, "extra": extra})
+    return json.dumps(
+        {"conn_type": "aws", "login": login, "password": "test-secret" if login else None, "extra": extra}
+    )
 
 
 @pytest.mark.service
@@ -149,7 +153,11 @@ def test_worker_processes_read_s3_with_the_tasks_connection(
 
 @pytest.mark.service
 def test_s3_without_credentials_is_a_clear_error(
-    airflow_dags: dict[str, Any], moto: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    airflow_dags: dict[str, Any],
+    moto: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", _connection(moto, login=None))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):

@@ -75,7 +75,9 @@ def test_a_part_with_other_rows_than_the_manifest_is_noticed(data: Small) -> Non
 
 
 def test_two_models_in_one_run_are_noticed(data: Small) -> None:
-    other = train(TrainingJob(data.dataset, [1], data.recipe, "sklearn.linear_model:LogisticRegression", f"{data.folder}/o"))
+    other = train(
+        TrainingJob(data.dataset, [1], data.recipe, "sklearn.linear_model:LogisticRegression", f"{data.folder}/o")
+    )
     manifests = [*_scored(data)[:1], *_scored(data, model=other.ref)[1:]]
     assert "scored with different models" in audit(PLANNED, manifests).problems[0]
 

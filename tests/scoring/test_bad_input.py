@@ -91,7 +91,9 @@ def test_a_bad_row_is_quarantined_with_its_place_and_reason_and_stops_publicatio
     (bad,) = _quarantined(manifest)
     assert (bad["p"], bad["row"], bad["error"]) == ("1", 13, error)
     assert message in bad["message"]
-    with pytest.raises(GateError, match=r"not published.*1 rows are in quarantine, 0 allowed: p=1 1 \(in .*quarantine\)"):
+    with pytest.raises(
+        GateError, match=r"not published.*1 rows are in quarantine, 0 allowed: p=1 1 \(in .*quarantine\)"
+    ):
         audit([{"p": "1"}], [manifest]).require()
     audit([{"p": "1"}], [manifest], max_quarantined=1).require()
     audit([{"p": "1"}], [manifest], max_quarantined="0.03").require()
@@ -120,7 +122,9 @@ def test_a_truncated_gzip_is_named(data: Small) -> None:
     packed = gzip.compress(text.encode())
     (data.folder / "part_1.csv.gz").write_bytes(packed[: len(packed) // 2])
     dataset = PartitionedDataset(f"{data.folder}/part_{{p}}.csv.gz")
-    with pytest.raises(InputError, match=r"partition p=1.*part_1.csv.gz cannot be (unpacked|read to its end): .*Truncated"):
+    with pytest.raises(
+        InputError, match=r"partition p=1.*part_1.csv.gz cannot be (unpacked|read to its end): .*Truncated"
+    ):
         data.score(1, dataset=dataset)
     assert not _manifests(data)
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support import Small, Wta, good_rows, scores, small, wta_recipe, write_csv
+from support import Small, Wta, good_rows, scores, small, write_csv, wta_recipe
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
 from airflow_batchscore.errors import InputError, ModelError, RecipeError, ScoringError
@@ -115,7 +115,9 @@ def test_other_inputs_are_scored_beside_what_is_there(data: Small, what: str) ->
     if what == "bytes":
         data.add(1, good_rows(501, 1000))
     elif what == "model":
-        job = TrainingJob(data.dataset, [1], data.recipe, "sklearn.linear_model:LogisticRegression", f"{data.folder}/m2")
+        job = TrainingJob(
+            data.dataset, [1], data.recipe, "sklearn.linear_model:LogisticRegression", f"{data.folder}/m2"
+        )
         options["model"] = train(job).ref
     else:
         options = {

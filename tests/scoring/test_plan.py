@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_small_neighbours_share_a_task_up_to_the_bytes_given(dataset: Partitione
     plan = make_plan(dataset, None, MODEL, max_tasks=100, pack_bytes=1500)
     assert planned_partitions(plan) == [{"n": str(n)} for n in range(50)]
     assert all(entry["bytes"] <= 1500 for entry in plan)
-    assert all(a["bytes"] + b["bytes"] > 1500 - 1000 for a, b in zip(plan, plan[1:], strict=False))
+    assert all(a["bytes"] + b["bytes"] > 1500 - 1000 for a, b in pairwise(plan))
     assert any("partitions)" in entry["label"] for entry in plan)
 
 

@@ -1,0 +1,36 @@
+"""One real Airflow for the tests of this folder: scheduler, DAG processor, triggerer, API server, LocalExecutor."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stack import Stack, wta_environment
+from support import Wta, copy_dags
+
+
+@pytest.fixture(scope="session")
+def matches(wta: Wta, tmp_path_factory: pytest.TempPathFactory) -> Wta:
+    """A copy of the matches that a test may change."""
+    folder = tmp_path_factory.mktemp("service-matches")
+    for path in wta.folder.glob("*.csv"):
+        shutil.copy(path, folder)
+    return Wta(folder, wta.real)
+
+
+@pytest.fixture(scope="session")
+def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `strange_models.Slow` leaves the id of each process that predicts."""
+    return tmp_path_factory.mktemp("marks")
+
+
+@pytest.fixture(scope="session")
+def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Running while the session lasts; `stack.extra["WTA_HOME"]` holds models and results."""
+    folder = tmp_path_factory.mktemp("airflow")
+    environment = wta_environment(str(matches.folder), folder / "wta")
+    extra = {**environment, "SLOW_MODEL_MARKS": str(marks)}
+    with Stack(folder / "home", copy_dags(folder / "dags"), extra=extra) as running:
+        yield running

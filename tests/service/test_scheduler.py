@@ -1,0 +1,220 @@
+"""The pipelines on a real scheduler: triggered as the UI does, backfilled, killed, waiting for late data."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from stack import Stack, StackError
+from support import KEYS, Wta, good_rows, wait_for, write_csv
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+
+WTA_DAG = "wta_batch_scoring"
+
+
+def _home(stack: Stack) -> Path:
+    return Path(stack.extra["WTA_HOME"])
+
+
+def _explain(stack: Stack, dag_id: str, run_id: str) -> str:
+    failed = [task for task in stack.task_instances(dag_id, run_id) if task["state"] == "failed"]
+    return "\n".join(line for task in failed for line in [f"--- {task['task_id']}", *stack.task_log(task)[-20:]])
+
+
+def _succeed(stack: Stack, dag_id: str, conf: dict[str, Any]) -> str:
+    stack.wait_for_dag(dag_id)
+    run_id = stack.trigger(dag_id, conf)
+    assert stack.wait_for_run(dag_id, run_id, 300) == "success", _explain(stack, dag_id, run_id)
+    return run_id
+
+
+@pytest.fixture(scope="module")
+def two_years(stack: Stack) -> str:
+    """A run triggered as the form of the UI does it."""
+    return _succeed(stack, WTA_DAG, {"years": [2014, 2015]})
+
+
+def test_a_triggered_run_scores_the_years_of_the_form(stack: Stack, matches: Wta, two_years: str) -> None:
+    found = pd.read_parquet(_home(stack) / "predictions.parquet")
+    pd.testing.assert_frame_equal(found, matches.plain_predictions([2014, 2015]))
+    scored = [task for task in stack.task_instances(WTA_DAG, two_years) if task["task_id"] == "score"]
+    assert sorted(task["rendered_map_index"] for task in scored) == ["year=2014", "year=2015"]
+
+
+def test_progress_of_a_scoring_task_can_be_read_over_the_api(stack: Stack, two_years: str) -> None:
+    run = urllib.parse.quote(two_years)
+    path = f"/api/v2/dags/{WTA_DAG}/dagRuns/{run}/taskInstances/score/state-store?map_index=0"
+    values = json.dumps(stack.get(path))
+    assert "batchscore_progress" in values
+    assert "blocks_total" in values
+
+
+def test_the_report_opens_from_the_task_and_only_with_a_login(stack: Stack, two_years: str) -> None:
+    run = urllib.parse.quote(two_years)
+    links = stack.get(f"/api/v2/dags/{WTA_DAG}/dagRuns/{run}/taskInstances/publish/links")["extra_links"]
+    url = stack.url + links["Run report"]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url, timeout=30)
+    assert refused.value.code == 401
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {stack.token()}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+        assert answer.read() == (_home(stack) / "report.html").read_bytes()
+    other = urllib.request.Request(url.replace("/publish", "/plan"), headers=dict(request.header_items()))
+    with pytest.raises(urllib.error.HTTPError) as missing:
+        urllib.request.urlopen(other, timeout=30)
+    assert missing.value.code == 404
+
+
+def test_a_named_model_version_is_used_without_training(stack: Stack, two_years: str) -> None:
+    version = json.loads((_home(stack) / "summary.json").read_text())["model"]["version"]
+    conf = {"years": "2013..2014", "model_version": version, "output": str(_home(stack) / "other.csv")}
+    run_id = _succeed(stack, WTA_DAG, conf)
+    states = {task["task_id"]: task["state"] for task in stack.task_instances(WTA_DAG, run_id)}
+    assert (states["train"], states["check_model"], states["publish"]) == ("skipped", "skipped", "success")
+    summary = json.loads((_home(stack) / "summary.json").read_text())
+    assert [row["reused"] for row in summary["partitions"]] == [False, True]
+    assert set(pd.read_csv(_home(stack) / "other.csv")["year"]) == {2013, 2014}
+
+
+def test_overrides_that_make_no_sense_are_refused(stack: Stack, two_years: str) -> None:
+    for conf in ({"train_year": "soon"}, {"years": [2014, "x"]}, {"force": "perhaps"}):
+        with pytest.raises(StackError, match="400"):
+            stack.trigger(WTA_DAG, conf)
+    run_id = stack.trigger(WTA_DAG, {"years": [2014], "model_version": "no-such-version"})
+    wait_for(lambda: _state(stack, run_id, "plan") in ("failed", "up_for_retry"), 120)
+    assert _state(stack, run_id, "plan") == "failed"
+    plan = next(task for task in stack.task_instances(WTA_DAG, run_id) if task["task_id"] == "plan")
+    assert any("'no-such-version' does not exist" in line for line in stack.task_log(plan))
+
+
+def _state(stack: Stack, run_id: str, task_id: str) -> str | None:
+    return next(task["state"] for task in stack.task_instances(WTA_DAG, run_id) if task["task_id"] == task_id)
+
+
+def _files(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {path.parent.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("scores.parquet")}
+
+
+def _backfill(stack: Stack, first: str, last: str, *options: str) -> None:
+    """Create a backfill and wait until its runs are done."""
+    command = [
+        "backfill",
+        "create",
+        "--dag-id",
+        "wta_yearly_scoring",
+        "--from-date",
+        first,
+        "--to-date",
+        last,
+        *options,
+    ]
+    stack.patch("/api/v2/dags/wta_yearly_scoring", {"is_paused": False})
+    done = stack.run(*command, check=False)
+    if "database is locked" in done.stderr + done.stdout:  # SQLite, with a scheduler beside it
+        done = stack.run(*command, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+    def finished() -> bool:
+        backfills = stack.get("/api/v2/backfills?dag_id=wta_yearly_scoring")["backfills"]
+        return all(backfill["completed_at"] for backfill in backfills)
+
+    wait_for(finished, 400)
+    runs = stack.get("/api/v2/dags/wta_yearly_scoring/dagRuns?limit=100")["dag_runs"]
+    assert {run["state"] for run in runs} == {"success"}
+
+
+def test_a_backfill_scores_a_year_a_run_and_a_reprocessed_year_replaces_itself_alone(
+    stack: Stack, matches: Wta, two_years: str
+) -> None:
+    published = _home(stack) / "predictions_by_year"
+    _backfill(stack, "2000-01-01", "2016-01-01")
+    expected = matches.plain_predictions()
+    found = pd.read_parquet(published)
+    found = found.assign(year=found["year"].astype("int64"))[["year", *KEYS, "prediction"]]
+    pd.testing.assert_frame_equal(found, expected)
+    first = _files(published)
+    assert len(first) == 17
+
+    _backfill(stack, "2000-01-01", "2003-01-01", "--reprocess-behavior", "completed")
+    assert _files(published) == first
+
+    path = matches.folder / "wta_matches_2005.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    _backfill(stack, "2005-01-01", "2005-01-01", "--reprocess-behavior", "completed")
+    second = _files(published)
+    assert {year for year in first if first[year] != second[year]} == {"year=2005"}
+    five = pd.read_parquet(published / "year=2005" / "scores.parquet")
+    pd.testing.assert_frame_equal(five, matches.plain_predictions([2005]).drop(columns="year"))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+@pytest.mark.parametrize("victim", ["task", "supervisor"])
+def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_bytes(
+    stack: Stack, marks: Path, tmp_path: Path, victim: str
+) -> None:
+    write_csv(tmp_path / "part_0.csv", good_rows(200))
+    write_csv(tmp_path / "part_1.csv", good_rows(400, 1000))
+    for old in marks.iterdir():
+        old.unlink()
+    stack.wait_for_dag("slow_pipeline")
+    run_id = stack.trigger("slow_pipeline", {"folder": str(tmp_path), "partitions": [1]})
+    wait_for(lambda: len(list(marks.iterdir())) >= 6, 120)
+    workers = {int(path.name.split("-")[0]) for path in marks.iterdir()}
+    task = _parent(next(iter(workers)))
+    assert len(workers) == 2
+    assert {_parent(pid) for pid in workers} == {task}
+    os.kill(task if victim == "task" else _parent(task), signal.SIGKILL)
+    wait_for(lambda: not any(_alive(pid) for pid in {*workers, task}), 15)
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("staged/p=1/*/part-*.parquet")}
+    assert kept
+    if victim == "supervisor":
+        return  # Airflow finds such a task by its missing heartbeat, after five minutes; that nothing is left is ours
+    assert stack.wait_for_run("slow_pipeline", run_id, 180) == "success", _explain(stack, "slow_pipeline", run_id)
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("staged/p=1/*/part-*.parquet")}
+    assert {name: after[name] for name in kept} == kept
+    assert len(after) > len(kept)
+    killed = _bytes(tmp_path)
+    shutil.rmtree(tmp_path / "staged")
+    (tmp_path / "out.parquet").unlink()
+    _succeed(stack, "slow_pipeline", {"folder": str(tmp_path), "partitions": [1]})
+    assert _bytes(tmp_path) == killed
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    paths = [folder / "out.parquet", *folder.glob("staged/p=1/*/part-*.parquet")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_a_deferred_sensor_is_woken_by_a_late_file(stack: Stack, tmp_path: Path) -> None:
+    write_csv(tmp_path / "part_0.csv", good_rows(200))
+    stack.wait_for_dag("small_pipeline")
+    run_id = stack.trigger("small_pipeline", {"folder": str(tmp_path), "partitions": [5]})
+
+    def state() -> str | None:
+        return next(t["state"] for t in stack.task_instances("small_pipeline", run_id) if t["task_id"] == "wait")
+
+    wait_for(lambda: state() == "deferred", 60)
+    write_csv(tmp_path / "part_5.csv", good_rows(20, 5000))
+    assert stack.wait_for_run("small_pipeline", run_id, 120) == "success", _explain(stack, "small_pipeline", run_id)
+    assert pd.read_parquet(tmp_path / "out.parquet")["id"].tolist() == list(range(5000, 5020))
