@@ -20,6 +20,8 @@ from airflow_batchscore.operators import (
 )
 from airflow_batchscore.sensors import PartitionSensor
 
+YEARS = r"^[\[\]0-9., ]*$"
+
 with DAG(
     dag_id="wta_batch_scoring",
     description="Train on a year of tennis matches, score 17, audit, publish",
@@ -34,9 +36,11 @@ with DAG(
         "years": Param(
             "2000..2016",
             type=["array", "string", "null"],
-            items={"type": "integer"},
+            # The form makes a list of the lines typed: each may be a year, a range or a list.
+            items={"type": ["integer", "string"], "pattern": YEARS},
+            pattern=YEARS,
             title="Years to score",
-            description="A range such as 2000..2016, a list such as [2014, 2015], or empty for all there are",
+            description="A range such as 2000..2016, or years such as 2014, 2015; empty for all there are",
         ),
         "train_year": Param(2015, type="integer", minimum=1900, maximum=2100, title="Year to train on"),
         "model_version": Param(

@@ -38,8 +38,8 @@ def parse_request(request: Any, fields: Sequence[str]) -> list[Values] | None:
         raise InputError(f"partitions={request!r} is neither a list, a range such as '2000..2016', nor JSON")
     wanted: list[Values] = []
     for item in request:
-        parsed = _parse_text(item) if isinstance(item, str) and _RANGE.fullmatch(item) else [item]
-        wanted += [_one(value, fields) for value in parsed]
+        is_text_of_many = isinstance(item, str) and (_RANGE.fullmatch(item) or item.lstrip().startswith("["))
+        wanted += [_one(value, fields) for value in (_parse_text(item) if is_text_of_many else [item])]
     _refuse_duplicates(wanted)
     return wanted
 
