@@ -1,0 +1,37 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import AIRFLOW_HOME, ROOT
+
+pytestmark = pytest.mark.dag
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")]
+
+
+def test_the_readmes_pipeline_is_a_dag(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    script = f"{code}\nimport sys\nfrom airflow.sdk.definitions.dag import DAG as D\nprint(sorted(train.dag.task_ids))"
+    environment = {"AIRFLOW_HOME": str(AIRFLOW_HOME), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "['audit', 'gate', 'plan', 'publish', 'score', 'train']"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_make_targets_that_documents_name_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in [*DOCUMENTS, ROOT / ".ci" / "run"]:
+        named = set(re.findall(r"(?:`|^|: )make ([a-z-]+)", document.read_text(), re.MULTILINE))
+        assert named <= targets, document
