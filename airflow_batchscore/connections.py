@@ -69,4 +69,8 @@ def _s3_options(conn_id: str, uri: str, *, named: bool) -> dict[str, Any]:
     if endpoint:
         parts = urlsplit(endpoint)
         options |= {"scheme": parts.scheme, "endpoint_override": parts.netloc}
+    elif "region" not in options:
+        from pyarrow.fs import resolve_s3_region
+
+        options["region"] = resolve_s3_region(storage.split_scheme(uri)[1].split("/")[0])
     return options

@@ -43,6 +43,8 @@ def parse_header(line: bytes, options: Mapping[str, Any], uri: str) -> tuple[str
     except UnicodeDecodeError as error:
         raise InputError(f"the header of {uri} is not {error.encoding} ({error.reason}); give the encoding") from error
     delimiter, quote = options.get("delimiter", ","), options.get("quotechar", '"')
+    if text.count(quote) % 2:
+        raise InputError(f"the header of {uri} has a line end inside a quoted name; rename the column")
     return tuple(next(csv.reader(io.StringIO(text.strip("\r\n")), delimiter=delimiter, quotechar=quote), ()))
 
 

@@ -92,6 +92,7 @@ class _LocalSession:
     def _start(self) -> None:
         import dask
         import distributed
+        import threadpoolctl
         from dask.system import cpu_count
         from dask.utils import parse_bytes
         from distributed.system import MEMORY_LIMIT
@@ -117,6 +118,8 @@ class _LocalSession:
         )
         if engine.processes:
             stack.enter_context(_spawnable())
+        else:
+            stack.enter_context(threadpoolctl.threadpool_limits(1, user_api="blas"))
         stack.enter_context(_quiet())
         _die_with_supervisor()
         cluster = distributed.LocalCluster(
@@ -153,7 +156,7 @@ class _SingleThreaded:
         if not getattr(self._thread, "limited", False):
             import threadpoolctl
 
-            # Never undone: OpenMP's limit belongs to this worker thread, which ends with the cluster.
+            # OpenMP's limit belongs to the thread that sets it, which ends with the cluster.
             threadpoolctl.threadpool_limits(1)
             self._thread.limited = True
         return self.function(*arguments)
