@@ -49,3 +49,12 @@ class Slow(Picky):
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(float(os.environ.get("SLOW_MODEL_SECONDS", "0.2")))
         return super().predict(X)
+
+
+def by_name() -> Any:
+    """A pipeline that names the columns it takes."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(make_column_transformer(("passthrough", ["b", "a"])), LogisticRegression())

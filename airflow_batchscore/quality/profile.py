@@ -46,10 +46,21 @@ def _label(value: Any) -> str:
     return str(value)
 
 
+def sample_rows(rows: int) -> np.ndarray:
+    """Positions of at most `SAMPLE_ROWS` of `rows` rows, evenly spaced."""
+    import numpy as np
+
+    return np.arange(0, rows, max(1, -(-rows // SAMPLE_ROWS)))
+
+
+def sample(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a batch that its profile looks at."""
+    return frame.iloc[sample_rows(len(frame))]
+
+
 def count(frame: pd.DataFrame, bins: Bins) -> Counts:
-    """Counts of a sample of `frame`, a list a column: one number a bin, then other values, then missing ones."""
-    sample = frame.iloc[:: max(1, -(-len(frame) // SAMPLE_ROWS))]
-    return {name: _count_column(sample[name], spec) for name, spec in bins.items() if name in sample.columns}
+    """Counts, a list a column: one number a bin, then other values, then missing ones."""
+    return {name: _count_column(frame[name], spec) for name, spec in bins.items() if name in frame.columns}
 
 
 def _count_column(column: pd.Series, spec: Mapping[str, Any]) -> list[int]:

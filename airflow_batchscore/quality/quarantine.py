@@ -34,8 +34,12 @@ class Limit:
             raise ScoringError(f"quarantine={value!r}: give a count of rows such as 1000, or a share such as 0.01")
         return cls(number)
 
+    def rows_of(self, rows: int) -> int:
+        """The limit as a count, for that many rows."""
+        return self.value if isinstance(self.value, int) else int(self.value * rows)
+
     def allows(self, bad: int, rows: int) -> bool:
-        return bad <= (self.value if isinstance(self.value, int) else self.value * rows)
+        return bad <= self.rows_of(rows)
 
 
 def score_rows(
