@@ -46,4 +46,4 @@ def output_columns(estimator: Any, values: Any, method: str) -> dict[str, np.nda
         names = [str(place) for place in range(array.shape[1])]
     if len(set(names)) != len(names):
         names = [str(place) for place in range(array.shape[1])]
-    return {f"prediction_{name}": np.ascontiguousarray(array[:, place]) for place, name in enumerate(names)}
+    return {f"prediction_{name}": array[:, place] for place, name in enumerate(names)}

@@ -111,7 +111,7 @@ def train(job: TrainingJob) -> TrainedModel:
         signature=Signature(
             raw=raw,
             features=tuple(str(name) for name in rows.features.columns),
-            outputs=_output_types(estimator, train_rows.features),
+            outputs=output_types(estimator, train_rows.features),
         ),
         recipe=job.recipe,
         recipe_digest=job.recipe.digest,
@@ -124,7 +124,7 @@ def train(job: TrainingJob) -> TrainedModel:
             "rows_read": rows.read,
             "rows_trained": len(train_rows.features),
         },
-        profile=_reference_profile(estimator, train_rows.features),
+        profile=reference_profile(estimator, train_rows.features),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     ref = artifact.save(ref_uri, data, manifest, job.conn_id)
@@ -210,7 +210,7 @@ def _measure(estimator: Any, rows: Rows, metrics: Sequence[str | Callable[..., f
     return found
 
 
-def _output_types(estimator: Any, features: pd.DataFrame) -> dict[str, dict[str, str]]:
+def output_types(estimator: Any, features: pd.DataFrame) -> dict[str, dict[str, str]]:
     """For each method of the estimator, its output columns and their Arrow types."""
     import pyarrow as pa
 
@@ -229,7 +229,7 @@ def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> dict[str, A
         return output_columns(estimator, getattr(estimator, method)(features), method)
 
 
-def _reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:
+def reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:
     """Bins and counts of the training features, and of what each method gives for them."""
     import pandas as pd
 

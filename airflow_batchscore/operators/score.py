@@ -34,6 +34,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         method: ``predict``, ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform`` or
             ``score_samples``. Templated.
         keys: columns that go with each prediction; default: those of the recipe. Templated.
+        outputs: output columns to keep, such as ``["prediction_1"]`` of ``predict_proba``; default: all. Templated.
         engine: where blocks are scored; default ``LocalDask()``.
         block_rows: rows of a block (about, for CSV): what a crash can lose, and what memory grows with. Templated.
         quarantine: rows of one block (a count, or a share such as ``0.01``) that may fail before scoring stops.
@@ -58,6 +59,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         "output_uri",
         "method",
         "keys",
+        "outputs",
         "block_rows",
         "quarantine",
         "force",
@@ -72,6 +74,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         output_uri: str,
         method: str = "predict",
         keys: Sequence[str] | None = None,
+        outputs: Sequence[str] | None = None,
         engine: Engine | None = None,
         block_rows: int | str | None = None,
         quarantine: int | float | str | None = None,
@@ -88,6 +91,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         self.output_uri = output_uri
         self.method = method
         self.keys = keys
+        self.outputs = outputs
         self.engine = engine
         self.block_rows = block_rows
         self.quarantine = quarantine
@@ -118,6 +122,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             output_uri=self.output_uri,
             method=self.method,
             keys=None if self.keys is None else tuple(self.keys),
+            outputs=None if self.outputs is None else tuple(self.outputs),
             block_rows=int(self.block_rows or scoring.DEFAULT_BLOCK_ROWS),
             limit=scoring.DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
             allow_nan=self.allow_nan,

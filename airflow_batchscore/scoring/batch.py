@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import BadRow, Batch
-from airflow_batchscore.errors import OutputError, RecipeError, ScoringError
+from airflow_batchscore.errors import ModelError, OutputError, RecipeError, ScoringError
 from airflow_batchscore.model.artifact import LoadedModel, ModelManifest
 from airflow_batchscore.model.outputs import check_method, output_columns
 from airflow_batchscore.quality import profile, quarantine
@@ -48,13 +48,19 @@ class _Slice:
     sample: pd.DataFrame | None
 
 
-def output_schema(
-    manifest: ModelManifest, method: str, keys: Sequence[str], types: dict[str, pa.DataType]
-) -> pa.Schema:
+def kept_outputs(manifest: ModelManifest, method: str, wanted: Sequence[str] | None) -> dict[str, str]:
+    """The output columns that are written, with their Arrow types. Raises ModelError for one that is not there."""
+    there = manifest.signature.outputs[method]
+    unknown = [name for name in wanted or () if name not in there]
+    if unknown:
+        raise ModelError(f"outputs={unknown}: {method} of {manifest.estimator} gives {', '.join(there)}")
+    return there if wanted is None else {name: there[name] for name in wanted}
+
+
+def output_schema(outputs: dict[str, str], keys: Sequence[str], types: dict[str, pa.DataType]) -> pa.Schema:
     """Keys as they are read, then the output columns as training saw them."""
     import pyarrow as pa
 
-    outputs = manifest.signature.outputs[method]
     both = sorted(set(keys) & set(outputs))
     if both:
         raise OutputError(f"the keys {both} have the name of an output column; rename them in the input, or drop them")
@@ -66,21 +72,31 @@ class Scorer:
     """Scores batches with one model, on one thread at a time.
 
     Args:
+        outputs: output columns that are kept.
         limit: failing rows of a batch that are looked for before scoring stops.
         allow_nan: accept predictions that are NaN or infinite.
     """
 
     def __init__(
-        self, model: LoadedModel, method: str, keys: Sequence[str], limit: quarantine.Limit, *, allow_nan: bool
+        self,
+        model: LoadedModel,
+        method: str,
+        keys: Sequence[str],
+        outputs: Sequence[str],
+        limit: quarantine.Limit,
+        *,
+        allow_nan: bool,
     ) -> None:
         check_method(model.estimator, method, f"model {model.ref.uri}")
         self._model = model
         self._method = method
         self._keys = list(keys)
+        self._outputs = list(outputs)
         self._limit = limit
         self._allow_nan = allow_nan
         self._feature_bins = model.manifest.profile["features"]["bins"]
-        self._output_bins = model.manifest.profile["outputs"].get(method, {}).get("bins", {})
+        bins = model.manifest.profile["outputs"].get(method, {}).get("bins", {})
+        self._output_bins = {name: bins[name] for name in outputs if name in bins}
         self._matrix = MatrixInput.of(model, method)
 
     def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:
@@ -152,7 +168,11 @@ class Scorer:
     def _check_outputs(self, outputs: dict[str, np.ndarray], rows: int) -> None:
         import numpy as np
 
-        for name, array in outputs.items():
+        missing = [name for name in self._outputs if name not in outputs]
+        if missing:
+            raise ScoringError(f"the model gave the columns {sorted(outputs)}; training recorded {missing}")
+        for name in self._outputs:
+            array = outputs[name]
             if len(array) != rows:
                 raise ScoringError(f"{self._method} gave {len(array)} predictions in {name!r} for {rows} rows")
             if not self._allow_nan and array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -187,8 +207,6 @@ def _as_column(outputs: dict[str, np.ndarray], field: pa.Field) -> pa.Array:
 
     if not outputs:
         return pa.array([], field.type)
-    if field.name not in outputs:
-        raise ScoringError(f"the model gave the columns {sorted(outputs)}; training recorded {field.name!r}")
     array = pa.array(outputs[field.name])
     return array if array.type == field.type else array.cast(field.type)
 

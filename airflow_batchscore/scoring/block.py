@@ -20,7 +20,7 @@ from airflow_batchscore.model.artifact import ModelManifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring.batch import Scorer, output_schema
+from airflow_batchscore.scoring.batch import Scorer, kept_outputs, output_schema
 from airflow_batchscore.scoring.manifest import BlockResult
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class BlockJob:
     model: ModelRef
     method: str
     keys: tuple[str, ...]
+    outputs: tuple[str, ...] | None
     folder: str
     prefix: str
     limit: quarantine.Limit
@@ -85,7 +86,8 @@ def _score_block(job: BlockJob, block: Block) -> BlockResult:
     import pyarrow.parquet as pq
 
     model = artifact.load(job.model)
-    scorer = Scorer(model, job.method, job.keys, job.limit, allow_nan=job.allow_nan)
+    outputs = kept_outputs(model.manifest, job.method, job.outputs)
+    scorer = Scorer(model, job.method, job.keys, list(outputs), job.limit, allow_nan=job.allow_nan)
     types = columns_to_read(model.manifest, job.dataset, job.keys)
     account, bad = Account(), list[BadRow]()
     features: profile.Counts = {}
@@ -97,7 +99,7 @@ def _score_block(job: BlockJob, block: Block) -> BlockResult:
             for batch in _batches(job, block, types):
                 if writer is None:
                     key_types = {field.name: field.type for field in batch.table.schema}
-                    writer = pq.ParquetWriter(path, output_schema(model.manifest, job.method, job.keys, key_types))
+                    writer = pq.ParquetWriter(path, output_schema(outputs, job.keys, key_types))
                 scored = scorer.score(batch, writer.schema)
                 writer.write_table(scored.table)
                 here = [*batch.bad, *scored.failed]

@@ -20,6 +20,7 @@ def score_identity(
     recipe_digest: str,
     method: str,
     keys: Sequence[str],
+    outputs: Sequence[str] | None,
 ) -> str:
     """Hash of the input's bytes, how they are read, the model, the recipe's code and the output's shape."""
     inputs = [
@@ -31,5 +32,6 @@ def score_identity(
         recipe_digest,
         method,
         list(keys),
+        outputs and list(outputs),
     ]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()

@@ -28,6 +28,7 @@ from airflow_batchscore.model.outputs import METHODS
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.quarantine import Limit
+from airflow_batchscore.scoring.batch import kept_outputs
 from airflow_batchscore.scoring.block import BlockJob, columns_to_read, read_result, score_block
 from airflow_batchscore.scoring.identity import score_identity
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
@@ -54,6 +55,7 @@ class ScoringJob:
     output_uri: str
     method: str = "predict"
     keys: tuple[str, ...] | None = None
+    outputs: tuple[str, ...] | None = None
     block_rows: int = DEFAULT_BLOCK_ROWS
     limit: Limit = DEFAULT_LIMIT
     allow_nan: bool = False
@@ -77,6 +79,7 @@ def score_partitions(
     if job.method not in METHODS or job.method not in model.signature.outputs:
         has = ", ".join(model.signature.outputs)
         raise ModelError(f"model {job.model.uri}: {model.estimator} has no {job.method!r}; it has {has}")
+    kept_outputs(model, job.method, job.outputs)
     _warn_of_recipe(job, model)
     with engine.session(slots) as session:
         return [_score_partition(job, model, values, engine, session, progress) for values in partitions]
@@ -112,6 +115,7 @@ def _score_partition(
         recipe_digest=model.recipe.digest,
         method=job.method,
         keys=keys,
+        outputs=job.outputs,
     )
     folder = storage.join(job.output_uri, key, identity[:16])
     manifest_uri = storage.join(folder, "manifest.json")
@@ -121,7 +125,7 @@ def _score_partition(
         return committed, True
 
     block_job = BlockJob(
-        job.dataset, values, job.model, job.method, keys, folder, "", job.limit, job.allow_nan, job.conn_id
+        job.dataset, values, job.model, job.method, keys, job.outputs, folder, "", job.limit, job.allow_nan, job.conn_id
     )
     scored = _Partition(job, block_job, partition, columns_to_read(model, job.dataset, keys), session, progress)
     results, rows_now = scored.run()

@@ -79,6 +79,15 @@ def test_probabilities_have_a_column_a_class(data: Small) -> None:
     assert (found["prediction_0"] + found["prediction_1"]).round(12).eq(1).all()
 
 
+def test_one_class_of_several_can_be_kept(data: Small) -> None:
+    ((all_of_them, _),) = data.score(1, method="predict_proba")
+    ((one, reused),) = data.score(1, method="predict_proba", outputs=("prediction_1",))
+    assert not reused
+    pd.testing.assert_frame_equal(scores(one), scores(all_of_them).drop(columns="prediction_0"))
+    with pytest.raises(ModelError, match=r"outputs=\['prediction_9'\].*gives prediction_0, prediction_1"):
+        data.score(1, method="predict_proba", outputs=("prediction_9",))
+
+
 def test_what_is_committed_is_reused_and_its_parts_are_not_touched(data: Small) -> None:
     ((first, _),) = data.score(1, block_rows=100)
     before = {path: path.stat().st_mtime_ns for path in Path(first.folder).rglob("*")}
