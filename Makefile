@@ -22,6 +22,19 @@ setup: .venv/.stamp  ## build .venv from the lock
 lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	.tools/bin/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements.lock
+	.tools/bin/uv pip compile pyproject.toml --extra dask-ml --group bench --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-bench.lock
+
+.bench-venv/.stamp: requirements-bench.lock | .tools/bin/uv
+	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .bench-venv
+	.tools/bin/uv pip install -q -p .bench-venv/bin/python --require-hashes -r requirements-bench.lock
+	touch $@
+
+bench: .bench-venv/.stamp  ## this engine beside the limit and its peers, on small data
+	PYTHONPATH=$(CURDIR) .bench-venv/bin/python tests/benchmarks/bench.py quick
+
+bench-full: .bench-venv/.stamp  ## the same on 20 M rows and more; writes docs/benchmark (4 GB of data, an hour)
+	PYTHONPATH=$(CURDIR) .bench-venv/bin/python tests/benchmarks/bench.py full --out docs/benchmark
 
 demo: setup  ## score 17 years of tennis matches through Airflow
 	$(BIN)/python scripts/demo.py
@@ -44,6 +57,6 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf .venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
+	rm -rf .venv .bench-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
 
-.PHONY: help setup lock demo up lint types test format clean
+.PHONY: help setup lock bench bench-full demo up lint types test format clean

@@ -14,7 +14,7 @@ from stack import ROOT, Stack, StackError, wta_environment
 from wta_data import find_matches
 
 DAG_ID = "wta_batch_scoring"
-_LIMIT_SECONDS = 170
+_LIMIT_SECONDS = 600
 
 
 def main() -> int:

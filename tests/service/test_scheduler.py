@@ -120,16 +120,18 @@ def _backfill(stack: Stack, first: str, last: str, *options: str) -> None:
         *options,
     ]
     stack.patch("/api/v2/dags/wta_yearly_scoring", {"is_paused": False})
-    done = stack.run(*command, check=False)
-    if "database is locked" in done.stderr + done.stdout:  # SQLite, with a scheduler beside it
-        done = stack.run(*command, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
 
     def finished() -> bool:
         backfills = stack.get("/api/v2/backfills?dag_id=wta_yearly_scoring")["backfills"]
         return all(backfill["completed_at"] for backfill in backfills)
 
-    wait_for(finished, 400)
+    for _ in range(4):
+        done = stack.run(*command, check=False)
+        wait_for(finished, 400)
+        # SQLite with a scheduler beside it: a command can lose the race for the lock, also after it has begun.
+        if "database is locked" not in done.stderr and "AlreadyRunningBackfill" not in done.stderr:
+            break
+    assert done.returncode == 0, done.stderr[-2000:]
     runs = stack.get("/api/v2/dags/wta_yearly_scoring/dagRuns?limit=100")["dag_runs"]
     assert {run["state"] for run in runs} == {"success"}
 
@@ -146,6 +148,8 @@ def test_a_backfill_scores_a_year_a_run_and_a_reprocessed_year_replaces_itself_a
     first = _files(published)
     assert len(first) == 17
 
+    _backfill(stack, "2000-01-01", "2016-01-01")
+    assert _files(published) == first
     _backfill(stack, "2000-01-01", "2003-01-01", "--reprocess-behavior", "completed")
     assert _files(published) == first
 

@@ -1,0 +1,94 @@
+"""This package on a benchmark workload, by the code that `ScorePartitionOperator` runs.
+
+usage: python engine.py WORK threads|processes [block_rows]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import Any
+
+import common as c
+
+work, mode, *rest = sys.argv[1:]
+
+
+def diff(frame: Any) -> Any:
+    """Features of the CSV workloads."""
+    return (frame[c.W] - frame[c.L]).dropna().to_frame("diff")
+
+
+def artifact_of(model_path: str, names: list[str], kind: str) -> Any:
+    """The workload's joblib file as a model artifact, made once."""
+    from pathlib import Path
+
+    import joblib
+    import numpy as np
+    import pandas as pd
+
+    from airflow_batchscore import Recipe
+    from airflow_batchscore.data import storage
+    from airflow_batchscore.model import artifact
+    from airflow_batchscore.model.reference import ModelRef
+    from airflow_batchscore.model.training import output_types, reference_profile
+
+    data = Path(model_path).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    uri = f"{c.ROOT}/artifacts/{kind}-{digest[:12]}"
+    if storage.stat(f"{uri}/model.json") is None:
+        estimator = joblib.load(model_path)
+        csv = kind == "csv"
+        names = ["diff"] if csv else names
+        sample = pd.DataFrame(np.random.default_rng(0).standard_normal((1000, len(names))), columns=names)
+        # The peers write the feature beside the prediction; a key column is as much to write.
+        keys = ["match_num"] if csv else ["id"]
+        recipe = (
+            Recipe(features="engine:diff", keys=keys, columns=[c.W, c.L]) if csv else Recipe(keys=keys, columns=names)
+        )
+        raw = dict.fromkeys([c.W, c.L] if csv else names, "float64") | {keys[0]: "int64"}
+        manifest = artifact.ModelManifest(
+            digest=digest,
+            file=f"model-{digest[:12]}.joblib",
+            flavor="joblib",
+            estimator=type(estimator).__name__,
+            signature=artifact.Signature(raw, tuple(names), output_types(estimator, sample)),
+            recipe=recipe,
+            recipe_digest=recipe.digest,
+            metrics={},
+            metrics_on="",
+            training={"partitions": [], "rows_trained": 0, "rows_read": 0},
+            profile=reference_profile(estimator, sample),
+            created="",
+        )
+        artifact.save(uri, data, manifest)
+    return ModelRef(uri, digest)
+
+
+def main() -> None:
+    from airflow_batchscore import LocalDask, PartitionedDataset
+    from airflow_batchscore.scoring.partition import DEFAULT_BLOCK_ROWS, ScoringJob, score_partitions
+
+    kind, path, features, model_path = c.WORK[work]
+    c.mark("import")
+    ref = artifact_of(model_path, c.feats(features), kind)
+    name = path.rsplit("/", 1)[1].removesuffix(".csv")
+    uri = f"{c.ROOT}/{{name}}.csv" if kind == "csv" else f"{c.ROOT}/{{name}}/"
+    job = ScoringJob(
+        PartitionedDataset(uri),
+        ref,
+        c.fresh(f"{c.OUT}/engine-{work}-{mode}"),
+        method="predict" if kind == "csv" else "predict_proba",
+        outputs=("prediction",) if kind == "csv" else ("prediction_1",),
+        block_rows=int(rest[0]) if rest else DEFAULT_BLOCK_ROWS,
+    )
+    c.mark("ready")
+    engine = LocalDask(processes=mode == "processes")
+    ((manifest, _),) = score_partitions(job, [{"name": name}], engine)
+    c.mark("scored")
+    c.done(rows=manifest.account.rows_scored, blocks=len(manifest.blocks))
+
+
+if __name__ == "__main__":
+    sys.modules["engine"] = sys.modules["__main__"]
+    main()
