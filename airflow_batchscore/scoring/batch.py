@@ -45,7 +45,7 @@ class _Slice:
     rows: np.ndarray | None
     skipped: int
     outputs: dict[str, np.ndarray]
-    sample: pd.DataFrame | None
+    features: profile.Counts
 
 
 def kept_outputs(manifest: ModelManifest, method: str, wanted: Sequence[str] | None) -> dict[str, str]:
@@ -119,8 +119,7 @@ class Scorer:
         tables = [self._table(batch.table, start, part, schema) for start, part in done]
         features: profile.Counts = {}
         for _, part in done:
-            if part.sample is not None:
-                features = profile.merge(features, profile.count(part.sample, self._feature_bins))
+            features = profile.merge(features, part.features)
         table = pa.concat_tables(tables) if tables else schema.empty_table()
         return ScoredBatch(
             table,
@@ -142,7 +141,7 @@ class Scorer:
         except Exception:  # the slow way finds the rows that do it
             return None
         self._check_outputs(outputs, table.num_rows)
-        return _Slice(None, 0, outputs, self._matrix.sample(inputs))
+        return _Slice(None, 0, outputs, self._matrix.count(inputs, self._feature_bins))
 
     def _score_frame(self, frame: pd.DataFrame) -> _Slice:
         """Features and outputs of raw rows whose index is 0 to n-1."""
@@ -159,11 +158,12 @@ class Scorer:
         inputs = made[list(manifest.signature.features)]
         skipped = len(frame) - len(inputs)
         if not len(inputs):
-            return _Slice(rows, skipped, {}, None)
+            return _Slice(rows, skipped, {}, {})
         values = getattr(self._model.estimator, self._method)(inputs)
         outputs = output_columns(self._model.estimator, values, self._method)
         self._check_outputs(outputs, len(inputs))
-        return _Slice(rows if skipped else None, skipped, outputs, profile.sample(inputs))
+        counts = profile.count(profile.sample(inputs), self._feature_bins)
+        return _Slice(rows if skipped else None, skipped, outputs, counts)
 
     def _check_outputs(self, outputs: dict[str, np.ndarray], rows: int) -> None:
         import numpy as np
@@ -175,8 +175,11 @@ class Scorer:
             array = outputs[name]
             if len(array) != rows:
                 raise ScoringError(f"{self._method} gave {len(array)} predictions in {name!r} for {rows} rows")
-            if not self._allow_nan and array.dtype.kind == "f" and not np.isfinite(array).all():
-                count = int((~np.isfinite(array)).sum())
+            # The sum is finite only if all are, and costs a third; it can overflow, so a doubt is looked into.
+            if self._allow_nan or array.dtype.kind != "f" or np.isfinite(array.sum()):
+                continue
+            count = int((~np.isfinite(array)).sum())
+            if count:
                 raise ScoringError(
                     f"{count} of {len(array)} predictions are NaN or infinite; mend the recipe or the model, or "
                     "accept them with allow_nan=True"
@@ -198,8 +201,14 @@ class Scorer:
     def _count_outputs(self, table: pa.Table) -> profile.Counts:
         if not self._output_bins or not table.num_rows:
             return {}
-        columns = table.select(list(self._output_bins))
-        return profile.count(columns.take(profile.sample_rows(table.num_rows)).to_pandas(), self._output_bins)
+        columns = table.select(list(self._output_bins)).take(profile.sample_rows(table.num_rows))
+        numbers = {name: spec for name, spec in self._output_bins.items() if "edges" in spec}
+        if len(numbers) == len(self._output_bins):
+            import numpy as np
+
+            matrix = np.column_stack([columns.column(name).to_numpy() for name in numbers])
+            return profile.count_matrix(matrix.astype(float), list(numbers), numbers)
+        return profile.count(columns.to_pandas(), self._output_bins)
 
 
 def _as_column(outputs: dict[str, np.ndarray], field: pa.Field) -> pa.Array:

@@ -83,6 +83,7 @@ def score_block(job: BlockJob, block: Block) -> BlockResult:
 
 
 def _score_block(job: BlockJob, block: Block) -> BlockResult:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     model = artifact.load(job.model)
@@ -99,9 +100,13 @@ def _score_block(job: BlockJob, block: Block) -> BlockResult:
             for batch in _batches(job, block, types):
                 if writer is None:
                     key_types = {field.name: field.type for field in batch.table.schema}
-                    writer = pq.ParquetWriter(path, output_schema(outputs, job.keys, key_types))
+                    schema = output_schema(outputs, job.keys, key_types)
+                    # A dictionary pays for text; for predictions and ids it doubles the time of a block.
+                    text = [field.name for field in schema if pa.types.is_string(field.type)]
+                    writer = pq.ParquetWriter(path, schema, use_dictionary=text)
                 scored = scorer.score(batch, writer.schema)
-                writer.write_table(scored.table)
+                for rows in scored.table.to_batches():  # gathers batches into row groups, which a table would not
+                    writer.write_batch(rows)
                 here = [*batch.bad, *scored.failed]
                 bad += here
                 account += Account(batch.rows_read, scored.table.num_rows, scored.skipped, len(here))

@@ -15,7 +15,6 @@ from airflow_batchscore.quality import profile
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     import pyarrow as pa
 
 _TRIAL_ROWS = 64
@@ -64,11 +63,9 @@ class MatrixInput:
         values = getattr(self._model.estimator, self._method)(inputs)
         return output_columns(self._model.estimator, values, self._method)
 
-    def sample(self, inputs: np.ndarray) -> pd.DataFrame:
-        """Some rows, evenly spaced, for the profile."""
-        import pandas as pd
-
-        return pd.DataFrame(inputs[profile.sample_rows(len(inputs))], columns=self._names)
+    def count(self, inputs: np.ndarray, bins: profile.Bins) -> profile.Counts:
+        """The profile of the rows."""
+        return profile.count_matrix(inputs[profile.sample_rows(len(inputs))], self._names, bins)
 
 
 def _gives_the_same(model: LoadedModel, method: str) -> bool:

@@ -5,7 +5,16 @@ import pandas as pd
 import pytest
 
 from airflow_batchscore.quality.drift import drift, population_stability_index
-from airflow_batchscore.quality.profile import SAMPLE_ROWS, count, make_bins, merge, sample
+from airflow_batchscore.quality.profile import (
+    SAMPLE_ROWS,
+    WHOLE_ROWS,
+    count,
+    count_matrix,
+    make_bins,
+    merge,
+    sample,
+    sample_rows,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -35,10 +44,18 @@ def test_profiles_of_pieces_add_up_to_that_of_the_whole() -> None:
     assert merge({}, halves) == halves == merge(halves, {})
 
 
-def test_a_large_batch_is_sampled() -> None:
-    frame = pd.DataFrame({"x": np.arange(100_000.0)})
-    assert SAMPLE_ROWS / 2 < len(sample(frame)) <= SAMPLE_ROWS
-    assert len(sample(frame.head(SAMPLE_ROWS))) == SAMPLE_ROWS
+def test_a_small_batch_is_looked_at_whole_and_a_large_one_sampled() -> None:
+    assert sample_rows(WHOLE_ROWS).tolist() == list(range(WHOLE_ROWS))
+    rows = sample_rows(100_000)
+    assert SAMPLE_ROWS / 2 < len(rows) <= SAMPLE_ROWS
+    assert rows[-1] > 99_000
+    assert len(sample(pd.DataFrame({"x": np.arange(100_000.0)}))) == len(rows)
+
+
+def test_numbers_in_a_matrix_are_counted_as_in_a_frame() -> None:
+    frame = pd.DataFrame({"x": [0.0, 1.0, np.nan, 0.5], "y": [1.0, 2.0, 3.0, np.inf]})
+    bins = make_bins(frame)
+    assert count_matrix(frame.to_numpy(), ["x", "y"], bins) == count(frame, bins)
 
 
 def test_drift_is_nothing_for_the_same_and_large_for_another_distribution() -> None:
