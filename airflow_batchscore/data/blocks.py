@@ -18,6 +18,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.csv_reader import CsvReader, arrow_type, parse_header
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.lines import count_of, read_lines
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -196,44 +197,20 @@ def read(dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | 
                 raise InputError(f"{block.source.uri} cannot be read to its end: {error}") from error
         return
     with fs.open_input_file(path) as source:
-        raw = _read_lines(source, block.start, block.stop, block.source)
-    quote = dataset.read_options.get("quotechar", '"').encode()
-    if raw.count(quote) % 2:
+        size, data_start = block.source.size, block.source.data_start
+        lines = read_lines(source, block.start, block.stop, data_start=data_start, size=size)
+    quotes = count_of(lines, dataset.read_options.get("quotechar", '"'))
+    if quotes % 2:
         raise BoundaryError(f"{block.name} ends inside a quoted field")
-    yield reader.read_chunk(_to_utf8(raw, dataset, block))
+    yield reader.read_chunk(_to_utf8(lines, dataset, block), quoted=quotes > 0)
 
 
-def _read_lines(source: pa.NativeFile, start: int, stop: int, of: Source) -> bytes:
-    """The lines that begin in ``[start, stop)``: a line that begins before belongs to the range before."""
-    at_start = start == of.data_start
-    first = start if at_start else start - 1
-    raw = bytes(source.read_at(stop - first, first))
-    if not at_start:
-        line_end = raw.find(b"\n")
-        if line_end < 0:
-            return b""
-        raw = raw[line_end + 1 :]
-        if not raw:
-            return b""
-    if stop >= of.size or raw.endswith(b"\n"):
-        return raw
-    tail, position = [raw], stop
-    while position < of.size:
-        piece = bytes(source.read_at(min(1 << 16, of.size - position), position))
-        line_end = piece.find(b"\n")
-        tail.append(piece if line_end < 0 else piece[: line_end + 1])
-        if line_end >= 0:
-            break
-        position += len(piece)
-    return b"".join(tail)
-
-
-def _to_utf8(raw: bytes, dataset: PartitionedDataset, block: Block) -> bytes:
+def _to_utf8(raw: memoryview, dataset: PartitionedDataset, block: Block) -> bytes | memoryview:
     encoding = dataset.read_options.get("encoding")
     if not encoding or codecs.lookup(encoding).name == "utf-8":
         return raw
     try:
-        return raw.decode(encoding).encode()
+        return bytes(raw).decode(encoding).encode()
     except UnicodeDecodeError as error:
         raise InputError(f"{block.name} is not {encoding}: {error.reason} at byte {error.start}") from error
 

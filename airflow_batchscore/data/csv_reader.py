@@ -63,12 +63,15 @@ class CsvReader:
         self.options = options
         self.nulls = list(options.get("null_values", NULL_VALUES))
 
-    def read_chunk(self, raw: bytes) -> Batch:
-        """All rows of `raw`, which begins and ends at row boundaries and has no header."""
+    def read_chunk(self, raw: bytes | memoryview, *, quoted: bool = True) -> Batch:
+        """All rows of `raw`, which begins and ends at row boundaries and has no header.
+
+        Args:
+            quoted: whether `raw` may hold quote characters; without any it is parsed faster.
+        """
         import pyarrow as pa
         import pyarrow.csv as pc
 
-        quoted = self.options.get("quotechar", '"').encode() in raw
         malformed: list[Any] = []
 
         def read(convert: pc.ConvertOptions) -> pa.Table:
@@ -82,11 +85,11 @@ class CsvReader:
                 convert,
             )
 
-        if not raw.strip():
-            return self._batch(self._empty(), [], [], 0)[0]
         try:
             table = read(self._convert_options())
-        except pa.ArrowInvalid:
+        except pa.ArrowInvalid as error:
+            if "Empty CSV file" in str(error):
+                return self._batch(self._empty(), [], [], 0)[0]
             table, failed = self._convert(read(self._bytes_options()))
         else:
             failed = []
@@ -203,9 +206,7 @@ class CsvReader:
         stop, inside = start + parsed, 0
         while inside < len(malformed) and malformed[inside][0] < stop:
             stop, inside = stop + 1, inside + 1
-        positions = np.setdiff1d(
-            np.arange(start, stop), np.array([position for position, _ in malformed[:inside]], dtype=np.int64)
-        )
+        positions = np.delete(np.arange(start, stop), [position - start for position, _ in malformed[:inside]])
         bad = [_malformed_row(*item) for item in malformed[:inside]]
         bad += [BadRow(int(positions[row]), "ParseError", message, raw) for row, message, raw in failed]
         good = np.delete(positions, [row for row, _, _ in failed])

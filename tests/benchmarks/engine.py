@@ -68,6 +68,8 @@ def artifact_of(model_path: str, names: list[str], kind: str) -> Any:
 
 def load_model(ref: Any) -> None:
     """Start-up, as the limit counts it: libraries and model in memory."""
+    import pandas  # noqa: F401, ICN001 - what a recipe's function needs
+
     from airflow_batchscore.model import artifact
 
     artifact.load(ref)
