@@ -27,8 +27,8 @@ def read_lines(source: pa.NativeFile, start: int, stop: int, *, data_start: int,
     """
     first = start if start == data_start else start - 1
     length = stop - first
-    buffer = _fill(source, first, min(length + _SLACK, size - first))
     filled = min(length + _SLACK, size - first)
+    buffer = _fill(source, first, filled)
     begin = 0 if start == data_start else buffer.find(b"\n", 0, length) + 1
     if begin == 0 and start != data_start:
         return memoryview(b"")

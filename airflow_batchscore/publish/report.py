@@ -15,7 +15,7 @@ from airflow_batchscore.model.artifact import ModelManifest, read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.profile import Counts, merge
-from airflow_batchscore.scoring.audit import partition_drift
+from airflow_batchscore.scoring.audit import partition_drifts
 from airflow_batchscore.scoring.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def summarise(
     """
     ref = ModelRef.from_dict(manifests[0].model)
     model = read_manifest(ref)
+    drifts = partition_drifts(manifests)
     account = sum((manifest.account for manifest in manifests), Account())
     return {
         "run": dict(run),
@@ -62,12 +63,13 @@ def summarise(
         },
         "method": manifests[0].method,
         "totals": {"partitions": len(manifests), "reused": sum(reused.values()), **account.to_dict()},
-        "partitions": [_partition(manifest, reused.get(manifest.key, False)) for manifest in manifests],
+        "partitions": [
+            _partition(manifest, reused.get(manifest.key, False), drifts[manifest.key]) for manifest in manifests
+        ],
     }
 
 
-def _partition(manifest: Manifest, reused: bool) -> dict[str, Any]:
-    drifts = partition_drift(manifest)
+def _partition(manifest: Manifest, reused: bool, drifts: Mapping[str, float]) -> dict[str, Any]:
     worst = max(drifts, key=drifts.__getitem__, default=None)
     return {
         "partition": manifest.key,

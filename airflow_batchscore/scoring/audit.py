@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,8 @@ def audit(
     for manifest in manifests:
         problems += _check_parts(manifest)
     problems += _quarantined(manifests, account, Limit.of(max_quarantined))
-    drifts = {} if max_drift is None else _drifts(manifests)
+    columns = {} if max_drift is None else partition_drifts(manifests)
+    drifts = {key: max(values.values(), default=0.0) for key, values in columns.items()}
     if max_drift is not None:
         problems += [
             f"partition {name} drifted from the training data (PSI {value:.3f}, allowed {max_drift})"
@@ -163,14 +164,20 @@ def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) 
     return [problem]
 
 
-def _drifts(manifests: Sequence[Manifest]) -> dict[str, float]:
-    """The highest PSI of each partition's columns."""
-    return {manifest.key: max(partition_drift(manifest).values(), default=0.0) for manifest in manifests}
+def partition_drifts(manifests: Sequence[Manifest]) -> dict[str, dict[str, float]]:
+    """Partition key -> PSI of each feature and output column against the model's training data.
+
+    The reference is read once a model, however many partitions it scored.
+    """
+    references = {ref: artifact.read_manifest(ref).profile for ref in {_model_of(manifest) for manifest in manifests}}
+    return {manifest.key: _drift(manifest, references[_model_of(manifest)]) for manifest in manifests}
 
 
-def partition_drift(manifest: Manifest) -> dict[str, float]:
-    """PSI of each feature and output column of a partition against the model's training data."""
-    reference = artifact.read_manifest(ModelRef.from_dict(manifest.model)).profile
+def _model_of(manifest: Manifest) -> ModelRef:
+    return ModelRef.from_dict(manifest.model)
+
+
+def _drift(manifest: Manifest, reference: Mapping[str, Any]) -> dict[str, float]:
     features, predictions = manifest.profiles()
     outputs = reference["outputs"].get(manifest.method, {"counts": {}})
     return drift(reference["features"]["counts"], features) | drift(outputs["counts"], predictions)

@@ -105,8 +105,8 @@ def _score_block(job: BlockJob, block: Block) -> BlockResult:
                     text = [field.name for field in schema if pa.types.is_string(field.type)]
                     writer = pq.ParquetWriter(path, schema, use_dictionary=text)
                 scored = scorer.score(batch, writer.schema)
-                for rows in scored.table.to_batches():  # gathers batches into row groups, which a table would not
-                    writer.write_batch(rows)
+                if scored.table.num_rows:
+                    writer.write_table(scored.table)
                 here = [*batch.bad, *scored.failed]
                 bad += here
                 account += Account(batch.rows_read, scored.table.num_rows, scored.skipped, len(here))
