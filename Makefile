@@ -13,7 +13,7 @@ help:  ## show this list
 
 .venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .venv
-	.tools/bin/uv pip install -q -p $(BIN)/python --require-hashes -r requirements.lock
+	.tools/bin/uv pip install -q --compile-bytecode -p $(BIN)/python --require-hashes -r requirements.lock
 	.tools/bin/uv pip install -q -p $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -27,7 +27,7 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 
 .bench-venv/.stamp: requirements-bench.lock | .tools/bin/uv
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .bench-venv
-	.tools/bin/uv pip install -q -p .bench-venv/bin/python --require-hashes -r requirements-bench.lock
+	.tools/bin/uv pip install -q --compile-bytecode -p .bench-venv/bin/python --require-hashes -r requirements-bench.lock
 	touch $@
 
 bench: .bench-venv/.stamp  ## this engine beside the limit and its peers, on small data

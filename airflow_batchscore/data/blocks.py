@@ -4,7 +4,7 @@ A CSV file that can be entered anywhere is cut into byte ranges by arithmetic al
 the first line end at or behind its start. A line end inside a quoted field would break that, so a reader counts
 the quote characters of its range: as long as every range before holds an even number, every boundary is
 a true one. An odd number raises `BoundaryError`, and the partition is cut again with that file as one
-stream. Compressed files are streams from the outset. Parquet is cut at row groups.
+stream. Compressed files are streams from the outset. Parquet is cut by `parquet_reader`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.csv_reader import CsvReader, arrow_type, parse_header
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.lines import count_of, read_lines
+from airflow_batchscore.data.parquet_reader import BATCH_BYTES, BATCH_ROWS, ParquetReader
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-#: Rows a Parquet reader hands on at once: what stays in the processor's cache through predict.
-BATCH_ROWS = 131_072
 #: A CSV block is held in memory whole while it is parsed.
-MAX_BLOCK_BYTES = 32 << 20
+_MAX_BLOCK_BYTES = 32 << 20
+#: A compressed file is unpacked and parsed this much at a time.
+_STREAM_BYTES = 16 << 20
+#: Share of a worker's memory that a batch may take as it is read: features, model input and outputs come on top.
+_BATCH_SHARE = 12
+_LEAST_BATCH_BYTES = 1 << 20
 _SAMPLE_BYTES = 1 << 18
 
 #: Encodings in which the byte 0x0A is a line end and nothing else, so that a file may be entered anywhere.
@@ -47,6 +50,9 @@ class Source:
         kind: ``bytes`` (CSV, cut at line ends), ``stream`` (CSV, front to back) or ``row_groups`` (Parquet).
         columns: the column names, in the order of the file.
         data_start: for ``bytes``, the offset of the first row.
+        mtime_ns: as listed when the file was cut.
+        batch_rows: rows that a Parquet reader hands on at once.
+        batch_bytes: most bytes that a reader hands on at once.
     """
 
     uri: str
@@ -54,21 +60,30 @@ class Source:
     kind: Literal["bytes", "stream", "row_groups"]
     columns: tuple[str, ...]
     data_start: int = 0
+    mtime_ns: int = 0
+    batch_rows: int = BATCH_ROWS
+    batch_bytes: int = BATCH_BYTES
 
 
 @dataclass(frozen=True)
 class Block:
-    """`start` to `stop` of a source: byte offsets or row groups, stop excluded."""
+    """`start` to `stop` of a source: byte offsets or row groups, stop excluded.
+
+    Attributes:
+        rows: first and last row (excluded) within the one row group that the block is a part of; zeros for all.
+    """
 
     index: int
     source: Source
     start: int
     stop: int
+    rows: tuple[int, int] = (0, 0)
 
     @property
     def name(self) -> str:
         """How messages call this block."""
-        return f"block {self.index} ({self.source.uri}, {self.source.kind} {self.start} to {self.stop})"
+        part = f", rows {self.rows[0]} to {self.rows[1]}" if self.rows[1] else ""
+        return f"block {self.index} ({self.source.uri}, {self.source.kind} {self.start} to {self.stop}{part})"
 
 
 def layout_to_json(blocks: Sequence[Block]) -> dict[str, Any]:
@@ -76,51 +91,78 @@ def layout_to_json(blocks: Sequence[Block]) -> dict[str, Any]:
     place = {source: number for number, source in enumerate(sources)}
     return {
         "sources": [asdict(source) for source in sources],
-        "blocks": [[place[block.source], block.start, block.stop] for block in blocks],
+        "blocks": [[place[block.source], block.start, block.stop, *block.rows] for block in blocks],
     }
 
 
 def layout_from_json(value: Mapping[str, Any]) -> list[Block]:
     sources = [Source(**{**source, "columns": tuple(source["columns"])}) for source in value["sources"]]
-    return [Block(index, sources[s], start, stop) for index, (s, start, stop) in enumerate(value["blocks"])]
+    return [
+        Block(index, sources[place], start, stop, (first, last))
+        for index, (place, start, stop, first, last) in enumerate(value["blocks"])
+    ]
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """How files are cut; see `cut`."""
+
+    block_rows: int
+    columns: Sequence[str] | None
+    batch_bytes: int
+    stream: Sequence[str]
 
 
 def cut(
-    dataset: PartitionedDataset, partition: Partition, *, block_rows: int, stream: Sequence[str] = ()
+    dataset: PartitionedDataset,
+    partition: Partition,
+    *,
+    block_rows: int,
+    columns: Sequence[str] | None = None,
+    block_memory: int | None = None,
+    stream: Sequence[str] = (),
 ) -> list[Block]:
     """Cut a partition into blocks of about `block_rows` rows, in the order of its rows.
 
     Args:
+        columns: those that will be read; all when None.
+        block_memory: bytes that scoring a block may use.
         stream: URIs of CSV files that must not be cut, because a byte range of theirs broke a quoted field.
 
     Raises:
         InputError: a file is empty or cannot be read as its format.
     """
+    share = BATCH_BYTES if block_memory is None else block_memory // _BATCH_SHARE
+    batch_bytes = min(max(share, _LEAST_BATCH_BYTES), BATCH_BYTES)
+    how = _Cut(block_rows, columns, batch_bytes, stream)
     blocks: list[Block] = []
     for file in partition.files:
         try:
-            source, ranges = _cut_file(dataset, file, block_rows, stream=file.uri in stream)
+            source, ranges = _cut_file(dataset, file, how)
         except InputError as error:
             raise InputError(f"partition {partition.key}: {error}") from error
         # A file without rows is a block without rows: its part still says which columns there are.
-        ranges = ranges or [(source.data_start, source.data_start)]
-        blocks += [Block(len(blocks) + n, source, start, stop) for n, (start, stop) in enumerate(ranges)]
+        ranges = ranges or [(source.data_start, source.data_start, 0, 0)]
+        blocks += [
+            Block(len(blocks) + n, source, start, stop, (first, last))
+            for n, (start, stop, first, last) in enumerate(ranges)
+        ]
     return blocks
 
 
 def _cut_file(
-    dataset: PartitionedDataset, file: storage.FileInfo, block_rows: int, *, stream: bool
-) -> tuple[Source, list[tuple[int, int]]]:
+    dataset: PartitionedDataset, file: storage.FileInfo, how: _Cut
+) -> tuple[Source, list[tuple[int, int, int, int]]]:
     if file.size == 0:
         raise InputError(f"{file.uri} is empty (0 bytes)")
     if dataset.file_format(file.uri) == "parquet":
-        return _cut_parquet(dataset, file, block_rows)
-    return _cut_csv(dataset, file, block_rows, stream=stream)
+        return _cut_parquet(dataset, file, how)
+    return _cut_csv(dataset, file, how)
 
 
 def _cut_csv(
-    dataset: PartitionedDataset, file: storage.FileInfo, block_rows: int, *, stream: bool
-) -> tuple[Source, list[tuple[int, int]]]:
+    dataset: PartitionedDataset, file: storage.FileInfo, how: _Cut
+) -> tuple[Source, list[tuple[int, int, int, int]]]:
     fs, path = storage.filesystem(file.uri, dataset.conn_id)
     compressed = file.uri.lower().endswith(".gz")
     with fs.open_input_stream(path, compression="gzip" if compressed else None) as source:
@@ -135,29 +177,26 @@ def _cut_csv(
     if not columns:
         raise InputError(f"{file.uri} has no header: its first line is empty")
     encoding = codecs.lookup(dataset.read_options.get("encoding") or "utf-8").name
-    if compressed or stream or dataset.read_options.get("newlines_in_values") or encoding not in _CUTTABLE:
-        return Source(file.uri, file.size, "stream", columns), [(0, file.size)]
+    batch_bytes = min(how.batch_bytes, _STREAM_BYTES)
+    as_stream = file.uri in how.stream or dataset.read_options.get("newlines_in_values")
+    if compressed or as_stream or encoding not in _CUTTABLE:
+        return Source(file.uri, file.size, "stream", columns, batch_bytes=batch_bytes), [(0, file.size, 0, 0)]
     data_start = len(line) + len(end)
     row_bytes = max(len(rest) / max(rest.count(b"\n"), 1), 1)
-    step = min(max(int(block_rows * row_bytes), 1), MAX_BLOCK_BYTES)
+    step = min(max(int(how.block_rows * row_bytes), 1), how.batch_bytes, _MAX_BLOCK_BYTES)
     found = Source(file.uri, file.size, "bytes", columns, data_start)
     starts = range(data_start, file.size, step)
-    return found, [(start, min(start + step, file.size)) for start in starts]
+    return found, [(start, min(start + step, file.size), 0, 0) for start in starts]
 
 
 def _cut_parquet(
-    dataset: PartitionedDataset, file: storage.FileInfo, block_rows: int
-) -> tuple[Source, list[tuple[int, int]]]:
-    with _open_parquet(file.uri, dataset.conn_id) as opened:
-        metadata, schema = opened.metadata, opened.schema_arrow
-    ranges, start, rows = list[tuple[int, int]](), 0, 0
-    for group in range(metadata.num_row_groups):
-        rows += metadata.row_group(group).num_rows
-        if rows >= block_rows:
-            ranges, start, rows = [*ranges, (start, group + 1)], group + 1, 0
-    if start < metadata.num_row_groups:
-        ranges.append((start, metadata.num_row_groups))
-    return Source(file.uri, file.size, "row_groups", tuple(schema.names)), ranges
+    dataset: PartitionedDataset, file: storage.FileInfo, how: _Cut
+) -> tuple[Source, list[tuple[int, int, int, int]]]:
+    reader = ParquetReader(file, dataset.conn_id, how.columns, how.batch_bytes)
+    batch_rows = reader.batch_rows(how.block_rows)
+    columns = reader.column_names
+    source = Source(file.uri, file.size, "row_groups", columns, 0, file.mtime_ns, batch_rows, how.batch_bytes)
+    return source, reader.cut(how.block_rows, batch_rows)
 
 
 def require_columns(source: Source, names: Sequence[str], *, partition_key: str) -> None:
@@ -190,7 +229,7 @@ def read(dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | 
         compression = "gzip" if block.source.uri.lower().endswith(".gz") else None
         with fs.open_input_stream(path, compression=compression) as stream:
             try:
-                yield from reader.read_stream(stream, block.source.uri)
+                yield from reader.read_stream(stream, block.source.uri, block.source.batch_bytes)
             except OSError as error:
                 if storage.is_store_error(error):
                     raise
@@ -215,38 +254,22 @@ def _to_utf8(raw: memoryview, dataset: PartitionedDataset, block: Block) -> byte
         raise InputError(f"{block.name} is not {encoding}: {error.reason} at byte {error.start}") from error
 
 
-def _open_parquet(uri: str, conn_id: str | None) -> pq.ParquetFile:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fs, path = storage.filesystem(uri, conn_id)
-    local = storage.is_local(uri)
-    try:
-        source = fs.open_input_file(path)
-        return pq.ParquetFile(source, pre_buffer=not local)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{uri} cannot be read as Parquet: {error}") from error
-
-
 def _read_parquet(dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | None]) -> Iterator[Batch]:
     import numpy as np
     import pyarrow as pa
 
-    start = 0
-    with _open_parquet(block.source.uri, dataset.conn_id) as opened:
-        batches = opened.iter_batches(
-            BATCH_ROWS, row_groups=range(block.start, block.stop), columns=list(columns), use_threads=False
-        )
-        try:
-            for batch in batches:
-                if batch.num_rows:
-                    table = _cast_columns(pa.Table.from_batches([batch]).select(list(columns)), columns, block)
-                    yield Batch(table, np.arange(start, start + batch.num_rows), [])
-                    start += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
-            if storage.is_store_error(error):
-                raise
-            raise InputError(f"{block.name} is damaged: {error}") from error
+    source, start = block.source, 0
+    file = storage.FileInfo(source.uri, source.size, source.mtime_ns)
+    reader = ParquetReader(file, dataset.conn_id, list(columns), source.batch_bytes)
+    try:
+        for batch in reader.read((block.start, block.stop, *block.rows), source.batch_rows):
+            table = _cast_columns(pa.Table.from_batches([batch]).select(list(columns)), columns, block)
+            yield Batch(table, np.arange(start, start + batch.num_rows), [])
+            start += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        if storage.is_store_error(error):
+            raise
+        raise InputError(f"{block.name} is damaged: {error}") from error
 
 
 def _cast_columns(table: pa.Table, columns: Mapping[str, str | None], block: Block) -> pa.Table:

@@ -24,7 +24,6 @@ TYPE_NAMES = ("float64", "int64", "bool", "string")
 #: Texts read as missing, as pandas has them; ``read_options={"null_values": [...]}`` replaces them.
 NULL_VALUES = ("", "#N/A", "#NA", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null", "None")
 
-_STREAM_CHUNK = 16 << 20
 _EXPECTED = {"double": "a number", "int64": "a whole number", "bool": "true or false", "string": "UTF-8 text"}
 
 
@@ -96,14 +95,14 @@ class CsvReader:
         batch, trailing = self._batch(table, failed, [(row.number - 1, row) for row in malformed], 0)
         return Batch(batch.table, batch.positions, batch.bad + [_malformed_row(*item) for item in trailing])
 
-    def read_stream(self, stream: Any, uri: str) -> Iterator[Batch]:
-        """Batches of a whole file, header included, read once from front to back."""
+    def read_stream(self, stream: Any, uri: str, chunk_bytes: int) -> Iterator[Batch]:
+        """Batches of a whole file, header included, read once from front to back, about `chunk_bytes` at a time."""
         import pyarrow as pa
         import pyarrow.csv as pc
 
         malformed: list[Any] = []
         encoding = self.options.get("encoding") or "utf8"
-        read = pc.ReadOptions(use_threads=False, block_size=_STREAM_CHUNK)
+        read = pc.ReadOptions(use_threads=False, block_size=chunk_bytes)
         if encoding.lower().replace("-", "") != "utf8":
             stream = pa.transcoding_input_stream(stream, encoding, "utf8")
         start, waiting = 0, list[tuple[int, Any]]()

@@ -16,10 +16,20 @@ class WorkerLostError(RuntimeError):
 class Session(Protocol):
     """Workers that are kept for several calls of `run`; they start at the first one."""
 
-    def run(self, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]]) -> Iterator[R]:
+    @property
+    def block_memory(self) -> int | None:
+        """Bytes that one worker may use for the block it scores; None when that is not known."""
+        ...
+
+    def run(
+        self, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]], *, remote: bool = False
+    ) -> Iterator[R]:
         """``function(*a)`` for each `a`, in any order. The first exception is raised and ends the iteration.
 
         The function and its arguments are pickled where workers are other processes; keep them small.
+
+        Args:
+            remote: the function waits for remote storage, so more of it should run at once than there are cores.
         """
         ...
 

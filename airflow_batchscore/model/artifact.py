@@ -39,11 +39,13 @@ class Signature:
             None for a type that only Parquet can hold, which is then taken as the file has it.
         features: feature names in the order of the model's input.
         outputs: method -> output column -> Arrow type.
+        matrix: methods that give the same for a plain matrix as for a DataFrame, so that scoring needs no pandas.
     """
 
     raw: dict[str, str | None]
     features: tuple[str, ...]
     outputs: dict[str, dict[str, str]]
+    matrix: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,12 @@ class ModelManifest:
         return cls(
             **{
                 **value,
-                "signature": Signature(signature["raw"], tuple(signature["features"]), signature["outputs"]),
+                "signature": Signature(
+                    signature["raw"],
+                    tuple(signature["features"]),
+                    signature["outputs"],
+                    tuple(signature.get("matrix", ())),
+                ),
                 "recipe": Recipe.from_dict(value["recipe"]),
             }
         )
@@ -166,7 +173,7 @@ def _load_verified(ref: ModelRef, manifest: ModelManifest) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Trying to unpickle estimator")  # said better above
         try:
-            return flavor(manifest.flavor).load(data)
+            return _one_job(flavor(manifest.flavor).load(data))
         except Exception as error:
             here, there = library_versions(), manifest.libraries
             differ = ", ".join(f"{n} {v} (here {here.get(n)})" for n, v in there.items() if here.get(n) != v)
@@ -174,6 +181,19 @@ def _load_verified(ref: ModelRef, manifest: ModelManifest) -> Any:
                 f"model {ref.uri} cannot be loaded: {type(error).__name__}: {error}. It was saved with "
                 f"{differ or 'the same library versions as here'}"
             ) from error
+
+
+def _one_job(estimator: Any) -> Any:
+    """Without threads of its own: blocks are scored one a core already."""
+    if hasattr(estimator, "get_params") and not isinstance(estimator, type):
+        jobs = {
+            name: 1
+            for name, value in estimator.get_params(deep=True).items()
+            if name.rpartition("__")[2] == "n_jobs" and value not in (None, 1)
+        }
+        if jobs:
+            estimator.set_params(**jobs)
+    return estimator
 
 
 def _warn_of_versions(ref: ModelRef, manifest: ModelManifest) -> None:

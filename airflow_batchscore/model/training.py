@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PROFILE_ROWS = 50_000
+_TRIAL_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def train(job: TrainingJob) -> TrainedModel:
             raw=raw,
             features=tuple(str(name) for name in rows.features.columns),
             outputs=output_types(estimator, train_rows.features),
+            matrix=matrix_methods(estimator, train_rows.features),
         ),
         recipe=job.recipe,
         recipe_digest=job.recipe.digest,
@@ -220,6 +223,35 @@ def output_types(estimator: Any, features: pd.DataFrame) -> dict[str, dict[str, 
             columns = _outputs(estimator, features.head(100), method)
             types[method] = {name: str(pa.array(values).type) for name, values in columns.items()}
     return types
+
+
+def matrix_methods(estimator: Any, features: pd.DataFrame) -> tuple[str, ...]:
+    """Methods that give the same for a plain matrix: those of a model that picks columns by name do not."""
+    import numpy as np
+    import pandas as pd
+    import pandas.api.types as pt
+
+    if not all(pt.is_numeric_dtype(features[name].dtype) for name in features):
+        return ()
+    whole = features.astype(float).dropna()
+    sample = whole.iloc[:: max(1, len(whole) // _TRIAL_ROWS)].head(_TRIAL_ROWS)
+    # Column by column in memory, as scoring builds it: the last digit of a product can depend on that.
+    matrix = np.asfortranarray(sample.to_numpy())
+    frame = pd.DataFrame(matrix, columns=sample.columns)
+    found = []
+    for method in METHODS if len(sample) else ():
+        call = getattr(estimator, method, None)
+        if call is None:
+            continue
+        try:
+            with np.errstate(divide="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # scikit-learn's about names
+                same = np.array_equal(call(frame), call(matrix))
+        except Exception:  # whatever a model raises that cannot do without names
+            same = False
+        if same:
+            found.append(method)
+    return tuple(found)
 
 
 def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> dict[str, Any]:

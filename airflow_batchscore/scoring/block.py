@@ -14,6 +14,7 @@ from airflow_batchscore.data.blocks import Block, read
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.inference import reading_types
 from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import BatchScoreError, ScoringError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest
@@ -87,6 +88,7 @@ def _score_block(job: BlockJob, block: Block) -> BlockResult:
     import pyarrow.parquet as pq
 
     model = artifact.load(job.model)
+    hold_to_one_thread()
     outputs = kept_outputs(model.manifest, job.method, job.outputs)
     scorer = Scorer(model, job.method, job.keys, list(outputs), job.limit, allow_nan=job.allow_nan)
     types = columns_to_read(model.manifest, job.dataset, job.keys)

@@ -1,12 +1,11 @@
 """Numbers straight from Arrow columns into the model's input matrix, without a DataFrame in between.
 
-It applies when the recipe has no features function and every feature is a number, and only to models for which a trial
-on made-up rows gives the same with a matrix as with a DataFrame: one that picks columns by name does not.
+It applies when the recipe has no features function and every feature is a number, and only to models that gave the
+same for a matrix as for a DataFrame when they were trained: one that picks columns by name does not.
 """
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.model.artifact import LoadedModel
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-_TRIAL_ROWS = 64
-_trials: dict[tuple[str, str], bool] = {}
-_trying = threading.Lock()
-
 
 class MatrixInput:
     """Builds the input of one model and calls it."""
@@ -29,22 +24,19 @@ class MatrixInput:
         self._model = model
         self._method = method
         self._names = list(model.manifest.signature.features)
+        self._rowwise = _walks_float32_rows(model.estimator)
 
     @classmethod
     def of(cls, model: LoadedModel, method: str) -> MatrixInput | None:
-        """None when the model needs a DataFrame. The trial is made once a process."""
+        """None when the model needs a DataFrame."""
         signature, recipe = model.manifest.signature, model.manifest.recipe
         numbers = ("float64", "int64", "bool")
         if recipe.features is not None or any(signature.raw.get(name) not in numbers for name in signature.features):
             return None
-        key = (model.ref.digest, method)
-        with _trying:
-            if key not in _trials:
-                _trials[key] = _gives_the_same(model, method)
-        return cls(model, method) if _trials[key] else None
+        return cls(model, method) if method in signature.matrix else None
 
     def build(self, table: pa.Table) -> np.ndarray | None:
-        """Rows by features, column by column in memory; None when a value is missing or not a number."""
+        """Rows by features; None when a value is missing or not a number."""
         import numpy as np
         import pyarrow.types as pt
 
@@ -53,7 +45,8 @@ class MatrixInput:
             column.null_count or not (pt.is_floating(column.type) or pt.is_integer(column.type)) for column in columns
         ):
             return None
-        matrix = np.empty((len(columns), table.num_rows))
+        shape = (len(columns), table.num_rows)
+        matrix = np.empty(shape[::-1], np.float32).T if self._rowwise else np.empty(shape)
         for place, column in enumerate(columns):
             matrix[place] = column.to_numpy()
         return matrix.T
@@ -68,15 +61,10 @@ class MatrixInput:
         return profile.count_matrix(inputs[profile.sample_rows(len(inputs))], self._names, bins)
 
 
-def _gives_the_same(model: LoadedModel, method: str) -> bool:
-    import numpy as np
-    import pandas as pd
+def _walks_float32_rows(estimator: Any) -> bool:
+    """Whether it is one of scikit-learn's forests or trees, which copy any other input to float32 rows themselves.
 
-    names = list(model.manifest.signature.features)
-    inputs = np.random.default_rng(0).normal(size=(len(names), _TRIAL_ROWS)).T
-    call: Any = getattr(model.estimator, method)
-    try:
-        with_names, without = call(pd.DataFrame(inputs, columns=names)), call(inputs)
-    except Exception:  # whatever a model raises that cannot do without names
-        return False
-    return bool(np.array_equal(np.asarray(with_names), np.asarray(without)))
+    All other models take columns as they come, one after the other in memory.
+    """
+    module = type(estimator).__module__
+    return module in ("sklearn.ensemble._forest", "sklearn.tree._classes") and "Embedding" not in type(estimator).__name__

@@ -194,9 +194,20 @@ class _Partition:
         token = hashlib.sha256(self.job.token.encode()).hexdigest()[:8] if self.job.token else "shared"
         return storage.join(self.block_job.folder, f"blocks-{token}.json")
 
+    @property
+    def _remote(self) -> bool:
+        return not (storage.is_local(self.job.dataset.uri) and storage.is_local(self.job.output_uri))
+
     def _new_layout(self, stream: Sequence[str] = ()) -> list[Block]:
         """Cut, check the columns before anything is scored, and write it down for a retry."""
-        layout = cut(self.job.dataset, self.partition, block_rows=self.job.block_rows, stream=stream)
+        layout = cut(
+            self.job.dataset,
+            self.partition,
+            block_rows=self.job.block_rows,
+            columns=list(self.types),
+            block_memory=self.session.block_memory,
+            stream=stream,
+        )
         for source in dict.fromkeys(block.source for block in layout):
             require_columns(source, list(self.types), partition_key=self.partition.key)
         storage.write_json(self._layout_uri, layout_to_json(layout), self.job.conn_id)
@@ -213,7 +224,7 @@ class _Partition:
         if self.progress and done:
             self._report(done, layout)
         if missing:
-            for result in self.session.run(score_block, [(job, block) for block in missing]):
+            for result in self.session.run(score_block, [(job, block) for block in missing], remote=self._remote):
                 done[result.index] = result
                 rows_now += result.account.rows_read
                 self._report(done, layout)

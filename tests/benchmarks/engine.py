@@ -1,6 +1,6 @@
 """This package on a benchmark workload, by the code that `ScorePartitionOperator` runs.
 
-usage: python engine.py WORK threads|processes [block_rows]
+usage: python engine.py WORK threads|processes|auto [block_rows]
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def artifact_of(model_path: str, names: list[str], kind: str) -> Any:
     from airflow_batchscore.data import storage
     from airflow_batchscore.model import artifact
     from airflow_batchscore.model.reference import ModelRef
-    from airflow_batchscore.model.training import output_types, reference_profile
+    from airflow_batchscore.model.training import matrix_methods, output_types, reference_profile
 
     data = Path(model_path).read_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -53,7 +53,9 @@ def artifact_of(model_path: str, names: list[str], kind: str) -> Any:
             file=f"model-{digest[:12]}.joblib",
             flavor="joblib",
             estimator=type(estimator).__name__,
-            signature=artifact.Signature(raw, tuple(names), output_types(estimator, sample)),
+            signature=artifact.Signature(
+                raw, tuple(names), output_types(estimator, sample), matrix_methods(estimator, sample)
+            ),
             recipe=recipe,
             recipe_digest=recipe.digest,
             metrics={},
@@ -107,7 +109,7 @@ def main() -> None:
         outputs=("prediction",) if kind == "csv" else ("prediction_1",),
         block_rows=int(rest[0]) if rest else DEFAULT_BLOCK_ROWS,
     )
-    with LocalDask(processes=mode == "processes").session() as session:
+    with LocalDask(processes={"processes": True, "threads": False, "auto": "auto"}[mode]).session() as session:
         list(session.run(load_model, [(ref,)]))
         c.mark("ready")
         ((manifest, _),) = score_partitions(job, [{"name": name}], Started(session))

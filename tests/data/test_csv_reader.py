@@ -6,7 +6,6 @@ from itertools import chain
 import pyarrow as pa
 import pytest
 
-from airflow_batchscore.data import csv_reader
 from airflow_batchscore.data.csv_reader import CsvReader, parse_header
 from airflow_batchscore.errors import InputError
 
@@ -62,13 +61,10 @@ def _messy(rows: int) -> tuple[list[str], bytes]:
 
 
 @pytest.mark.parametrize("size", [16 << 20, 4096, 200])
-def test_a_stream_gives_the_rows_and_positions_of_a_chunk(
-    reader: CsvReader, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(csv_reader, "_STREAM_CHUNK", size)
+def test_a_stream_gives_the_rows_and_positions_of_a_chunk(reader: CsvReader, size: int) -> None:
     lines, raw = _messy(3000)
     whole = reader.read_chunk(raw)
-    stream = list(reader.read_stream(pa.BufferReader(b"a,b,c,unused\n" + raw), "u"))
+    stream = list(reader.read_stream(pa.BufferReader(b"a,b,c,unused\n" + raw), "u", size))
     assert pa.concat_tables([batch.table for batch in stream]).to_pylist() == whole.table.to_pylist()
     assert list(chain.from_iterable(batch.positions.tolist() for batch in stream)) == whole.positions.tolist()
     assert list(chain.from_iterable(batch.bad for batch in stream)) == whole.bad

@@ -1,0 +1,187 @@
+"""Parquet row groups to Arrow batches, cut into blocks and read with bounded memory.
+
+Small row groups are put together to a block. A row group far larger than a block is cut into row ranges; as Parquet
+pages can only be read forward, a thread keeps its reader from one range to the next and skips what others read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+#: Rows handed on at once: what stays in the processor's cache through predict.
+BATCH_ROWS = 131_072
+#: Bytes handed on at once, for columns of long texts.
+BATCH_BYTES = 64 << 20
+#: A row group of more blocks than this is cut: every thread then reads all of it, to score a part.
+_WHOLE_GROUP_BLOCKS = 8
+_SAMPLE_ROWS = 1000
+_LOCAL_BUFFER = 1 << 20
+_REMOTE_BUFFER = 8 << 20
+
+_kept = threading.local()
+
+#: First and last row group (excluded), and for a part of one row group its first and last row (excluded).
+Range = tuple[int, int, int, int]
+
+
+@lru_cache(maxsize=64)
+def _footer(uri: str, conn_id: str | None, _version: tuple[int, int]) -> pq.FileMetaData:
+    """The footer of a file, read once a process; `_version` (size and time) tells a replaced file from the old one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fs, path = storage.filesystem(uri, conn_id)
+    try:
+        with fs.open_input_file(path) as source:
+            return pq.read_metadata(source)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{uri} cannot be read as Parquet: {error}") from error
+
+
+class ParquetReader:
+    """One file and the columns wanted of it.
+
+    Args:
+        file: as it was listed; a file that was replaced since is noticed when the partition is done.
+        columns: all when None.
+        batch_bytes: most bytes that are handed on at once; one row at least.
+    """
+
+    def __init__(
+        self,
+        file: storage.FileInfo,
+        conn_id: str | None,
+        columns: Sequence[str] | None = None,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> None:
+        self._file = file
+        self._conn_id = conn_id
+        self._columns = None if columns is None else list(columns)
+        self._batch_bytes = batch_bytes
+        self.metadata = _footer(file.uri, conn_id, (file.size, file.mtime_ns))
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(self.metadata.schema.to_arrow_schema().names)
+
+    def batch_rows(self, block_rows: int) -> int:
+        """Rows to hand on at once so that they take about `batch_bytes`, judged by the file's first rows."""
+        import pyarrow.types as pt
+
+        schema = self.metadata.schema.to_arrow_schema()
+        wanted = [field for field in schema if self._columns is None or field.name in self._columns]
+        if all(pt.is_primitive(field.type) for field in wanted):
+            row_bytes = sum(max(field.type.bit_width // 8, 1) for field in wanted)
+        else:
+            first = next(self._batches(range(min(1, self.metadata.num_row_groups)), _SAMPLE_ROWS), None)
+            row_bytes = first.nbytes // first.num_rows if first is not None and first.num_rows else 1
+        return max(1, min(BATCH_ROWS, block_rows, self._batch_bytes // max(row_bytes, 1)))
+
+    def cut(self, block_rows: int, batch_rows: int) -> list[Range]:
+        """Ranges of about `block_rows` rows, in order."""
+        ranges, start, rows = list[Range](), 0, 0
+        for group in range(self.metadata.num_row_groups):
+            here = self.metadata.row_group(group).num_rows
+            if here > _WHOLE_GROUP_BLOCKS * block_rows:
+                if start < group:
+                    ranges.append((start, group, 0, 0))
+                step = max(block_rows // batch_rows, 1) * batch_rows
+                ranges += [(group, group + 1, row, min(row + step, here)) for row in range(0, here, step)]
+                start, rows = group + 1, 0
+                continue
+            rows += here
+            if rows >= block_rows:
+                ranges, start, rows = [*ranges, (start, group + 1, 0, 0)], group + 1, 0
+        if start < self.metadata.num_row_groups:
+            ranges.append((start, self.metadata.num_row_groups, 0, 0))
+        return ranges
+
+    def read(self, place: Range, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Batches of a range, in order.
+
+        Raises:
+            pyarrow.ArrowException, OSError: the pages are damaged, or the store failed.
+        """
+        first, last, start, stop = place
+        if stop:
+            batches = self._read_part(first, start, stop, batch_rows)
+        else:
+            batches = self._batches(range(first, last), batch_rows)
+        for batch in batches:
+            step = max(1, batch.num_rows * self._batch_bytes // max(batch.nbytes, 1))
+            for row in range(0, batch.num_rows, step):
+                yield batch.slice(row, step)
+
+    def _read_part(self, group: int, start: int, stop: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        key = (self._file, self._conn_id, tuple(self._columns or ()), group, batch_rows)
+        kept: tuple[object, _Forward] | None = getattr(_kept, "reader", None)
+        if kept is None or kept[0] != key or kept[1].row > start:
+            kept = (key, _Forward(self._batches(range(group, group + 1), batch_rows)))
+        _kept.reader = None  # an error below must not leave half a reader behind
+        yield from kept[1].take(start, stop)
+        if stop < self.metadata.row_group(group).num_rows:
+            _kept.reader = kept
+
+    def _batches(self, groups: range, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        import pyarrow.parquet as pq
+
+        fs, path = storage.filesystem(self._file.uri, self._conn_id)
+        # Local pages stream through a small buffer. From a remote store all chunks of the block are asked for at once,
+        # unless they are so many bytes that they had better stream too.
+        local = storage.is_local(self._file.uri)
+        ahead = not local and self._chunk_bytes(groups) <= 2 * self._batch_bytes
+        with (
+            fs.open_input_file(path) as source,
+            pq.ParquetFile(
+                source,
+                metadata=self.metadata,
+                pre_buffer=ahead,
+                buffer_size=0 if ahead else _LOCAL_BUFFER if local else _REMOTE_BUFFER,
+            ) as opened,
+        ):
+            yield from opened.iter_batches(batch_rows, row_groups=groups, columns=self._columns, use_threads=False)
+
+    def _chunk_bytes(self, groups: range) -> int:
+        """Compressed size of the wanted columns of some row groups."""
+        total = 0
+        for group in map(self.metadata.row_group, groups):
+            chunks = (group.column(place) for place in range(group.num_columns))
+            total += sum(
+                chunk.total_compressed_size
+                for chunk in chunks
+                if self._columns is None or chunk.path_in_schema.partition(".")[0] in self._columns
+            )
+        return total
+
+
+class _Forward:
+    """The rows of a row group, given out range by range, never backwards."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self._batch: pa.RecordBatch | None = None
+        #: Where the batch in hand begins, or the next one.
+        self.row = 0
+
+    def take(self, start: int, stop: int) -> Iterator[pa.RecordBatch]:
+        while self.row < stop:
+            batch = self._batch = self._batch or next(self._batches, None)
+            if batch is None:
+                return
+            end = self.row + batch.num_rows
+            if end > start:
+                first = max(start, self.row)
+                yield batch.slice(first - self.row, min(end, stop) - first)
+            if end > stop:
+                return
+            self._batch, self.row = None, end

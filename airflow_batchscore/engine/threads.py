@@ -1,0 +1,116 @@
+"""Blocks in threads of the task's own process, and the measurement that tells whether processes would be faster."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+#: Start of worker processes with their imports, until they score as fast as they can.
+CLUSTER_SECONDS = 6.0
+#: Threads wait for each other when Python's lock is held for more than this share of the time.
+_CONTENDED = 0.6
+_GLANCE_SECONDS = 0.01
+_LATE_SECONDS = 0.002
+
+
+@dataclass(frozen=True)
+class _Timing:
+    """Of one block: CPU seconds of its thread, and when it began and ended."""
+
+    cpu: float
+    began: float
+    ended: float
+
+
+class Probe:
+    """Watches the first blocks of a session and says whether the rest would be done sooner in processes.
+
+    Threads share Python's lock. Code that lets go of it (numpy, pyarrow, predict of most libraries) runs on all cores;
+    pure Python runs on one. No list of model kinds knows which a recipe is, so it is measured: how often a thread that
+    wakes every 10 ms finds the lock taken, and what CPU time a block takes against the time it took among others.
+    """
+
+    def __init__(self, workers: int, threads: int) -> None:
+        self._workers = workers
+        self._threads = threads
+        self._timings: list[_Timing] = []
+        self._glances = self._late = 0
+        self._over = threading.Event()
+        if workers > 1:
+            threading.Thread(target=self._watch, name="batchscore-probe", daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self._over.is_set():
+            before = time.monotonic()
+            time.sleep(_GLANCE_SECONDS)
+            self._glances += 1
+            self._late += time.monotonic() - before > _GLANCE_SECONDS + _LATE_SECONDS
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def add(self, timing: _Timing) -> None:
+        if not self._over.is_set():
+            self._timings.append(timing)
+            if len(self._timings) == self._threads:  # the first block of each thread also loads the model
+                self._glances = self._late = 0
+
+    def verdict(self, left: int) -> str | None:
+        """Why the `left` blocks should go to processes, or None to stay. Asked until the first blocks are measured."""
+        if self._over.is_set() or self._workers == 1 or len(self._timings) < 2 * self._threads:
+            return None
+        self.stop()
+        seen = self._timings[self._threads :]
+        wall = max(timing.ended for timing in seen) - min(timing.began for timing in seen)
+        in_threads = left * wall / len(seen)
+        in_processes = left * sum(timing.cpu for timing in seen) / len(seen) / self._workers + CLUSTER_SECONDS
+        held = self._late / max(self._glances, 1)
+        if held < _CONTENDED or in_threads <= in_processes:
+            return None
+        return (
+            f"Python's lock was held {held:.0%} of the time; the {left} blocks left would take about "
+            f"{in_threads:.0f} s in threads, {in_processes:.0f} s in processes"
+        )
+
+
+def run_in_threads(
+    function: Callable[..., R],
+    arguments: Iterator[tuple[Any, ...]],
+    threads: int,
+    *,
+    after_each: Callable[[_Timing], bool],
+) -> Iterator[R]:
+    """Results of ``function(*a)`` in the order they finish; at most `threads` + 1 arguments are taken ahead of them.
+
+    Stops taking from `arguments` as soon as `after_each` says so.
+    """
+
+    def timed(argument: tuple[Any, ...]) -> tuple[R, _Timing]:
+        cpu, began = time.thread_time(), time.monotonic()
+        result = function(*argument)
+        return result, _Timing(time.thread_time() - cpu, began, time.monotonic())
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="batchscore")
+    try:
+        # One more than there are threads, so that none waits for this generator's caller.
+        running: set[Future[tuple[R, _Timing]]] = {
+            pool.submit(timed, argument) for argument in islice(arguments, threads + 1)
+        }
+        stop = False
+        while running:
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                result, timing = future.result()
+                stop = after_each(timing) or stop
+                if not stop:
+                    running |= {pool.submit(timed, argument) for argument in islice(arguments, 1)}
+                yield result
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
