@@ -136,11 +136,11 @@ def cut(
     batch_bytes = min(max(share, _LEAST_BATCH_BYTES), BATCH_BYTES)
     how = _Cut(block_rows, columns, batch_bytes, stream)
     blocks: list[Block] = []
-    for file in partition.files:
-        try:
-            source, ranges = _cut_file(dataset, file, how)
-        except InputError as error:
-            raise InputError(f"partition {partition.key}: {error}") from error
+    try:
+        files = storage.each(lambda file: _cut_file(dataset, file, how), partition.files, dataset.uri)
+    except InputError as error:
+        raise InputError(f"partition {partition.key}: {error}") from error
+    for source, ranges in files:
         # A file without rows is a block without rows: its part still says which columns there are.
         ranges = ranges or [(source.data_start, source.data_start, 0, 0)]
         blocks += [

@@ -202,6 +202,8 @@ class CsvReader:
         import numpy as np
 
         parsed = table.num_rows + len(failed)
+        if not failed and not malformed:
+            return Batch(table, np.arange(start, start + parsed), []), []
         stop, inside = start + parsed, 0
         while inside < len(malformed) and malformed[inside][0] < stop:
             stop, inside = stop + 1, inside + 1

@@ -145,9 +145,8 @@ class PartitionedDataset:
 
     def fingerprint(self, partition: Partition) -> Fingerprint:
         """The identity of the partition's bytes, from storage as it is now (one small request a file)."""
-        return Fingerprint(
-            tuple((f.uri, f.size, storage.content_tag(f, self.conn_id)) for f in partition.files),
-        )
+        tags = storage.each(lambda file: storage.content_tag(file, self.conn_id), partition.files, self.uri)
+        return Fingerprint(tuple((f.uri, f.size, tag) for f, tag in zip(partition.files, tags, strict=True)))
 
 
 @dataclass(frozen=True)

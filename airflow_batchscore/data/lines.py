@@ -44,6 +44,10 @@ def count_of(lines: memoryview, character: str) -> int:
     """How often an ASCII character stands in `lines`."""
     import numpy as np
 
+    # Few files quote anything. The whole buffer is looked at, which may hold more than the lines.
+    buffer = lines.obj
+    if isinstance(buffer, bytearray) and buffer.find(character.encode()) < 0:
+        return 0
     array = np.frombuffer(lines, np.uint8)
     step = 1 << 20  # a mask of this size stays in the processor's cache
     return sum(int(np.count_nonzero(array[at : at + step] == ord(character))) for at in range(0, len(array), step))

@@ -81,10 +81,10 @@ class ParquetReader:
         schema = self.metadata.schema.to_arrow_schema()
         wanted = [field for field in schema if self._columns is None or field.name in self._columns]
         if all(pt.is_primitive(field.type) for field in wanted):
-            row_bytes = sum(max(field.type.bit_width // 8, 1) for field in wanted)
+            row_bytes = sum(max(int(field.type.bit_width) // 8, 1) for field in wanted)
         else:
             first = next(self._batches(range(min(1, self.metadata.num_row_groups)), _SAMPLE_ROWS), None)
-            row_bytes = first.nbytes // first.num_rows if first is not None and first.num_rows else 1
+            row_bytes = int(first.nbytes) // int(first.num_rows) if first is not None and first.num_rows else 1
         return max(1, min(BATCH_ROWS, block_rows, self._batch_bytes // max(row_bytes, 1)))
 
     def cut(self, block_rows: int, batch_rows: int) -> list[Range]:

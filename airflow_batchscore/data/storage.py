@@ -11,17 +11,23 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_batchscore.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_REQUESTS_AT_ONCE = 16
 
 #: Keyword arguments of ``pyarrow.fs.S3FileSystem`` by connection name, for this process only.
 _s3_options: dict[str, dict[str, Any]] = {}
@@ -92,7 +98,8 @@ def _s3_filesystem(conn_id: str | None) -> FileSystem:
     from pyarrow.fs import S3FileSystem
 
     options = _s3_options.get(conn_id, {}) if conn_id else {}
-    return S3FileSystem(**options)
+    # A small object is then one request, not the three of a multipart upload.
+    return S3FileSystem(**{"allow_delayed_open": True, **options})
 
 
 def is_local(uri: str) -> bool:
@@ -102,6 +109,14 @@ def is_local(uri: str) -> bool:
 def join(uri: str, *names: str) -> str:
     """`uri` with path segments appended."""
     return "/".join([uri.rstrip("/"), *names])
+
+
+def each(function: Callable[[T], R], items: Sequence[T], uri: str) -> list[R]:
+    """``function`` of each item; side by side where `uri` is remote, because each waits for an answer."""
+    if is_local(uri) or len(items) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(min(len(items), _REQUESTS_AT_ONCE), thread_name_prefix="batchscore-storage") as pool:
+        return list(pool.map(function, items))
 
 
 def parent(uri: str) -> str:

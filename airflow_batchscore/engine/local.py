@@ -1,4 +1,4 @@
-"""`LocalDask`: the machine that runs the task, by threads of the task's process or a Dask ``LocalCluster`` inside it."""
+"""`LocalDask`: the machine that runs the task, in threads of the task or in a Dask ``LocalCluster`` inside it."""
 
 from __future__ import annotations
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import threading
+from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Any
 
 _here = threading.local()
+_scanning = threading.Lock()
 _held: list[Any] = []
-_holding = threading.Lock()
+#: Of the last scan for libraries, which takes 20 ms: modules and extension modules there were, and what was found.
+_modules = _extensions = 0
+_controller: Any = None
 
 
 def hold_to_one_thread() -> None:
@@ -16,17 +20,31 @@ def hold_to_one_thread() -> None:
 
     To be called when the model is loaded, because a library that loads later comes with its own number of threads.
     """
-    if getattr(_here, "modules", 0) == len(sys.modules):
-        return
-    import threadpoolctl
+    with _scanning:
+        _scan()
+        if getattr(_here, "controller", None) is not _controller:
+            _held.append(_controller.limit(limits=1))
+            _here.controller = _controller
 
-    with _holding:
-        _held.append(threadpoolctl.threadpool_limits(1))
-    _here.modules = len(sys.modules)
+
+def _scan() -> None:
+    global _modules, _extensions, _controller
+    if len(sys.modules) == _modules:
+        return
+    _modules = len(sys.modules)
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    extensions = sum(1 for file in files if isinstance(file, str) and file.endswith(tuple(EXTENSION_SUFFIXES)))
+    if extensions != _extensions:
+        import threadpoolctl
+
+        _extensions = extensions
+        _controller = threadpoolctl.ThreadpoolController()
 
 
 def let_go() -> None:
     """Give the process the threads back that it had."""
-    with _holding:
+    global _modules, _extensions
+    with _scanning:
         while _held:
             _held.pop().restore_original_limits()
+        _modules = _extensions = 0

@@ -67,4 +67,6 @@ def _walks_float32_rows(estimator: Any) -> bool:
     All other models take columns as they come, one after the other in memory.
     """
     module = type(estimator).__module__
-    return module in ("sklearn.ensemble._forest", "sklearn.tree._classes") and "Embedding" not in type(estimator).__name__
+    return (
+        module in ("sklearn.ensemble._forest", "sklearn.tree._classes") and "Embedding" not in type(estimator).__name__
+    )

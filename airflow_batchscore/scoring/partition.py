@@ -236,14 +236,10 @@ class _Partition:
 
     def _written(self, job: BlockJob, layout: Sequence[Block]) -> dict[int, BlockResult]:
         """Results of the parts that lie there, from their footers: no finished input is read again."""
-        names = {job.part_name(block.index): block.index for block in layout}
-        found = {}
-        for file in storage.list_files(job.folder, job.conn_id):
-            index = names.get(file.uri.rpartition("/")[2])
-            result = read_result(file.uri, file.size, job.conn_id) if index is not None else None
-            if result is not None:
-                found[result.index] = result
-        return found
+        names = {job.part_name(block.index) for block in layout}
+        parts = [file for file in storage.list_files(job.folder, job.conn_id) if file.uri.rpartition("/")[2] in names]
+        results = storage.each(lambda file: read_result(file.uri, file.size, job.conn_id), parts, job.folder)
+        return {result.index: result for result in results if result is not None}
 
 
 def _unchanged(dataset: PartitionedDataset, values: Values, fingerprint: Fingerprint) -> None:

@@ -42,12 +42,12 @@ def artifact_of(model_path: str, names: list[str], kind: str) -> Any:
         csv = kind == "csv"
         names = ["diff"] if csv else names
         sample = pd.DataFrame(np.random.default_rng(0).standard_normal((1000, len(names))), columns=names)
-        # The peers write the feature beside the prediction; a key column is as much to write.
-        keys = ["match_num"] if csv else ["id"]
+        # The peers write the feature beside the prediction; one of the columns it is made of is as much to write.
+        keys = [c.W] if csv else ["id"]
         recipe = (
             Recipe(features="engine:diff", keys=keys, columns=[c.W, c.L]) if csv else Recipe(keys=keys, columns=names)
         )
-        raw = dict.fromkeys([c.W, c.L] if csv else names, "float64") | {keys[0]: "int64"}
+        raw = dict.fromkeys([c.W, c.L] if csv else names, "float64") | ({} if csv else {"id": "int64"})
         manifest = artifact.ModelManifest(
             digest=digest,
             file=f"model-{digest[:12]}.joblib",

@@ -114,7 +114,7 @@ def _parquet(path: Path, rows: int, group: int) -> None:
     pq.write_table(table, path, row_group_size=group)
 
 
-@pytest.mark.parametrize(("group", "rows", "blocks"), [(100, 250, 4), (100, 100, 10), (1000, 10, 1), (30, 1000, 1)])
+@pytest.mark.parametrize(("group", "rows", "blocks"), [(100, 250, 4), (100, 100, 10), (1000, 200, 1), (30, 1000, 1)])
 def test_parquet_is_cut_at_row_groups(tmp_path: Path, group: int, rows: int, blocks: int) -> None:
     _parquet(tmp_path / "p_1.parquet", 1000, group)
     dataset = _dataset(tmp_path, ".parquet")
