@@ -16,7 +16,6 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any
 
 BLOCKS = 64
 DELAYS = (0.0, 0.05)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from support import ROOT, wait_for
 
 from airflow_batchscore import LocalDask
 from airflow_batchscore.engine.base import WorkerLostError
+from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -52,8 +55,10 @@ def always_die(folder: str, item: Item) -> int:
 
 
 def environment(item: Item) -> tuple[int, int]:
+    import numpy  # noqa: F401 - brings a BLAS
     import threadpoolctl
 
+    hold_to_one_thread()
     pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
     return os.getpid(), max(pools, default=1)
 
@@ -106,16 +111,90 @@ def test_an_item_that_always_kills_its_worker_is_named(tmp_path: Path) -> None:
 
 
 def test_takes_its_share_of_the_machine(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("dask.system.cpu_count", lambda: 8)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     with caplog.at_level("INFO"), LocalDask().session(slots=3) as session:
         list(session.run(square, [(Item(1),)]))
-    assert "2 threads (task slots on this machine: 3)" in caplog.text
+    assert "scoring in 1 threads (task slots on this machine: 3)" in caplog.text
+
+
+def test_memory_is_shared_by_the_slots_and_the_workers() -> None:
+    with LocalDask(workers=2, processes=False, memory_limit="4GiB").session() as session:
+        assert session.block_memory == ((4 << 30) - (400 << 20)) // 2
+    with LocalDask(workers=2, processes=True, memory_limit=4 << 30).session() as session:
+        assert session.block_memory == ((4 << 30) - 2 * (400 << 20)) // 2
+    with LocalDask(workers=1, processes=False, memory_limit="256MiB").session() as session:
+        assert session.block_memory == 64 << 20
+    with LocalDask(workers=1).session() as whole, LocalDask(workers=1).session(slots=4) as quarter:
+        assert quarter.block_memory < whole.block_memory / 3
 
 
 @pytest.mark.parametrize("workers", [0, -1, "many", 1.5])
 def test_sizes_that_make_no_sense_are_refused(workers: Any) -> None:
     with pytest.raises(InputError, match="give a number from 1, or 'auto'"):
         LocalDask(workers=workers)
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(InputError, match="give True, False or 'auto'"):
+        LocalDask(processes="threads")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="give bytes, a text such as '2GiB'"), LocalDask(memory_limit="lots").session():
+        pass
+
+
+def python_only(item: Item) -> int:
+    """Holds Python's lock for all of its 30 ms or so, and says where it ran."""
+    end = time.thread_time() + 0.03
+    while time.thread_time() < end:
+        sum(range(100))
+    return os.getpid()
+
+
+def lets_go_of_the_lock(item: Item) -> int:
+    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 60_000)
+    return os.getpid()
+
+
+def waits(item: Item) -> int:
+    time.sleep(0.03)
+    return os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("function", "processes", "moves"),
+    [
+        (python_only, "auto", True),
+        (lets_go_of_the_lock, "auto", False),
+        (waits, "auto", False),
+        (python_only, False, False),
+    ],
+)
+def test_pure_python_is_moved_to_processes_unless_threads_were_asked_for(
+    function: Any, processes: Any, moves: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("airflow_batchscore.engine.threads.CLUSTER_SECONDS", 0.0)  # else it takes minutes of work
+    with caplog.at_level("INFO"), LocalDask(workers=2, processes=processes).session() as session:
+        where = list(session.run(function, [(Item(n),) for n in range(40)]))
+    assert len(where) == 40
+    assert (set(where) != {os.getpid()}) == moves
+    assert os.getpid() in where
+    assert ("moving from threads to worker processes: Python's lock was held" in caplog.text) == moves
+    assert multiprocessing.active_children() == []
+
+
+def test_work_that_is_nearly_done_stays_in_threads() -> None:
+    """Starting processes takes longer than the second that is left."""
+    with LocalDask(workers=2).session() as session:
+        assert set(session.run(python_only, [(Item(n),) for n in range(20)])) == {os.getpid()}
+
+
+def test_remote_work_has_more_of_it_waiting_at_once() -> None:
+    waiting = threading.Barrier(6)  # breaks, and raises, unless six wait side by side
+
+    def wait_for_the_others(item: Item) -> int:
+        return waiting.wait(30)
+
+    with LocalDask(workers=2, processes=False).session() as session:
+        assert len(list(session.run(wait_for_the_others, [(Item(n),) for n in range(6)], remote=True))) == 6
 
 
 _TASK = """
