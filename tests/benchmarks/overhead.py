@@ -1,8 +1,9 @@
 """What the package costs beside the work: tiny partitions, committed partitions, tasks and whole runs in Airflow.
 
-usage: python overhead.py pack|airflow      run it with the development environment (.venv)
+usage: python overhead.py pack|airflow|preload      run it with the development environment (.venv)
 
 pack     a thousand partitions of ten rows in one task, then the same again when they are committed, and 17 committed
+preload  the same with `airflow_batchscore.preload` in airflow_local_settings.py
 airflow  a real scheduler (LocalExecutor): the WTA pipeline beside a DAG of the same shape whose tasks are empty
 """
 
@@ -82,7 +83,12 @@ def pack() -> None:
             print(f"{count} partitions {what}: {seconds:.2f} s, {1000 * seconds / count:.1f} ms each", flush=True)
 
 
-def airflow() -> None:
+def preload() -> None:
+    """`airflow` with the libraries imported before tasks are forked."""
+    airflow("from airflow_batchscore.preload import preload\npreload()\n")
+
+
+def airflow(local_settings: str = "") -> None:
     """Two runs of each DAG, in turns; the second starts with nothing of the first one's results."""
     sys.path.insert(0, str(ROOT / "scripts"))
     import shutil
@@ -94,6 +100,8 @@ def airflow() -> None:
         folder = Path(name)
         shutil.copytree(ROOT / "dags", folder / "dags")
         (folder / "dags/empty_pipeline.py").write_text(EMPTY_DAG)
+        (folder / "home/config").mkdir(parents=True)
+        (folder / "home/config/airflow_local_settings.py").write_text(local_settings)
         matches, what = find_matches(folder / "matches")
         print(what)
         walls: dict[str, list[float]] = {"wta_batch_scoring": [], "empty_pipeline": []}
@@ -131,4 +139,4 @@ def _seconds(item: dict[str, Any]) -> float:
 
 if __name__ == "__main__":
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-    {"pack": pack, "airflow": airflow}[sys.argv[1]]()
+    {"pack": pack, "airflow": airflow, "preload": preload}[sys.argv[1]]()
