@@ -21,6 +21,7 @@ def feats(k):
 # name -> (kind, input, number of features, model)
 WORK = {
     "w1": ("parquet", f"{ROOT}/w1", 8, f"{ROOT}/w1_logreg.joblib"),
+    "w1q": ("parquet", f"{ROOT}/w1q", 8, f"{ROOT}/w1_logreg.joblib"),
     "w1s": ("parquet", f"{ROOT}/w1s", 8, f"{ROOT}/w1_logreg.joblib"),
     "w1x2": ("parquet", f"{ROOT}/w1x2", 8, f"{ROOT}/w1_logreg.joblib"),
     "w1x10": ("parquet", f"{ROOT}/w1x10", 8, f"{ROOT}/w1_logreg.joblib"),

@@ -99,8 +99,8 @@ def main() -> None:
     kind, path, features, model_path = c.WORK[work]
     c.mark("import")
     ref = artifact_of(model_path, c.feats(features), kind)
-    name = path.rsplit("/", 1)[1].removesuffix(".csv")
-    uri = f"{c.ROOT}/{{name}}.csv" if kind == "csv" else f"{c.ROOT}/{{name}}/"
+    folder, name = path.removesuffix(".csv").rsplit("/", 1)
+    uri = f"{folder}/{{name}}" + (".csv" if kind == "csv" else "/")
     job = ScoringJob(
         PartitionedDataset(uri),
         ref,

@@ -69,6 +69,14 @@ def w1():
     parquet_dir("w1", 20_000_000, 8, 10, 1_000_000)
 
 
+def w1q():
+    """A million rows, for the quick form."""
+    from sklearn.linear_model import LogisticRegression
+
+    train("w1_logreg", 8, LogisticRegression, 50_000)
+    parquet_dir("w1q", 1_000_000, 8, 2, 250_000)
+
+
 def w1s():
     """A 200k-row sample for the row-at-a-time UDF."""
     w1()
