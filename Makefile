@@ -52,6 +52,13 @@ types: setup  ## mypy --strict
 test: setup  ## the whole test suite, with coverage
 	$(BIN)/pytest
 
+test-faults: setup  ## kill every stage some 270 times and count what should never happen (15 minutes)
+	$(BIN)/python tests/faults/harness.py --kills 30 --out docs/faults.md
+
+audit: setup  ## known vulnerabilities of the locked dependencies
+	.tools/bin/uv tool run --from 'pip-audit>=2.7' pip-audit --require-hashes --disable-pip -r requirements.lock \
+	  || echo "pip-audit found something, or could not reach its database: see above"
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -59,4 +66,4 @@ format: setup
 clean:  ## remove what the targets made
 	rm -rf .venv .bench-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
 
-.PHONY: help setup lock bench bench-full demo up lint types test format clean
+.PHONY: help setup lock bench bench-full demo up lint types test test-faults audit format clean

@@ -26,4 +26,34 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [{"integration-name": name, "python-modules": ["airflow_batchscore.sensors.partition"]}],
         "triggers": [{"integration-name": name, "python-modules": ["airflow_batchscore.triggers.partition"]}],
         "extra-links": ["airflow_batchscore.links.RunReportLink"],
+        "config": {
+            "batchscore": {
+                "description": "Which model artifacts may be loaded. See SECURITY.md of airflow-batchscore.",
+                "options": {
+                    "trusted_model_uris": _option(
+                        "URIs, separated by commas or spaces, below which a model must lie; anywhere when empty.",
+                        example="s3://models/",
+                        default="",
+                    ),
+                    "signing_conn_id": _option(
+                        "Connection whose password is the key that model.json is signed with, and checked.",
+                        example="batchscore_signing",
+                        default="",
+                    ),
+                    "require_signature": _option(
+                        "Refuse models that are not signed.", kind="boolean", example="True", default="False"
+                    ),
+                },
+            }
+        },
+    }
+
+
+def _option(description: str, *, example: str, default: str, kind: str = "string") -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": kind,
+        "example": example,
+        "default": default,
     }

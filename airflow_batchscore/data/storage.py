@@ -198,7 +198,12 @@ def write_bytes(uri: str, data: bytes, conn_id: str | None = None) -> None:
 
 
 def write_json(uri: str, value: Mapping[str, Any], conn_id: str | None = None) -> None:
-    write_bytes(uri, (json.dumps(value, indent=1) + "\n").encode(), conn_id)
+    write_bytes(uri, json_bytes(value), conn_id)
+
+
+def json_bytes(value: Mapping[str, Any]) -> bytes:
+    """As JSON files are written here."""
+    return (json.dumps(value, indent=1) + "\n").encode()
 
 
 @contextmanager
@@ -220,12 +225,28 @@ def atomic_file(uri: str, conn_id: str | None = None) -> Iterator[Path]:
     with _writable(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        # Nobody else reads half a file: it is private until it is whole.
+        with _writable(uri):
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield temporary
         with _writable(uri), open(temporary, "rb") as written:
             os.fsync(written.fileno())
+            os.fchmod(written.fileno(), 0o666 & ~_umask())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@cache
+def _umask() -> int:
+    """Of this process, which can be read only by setting it; on Linux without that."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("Umask:")).split()[1], 8)
+    except (OSError, StopIteration):
+        mask = os.umask(0o077)
+        os.umask(mask)
+        return mask
 
 
 def _upload(local: Path, uri: str, conn_id: str | None) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -77,6 +78,7 @@ class _LocalSession:
         self._memory = _parse_bytes(engine.memory_limit, machine.memory() // slots)
         self._slots = slots
         self._probe: Probe | None = None
+        self._pool: ThreadPoolExecutor | None = None
         self._resources = contextlib.ExitStack()
         self._client: Client | None = None
 
@@ -103,23 +105,27 @@ class _LocalSession:
     def _run_in_threads(
         self, function: Callable[..., R], arguments: Iterator[tuple[Any, ...]], blocks: int, threads: int
     ) -> Iterator[R]:
-        if self._probe is None:
-            self._probe = Probe(self._workers if self._processes == "auto" else 1, self._workers * threads)
+        count = self._workers * threads
+        if self._probe is None or self._pool is None:
+            self._probe = Probe(self._workers if self._processes == "auto" else 1, count)
             self._resources.callback(self._probe.stop)
             self._resources.callback(let_go)
-            log.info("scoring in %d threads (task slots on this machine: %d)", self._workers * threads, self._slots)
+            self._pool = ThreadPoolExecutor(count, thread_name_prefix="batchscore")
+            self._resources.callback(self._pool.shutdown, wait=False, cancel_futures=True)
+            log.info("scoring in %d threads (task slots on this machine: %d)", count, self._slots)
         probe, done = self._probe, 0
 
         def after_each(timing: Any) -> bool:
             nonlocal done
             done += 1
             probe.add(timing)
-            reason = probe.verdict(blocks - done - self._workers * threads)
+            reason = probe.verdict(blocks - done - count)
             if reason is not None:
                 log.info("moving from threads to worker processes: %s", reason)
             return reason is not None
 
-        yield from run_in_threads(function, arguments, self._workers * threads, after_each=after_each)
+        # One more than there are threads, so that none waits for the caller to come back.
+        yield from run_in_threads(self._pool, function, arguments, count + 1, after_each=after_each)
 
     def _cluster(self, threads: int) -> Client:
         if self._client is None:

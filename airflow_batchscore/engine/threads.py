@@ -81,13 +81,14 @@ class Probe:
 
 
 def run_in_threads(
+    pool: ThreadPoolExecutor,
     function: Callable[..., R],
     arguments: Iterator[tuple[Any, ...]],
-    threads: int,
+    in_flight: int,
     *,
     after_each: Callable[[_Timing], bool],
 ) -> Iterator[R]:
-    """Results of ``function(*a)`` in the order they finish; at most `threads` + 1 arguments are taken ahead of them.
+    """Results of ``function(*a)`` in the order they finish; at most `in_flight` arguments are taken ahead of them.
 
     Stops taking from `arguments` as soon as `after_each` says so.
     """
@@ -97,12 +98,8 @@ def run_in_threads(
         result = function(*argument)
         return result, _Timing(time.thread_time() - cpu, began, time.monotonic())
 
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="batchscore")
+    running: set[Future[tuple[R, _Timing]]] = {pool.submit(timed, argument) for argument in islice(arguments, in_flight)}
     try:
-        # One more than there are threads, so that none waits for this generator's caller.
-        running: set[Future[tuple[R, _Timing]]] = {
-            pool.submit(timed, argument) for argument in islice(arguments, threads + 1)
-        }
         stop = False
         while running:
             finished, running = wait(running, return_when=FIRST_COMPLETED)
@@ -113,4 +110,5 @@ def run_in_threads(
                     running |= {pool.submit(timed, argument) for argument in islice(arguments, 1)}
                 yield result
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        for future in running:
+            future.cancel()

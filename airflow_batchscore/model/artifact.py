@@ -22,7 +22,8 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.flavors import flavor
 from airflow_batchscore.model.recipe import Recipe
-from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.model.reference import ModelRef, manifest_value
+from airflow_batchscore.model.trust import SIGNATURE_FILE, sign
 
 log = logging.getLogger(__name__)
 
@@ -114,9 +115,18 @@ def library_versions() -> dict[str, str]:
 
 def read_manifest(ref: ModelRef) -> ModelManifest:
     """``model.json`` of a pinned version. Raises ModelError when it is gone or not the one pinned."""
-    value = storage.read_json(storage.join(ref.uri, "model.json"), ref.conn_id)
-    if value is None:
-        raise ModelError(f"model {ref.uri} has no model.json: the version was deleted, or was never complete")
+    try:
+        data = storage.read_bytes(storage.join(ref.uri, "model.json"), ref.conn_id)
+    except FileNotFoundError:
+        raise ModelError(
+            f"model {ref.uri} has no model.json: the version was deleted, or was never complete"
+        ) from None
+    if ref.manifest_digest not in (None, hashlib.sha256(data).hexdigest()):
+        raise ModelError(
+            f"model {ref.uri}: model.json is not the one that the run pinned; the artifact was changed during the run. "
+            "Train a new version instead of changing one"
+        )
+    value = manifest_value(data, ref.uri)
     if value.get("digest") != ref.digest:
         raise ModelError(
             f"model {ref.uri}: model.json says digest {str(value.get('digest'))[:12]}, the run pinned "
@@ -131,11 +141,16 @@ def serialise(estimator: Any, flavor_name: str) -> tuple[bytes, str]:
     return data, hashlib.sha256(data).hexdigest()
 
 
-def save(uri: str, data: bytes, manifest: ModelManifest, conn_id: str | None = None) -> ModelRef:
-    """Write a version. `manifest` is written last and makes it exist."""
+def save(
+    uri: str, data: bytes, manifest: ModelManifest, conn_id: str | None = None, signing_key: bytes | None = None
+) -> ModelRef:
+    """Write a version. ``model.json`` is written last and makes it exist."""
     storage.write_bytes(storage.join(uri, manifest.file), data, conn_id)
-    storage.write_json(storage.join(uri, "model.json"), manifest.to_dict(), conn_id)
-    return ModelRef(uri, manifest.digest, conn_id)
+    described = storage.json_bytes(manifest.to_dict())
+    if signing_key is not None:
+        storage.write_bytes(storage.join(uri, SIGNATURE_FILE), sign(signing_key, described).encode(), conn_id)
+    storage.write_bytes(storage.join(uri, "model.json"), described, conn_id)
+    return ModelRef(uri, manifest.digest, conn_id, hashlib.sha256(described).hexdigest())
 
 
 _loaded: dict[str, LoadedModel] = {}

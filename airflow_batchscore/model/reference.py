@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,6 +11,7 @@ from typing import Any
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model.trust import TRUST_ALL, Trust
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -21,11 +24,13 @@ class ModelRef:
         uri: folder of the version, ``<model_uri>/<version>``.
         digest: SHA-256 of the serialised estimator, as the artifact's ``model.json`` has it.
         conn_id: connection for the storage; None is the default one.
+        manifest_digest: SHA-256 of ``model.json``, which holds the recipe; None where the model was not resolved.
     """
 
     uri: str
     digest: str
     conn_id: str | None = None
+    manifest_digest: str | None = None
 
     @property
     def version(self) -> str:
@@ -36,7 +41,7 @@ class ModelRef:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> ModelRef:
-        return cls(value["uri"], value["digest"], value.get("conn_id"))
+        return cls(value["uri"], value["digest"], value.get("conn_id"), value.get("manifest_digest"))
 
 
 def check_name(name: str, what: str) -> str:
@@ -56,20 +61,22 @@ def set_alias(model_uri: str, alias: str, ref: ModelRef) -> None:
     storage.write_json(alias_uri(model_uri, alias), {"version": ref.version, "digest": ref.digest}, ref.conn_id)
 
 
-def resolve(model: str | Mapping[str, Any], conn_id: str | None = None) -> ModelRef:
+def resolve(model: str | Mapping[str, Any], conn_id: str | None = None, trust: Trust = TRUST_ALL) -> ModelRef:
     """Pin a model: read the alias or the version's ``model.json`` once, and take its digest.
 
     Args:
         model: ``"<uri>@<alias>"``, ``"<uri>/<version>"``, or what `TrainOperator` returned.
+        trust: what must be true of the version.
 
     Raises:
-        ModelError: the alias or version does not exist, or does not agree with the digest it was given with.
+        ModelError: the alias or version does not exist, does not agree with the digest it was given with, or is not
+            to be trusted.
     """
     if isinstance(model, Mapping):
-        return _resolve_version(str(model["model"]), conn_id, expected=model.get("digest"))
+        return _resolve_version(str(model["model"]), conn_id, trust, expected=model.get("digest"))
     base, at, alias = model.rpartition("@")
     if not at or "/" in alias:
-        return _resolve_version(model, conn_id, expected=None)
+        return _resolve_version(model, conn_id, trust, expected=None)
     pointer = storage.read_json(alias_uri(base, alias), conn_id)
     if pointer is None:
         raise ModelError(
@@ -77,25 +84,46 @@ def resolve(model: str | Mapping[str, Any], conn_id: str | None = None) -> Model
             f"it (promote_to={alias!r}), or name a version"
         )
     version = check_name(str(pointer["version"]), "version")
-    return _resolve_version(storage.join(base, version), conn_id, expected=pointer["digest"])
+    return _resolve_version(storage.join(base, version), conn_id, trust, expected=pointer["digest"])
 
 
-def _resolve_version(uri: str, conn_id: str | None, expected: str | None) -> ModelRef:
+def _resolve_version(uri: str, conn_id: str | None, trust: Trust, expected: str | None) -> ModelRef:
     uri = uri.rstrip("/")
     check_name(uri.rpartition("/")[2], "version")
-    digest = str(_read_manifest(uri, conn_id)["digest"])
+    trust.check_uri(uri)
+    data = _read_manifest(uri, conn_id)
+    trust.check_signature(uri, data, conn_id)
+    digest = str(manifest_value(data, uri)["digest"])
     if expected is not None and digest != expected:
         raise ModelError(
             f"model {uri}: model.json says digest {digest[:12]}, but {expected[:12]} was pinned; the artifact was "
             "replaced after it was pinned. Train a new version instead of changing one"
         )
-    return ModelRef(uri, digest, conn_id)
+    return ModelRef(uri, digest, conn_id, hashlib.sha256(data).hexdigest())
 
 
-def _read_manifest(uri: str, conn_id: str | None) -> dict[str, Any]:
-    found = storage.read_json(storage.join(uri, "model.json"), conn_id)
-    if found is not None:
-        return found
+def require_trusted(ref: ModelRef, conn_id: str | None, trust: Trust) -> None:
+    """Raises ModelError when a pinned version is not to be trusted, or is another one by now."""
+    if trust != TRUST_ALL and resolve({"model": ref.uri, "digest": ref.digest}, conn_id, trust) != ref:
+        raise ModelError(f"model {ref.uri}: model.json is not the one that the run pinned; plan the run again")
+
+
+def manifest_value(data: bytes, uri: str) -> dict[str, Any]:
+    """The content of ``model.json``. Raises ModelError when it is not one."""
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise ModelError(f"model {uri}: model.json is not JSON ({error}); it was altered or damaged") from error
+    if not isinstance(value, dict) or not isinstance(value.get("digest"), str):
+        raise ModelError(f"model {uri}: model.json names no digest; it was altered or damaged")
+    return value
+
+
+def _read_manifest(uri: str, conn_id: str | None) -> bytes:
+    try:
+        return storage.read_bytes(storage.join(uri, "model.json"), conn_id)
+    except FileNotFoundError:
+        pass
     base = uri.rpartition("/")[0]
     there = sorted(
         {

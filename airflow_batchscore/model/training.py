@@ -11,7 +11,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from airflow_batchscore.model.flavors import flavor as find_flavor
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.outputs import METHODS, output_columns
 from airflow_batchscore.model.recipe import Recipe
-from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.model.reference import ModelRef, resolve
 from airflow_batchscore.model.training_rows import Rows, columns_to_read, read_rows, required_columns, split
 from airflow_batchscore.quality import profile
 
@@ -51,6 +51,7 @@ class TrainingJob:
     metrics: Sequence[str | Callable[..., float]] | None = None
     flavor: str = "auto"
     conn_id: str | None = None
+    signing_key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def train(job: TrainingJob) -> TrainedModel:
     if there is not None:
         log.info("model %s was trained from the same inputs before: using it", ref_uri)
         manifest = ModelManifest.from_dict(there, ref_uri)
-        return TrainedModel(ModelRef(ref_uri, manifest.digest, job.conn_id), manifest, reused=True)
+        return TrainedModel(resolve(ref_uri, job.conn_id), manifest, reused=True)
 
     wanted = columns_to_read(job.recipe)
     raw = infer_types(job.dataset, partitions, wanted, required_columns(job.recipe))
@@ -130,7 +131,7 @@ def train(job: TrainingJob) -> TrainedModel:
         profile=reference_profile(estimator, train_rows.features),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    ref = artifact.save(ref_uri, data, manifest, job.conn_id)
+    ref = artifact.save(ref_uri, data, manifest, job.conn_id, job.signing_key)
     log.info("model %s: trained on %d of %d rows", ref.uri, len(train_rows.features), rows.read)
     return TrainedModel(ref, manifest, reused=False)
 

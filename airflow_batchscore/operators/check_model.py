@@ -51,10 +51,11 @@ class CheckModelOperator(BatchScoreOperator):
         from airflow_batchscore.model.artifact import read_manifest
         from airflow_batchscore.model.gate import check_metrics
         from airflow_batchscore.model.reference import resolve, set_alias
+        from airflow_batchscore.operators.trust import configured_trust
 
         model = as_mapping(self.model)
         uri = model["model"] if isinstance(model, Mapping) else model
-        ref = resolve(model, connect(uri, self.conn_id))
+        ref = resolve(model, connect(uri, self.conn_id), configured_trust())
         manifest = read_manifest(ref)
         check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri)
         if self.promote_to:

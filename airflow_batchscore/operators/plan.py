@@ -60,10 +60,12 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
         from airflow_batchscore.connections import connect, connect_dataset
         from airflow_batchscore.model.reference import resolve
+        from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.scoring.plan import make_plan
 
         model = as_mapping(self.model)
-        ref = resolve(model, connect(model if isinstance(model, str) else model["model"], self.conn_id))
+        conn_id = connect(model if isinstance(model, str) else model["model"], self.conn_id)
+        ref = resolve(model, conn_id, configured_trust())
         plan = make_plan(
             connect_dataset(self.dataset),
             self.partitions,

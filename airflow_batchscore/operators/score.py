@@ -42,6 +42,9 @@ class ScorePartitionOperator(BatchScoreOperator):
         allow_nan: accept predictions that are NaN or infinite.
         allow_empty: accept a partition without rows.
         force: score again what is committed. Templated.
+        replay_quarantined: score those blocks of a committed partition again that have rows in quarantine, after what
+            failed was mended beside the data and the recipe's code (a change of those scores the partition as a whole
+            anyway). Templated.
         conn_id: connection for `output_uri` and the model. Templated.
 
     Returns:
@@ -63,6 +66,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         "block_rows",
         "quarantine",
         "force",
+        "replay_quarantined",
         "conn_id",
     )
 
@@ -81,6 +85,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         allow_nan: bool = False,
         allow_empty: bool = False,
         force: bool | str = False,
+        replay_quarantined: bool | str = False,
         conn_id: str | None = None,
         map_index_template: str | None = "{{ task.label }}",
         **kwargs: Any,
@@ -98,6 +103,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         self.allow_nan = allow_nan
         self.allow_empty = allow_empty
         self.force = force
+        self.replay_quarantined = replay_quarantined
         self.conn_id = conn_id
 
     @property
@@ -109,13 +115,15 @@ class ScorePartitionOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset
         from airflow_batchscore.engine.local import LocalDask
-        from airflow_batchscore.model.reference import ModelRef
+        from airflow_batchscore.model.reference import ModelRef, require_trusted
+        from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.quality.quarantine import Limit
         from airflow_batchscore.scoring import partition as scoring
 
         entry = as_mapping(self.partition)
         model = ModelRef.from_dict(entry["model"])
-        connect(model.uri, model.conn_id)
+        # Checked again: the plan came by XCom, which more people can write than the configuration.
+        require_trusted(model, connect(model.uri, model.conn_id), configured_trust())
         job = scoring.ScoringJob(
             dataset=connect_dataset(self.dataset),
             model=model,
@@ -128,6 +136,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             allow_nan=self.allow_nan,
             allow_empty=self.allow_empty,
             token=str(context["dag_run"].run_id) if as_bool(self.force) else None,
+            replay=as_bool(self.replay_quarantined),
             conn_id=connect(self.output_uri, self.conn_id),
         )
         scored = scoring.score_partitions(

@@ -77,6 +77,7 @@ class TrainOperator(BatchScoreOperator):
         from airflow_batchscore.connections import connect, connect_dataset
         from airflow_batchscore.model.reference import set_alias
         from airflow_batchscore.model.training import TrainingJob, train
+        from airflow_batchscore.operators.trust import configured_trust
 
         trained = train(
             TrainingJob(
@@ -89,6 +90,7 @@ class TrainOperator(BatchScoreOperator):
                 metrics=self.metrics,
                 flavor=self.flavor,
                 conn_id=connect(self.model_uri, self.conn_id),
+                signing_key=configured_trust().key,
             )
         )
         if self.alias:

@@ -51,6 +51,7 @@ class Manifest:
         partition: field values.
         identity: see `score_identity`.
         token: names the run that forced this scoring; None for one that may be reused by all.
+        replays: how often blocks with quarantined rows were scored again.
         schema: column -> Arrow type of the parts.
         seconds: wall time of the attempt that committed, and rows it scored itself (a resumed attempt scores fewer
             rows than the partition has).
@@ -72,6 +73,7 @@ class Manifest:
     engine: dict[str, Any]
     version: str
     token: str | None = None
+    replays: int = 0
     conn_id: str | None = None
     format: int = FORMAT
     account: Account = field(default_factory=Account)

@@ -48,6 +48,7 @@ class ScoringJob:
 
     Attributes:
         token: None reuses what is committed; a text (the run's id) scores again once for that text.
+        replay: score the blocks of a committed partition again that have rows in quarantine.
     """
 
     dataset: PartitionedDataset
@@ -61,6 +62,7 @@ class ScoringJob:
     allow_nan: bool = False
     allow_empty: bool = False
     token: str | None = None
+    replay: bool = False
     conn_id: str | None = None
 
 
@@ -120,14 +122,18 @@ def _score_partition(
     folder = storage.join(job.output_uri, key, identity[:16])
     manifest_uri = storage.join(folder, "manifest.json")
     committed = Manifest.read(manifest_uri, job.conn_id)
+    replayed: Manifest | None = None
     if committed is not None and job.token in (None, committed.token):
-        log.info("partition %s is committed already (%s): reused, nothing is scored", key, manifest_uri)
-        return committed, True
+        if not job.replay or not committed.account.rows_quarantined:
+            log.info("partition %s is committed already (%s): reused, nothing is scored", key, manifest_uri)
+            return committed, True
+        log.info("partition %s: %d rows in quarantine are scored again", key, committed.account.rows_quarantined)
+        job, replayed = replace(job, token=committed.token), committed
 
     block_job = BlockJob(
         job.dataset, values, job.model, job.method, keys, job.outputs, folder, "", job.limit, job.allow_nan, job.conn_id
     )
-    scored = _Partition(job, block_job, partition, columns_to_read(model, job.dataset, keys), session, progress)
+    scored = _Partition(job, block_job, partition, columns_to_read(model, job.dataset, keys), session, progress, replayed)
     results, rows_now = scored.run()
     _unchanged(job.dataset, values, fingerprint)
     account = sum((result.account for result in results), Account()).check(f"partition {key}")
@@ -154,6 +160,7 @@ def _score_partition(
         engine=engine.describe(),
         version=airflow_batchscore.__version__,
         token=job.token,
+        replays=0 if replayed is None else replayed.replays + 1,
         conn_id=job.conn_id,
         account=account,
     )
@@ -171,6 +178,7 @@ class _Partition:
     types: dict[str, str | None]
     session: Session
     progress: Progress | None
+    replayed: Manifest | None
 
     def run(self) -> tuple[list[BlockResult], int]:
         """The results of all blocks in order, and the rows that this attempt read itself."""
@@ -214,9 +222,13 @@ class _Partition:
         return layout
 
     def _score(self, layout: Sequence[Block]) -> tuple[list[BlockResult], int]:
-        identity = json.dumps([layout_to_json(layout), self.job.token])
-        job = replace(self.block_job, prefix=hashlib.sha256(identity.encode()).hexdigest()[:8])
-        done = self._written(job, layout)
+        named: list[Any] = [layout_to_json(layout), self.job.token]
+        done: dict[int, BlockResult] = {}
+        if self.replayed is not None:
+            named.append(self.replayed.replays + 1)
+            done = {block.index: block for block in self.replayed.blocks if block.quarantine is None}
+        job = replace(self.block_job, prefix=hashlib.sha256(json.dumps(named).encode()).hexdigest()[:8])
+        done |= self._written(job, layout)
         if done:
             log.info("partition %s: %d of %d blocks are there already", self.partition.key, len(done), len(layout))
         missing = [block for block in layout if block.index not in done]

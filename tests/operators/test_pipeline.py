@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from small_pipeline import PARAMS
-from support import good_rows, s3_client, write_csv
+from support import AIRFLOW_HOME, good_rows, s3_client, write_csv
 
 pytestmark = pytest.mark.dag
 
@@ -112,11 +115,9 @@ def test_a_bad_partition_loses_nothing_of_the_others(airflow_dags: dict[str, Any
     assert [row["reused"] for row in rows] == [True, True, False, True]
 
 
-def _connection(endpoint: str, *, login: str | None = "test-key") -> str:
+def _connection(endpoint: str, *, login: str | None = "test-key", password: str = "test-secret") -> str:
     extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-    return json.dumps(
-        {"conn_type": "aws", "login": login, "password": "test-secret" if login else None, "extra": extra}
-    )
+    return json.dumps({"conn_type": "aws", "login": login, "password": password if login else None, "extra": extra})
 
 
 @pytest.mark.service
@@ -149,6 +150,55 @@ def test_worker_processes_read_s3_with_the_tasks_connection(
     for path in folder.glob("*.csv"):
         s3_client(moto).upload_file(str(path), "tennis", path.name)
     assert _run(airflow_dags, "small_poking", "s3://tennis", partitions=[1])[0] == "success"
+
+
+@pytest.mark.service
+def test_the_secret_of_a_connection_is_left_nowhere(
+    airflow_dags: dict[str, Any],
+    folder: Path,
+    moto: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    secret = "kq93-MARKED-w7x-SECRET"
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", _connection(moto, password=secret))
+    monkeypatch.setenv("AIRFLOW_CONN_SIGNING", json.dumps({"conn_type": "generic", "password": f"{secret}-2"}))
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__SIGNING_CONN_ID", "signing")
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__REQUIRE_SIGNATURE", "True")
+    client = s3_client(moto)
+    for path in folder.glob("*.csv"):
+        client.upload_file(str(path), "tennis", path.name)
+    with _arguments_of_processes() as arguments:
+        assert _run(airflow_dags, "small_poking", "s3://tennis")[0] == "success"
+        assert _run(airflow_dags, "small_poking", "s3://tennis", require=">=2")[0] == "failed"
+    left = {str(path): path.read_bytes() for path in [*AIRFLOW_HOME.rglob("*"), *folder.rglob("*")] if path.is_file()}
+    for item in client.list_objects_v2(Bucket="tennis")["Contents"]:
+        left[item["Key"]] = client.get_object(Bucket="tennis", Key=item["Key"])["Body"].read()
+    output = capfd.readouterr()
+    left |= {"output": (output.out + output.err).encode(), "arguments": b"\n".join(sorted(arguments))}
+    assert any(name.endswith("airflow.db") for name in left)
+    assert any(b"spawn_main" in line for line in arguments)
+    assert [name for name, data in left.items() if secret.encode() in data] == []
+
+
+@contextmanager
+def _arguments_of_processes() -> Iterator[set[bytes]]:
+    """The command lines of all processes that ran meanwhile for more than a moment."""
+    seen, stop = set[bytes](), threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.05):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    seen.add(path.read_bytes())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
 
 
 @pytest.mark.service

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from runs import alive, explain, parent, result_bytes, succeed
 from stack import Stack, StackError
 from support import KEYS, Wta, good_rows, wait_for, write_csv
 
@@ -26,22 +27,10 @@ def _home(stack: Stack) -> Path:
     return Path(stack.extra["WTA_HOME"])
 
 
-def _explain(stack: Stack, dag_id: str, run_id: str) -> str:
-    failed = [task for task in stack.task_instances(dag_id, run_id) if task["state"] == "failed"]
-    return "\n".join(line for task in failed for line in [f"--- {task['task_id']}", *stack.task_log(task)[-20:]])
-
-
-def _succeed(stack: Stack, dag_id: str, conf: dict[str, Any]) -> str:
-    stack.wait_for_dag(dag_id)
-    run_id = stack.trigger(dag_id, conf)
-    assert stack.wait_for_run(dag_id, run_id, 300) == "success", _explain(stack, dag_id, run_id)
-    return run_id
-
-
 @pytest.fixture(scope="module")
 def two_years(stack: Stack) -> str:
     """A run triggered as the form of the UI does it."""
-    return _succeed(stack, WTA_DAG, {"years": [2014, 2015]})
+    return succeed(stack, WTA_DAG, {"years": [2014, 2015]})
 
 
 def test_a_triggered_run_scores_the_years_of_the_form(stack: Stack, matches: Wta, two_years: str) -> None:
@@ -79,7 +68,7 @@ def test_the_report_opens_from_the_task_and_only_with_a_login(stack: Stack, two_
 def test_a_named_model_version_is_used_without_training(stack: Stack, two_years: str) -> None:
     version = json.loads((_home(stack) / "summary.json").read_text())["model"]["version"]
     conf = {"years": "2013..2014", "model_version": version, "output": str(_home(stack) / "other.csv")}
-    run_id = _succeed(stack, WTA_DAG, conf)
+    run_id = succeed(stack, WTA_DAG, conf)
     states = {task["task_id"]: task["state"] for task in stack.task_instances(WTA_DAG, run_id)}
     assert (states["train"], states["check_model"], states["publish"]) == ("skipped", "skipped", "success")
     summary = json.loads((_home(stack) / "summary.json").read_text())
@@ -162,17 +151,6 @@ def test_a_backfill_scores_a_year_a_run_and_a_reprocessed_year_replaces_itself_a
     pd.testing.assert_frame_equal(five, matches.plain_predictions([2005]).drop(columns="year"))
 
 
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-
-
 @pytest.mark.parametrize("victim", ["task", "supervisor"])
 def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_bytes(
     stack: Stack, marks: Path, tmp_path: Path, victim: str
@@ -185,29 +163,24 @@ def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_by
     run_id = stack.trigger("slow_pipeline", {"folder": str(tmp_path), "partitions": [1]})
     wait_for(lambda: len(list(marks.iterdir())) >= 6, 120)
     workers = {int(path.name.split("-")[0]) for path in marks.iterdir()}
-    task = _parent(next(iter(workers)))
+    task = parent(next(iter(workers)))
     assert len(workers) == 2
-    assert {_parent(pid) for pid in workers} == {task}
-    os.kill(task if victim == "task" else _parent(task), signal.SIGKILL)
-    wait_for(lambda: not any(_alive(pid) for pid in {*workers, task}), 15)
+    assert {parent(pid) for pid in workers} == {task}
+    os.kill(task if victim == "task" else parent(task), signal.SIGKILL)
+    wait_for(lambda: not any(alive(pid) for pid in {*workers, task}), 15)
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("staged/p=1/*/part-*.parquet")}
     assert kept
     if victim == "supervisor":
         return  # Airflow finds such a task by its missing heartbeat, after five minutes; that nothing is left is ours
-    assert stack.wait_for_run("slow_pipeline", run_id, 180) == "success", _explain(stack, "slow_pipeline", run_id)
+    assert stack.wait_for_run("slow_pipeline", run_id, 180) == "success", explain(stack, "slow_pipeline", run_id)
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("staged/p=1/*/part-*.parquet")}
     assert {name: after[name] for name in kept} == kept
     assert len(after) > len(kept)
-    killed = _bytes(tmp_path)
+    killed = result_bytes(tmp_path)
     shutil.rmtree(tmp_path / "staged")
     (tmp_path / "out.parquet").unlink()
-    _succeed(stack, "slow_pipeline", {"folder": str(tmp_path), "partitions": [1]})
-    assert _bytes(tmp_path) == killed
-
-
-def _bytes(folder: Path) -> dict[str, bytes]:
-    paths = [folder / "out.parquet", *folder.glob("staged/p=1/*/part-*.parquet")]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    succeed(stack, "slow_pipeline", {"folder": str(tmp_path), "partitions": [1]})
+    assert result_bytes(tmp_path) == killed
 
 
 def test_a_deferred_sensor_is_woken_by_a_late_file(stack: Stack, tmp_path: Path) -> None:
@@ -220,5 +193,5 @@ def test_a_deferred_sensor_is_woken_by_a_late_file(stack: Stack, tmp_path: Path)
 
     wait_for(lambda: state() == "deferred", 60)
     write_csv(tmp_path / "part_5.csv", good_rows(20, 5000))
-    assert stack.wait_for_run("small_pipeline", run_id, 120) == "success", _explain(stack, "small_pipeline", run_id)
+    assert stack.wait_for_run("small_pipeline", run_id, 120) == "success", explain(stack, "small_pipeline", run_id)
     assert pd.read_parquet(tmp_path / "out.parquet")["id"].tolist() == list(range(5000, 5020))

@@ -1,0 +1,72 @@
+"""Which model artifacts may be loaded: where they lie, and whether ``model.json`` is signed.
+
+A joblib file is a pickle, and ``model.json`` can hold a recipe's function as one: loading runs what is in them. Digests say
+that bytes are those which were pinned; they do not say who wrote them. That say the place and the signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.errors import ModelError
+
+#: Beside ``model.json``: HMAC-SHA256 of its bytes, in hexadecimal digits.
+SIGNATURE_FILE = "model.json.hmac"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What must be true of a version before anything of it is loaded.
+
+    Args:
+        prefixes: URIs below which it must lie; anywhere when empty.
+        key: for signatures. A signature that is there must be right where there is a key.
+        require_signature: it must be there, too.
+    """
+
+    prefixes: tuple[str, ...] = ()
+    key: bytes | None = field(default=None, repr=False)
+    require_signature: bool = False
+
+    def check_uri(self, uri: str) -> None:
+        """Raises ModelError for a version that lies elsewhere."""
+        inside = any(uri.startswith(f"{prefix.rstrip('/')}/") for prefix in self.prefixes)
+        if self.prefixes and (not inside or ".." in uri.split("/")):
+            raise ModelError(
+                f"model {uri} lies below none of the trusted URIs ({', '.join(self.prefixes)}) and was not loaded; train "
+                "it there, or add its URI to [batchscore] trusted_model_uris"
+            )
+
+    def check_signature(self, uri: str, manifest: bytes, conn_id: str | None) -> None:
+        """Raises ModelError when the signature is wrong, or is missing where one is required."""
+        if self.key is None:
+            if self.require_signature:
+                raise ModelError(
+                    "[batchscore] require_signature is on, but there is no key: name a connection whose password is the "
+                    "key in [batchscore] signing_conn_id"
+                )
+            return
+        try:
+            found = storage.read_bytes(storage.join(uri, SIGNATURE_FILE), conn_id).decode("ascii", "replace").strip()
+        except FileNotFoundError:
+            if self.require_signature:
+                raise ModelError(
+                    f"model {uri} is not signed and was not loaded; train it again with [batchscore] signing_conn_id set"
+                ) from None
+            return
+        if not hmac.compare_digest(found.encode(), sign(self.key, manifest).encode()):
+            raise ModelError(
+                f"model {uri}: the signature does not fit model.json. It was altered, or signed with another key, and was "
+                "not loaded. Find out who wrote it, and train a new version"
+            )
+
+
+TRUST_ALL = Trust()
+
+
+def sign(key: bytes, manifest: bytes) -> str:
+    """HMAC-SHA256 of ``model.json``, in hexadecimal digits."""
+    return hmac.new(key, manifest, hashlib.sha256).hexdigest()

@@ -1,0 +1,197 @@
+"""A store that fails in every way it can: what is published is right, or nothing is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from proxy import Fault, Proxy
+from support import ROOT, Small, good_rows, s3_client, small, wait_for
+
+from airflow_batchscore import LocalDask, PartitionedDataset
+from airflow_batchscore.data import storage
+from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.model import artifact
+from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.scoring.partition import ScoringJob, score_partitions
+
+pytestmark = pytest.mark.faults
+
+ROWS = 400
+
+
+@pytest.fixture
+def proxy(moto: str) -> Proxy:
+    return Proxy(int(moto.rsplit(":", 1)[1]))
+
+
+@pytest.fixture
+def job(proxy: Proxy, moto: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ScoringJob]:
+    """A partition of many blocks, its input, model and parts all behind the proxy."""
+    local = small(tmp_path)
+    path = local.add(1, good_rows(ROWS, 10_000))
+    client, prefix = s3_client(moto), request.node.name.replace("[", "-").replace("]", "")
+    client.upload_file(str(path), "tennis", f"{prefix}/part_1.csv")
+    for file in Path(local.model.uri).iterdir():
+        client.upload_file(str(file), "tennis", f"{prefix}/model/{local.model.version}/{file.name}")
+    storage.register_s3(
+        "faults",
+        {
+            "access_key": "test-key",
+            "secret_key": "test-secret",
+            "region": "us-east-1",
+            "scheme": "http",
+            "endpoint_override": f"127.0.0.1:{proxy.port}",
+            "connect_timeout": 2,
+            "request_timeout": 5,
+        },
+    )
+    uri = f"s3://tennis/{prefix}"
+    ref = type(local.model)(f"{uri}/model/{local.model.version}", local.model.digest, "faults")
+    artifact._loaded.clear()
+    dataset = PartitionedDataset(f"{uri}/part_{{p}}.csv", conn_id="faults")
+    yield ScoringJob(dataset, ref, f"{uri}/staged", block_rows=40, conn_id="faults")
+
+
+def _score(job: ScoringJob) -> Manifest:
+    ((manifest, _),) = score_partitions(job, [{"p": "1"}], LocalDask(workers=2, processes=False))
+    return manifest
+
+
+def _committed(job: ScoringJob) -> list[str]:
+    return [f.uri for f in storage.list_files(job.output_uri, "faults", recursive=True) if "manifest" in f.uri]
+
+
+def _ids(manifest: Manifest, tmp_path: Path) -> list[int]:
+    import pyarrow.parquet as pq
+
+    combine([manifest], str(tmp_path / "out.parquet"))
+    return pq.read_table(tmp_path / "out.parquet")["id"].to_pylist()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_store_that_stumbles_is_asked_again(job: ScoringJob, proxy: Proxy, tmp_path: Path, status: int) -> None:
+    with proxy.doing(Fault(status=status, after=4, times=2)):
+        manifest = _score(job)
+        assert proxy.hit == 2
+    assert _ids(manifest, tmp_path) == list(range(10_000, 10_000 + ROWS))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=500, after=8),
+        Fault(status=503, after=8),
+        Fault(refuse=True, after=8),
+        Fault(truncate=100, methods=("GET",), after=3),
+        Fault(status=503, methods=("PUT", "POST"), after=10),
+        Fault(delay=60, after=12),
+    ],
+    ids=["500", "503", "stopped", "truncated", "writes-refused", "hangs"],
+)
+def test_a_store_that_stays_away_fails_the_task_and_a_retry_ends_right(
+    job: ScoringJob, proxy: Proxy, tmp_path: Path, fault: Fault
+) -> None:
+    with proxy.doing(fault), pytest.raises((OSError, BatchScoreError)) as caught:
+        _score(job)
+    assert proxy.hit
+    assert "s3://tennis" in str(caught.value) or "tennis/" in str(caught.value)
+    # What may pass by itself is retried by Airflow: none of these may be an error that is final.
+    assert not isinstance(caught.value, BatchScoreError)
+    assert _committed(job) == []
+    manifest = _score(job)
+    assert _ids(manifest, tmp_path) == list(range(10_000, 10_000 + ROWS))
+
+
+def test_a_slow_store_costs_time_only(job: ScoringJob, proxy: Proxy, tmp_path: Path) -> None:
+    with proxy.doing(Fault(delay=0.1)):
+        manifest = _score(job)
+    assert _ids(manifest, tmp_path) == list(range(10_000, 10_000 + ROWS))
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_fails_the_task_and_room_lets_the_retry_end_right(tmp_path: Path, tiny_disk: Path) -> None:
+    data = small(tmp_path / "data")
+    data.add(1, [(n, n % 97 / 7, n % 89, 0) for n in range(60_000)])
+    stuffing = tiny_disk / "stuffing"
+    stuffing.write_bytes(b"x" * (1_500 << 10))
+    options: dict[str, Any] = {"output_uri": f"{tiny_disk}/staged", "block_rows": 5000}
+    with pytest.raises(OSError, match="No space left"):
+        data.score(1, **options)
+    assert not list(tiny_disk.glob("staged/*/*/manifest.json"))
+    assert not list(tiny_disk.glob("staged/*/*/.tmp-*"))
+    stuffing.unlink()
+    ((manifest, reused),) = data.score(1, **options)
+    assert not reused
+    assert manifest.account.rows_scored == 60_000
+
+
+_RUN = """
+import sys
+from pathlib import Path
+sys.path[:0] = [{tests!r}]
+from support import Small
+from airflow_batchscore import LocalDask
+from airflow_batchscore.model.reference import ModelRef
+data = Small(Path({folder!r}), ModelRef.from_dict({model!r}), None)
+((manifest, reused),) = data.score(1, block_rows=20, engine=LocalDask(workers=2, processes=False))
+print(manifest.account.rows_scored)
+"""
+
+
+def _start(data: Small, ref: Any) -> subprocess.Popen[str]:
+    script = _RUN.format(tests=f"{ROOT}/tests", folder=str(data.folder), model=ref.to_dict())
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("same_model", [True, False])
+def test_two_runs_at_once_both_end_right(tmp_path: Path, same_model: bool) -> None:
+    data = small(tmp_path)
+    data.add(1, good_rows(2000, 10_000))
+    other = data.model if same_model else small(tmp_path / "other", target="b").model
+    if not same_model:
+        from airflow_batchscore.model.training import TrainingJob, train
+
+        job = TrainingJob(data.dataset, [0], data.recipe, "sklearn.tree:DecisionTreeClassifier", f"{tmp_path}/tree")
+        other = train(job).ref
+    runs = [_start(data, data.model), _start(data, other), _start(data, data.model)]
+    assert [run.communicate(timeout=120)[0].strip() for run in runs] == ["2000"] * 3
+    manifests = [Manifest.read(str(path)) for path in tmp_path.glob("staged/p=1/*/manifest.json")]
+    assert len(manifests) == (1 if same_model else 2)
+    for manifest in manifests:
+        assert manifest is not None
+        assert _ids(manifest, tmp_path) == list(range(10_000, 12_000))
+
+
+def test_two_runs_that_publish_one_folder_lose_neither(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    for number in (1, 2, 3, 4):
+        data.add(number, good_rows(500, 1000 * number))
+    uris = [manifest.uri for manifest, _ in data.score(1, 2, 3, 4)]
+    script = (
+        "import sys\nfrom airflow_batchscore.publish.combine import combine\n"
+        "from airflow_batchscore.scoring.manifest import Manifest\n"
+        "combine([Manifest.read(uri) for uri in sys.argv[2:]], sys.argv[1])\n"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "published"), *some])
+        for some in (uris[:3], uris[1:])
+    ]
+    assert [run.wait(60) for run in runs] == [0, 0]
+    wait_for(lambda: len(list(tmp_path.glob("published/*/scores.parquet"))) == 4, 1)

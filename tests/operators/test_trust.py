@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_batchscore.operators.trust import configured_trust
+
+pytestmark = pytest.mark.unit
+
+
+def test_without_configuration_everything_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    trust = configured_trust()
+    assert (trust.prefixes, trust.key, trust.require_signature) == ((), None, False)
+
+
+def test_the_configuration_names_places_and_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__TRUSTED_MODEL_URIS", "s3://models/, /srv/models")
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__SIGNING_CONN_ID", "signing")
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__REQUIRE_SIGNATURE", "True")
+    monkeypatch.setenv("AIRFLOW_CONN_SIGNING", '{"conn_type": "generic", "password": "the key"}')
+    trust = configured_trust()
+    assert trust.prefixes == ("s3://models/", "/srv/models")
+    assert trust.key == b"the key"
+    assert trust.require_signature
