@@ -53,7 +53,7 @@ test: setup  ## the whole test suite, with coverage
 	$(BIN)/pytest
 
 test-faults: setup  ## kill every stage some 270 times and count what should never happen (15 minutes)
-	$(BIN)/python tests/faults/harness.py --kills 30 --out docs/faults.md
+	$(BIN)/python tests/faults/harness.py --kills 30
 
 audit: setup  ## known vulnerabilities of the locked dependencies
 	.tools/bin/uv tool run --from 'pip-audit>=2.7' pip-audit --require-hashes --disable-pip -r requirements.lock \

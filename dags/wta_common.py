@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 from airflow_batchscore import PartitionedDataset, Recipe
 
 #: Folder or S3 prefix of ``wta_matches_<year>.csv``, and where models and scores go.
-MATCHES = os.environ.get("WTA_MATCHES_DIR", "/tmp/wta/matches").rstrip("/")
-HOME = os.environ.get("WTA_HOME", "/tmp/wta").rstrip("/")
+MATCHES = os.environ.get("WTA_MATCHES_DIR", f"{tempfile.gettempdir()}/wta/matches").rstrip("/")
+HOME = os.environ.get("WTA_HOME", f"{tempfile.gettempdir()}/wta").rstrip("/")
 
 MODEL_URI = f"{HOME}/models/wta"
 STAGING_URI = f"{HOME}/staging"

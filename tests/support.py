@@ -110,7 +110,7 @@ class Small:
         return write_csv(self.folder / f"part_{partition}.csv", rows, **header)
 
     def job(self, **options: Any) -> Any:
-        from airflow_batchscore.scoring.partition import ScoringJob
+        from airflow_batchscore.scoring.job import ScoringJob
 
         return ScoringJob(
             **{"dataset": self.dataset, "model": self.model, "output_uri": f"{self.folder}/staged", **options}

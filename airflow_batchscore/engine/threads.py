@@ -98,7 +98,9 @@ def run_in_threads(
         result = function(*argument)
         return result, _Timing(time.thread_time() - cpu, began, time.monotonic())
 
-    running: set[Future[tuple[R, _Timing]]] = {pool.submit(timed, argument) for argument in islice(arguments, in_flight)}
+    running: set[Future[tuple[R, _Timing]]] = {
+        pool.submit(timed, argument) for argument in islice(arguments, in_flight)
+    }
     try:
         stop = False
         while running:

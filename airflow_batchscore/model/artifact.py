@@ -118,9 +118,7 @@ def read_manifest(ref: ModelRef) -> ModelManifest:
     try:
         data = storage.read_bytes(storage.join(ref.uri, "model.json"), ref.conn_id)
     except FileNotFoundError:
-        raise ModelError(
-            f"model {ref.uri} has no model.json: the version was deleted, or was never complete"
-        ) from None
+        raise ModelError(f"model {ref.uri} has no model.json: the version was deleted, or was never complete") from None
     if ref.manifest_digest not in (None, hashlib.sha256(data).hexdigest()):
         raise ModelError(
             f"model {ref.uri}: model.json is not the one that the run pinned; the artifact was changed during the run. "

@@ -1,7 +1,7 @@
 """Which model artifacts may be loaded: where they lie, and whether ``model.json`` is signed.
 
-A joblib file is a pickle, and ``model.json`` can hold a recipe's function as one: loading runs what is in them. Digests say
-that bytes are those which were pinned; they do not say who wrote them. That say the place and the signature.
+A joblib file is a pickle, and ``model.json`` can hold a recipe's function as one: loading runs what is in them. Digests
+say that bytes are those which were pinned; they do not say who wrote them. The place and the signature do.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Trust:
         inside = any(uri.startswith(f"{prefix.rstrip('/')}/") for prefix in self.prefixes)
         if self.prefixes and (not inside or ".." in uri.split("/")):
             raise ModelError(
-                f"model {uri} lies below none of the trusted URIs ({', '.join(self.prefixes)}) and was not loaded; train "
-                "it there, or add its URI to [batchscore] trusted_model_uris"
+                f"model {uri} lies below none of the trusted URIs ({', '.join(self.prefixes)}) and was not loaded; "
+                "train it there, or add its URI to [batchscore] trusted_model_uris"
             )
 
     def check_signature(self, uri: str, manifest: bytes, conn_id: str | None) -> None:
@@ -45,8 +45,8 @@ class Trust:
         if self.key is None:
             if self.require_signature:
                 raise ModelError(
-                    "[batchscore] require_signature is on, but there is no key: name a connection whose password is the "
-                    "key in [batchscore] signing_conn_id"
+                    "[batchscore] require_signature is on, but there is no key: name a connection whose password is "
+                    "the key in [batchscore] signing_conn_id"
                 )
             return
         try:
@@ -54,13 +54,14 @@ class Trust:
         except FileNotFoundError:
             if self.require_signature:
                 raise ModelError(
-                    f"model {uri} is not signed and was not loaded; train it again with [batchscore] signing_conn_id set"
+                    f"model {uri} is not signed and was not loaded; train it again with [batchscore] signing_conn_id "
+                    "set"
                 ) from None
             return
         if not hmac.compare_digest(found.encode(), sign(self.key, manifest).encode()):
             raise ModelError(
-                f"model {uri}: the signature does not fit model.json. It was altered, or signed with another key, and was "
-                "not loaded. Find out who wrote it, and train a new version"
+                f"model {uri}: the signature does not fit model.json. It was altered, or signed with another key, and "
+                "was not loaded. Find out who wrote it, and train a new version"
             )
 
 

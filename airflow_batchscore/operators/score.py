@@ -118,28 +118,29 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.model.reference import ModelRef, require_trusted
         from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.quality.quarantine import Limit
-        from airflow_batchscore.scoring import partition as scoring
+        from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob
+        from airflow_batchscore.scoring.partition import score_partitions
 
         entry = as_mapping(self.partition)
         model = ModelRef.from_dict(entry["model"])
         # Checked again: the plan came by XCom, which more people can write than the configuration.
         require_trusted(model, connect(model.uri, model.conn_id), configured_trust())
-        job = scoring.ScoringJob(
+        job = ScoringJob(
             dataset=connect_dataset(self.dataset),
             model=model,
             output_uri=self.output_uri,
             method=self.method,
             keys=None if self.keys is None else tuple(self.keys),
             outputs=None if self.outputs is None else tuple(self.outputs),
-            block_rows=int(self.block_rows or scoring.DEFAULT_BLOCK_ROWS),
-            limit=scoring.DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
+            block_rows=int(self.block_rows or DEFAULT_BLOCK_ROWS),
+            limit=DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
             allow_nan=self.allow_nan,
             allow_empty=self.allow_empty,
             token=str(context["dag_run"].run_id) if as_bool(self.force) else None,
             replay=as_bool(self.replay_quarantined),
             conn_id=connect(self.output_uri, self.conn_id),
         )
-        scored = scoring.score_partitions(
+        scored = score_partitions(
             job,
             entry["partitions"],
             self.engine or LocalDask(),

@@ -94,7 +94,8 @@ class Started:
 
 def main() -> None:
     from airflow_batchscore import LocalDask, PartitionedDataset
-    from airflow_batchscore.scoring.partition import DEFAULT_BLOCK_ROWS, ScoringJob, score_partitions
+    from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, ScoringJob
+    from airflow_batchscore.scoring.partition import score_partitions
 
     kind, path, features, model_path = c.WORK[work]
     c.mark("import")

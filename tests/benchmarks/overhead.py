@@ -59,7 +59,8 @@ def pack() -> None:
 
     from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
     from airflow_batchscore.model.training import TrainingJob, train
-    from airflow_batchscore.scoring.partition import ScoringJob, score_partitions
+    from airflow_batchscore.scoring.job import ScoringJob
+    from airflow_batchscore.scoring.partition import score_partitions
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -96,7 +96,8 @@ def main() -> None:
 
     from airflow_batchscore import LocalDask, PartitionedDataset
     from airflow_batchscore.data import storage
-    from airflow_batchscore.scoring.partition import ScoringJob, score_partitions
+    from airflow_batchscore.scoring.job import ScoringJob
+    from airflow_batchscore.scoring.partition import score_partitions
 
     work = sys.argv[1] if len(sys.argv) > 1 else "w3h"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from pathlib import Path
 
@@ -116,3 +118,12 @@ def test_an_s3_object_appears_only_when_it_was_written_whole(s3: str) -> None:
 def test_a_bucket_that_does_not_exist_is_an_error_that_a_retry_cannot_mend(s3: str) -> None:
     with pytest.raises(OutputError, match=r"cannot write s3://nowhere/x.*NO_SUCH_BUCKET"):
         storage.write_bytes("s3://nowhere/x", b"1", "test")
+
+
+def test_a_file_is_private_until_it_is_whole(tmp_path: Path) -> None:
+    with storage.atomic_file(f"{tmp_path}/x/file") as path:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        path.write_text("whole")
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "x/file").stat().st_mode) == 0o666 & ~mask

@@ -110,6 +110,36 @@ def test_an_item_that_always_kills_its_worker_is_named(tmp_path: Path) -> None:
         list(session.run(always_die, [(str(tmp_path), Item(7))]))
 
 
+def eat_once(item: Item, folder: str) -> int:
+    """Takes more memory than its worker may have, the first time."""
+    mark = Path(folder) / str(item.number)
+    if item.number == 1 and not mark.exists():
+        mark.touch()
+        hoard = []
+        while True:
+            hoard.append(bytearray(os.urandom(1 << 20)) * 32)
+            time.sleep(0.02)
+    return item.number
+
+
+def eat_always(folder: str, item: Item) -> int:
+    (Path(folder) / str(item.number)).unlink(missing_ok=True)
+    return eat_once(item, folder)
+
+
+def test_a_worker_over_its_memory_is_replaced_and_its_item_run_again(tmp_path: Path) -> None:
+    with LocalDask(workers=1, processes=True, memory_limit="700MiB").session() as session:
+        assert sorted(session.run(eat_once, [(Item(n), str(tmp_path)) for n in range(3)])) == [0, 1, 2]
+
+
+def test_an_item_that_always_takes_too_much_memory_is_named(tmp_path: Path) -> None:
+    with (
+        LocalDask(workers=1, processes=True, memory_limit="700MiB").session() as session,
+        pytest.raises(WorkerLostError, match="block 1: the worker died 3 times.*lack of memory"),
+    ):
+        list(session.run(eat_always, [(str(tmp_path), Item(1))]))
+
+
 def test_takes_its_share_of_the_machine(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     with caplog.at_level("INFO"), LocalDask().session(slots=3) as session:

@@ -2,9 +2,9 @@
 
 usage: python harness.py [--kills N] [--seed N] [--out FILE.md]      N kills for each row of the table, at least
 
-Every attempt is a process in a session of its own. After each kill: no process of the session may be left within 15 s, no
-part that was there may be written again, and everything that a reader could open must be whole. After each series the stage
-runs to its end, and its result must be that of an undisturbed run, byte for byte.
+Every attempt is a process in a session of its own. After each kill: no process of the session may be left within 15 s,
+no part that was there may be written again, and everything that a reader could open must be whole. After each series
+the stage runs to its end, and its result must be that of an undisturbed run, byte for byte.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
@@ -134,7 +133,9 @@ def strike(attempt: subprocess.Popen[bytes], fault: str, chance: random.Random) 
     return True
 
 
-def begin(name: str, folder: Path, fault: str, within: float, chance: random.Random) -> tuple[subprocess.Popen[bytes], bool]:
+def begin(
+    name: str, folder: Path, fault: str, within: float, chance: random.Random
+) -> tuple[subprocess.Popen[bytes], bool]:
     """Start an attempt and strike it at a random instant; returns it ended, and whether it was struck."""
     timeout = chance.uniform(0.02, within) if fault == "execution timeout" else 0
     attempt = start(name, folder, seconds=timeout)

@@ -95,9 +95,8 @@ class Proxy:
         writer.close()
 
     async def _body(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> bytes:
-        headers = {
-            name.strip().lower(): value.strip() for name, _, value in (l.partition(b":") for l in head.split(b"\r\n")[1:])
-        }
+        fields = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+        headers = {name.strip().lower(): value.strip() for name, _, value in fields}
         if headers.get(b"expect", b"").lower() == b"100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             await writer.drain()
@@ -108,7 +107,8 @@ class Proxy:
         their_reader, their_writer = await asyncio.open_connection("127.0.0.1", self.target)
         try:
             head, _, body = request.partition(b"\r\n\r\n")
-            lines = [l for l in head.split(b"\r\n") if not l.lower().startswith((b"connection:", b"expect:"))]
+            ours = (b"connection:", b"expect:")
+            lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(ours)]
             their_writer.write(b"\r\n".join([*lines, b"Connection: close", b"", b""]) + body)
             await their_writer.drain()
             answer = await their_reader.read()

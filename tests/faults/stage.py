@@ -1,7 +1,7 @@
 """One stage of the pipeline in a process of its own, which the harness kills. usage: stage.py STAGE FOLDER SECONDS
 
-STAGE is threads, processes, train, file or folder. SIGTERM ends it as Airflow's operators are ended; after SECONDS (0: never)
-an alarm raises in its main thread, as Airflow's execution timeout does.
+STAGE is threads, processes, train, file or folder. SIGTERM ends it as Airflow's operators are ended; after SECONDS
+(0: never) an alarm raises in its main thread, as Airflow's execution timeout does.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def train(folder: Path, version: int = 1) -> Any:
 def score(folder: Path, partitions: list[int], ref: Any, processes: bool, block_rows: int = BLOCK_ROWS) -> list[Any]:
     """Manifests of partitions, scored or found."""
     from airflow_batchscore import LocalDask, PartitionedDataset
-    from airflow_batchscore.scoring.partition import ScoringJob, score_partitions
+    from airflow_batchscore.scoring.job import ScoringJob
+    from airflow_batchscore.scoring.partition import score_partitions
 
     job = ScoringJob(PartitionedDataset(f"{folder}/part_{{p}}.csv"), ref, f"{folder}/staged", block_rows=block_rows)
     values = [{"p": str(partition)} for partition in partitions]

@@ -17,8 +17,9 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
-from airflow_batchscore.scoring.partition import ScoringJob, score_partitions
+from airflow_batchscore.scoring.partition import score_partitions
 
 pytestmark = pytest.mark.faults
 
@@ -31,7 +32,7 @@ def proxy(moto: str) -> Proxy:
 
 
 @pytest.fixture
-def job(proxy: Proxy, moto: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ScoringJob]:
+def job(proxy: Proxy, moto: str, tmp_path: Path, request: pytest.FixtureRequest) -> ScoringJob:
     """A partition of many blocks, its input, model and parts all behind the proxy."""
     local = small(tmp_path)
     path = local.add(1, good_rows(ROWS, 10_000))
@@ -55,7 +56,7 @@ def job(proxy: Proxy, moto: str, tmp_path: Path, request: pytest.FixtureRequest)
     ref = type(local.model)(f"{uri}/model/{local.model.version}", local.model.digest, "faults")
     artifact._loaded.clear()
     dataset = PartitionedDataset(f"{uri}/part_{{p}}.csv", conn_id="faults")
-    yield ScoringJob(dataset, ref, f"{uri}/staged", block_rows=40, conn_id="faults")
+    return ScoringJob(dataset, ref, f"{uri}/staged", block_rows=40, conn_id="faults")
 
 
 def _score(job: ScoringJob) -> Manifest:

@@ -19,7 +19,8 @@ from airflow_batchscore.model import artifact
 from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring import partition as module
-from airflow_batchscore.scoring.partition import ScoringJob, score_partitions
+from airflow_batchscore.scoring.job import ScoringJob
+from airflow_batchscore.scoring.partition import score_partitions
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,116 @@
+"""One attempt at a partition: its layout, the parts that are there, and the blocks that are missing.
+
+The layout (``blocks-*.json``) is written before the first part. A retry uses the one it finds and scores the blocks
+whose part is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.blocks import Block, BoundaryError, cut, layout_from_json, layout_to_json, require_columns
+from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.engine.base import Session
+from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring.block import BlockJob, read_result, score_block
+from airflow_batchscore.scoring.job import Progress, ScoringJob
+from airflow_batchscore.scoring.manifest import BlockResult, Manifest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at the blocks of a partition.
+
+    Attributes:
+        types: columns to read, with the types training found.
+        replayed: the committed manifest whose blocks with quarantined rows are scored again; None otherwise.
+    """
+
+    job: ScoringJob
+    block_job: BlockJob
+    partition: Partition
+    types: dict[str, str | None]
+    session: Session
+    progress: Progress | None
+    replayed: Manifest | None
+
+    def run(self) -> tuple[list[BlockResult], int]:
+        """The results of all blocks in order, and the rows that this attempt read itself."""
+        layout = self._layout()
+        while True:
+            try:
+                return self._score(layout)
+            except BoundaryError as error:
+                cut_up = [block.source.uri for block in layout if block.source.kind == "bytes"]
+                if not cut_up:
+                    raise
+                log.warning("%s: reading the partition's CSV files as single streams, which is slower", error)
+                layout = self._new_layout(stream=cut_up)
+
+    def _layout(self) -> list[Block]:
+        stored = storage.read_json(self._layout_uri, self.job.conn_id)
+        return layout_from_json(stored) if stored is not None else self._new_layout()
+
+    @property
+    def _layout_uri(self) -> str:
+        token = hashlib.sha256(self.job.token.encode()).hexdigest()[:8] if self.job.token else "shared"
+        return storage.join(self.block_job.folder, f"blocks-{token}.json")
+
+    @property
+    def _remote(self) -> bool:
+        return not (storage.is_local(self.job.dataset.uri) and storage.is_local(self.job.output_uri))
+
+    def _new_layout(self, stream: Sequence[str] = ()) -> list[Block]:
+        """Cut, check the columns before anything is scored, and write it down for a retry."""
+        layout = cut(
+            self.job.dataset,
+            self.partition,
+            block_rows=self.job.block_rows,
+            columns=list(self.types),
+            block_memory=self.session.block_memory,
+            stream=stream,
+        )
+        for source in dict.fromkeys(block.source for block in layout):
+            require_columns(source, list(self.types), partition_key=self.partition.key)
+        storage.write_json(self._layout_uri, layout_to_json(layout), self.job.conn_id)
+        return layout
+
+    def _score(self, layout: Sequence[Block]) -> tuple[list[BlockResult], int]:
+        named: list[Any] = [layout_to_json(layout), self.job.token]
+        done: dict[int, BlockResult] = {}
+        if self.replayed is not None:
+            named.append(self.replayed.replays + 1)
+            done = {block.index: block for block in self.replayed.blocks if block.quarantine is None}
+        job = replace(self.block_job, prefix=hashlib.sha256(json.dumps(named).encode()).hexdigest()[:8])
+        done |= self._written(job, layout)
+        if done:
+            log.info("partition %s: %d of %d blocks are there already", self.partition.key, len(done), len(layout))
+        missing = [block for block in layout if block.index not in done]
+        rows_now = 0
+        if self.progress and done:
+            self._report(done, layout)
+        if missing:
+            for result in self.session.run(score_block, [(job, block) for block in missing], remote=self._remote):
+                done[result.index] = result
+                rows_now += result.account.rows_read
+                self._report(done, layout)
+        return [done[block.index] for block in layout], rows_now
+
+    def _report(self, done: dict[int, BlockResult], layout: Sequence[Block]) -> None:
+        if self.progress:
+            self.progress(len(done), len(layout), sum((result.account for result in done.values()), Account()))
+
+    def _written(self, job: BlockJob, layout: Sequence[Block]) -> dict[int, BlockResult]:
+        """Results of the parts that lie there, from their footers: no finished input is read again."""
+        names = {job.part_name(block.index) for block in layout}
+        parts = [file for file in storage.list_files(job.folder, job.conn_id) if file.uri.rpartition("/")[2] in names]
+        results = storage.each(lambda file: read_result(file.uri, file.size, job.conn_id), parts, job.folder)
+        return {result.index: result for result in results if result is not None}
