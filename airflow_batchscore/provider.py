@@ -40,6 +40,11 @@ def get_provider_info() -> dict[str, Any]:
                         example="batchscore_signing",
                         default="",
                     ),
+                    "trusted_types": _option(
+                        "Types that a skops file may hold beside those that skops knows to be harmless.",
+                        example="my_package.transformers.Clip",
+                        default="",
+                    ),
                     "require_signature": _option(
                         "Refuse models that are not signed.", kind="boolean", example="True", default="False"
                     ),

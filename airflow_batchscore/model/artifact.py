@@ -12,7 +12,7 @@ import logging
 import platform
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -155,8 +155,11 @@ _loaded: dict[str, LoadedModel] = {}
 _loading = threading.Lock()
 
 
-def load(ref: ModelRef) -> LoadedModel:
+def load(ref: ModelRef, trusted_types: Sequence[str] = ()) -> LoadedModel:
     """The model, read once a process however many threads ask.
+
+    Args:
+        trusted_types: see `Trust`.
 
     Raises:
         ModelError: the bytes are not those that the digest names. Nothing of them was deserialised.
@@ -166,11 +169,11 @@ def load(ref: ModelRef) -> LoadedModel:
         if key not in _loaded:
             manifest = read_manifest(ref)
             _loaded.clear()  # a run scores with one model; a long-lived worker must not gather old ones
-            _loaded[key] = LoadedModel(ref, manifest, _load_verified(ref, manifest))
+            _loaded[key] = LoadedModel(ref, manifest, _load_verified(ref, manifest, trusted_types))
         return _loaded[key]
 
 
-def _load_verified(ref: ModelRef, manifest: ModelManifest) -> Any:
+def _load_verified(ref: ModelRef, manifest: ModelManifest, trusted_types: Sequence[str]) -> Any:
     uri = storage.join(ref.uri, manifest.file.rpartition("/")[2])
     try:
         data = storage.read_bytes(uri, ref.conn_id)
@@ -186,7 +189,9 @@ def _load_verified(ref: ModelRef, manifest: ModelManifest) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Trying to unpickle estimator")  # said better above
         try:
-            return _one_job(flavor(manifest.flavor).load(data))
+            return _one_job(flavor(manifest.flavor).load(data, trusted_types))
+        except ModelError as error:
+            raise ModelError(f"model {ref.uri} was not loaded: {error}") from error
         except Exception as error:
             here, there = library_versions(), manifest.libraries
             differ = ", ".join(f"{n} {v} (here {here.get(n)})" for n, v in there.items() if here.get(n) != v)

@@ -25,11 +25,13 @@ class Trust:
         prefixes: URIs below which it must lie; anywhere when empty.
         key: for signatures. A signature that is there must be right where there is a key.
         require_signature: it must be there, too.
+        types: that a skops file may hold beside those that skops knows to be harmless.
     """
 
     prefixes: tuple[str, ...] = ()
     key: bytes | None = field(default=None, repr=False)
     require_signature: bool = False
+    types: tuple[str, ...] = ()
 
     def check_uri(self, uri: str) -> None:
         """Raises ModelError for a version that lies elsewhere."""

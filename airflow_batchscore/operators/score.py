@@ -124,7 +124,8 @@ class ScorePartitionOperator(BatchScoreOperator):
         entry = as_mapping(self.partition)
         model = ModelRef.from_dict(entry["model"])
         # Checked again: the plan came by XCom, which more people can write than the configuration.
-        require_trusted(model, connect(model.uri, model.conn_id), configured_trust())
+        trust = configured_trust()
+        require_trusted(model, connect(model.uri, model.conn_id), trust)
         job = ScoringJob(
             dataset=connect_dataset(self.dataset),
             model=model,
@@ -138,6 +139,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             allow_empty=self.allow_empty,
             token=str(context["dag_run"].run_id) if as_bool(self.force) else None,
             replay=as_bool(self.replay_quarantined),
+            trusted_types=trust.types,
             conn_id=connect(self.output_uri, self.conn_id),
         )
         scored = score_partitions(

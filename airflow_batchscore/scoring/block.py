@@ -52,6 +52,7 @@ class BlockJob:
     prefix: str
     limit: quarantine.Limit
     allow_nan: bool
+    trusted_types: tuple[str, ...]
     conn_id: str | None
 
     def part_name(self, index: int) -> str:
@@ -87,7 +88,7 @@ def _score_block(job: BlockJob, block: Block) -> BlockResult:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    model = artifact.load(job.model)
+    model = artifact.load(job.model, job.trusted_types)
     hold_to_one_thread()
     outputs = kept_outputs(model.manifest, job.method, job.outputs)
     scorer = Scorer(model, job.method, job.keys, list(outputs), job.limit, allow_nan=job.allow_nan)

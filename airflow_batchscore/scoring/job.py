@@ -23,6 +23,7 @@ class ScoringJob:
 
     Attributes:
         token: None reuses what is committed; a text (the run's id) scores again once for that text.
+        trusted_types: see `Trust`.
         replay: score the blocks of a committed partition again that have rows in quarantine.
     """
 
@@ -38,4 +39,5 @@ class ScoringJob:
     allow_empty: bool = False
     token: str | None = None
     replay: bool = False
+    trusted_types: tuple[str, ...] = ()
     conn_id: str | None = None

@@ -150,7 +150,18 @@ def _score_partition(
 
     keys = _keys(job, model)
     block_job = BlockJob(
-        job.dataset, values, job.model, job.method, keys, job.outputs, folder, "", job.limit, job.allow_nan, job.conn_id
+        dataset=job.dataset,
+        partition=values,
+        model=job.model,
+        method=job.method,
+        keys=keys,
+        outputs=job.outputs,
+        folder=folder,
+        prefix="",
+        limit=job.limit,
+        allow_nan=job.allow_nan,
+        trusted_types=job.trusted_types,
+        conn_id=job.conn_id,
     )
     types = columns_to_read(model, job.dataset, keys)
     results, rows_now = Attempt(job, block_job, partition, types, session, progress, replayed).run()

@@ -18,7 +18,7 @@ from airflow_batchscore.errors import InputError, ModelError, RecipeError, Scori
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring import partition as module
+from airflow_batchscore.scoring import job as module
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.partition import score_partitions
 
