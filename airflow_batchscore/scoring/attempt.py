@@ -94,19 +94,16 @@ class Attempt:
         if done:
             log.info("partition %s: %d of %d blocks are there already", self.partition.key, len(done), len(layout))
         missing = [block for block in layout if block.index not in done]
-        rows_now = 0
-        if self.progress and done:
-            self._report(done, layout)
+        there = account = sum((result.account for result in done.values()), Account())
+        report = self.progress or (lambda *_: None)
+        if done:
+            report(len(done), len(layout), account)
         if missing:
             for result in self.session.run(score_block, [(job, block) for block in missing], remote=self._remote):
                 done[result.index] = result
-                rows_now += result.account.rows_read
-                self._report(done, layout)
-        return [done[block.index] for block in layout], rows_now
-
-    def _report(self, done: dict[int, BlockResult], layout: Sequence[Block]) -> None:
-        if self.progress:
-            self.progress(len(done), len(layout), sum((result.account for result in done.values()), Account()))
+                account += result.account
+                report(len(done), len(layout), account)
+        return [done[block.index] for block in layout], account.rows_read - there.rows_read
 
     def _written(self, job: BlockJob, layout: Sequence[Block]) -> dict[int, BlockResult]:
         """Results of the parts that lie there, from their footers: no finished input is read again."""
