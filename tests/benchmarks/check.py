@@ -15,7 +15,7 @@ NAMES = {"prediction_1": "score", "prediction": "pred"}
 
 
 def load(folder):
-    """Key (or None) and value of every row, sorted."""
+    """Key (or None) and value of every row, as they lie in the files."""
     columns = {f.rsplit("/", 1)[1][:-4]: np.load(f) for f in glob.glob(folder + "/*.npy")}
     if not columns:
         paths = sorted(glob.glob(folder + "/**/*.parquet", recursive=True))
@@ -23,21 +23,34 @@ def load(folder):
         columns = {NAMES.get(name, name): table[name].to_numpy() for name in table.column_names}
     value = columns.get("score", columns.get("pred", np.empty(0)))
     key = columns.get("id")
+    return key, value.astype(np.float64)
+
+
+def sort(key, value):
+    """By key, then value; most competitors keep the order and need it not."""
     order = np.argsort(value, kind="stable") if key is None else np.lexsort((value, key))
-    return None if key is None else key[order], value[order].astype(np.float64)
+    return None if key is None else key[order], value[order]
+
+
+def equal(left, right):
+    """Whether the values agree to six digits, and the keys where both have some."""
+    (left_key, left_value), (right_key, right_value) = left, right
+    if len(left_value) != len(right_value) or not np.allclose(left_value, right_value, rtol=1e-6):
+        return False
+    return left_key is None or right_key is None or np.array_equal(left_key, right_key)
 
 
 def main():
-    reference_key, reference = load(sys.argv[1])
+    reference = load(sys.argv[1])
     wrong = 0
     for folder in sys.argv[2:]:
-        key, value = load(folder)
-        same = len(value) == len(reference) and np.allclose(value, reference, rtol=1e-6)
-        if same and key is not None and reference_key is not None:
-            same = np.array_equal(key, reference_key)
+        found = load(folder)
+        same = equal(reference, found)
+        if not same and len(found[1]) == len(reference[1]):
+            same = equal(sort(*reference), sort(*found))
         wrong += not same
-        print(f"{'equal    ' if same else 'DIFFERENT'} {folder}: {len(value)} rows, reference {len(reference)}")
-    return 1 if wrong or not len(reference) else 0
+        print(f"{'equal    ' if same else 'DIFFERENT'} {folder}: {len(found[1])} rows, reference {len(reference[1])}")
+    return 1 if wrong or not len(reference[1]) else 0
 
 
 if __name__ == "__main__":

@@ -141,6 +141,7 @@ def spark_session(extra=()):
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["PYTHONPATH"] = os.path.dirname(os.path.abspath(__file__))  # workers find `common` there
     b = (
         SparkSession.builder.master("local[2]")
         .appName("bench")
