@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import Wta
 
-_KINDS = {"unit", "dag", "service"}
+_KINDS = {"unit", "dag", "service", "faults"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

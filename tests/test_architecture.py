@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 PACKAGE = ROOT / "airflow_batchscore"
 #: From the cellar up; a room may import rooms on lower floors, and its own.
-FLOORS = ["errors", "data", "quality", "model", "engine", "scoring", "publish", "connections", "links"]
+FLOORS = ["errors", "data", "quality", "model", "engine", "scoring", "publish", "connections", "links", "preload"]
 TOP = {"operators", "sensors", "triggers", "plugin", "provider"}
 
 

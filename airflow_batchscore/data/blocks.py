@@ -155,6 +155,13 @@ def _cut_file(
 ) -> tuple[Source, list[tuple[int, int, int, int]]]:
     if file.size == 0:
         raise InputError(f"{file.uri} is empty (0 bytes)")
+    with storage.named_errors(file.uri):
+        return _cut_by_format(dataset, file, how)
+
+
+def _cut_by_format(
+    dataset: PartitionedDataset, file: storage.FileInfo, how: _Cut
+) -> tuple[Source, list[tuple[int, int, int, int]]]:
     if dataset.file_format(file.uri) == "parquet":
         return _cut_parquet(dataset, file, how)
     return _cut_csv(dataset, file, how)

@@ -130,7 +130,7 @@ def list_files(uri: str, conn_id: str | None = None, *, recursive: bool = False)
 
     fs, path = filesystem(uri, conn_id)
     selector = FileSelector(path, allow_not_found=True, recursive=recursive)
-    with _named_errors(uri):
+    with named_errors(uri):
         found = fs.get_file_info(selector)
     prefix = uri.rstrip("/")
     return sorted(
@@ -148,7 +148,7 @@ def stat(uri: str, conn_id: str | None = None) -> FileInfo | None:
     from pyarrow.fs import FileType
 
     fs, path = filesystem(uri, conn_id)
-    with _named_errors(uri):
+    with named_errors(uri):
         info = fs.get_file_info(path)
     if info.type != FileType.File:
         return None
@@ -160,7 +160,7 @@ def content_tag(info: FileInfo, conn_id: str | None = None) -> str:
     if is_local(info.uri):
         return f"mtime:{info.mtime_ns}"
     fs, path = filesystem(info.uri, conn_id)
-    with _named_errors(info.uri), fs.open_input_file(path) as source:
+    with named_errors(info.uri), fs.open_input_file(path) as source:
         metadata = source.metadata() or {}
     tag = metadata.get(b"ETag") or metadata.get("ETag")
     if tag is None:
@@ -172,7 +172,7 @@ def content_tag(info: FileInfo, conn_id: str | None = None) -> str:
 def read_bytes(uri: str, conn_id: str | None = None) -> bytes:
     """The whole file. Raises FileNotFoundError."""
     fs, path = filesystem(uri, conn_id)
-    with _named_errors(uri), fs.open_input_file(path) as source:
+    with named_errors(uri), fs.open_input_file(path) as source:
         return bytes(source.read())
 
 
@@ -260,7 +260,7 @@ def _upload(local: Path, uri: str, conn_id: str | None) -> None:
 
 
 @contextmanager
-def _named_errors(uri: str) -> Iterator[None]:
+def named_errors(uri: str) -> Iterator[None]:
     """Name the URI in errors that say only what the store answered, and keep their kind."""
     try:
         yield

@@ -8,15 +8,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow_batchscore.engine import machine
 from airflow_batchscore.engine.cluster import local_cluster
 from airflow_batchscore.engine.dispatch import run_on
-from airflow_batchscore.engine.single_thread import let_go
-from airflow_batchscore.engine.threads import Probe, run_in_threads
+from airflow_batchscore.engine.threads import Pool, Probe, run_in_threads
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,7 +76,7 @@ class _LocalSession:
         self._memory = _parse_bytes(engine.memory_limit, machine.memory() // slots)
         self._slots = slots
         self._probe: Probe | None = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Pool | None = None
         self._resources = contextlib.ExitStack()
         self._client: Client | None = None
 
@@ -109,9 +107,8 @@ class _LocalSession:
         if self._probe is None or self._pool is None:
             self._probe = Probe(self._workers if self._processes == "auto" else 1, count)
             self._resources.callback(self._probe.stop)
-            self._resources.callback(let_go)
-            self._pool = ThreadPoolExecutor(count, thread_name_prefix="batchscore")
-            self._resources.callback(self._pool.shutdown, wait=False, cancel_futures=True)
+            self._pool = Pool(count)
+            self._resources.callback(self._pool.close)
             log.info("scoring in %d threads (task slots on this machine: %d)", count, self._slots)
         probe, done = self._probe, 0
 

@@ -9,7 +9,6 @@ from typing import Any
 
 _here = threading.local()
 _scanning = threading.Lock()
-_held: list[Any] = []
 #: Of the last scan for libraries, which takes 20 ms: modules and extension modules there were, and what was found.
 _modules = _extensions = 0
 _controller: Any = None
@@ -18,12 +17,13 @@ _controller: Any = None
 def hold_to_one_thread() -> None:
     """For the calling thread (OpenMP) and the process (BLAS). Cheap when nothing was imported since the last call.
 
+    BLAS stays so in this process: OpenBLAS does not take a limit again that was lifted and is set by another thread.
     To be called when the model is loaded, because a library that loads later comes with its own number of threads.
     """
     with _scanning:
         _scan()
         if getattr(_here, "controller", None) is not _controller:
-            _held.append(_controller.limit(limits=1))
+            _controller.limit(limits=1)
             _here.controller = _controller
 
 
@@ -39,12 +39,3 @@ def _scan() -> None:
 
         _extensions = extensions
         _controller = threadpoolctl.ThreadpoolController()
-
-
-def let_go() -> None:
-    """Give the process the threads back that it had."""
-    global _modules, _extensions
-    with _scanning:
-        while _held:
-            _held.pop().restore_original_limits()
-        _modules = _extensions = 0

@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
+A = TypeVar("A")
 R = TypeVar("R")
 
 #: Start of worker processes with their imports, until they score as fast as they can.
 CLUSTER_SECONDS = 6.0
-#: Threads wait for each other when Python's lock is held for more than this share of the time.
-_CONTENDED = 0.6
+#: Share of the glances that found the lock taken: next to none for numpy and its like, a third and more for pure Python.
+_CONTENDED = 0.15
 _GLANCE_SECONDS = 0.01
-_LATE_SECONDS = 0.002
+_LATE_SECONDS = 0.001
+_LEAST_GLANCES = 20
+_CLOSE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Probe:
 
     def verdict(self, left: int) -> str | None:
         """Why the `left` blocks should go to processes, or None to stay. Asked until the first blocks are measured."""
-        if self._over.is_set() or self._workers == 1 or len(self._timings) < 2 * self._threads:
+        measured = len(self._timings) >= 2 * self._threads and self._glances >= _LEAST_GLANCES
+        if self._over.is_set() or self._workers == 1 or not measured:
             return None
         self.stop()
         seen = self._timings[self._threads :]
@@ -80,8 +85,50 @@ class Probe:
         )
 
 
+class Pool:
+    """Threads that do not keep the process alive: a block that hangs must not outlive a timeout or a kill of its task.
+
+    (Python waits at its exit for the threads of a ``ThreadPoolExecutor``.)
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._work: SimpleQueue[tuple[Future[Any], Callable[[Any], Any], Any] | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"batchscore-{number}", daemon=True) for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, function: Callable[[A], R], argument: A) -> Future[R]:
+        """``function(argument)`` as soon as a thread is free."""
+        future: Future[R] = Future()
+        self._work.put((future, function, argument))
+        return future
+
+    def close(self) -> None:
+        """End the threads; what runs is given a moment to end by itself."""
+        for _ in self._threads:
+            self._work.put(None)
+        end = time.monotonic() + _CLOSE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _serve(self) -> None:
+        while (item := self._work.get()) is not None:
+            future, function, argument = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = function(argument)
+            except BaseException as error:  # the caller's to deal with
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del item, future, argument  # nothing is kept while the thread waits for more
+
+
 def run_in_threads(
-    pool: ThreadPoolExecutor,
+    pool: Pool,
     function: Callable[..., R],
     arguments: Iterator[tuple[Any, ...]],
     in_flight: int,

@@ -33,8 +33,8 @@ class TrainOperator(BatchScoreOperator):
             or None for the training rows themselves. Templated.
         metrics: names of scikit-learn scorers, or functions ``(estimator, features, labels) -> float``. Default:
             accuracy for classifiers, r2 for regressors.
-        flavor: how the estimator is serialised: ``"joblib"`` (``"auto"``), or ``"skops"``, which runs nothing when it is
-            loaded.
+        flavor: how the estimator is serialised: ``"joblib"`` (``"auto"``), or ``"skops"``, which runs nothing when it
+            is loaded.
         conn_id: connection for `model_uri`; default: the storage's own. Templated.
 
     Returns:

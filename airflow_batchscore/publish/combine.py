@@ -153,6 +153,12 @@ def _parts(manifest: Manifest) -> Iterator[pa.Table]:
         fs, path = storage.filesystem(uri, manifest.conn_id)
         with fs.open_input_file(path) as source:
             table = pq.read_table(source)
+        found = {field.name: str(field.type) for field in table.schema}
+        if found != manifest.schema:
+            raise OutputError(
+                f"partition {manifest.key}: {uri} has the columns {found}, the partition's first part has "
+                f"{manifest.schema}. The types of the key columns differ between its files; make them the same"
+            )
         if table.num_rows != block.account.rows_scored:
             raise GateError(
                 f"partition {manifest.key}: {uri} holds {table.num_rows} rows, its manifest says "

@@ -77,11 +77,14 @@ def score_block(job: BlockJob, block: Block) -> BlockResult:
     Raises:
         BoundaryError: the block's file cannot be cut and must be read as a stream.
         BatchScoreError: with the partition and the block named; a retry cannot mend it.
+        OSError: likewise; storage failed, which a retry may mend.
     """
     try:
         return _score_block(job, block)
     except BatchScoreError as error:
         raise type(error)(f"partition {partition_key(job.partition)}, {block.name}: {error}") from error
+    except OSError as error:
+        raise OSError(f"partition {partition_key(job.partition)}, {block.name}: {error}") from error
 
 
 def _score_block(job: BlockJob, block: Block) -> BlockResult:

@@ -217,6 +217,24 @@ def test_work_that_is_nearly_done_stays_in_threads() -> None:
         assert set(session.run(python_only, [(Item(n),) for n in range(20)])) == {os.getpid()}
 
 
+_HANGS = """
+import sys, time
+from airflow_batchscore import LocalDask
+
+def hang(item):
+    time.sleep(600)
+
+with LocalDask(workers=2, processes=False).session() as session:
+    for _ in session.run(lambda item: hang(item) if item else None, [(0,), (1,), (1,)]):
+        sys.exit(7)
+"""
+
+
+def test_a_block_that_hangs_does_not_keep_the_task_alive() -> None:
+    done = subprocess.run([sys.executable, "-c", _HANGS], timeout=60)
+    assert done.returncode == 7
+
+
 def test_remote_work_has_more_of_it_waiting_at_once() -> None:
     waiting = threading.Barrier(6)  # breaks, and raises, unless six wait side by side
 

@@ -100,7 +100,16 @@ class Proxy:
         if headers.get(b"expect", b"").lower() == b"100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             await writer.drain()
-        return await reader.readexactly(int(headers.get(b"content-length", b"0")))
+        if headers.get(b"transfer-encoding", b"").lower() != b"chunked":
+            return await reader.readexactly(int(headers.get(b"content-length", b"0")))
+        body, size = b"", 1
+        while size:
+            line = await reader.readline()
+            size = int(line.split(b";")[0], 16)
+            body += line + (await reader.readexactly(size + 2) if size else b"")
+        while (line := await reader.readline()).strip():  # trailers
+            body += line
+        return body + b"\r\n"
 
     async def _forward(self, request: bytes, writer: asyncio.StreamWriter, truncate: int) -> bool:
         """Whether the connection may be used for another request."""

@@ -14,7 +14,7 @@ import pytest
 from support import Small, scores, small
 
 from airflow_batchscore import PartitionedDataset
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputError, OutputError
 from airflow_batchscore.quality.accounting import Account
 
 pytestmark = pytest.mark.unit
@@ -43,7 +43,7 @@ def _table(rows: int = 20, **columns: Any) -> pa.Table:
         ("timestamp", pa.array([datetime(2026, 1, 1 + n, tzinfo=UTC) for n in range(20)])),
         ("nested", pa.array([{"x": n, "y": [n, n]} for n in range(20)])),
         ("list", pa.array([[n] * (n % 3) for n in range(20)])),
-        ("decimal", pa.array(range(20)).cast(pa.decimal128(20, 2))),
+        ("decimal", pa.array(range(20)).cast(pa.decimal128(22, 2))),
         ("nullable", pa.array([None if n % 2 else n for n in range(20)])),
         ("large text", pa.array([f"t{n}" for n in range(20)], pa.large_string())),
     ],
@@ -110,10 +110,9 @@ def test_keys_whose_type_differs_between_files_are_refused_at_publication(tmp_pa
     text = _table(name=[str(n) for n in range(20)])
     number = _table(name=list(range(20)))
     manifest = _score(data, text, number, keys=("id", "name"))
-    from airflow_batchscore.errors import BatchScoreError
     from airflow_batchscore.publish.combine import combine
 
-    with pytest.raises(BatchScoreError):
+    with pytest.raises(OutputError, match=r"types of the key columns differ between its files"):
         combine([manifest], f"{tmp_path}/out.parquet")
 
 
