@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 #: Start of worker processes with their imports, until they score as fast as they can.
 CLUSTER_SECONDS = 6.0
-#: Share of the glances that found the lock taken: next to none for numpy and its like, a third and more for pure Python.
+#: Share of the glances that found the lock taken: next to none for numpy and the like, a third or more for pure Python.
 _CONTENDED = 0.15
 _GLANCE_SECONDS = 0.01
 _LATE_SECONDS = 0.001
