@@ -33,7 +33,7 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 bench: .bench-venv/.stamp  ## this engine beside the limit and its peers, on small data
 	PYTHONPATH=$(CURDIR) .bench-venv/bin/python tests/benchmarks/bench.py quick
 
-bench-full: .bench-venv/.stamp  ## the same on 20 M rows and more; writes docs/benchmark (4 GB of data, an hour)
+bench-full: .bench-venv/.stamp  ## the same on 20 M rows and more; writes docs/benchmark (5 GB of data, 45 minutes)
 	PYTHONPATH=$(CURDIR) .bench-venv/bin/python tests/benchmarks/bench.py full --out docs/benchmark
 
 demo: setup  ## score 17 years of tennis matches through Airflow
