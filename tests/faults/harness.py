@@ -129,7 +129,7 @@ def strike(attempt: subprocess.Popen[bytes], fault: str, chance: random.Random) 
         if not workers:
             return False
         os.kill(chance.choice(workers), signal.SIGKILL)
-    attempt.wait(60)
+    attempt.wait(120)
     return True
 
 
@@ -138,14 +138,16 @@ def begin(
 ) -> tuple[subprocess.Popen[bytes], bool]:
     """Start an attempt and strike it at a random instant; returns it ended, and whether it was struck."""
     timeout = chance.uniform(0.02, within) if fault == "execution timeout" else 0
-    attempt = start(name, folder, seconds=timeout)
+    # A worker is killed when the cluster is up and at work, which needs more of it.
+    block_seconds = 0.15 if fault == "SIGKILL of a Dask worker" else 0.02
+    attempt = start(name, folder, seconds=timeout, block_seconds=block_seconds)
     ready = folder / f"ready-{attempt.pid}"
     wait_until(lambda: ready.exists() or attempt.poll() is not None)
     if timeout:
         return attempt, attempt.wait(60) != 0
     if fault == "SIGKILL of a Dask worker":
         wait_until(lambda: len(workers_of(attempt.pid)) >= 2 or attempt.poll() is not None)
-        time.sleep(1.0)  # a worker that is not up yet is only started again
+        wait_until(lambda: bool(parts(folder)) or attempt.poll() is not None)
     time.sleep(chance.uniform(0, within))
     return attempt, strike(attempt, fault, chance)
 

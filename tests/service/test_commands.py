@@ -94,7 +94,7 @@ def test_a_wheel_in_another_environment_is_a_working_provider(tmp_path: Path) ->
 
     assert str(site) in run("-c", "import airflow_batchscore; print(airflow_batchscore.__file__)")
     assert "airflow-batchscore" in run("-m", "airflow", "providers", "list")
-    details = run("-m", "airflow", "providers", "get", "airflow-batchscore", "--full")
-    for piece in ("operators.score", "sensors.partition", "triggers.partition", "RunReportLink"):
+    details = run("-m", "airflow", "providers", "get", "airflow-batchscore", "--full", "--output", "json")
+    for piece in ("operators.score", "sensors.partition", "triggers.partition", "RunReportLink", "trusted_model_uris"):
         assert piece in details
     assert "batchscore" in run("-m", "airflow", "plugins")
