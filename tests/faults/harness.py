@@ -92,11 +92,12 @@ def left_over(leader: int) -> int:
 
 
 def workers_of(leader: int) -> list[int]:
-    """Dask's worker processes."""
+    """Dask's worker processes; they call themselves so once they are up, where setproctitle is installed."""
     found = []
     for pid in session_of(leader):
         try:
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"spawn_main" in line or line.startswith(b"dask worker"):
                 found.append(pid)
         except OSError:
             continue
