@@ -31,13 +31,6 @@ def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -
     """Running while the session lasts; `stack.extra["WTA_HOME"]` holds models and results."""
     folder = tmp_path_factory.mktemp("airflow")
     environment = wta_environment(str(matches.folder), folder / "wta")
-    extra = {
-        **environment,
-        "SLOW_MODEL_MARKS": str(marks),
-        # A task whose supervisor died is found by its missing heartbeat; five minutes are long for a test.
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-    }
+    extra = {**environment, "SLOW_MODEL_MARKS": str(marks)}
     with Stack(folder / "home", copy_dags(folder / "dags"), extra=extra) as running:
         yield running

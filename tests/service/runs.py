@@ -28,11 +28,6 @@ def result_bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def parts(folder: Path) -> dict[str, int]:
-    """The parts of partition 1, and when each was written."""
-    return {path.name: path.stat().st_mtime_ns for path in folder.glob("staged/p=1/*/part-*.parquet")}
-
-
 def alive(pid: int) -> bool:
     """Running, and not a zombie."""
     try:
