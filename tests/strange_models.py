@@ -41,7 +41,7 @@ class Slow(Picky):
     """Sleeps in every batch; with SLOW_MODEL_KILLS set, kills its own process whenever it predicts."""
 
     def predict(self, X: Any) -> Any:  # noqa: N803
-        if len(X) < 100:  # a block, not the training rows
+        if len(X) < 50:  # a block, not the training rows or a sample of them
             marks = os.environ.get("SLOW_MODEL_MARKS")
             if marks:
                 Path(marks, f"{os.getpid()}-{time.monotonic_ns()}").touch()
