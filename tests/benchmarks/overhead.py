@@ -23,7 +23,6 @@ PARTITIONS = 1000
 
 EMPTY_DAG = """
 from airflow.sdk import DAG, task
-from airflow.providers.standard.operators.empty import EmptyOperator
 
 with DAG("empty_pipeline", schedule=None):
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from stack import free_port
 
 _ANSWER = "HTTP/1.1 {status} Fault\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -40,7 +41,7 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self.target = target
-        self.port = _free_port()
+        self.port = free_port()
         self.fault: Fault | None = None
         #: Requests since the last fault was set, and those that something was done to.
         self.requests = self.hit = 0
@@ -76,21 +77,17 @@ class Proxy:
         return fault
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request after the other, each over a connection of its own to the server."""
+        """One request; every answer says that the connection closes."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                fault = self._fault_for(head)
-                if fault is not None and fault.refuse:
-                    break
-                if fault is not None and fault.delay:
-                    await asyncio.sleep(fault.delay)
+            head = await reader.readuntil(b"\r\n\r\n")
+            fault = self._fault_for(head) or Fault()
+            if not fault.refuse:
+                await asyncio.sleep(fault.delay)
                 body = await self._body(reader, writer, head)
-                if fault is not None and fault.status:
+                if fault.status:
                     writer.write(_ANSWER.format(status=fault.status).encode())
-                    break
-                if not await self._forward(head + body, writer, fault.truncate if fault else 0):
-                    break
+                else:
+                    await self._forward(head + body, writer, fault.truncate)
             await writer.drain()
         writer.close()
 
@@ -111,8 +108,7 @@ class Proxy:
             body += line
         return body + b"\r\n"
 
-    async def _forward(self, request: bytes, writer: asyncio.StreamWriter, truncate: int) -> bool:
-        """Whether the connection may be used for another request."""
+    async def _forward(self, request: bytes, writer: asyncio.StreamWriter, truncate: int) -> None:
         their_reader, their_writer = await asyncio.open_connection("127.0.0.1", self.target)
         try:
             head, _, body = request.partition(b"\r\n\r\n")
@@ -126,11 +122,3 @@ class Proxy:
         if truncate and len(answer) > answer.find(b"\r\n\r\n") + 4 + truncate:
             answer = answer[: answer.find(b"\r\n\r\n") + 4 + truncate]
         writer.write(answer)
-        await writer.drain()
-        return False  # the server said that it closes, and so the client expects
-
-
-def _free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
