@@ -54,20 +54,6 @@ QUICK = ("limit", "airflow_batchscore", "Polars", "plain pandas")
 FULL = ("w1", "w2", "w3h", "w3x", "w4")
 #: On ten times the rows: is memory the same, is the ratio the same?
 LONG = ("limit", "airflow_batchscore")
-FOLDERS = {
-    "limit": "limit-{work}-2t",
-    "airflow_batchscore": "engine-{work}-auto",
-    "airflow_batchscore, processes": "engine-{work}-processes",
-    "Polars": "polars-{work}",
-    "DuckDB": "duckdb-{work}",
-    "plain pandas": "pandas-{work}",
-    "ParallelPostFit, lazy": "daskml-{work}",
-    "ParallelPostFit, gathered": "tutorial-{work}",
-    "Spark mapInPandas": "sk_mapinpandas-{work}",
-    "Ray Data": "ray-{work}",
-    "Daft": "daft-{work}",
-    "Spark, a row at a time": "sk_rowudf-{work}",
-}
 MODULES = {"scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
 PACKAGES = (
     "pyarrow",
@@ -141,8 +127,15 @@ def _run(work: str, names: list[str], rounds: int) -> dict[str, list[dict[str, A
     return found
 
 
+def _folder(name: str, work: str) -> str:
+    """Where a command leaves its predictions: limit-w1-2t, engine-w1-auto, polars-w1."""
+    script, *arguments = COMMANDS[name][0].format(work=work).split()
+    parts = arguments if script == "peers.py" else [script.removesuffix(".py"), *arguments]
+    return f"{common.OUT}/{'-'.join(parts)}"
+
+
 def _compare(work: str, names: list[str]) -> bool:
-    folders = [f"{common.OUT}/{FOLDERS[name].format(work=work)}" for name in names]
+    folders = [_folder(name, work) for name in names]
     done = subprocess.run([sys.executable, HERE / "check.py", *folders], text=True, capture_output=True)
     print(done.stdout, done.stderr, flush=True)
     return done.returncode == 0
