@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_batchscore.data import storage
+from airflow_batchscore.data import s3, storage
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.errors import InputError
 
@@ -23,7 +23,7 @@ def connect(uri: str, conn_id: str | None) -> str | None:
     if storage.split_scheme(uri)[0] != "s3":
         return None
     name = conn_id or DEFAULT_AWS_CONN_ID
-    storage.register_s3(name, _s3_options(name, uri, named=conn_id is not None))
+    s3.register(name, _s3_options(name, uri, named=conn_id is not None))
     return name
 
 

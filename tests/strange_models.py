@@ -58,3 +58,16 @@ def by_name() -> Any:
     from sklearn.pipeline import make_pipeline
 
     return make_pipeline(make_column_transformer(("passthrough", ["b", "a"])), LogisticRegression())
+
+
+class Unrepeatable(Picky):
+    """Different bytes from each fit, which lasts until two of them have begun."""
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+        self.noise_ = os.urandom(8)
+        waiting = Path(os.environ["FIT_TOGETHER"])
+        (waiting / str(os.getpid())).touch()
+        end = time.monotonic() + 60
+        while len(list(waiting.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.005)
+        return super().fit(X, y)

@@ -176,6 +176,17 @@ def s3_client(endpoint: str) -> Any:
     )
 
 
+def s3_options(endpoint: str) -> dict[str, Any]:
+    """What `data.s3.register` takes for a server as `moto_server` starts it."""
+    return {
+        "access_key": "test-key",
+        "secret_key": "test-secret",
+        "region": "us-east-1",
+        "scheme": "http",
+        "endpoint_override": endpoint.removeprefix("http://"),
+    }
+
+
 def wait_for(condition: Any, seconds: float) -> None:
     """Until `condition()` is true; an OSError counts as not yet."""
     end = time.monotonic() + seconds

@@ -20,6 +20,7 @@ from airflow_batchscore.data.csv_reader import CsvReader, arrow_type, parse_head
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.lines import count_of, read_lines
 from airflow_batchscore.data.parquet_reader import BATCH_BYTES, BATCH_ROWS, ParquetReader
+from airflow_batchscore.data.store_errors import is_store_error, reading
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _cut_file(
 ) -> tuple[Source, list[tuple[int, int, int, int]]]:
     if file.size == 0:
         raise InputError(f"{file.uri} is empty (0 bytes)")
-    with storage.named_errors(file.uri):
+    with reading(file.uri):
         return _cut_by_format(dataset, file, how)
 
 
@@ -176,7 +177,7 @@ def _cut_csv(
         try:
             sample = source.read(_SAMPLE_BYTES)
         except OSError as error:
-            if storage.is_store_error(error):
+            if is_store_error(error):
                 raise
             raise InputError(f"{file.uri} cannot be unpacked: {error}") from error
     line, end, rest = sample.partition(b"\n")
@@ -238,7 +239,7 @@ def read(dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | 
             try:
                 yield from reader.read_stream(stream, block.source.uri, block.source.batch_bytes)
             except OSError as error:
-                if storage.is_store_error(error):
+                if is_store_error(error):
                     raise
                 raise InputError(f"{block.source.uri} cannot be read to its end: {error}") from error
         return
@@ -274,7 +275,7 @@ def _read_parquet(dataset: PartitionedDataset, block: Block, columns: Mapping[st
             yield Batch(table, np.arange(start, start + batch.num_rows), [])
             start += batch.num_rows
     except (pa.ArrowException, OSError) as error:
-        if storage.is_store_error(error):
+        if is_store_error(error):
             raise
         raise InputError(f"{block.name} is damaged: {error}") from error
 

@@ -9,6 +9,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.blocks import Source, cut, require_columns
 from airflow_batchscore.data.csv_reader import NULL_VALUES
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _schema(dataset: PartitionedDataset, source: Source, columns: Sequence[str] 
                 ),
             )
     except (pa.ArrowInvalid, OSError) as error:
-        if storage.is_store_error(error):
+        if is_store_error(error):
             raise
         raise InputError(f"{source.uri} cannot be read for training: {error}") from error
     return list(table.schema)

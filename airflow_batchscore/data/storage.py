@@ -1,9 +1,4 @@
-"""The one door to bytes: a URI to a ``pyarrow.fs`` filesystem, atomic writes, listings.
-
-Nothing here knows Airflow. A connection's credentials are registered once a process under the
-connection's name (`register_s3`); datasets, blocks and jobs carry that name only, so that no secret
-enters a task graph, a manifest or a log line.
-"""
+"""The one door to bytes: a URI to a ``pyarrow.fs`` filesystem, atomic writes, listings. Nothing here knows Airflow."""
 
 from __future__ import annotations
 
@@ -16,10 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_batchscore.errors import InputError, OutputError
+from airflow_batchscore.data import local, s3
+from airflow_batchscore.data.store_errors import reading, writing
+from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -29,12 +27,6 @@ R = TypeVar("R")
 
 _REQUESTS_AT_ONCE = 16
 
-#: Keyword arguments of ``pyarrow.fs.S3FileSystem`` by connection name, for this process only.
-_s3_options: dict[str, dict[str, Any]] = {}
-
-#: Writing over an existing path keeps the reader of the old file whole: files appear by rename.
-_TEMPORARY = ".tmp-"
-
 
 @dataclass(frozen=True)
 class FileInfo:
@@ -43,18 +35,6 @@ class FileInfo:
     uri: str
     size: int
     mtime_ns: int
-
-
-def register_s3(conn_id: str, options: Mapping[str, Any]) -> None:
-    """Make ``conn_id`` usable in this process: `options` are arguments of ``S3FileSystem``."""
-    if _s3_options.get(conn_id) != dict(options):
-        _s3_options[conn_id] = dict(options)
-        _s3_filesystem.cache_clear()
-
-
-def registered_s3() -> dict[str, dict[str, Any]]:
-    """Every registered connection, to hand on to worker processes over a private channel."""
-    return dict(_s3_options)
 
 
 def split_scheme(uri: str) -> tuple[str, str]:
@@ -75,7 +55,7 @@ def filesystem(uri: str, conn_id: str | None = None) -> tuple[FileSystem, str]:
     if scheme == "file":
         return _local_filesystem(), path
     if scheme == "s3":
-        return _s3_filesystem(conn_id), path
+        return s3.filesystem(conn_id), path
     if scheme in ("gs", "gcs", "abfs", "abfss"):
         from pyarrow.fs import FileSystem
 
@@ -91,15 +71,6 @@ def _local_filesystem() -> FileSystem:
     from pyarrow.fs import LocalFileSystem
 
     return LocalFileSystem()
-
-
-@cache
-def _s3_filesystem(conn_id: str | None) -> FileSystem:
-    from pyarrow.fs import S3FileSystem
-
-    options = _s3_options.get(conn_id, {}) if conn_id else {}
-    # A small object is then one request, not the three of a multipart upload.
-    return S3FileSystem(**{"allow_delayed_open": True, **options})
 
 
 def is_local(uri: str) -> bool:
@@ -130,7 +101,7 @@ def list_files(uri: str, conn_id: str | None = None, *, recursive: bool = False)
 
     fs, path = filesystem(uri, conn_id)
     selector = FileSelector(path, allow_not_found=True, recursive=recursive)
-    with named_errors(uri):
+    with reading(uri):
         found = fs.get_file_info(selector)
     prefix = uri.rstrip("/")
     return sorted(
@@ -148,7 +119,7 @@ def stat(uri: str, conn_id: str | None = None) -> FileInfo | None:
     from pyarrow.fs import FileType
 
     fs, path = filesystem(uri, conn_id)
-    with named_errors(uri):
+    with reading(uri):
         info = fs.get_file_info(path)
     if info.type != FileType.File:
         return None
@@ -160,7 +131,7 @@ def content_tag(info: FileInfo, conn_id: str | None = None) -> str:
     if is_local(info.uri):
         return f"mtime:{info.mtime_ns}"
     fs, path = filesystem(info.uri, conn_id)
-    with named_errors(info.uri), fs.open_input_file(path) as source:
+    with reading(info.uri), fs.open_input_file(path) as source:
         metadata = source.metadata() or {}
     tag = metadata.get(b"ETag") or metadata.get("ETag")
     if tag is None:
@@ -172,7 +143,7 @@ def content_tag(info: FileInfo, conn_id: str | None = None) -> str:
 def read_bytes(uri: str, conn_id: str | None = None) -> bytes:
     """The whole file. Raises FileNotFoundError."""
     fs, path = filesystem(uri, conn_id)
-    with named_errors(uri), fs.open_input_file(path) as source:
+    with reading(uri), fs.open_input_file(path) as source:
         return bytes(source.read())
 
 
@@ -197,6 +168,23 @@ def write_bytes(uri: str, data: bytes, conn_id: str | None = None) -> None:
         path.write_bytes(data)
 
 
+def create_bytes(uri: str, data: bytes, conn_id: str | None = None) -> bool:
+    """`write_bytes` for a file that must not be there yet; False, and nothing is written, when it is.
+
+    Of several processes at once one wins, on a local disk and on S3 (with boto3). Elsewhere the last one to write wins.
+    """
+    scheme, path = split_scheme(uri)
+    if scheme == "file":
+        return local.create(Path(path), data, uri)
+    if scheme == "s3" and find_spec("boto3"):
+        with writing(uri):
+            return s3.put_new(path, data, conn_id)
+    if stat(uri, conn_id) is not None:
+        return False
+    write_bytes(uri, data, conn_id)
+    return True
+
+
 def write_json(uri: str, value: Mapping[str, Any], conn_id: str | None = None) -> None:
     write_bytes(uri, json_bytes(value), conn_id)
 
@@ -216,84 +204,19 @@ def atomic_file(uri: str, conn_id: str | None = None) -> Iterator[Path]:
     scheme, path = split_scheme(uri)
     if scheme != "file":
         with tempfile.TemporaryDirectory(prefix="batchscore-") as folder:
-            local = Path(folder) / "file"
-            yield local
-            _upload(local, uri, conn_id)
+            whole = Path(folder) / "file"
+            yield whole
+            _upload(whole, uri, conn_id)
         return
-    target = Path(path)
-    temporary = target.with_name(f"{_TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}-{target.name}")
-    with _writable(uri):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        # Nobody else reads half a file: it is private until it is whole.
-        with _writable(uri):
-            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with local.atomic_file(Path(path), uri) as temporary:
         yield temporary
-        with _writable(uri), open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-            os.fchmod(written.fileno(), 0o666 & ~_umask())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
-@cache
-def _umask() -> int:
-    """Of this process, which can be read only by setting it; on Linux without that."""
-    try:
-        status = Path("/proc/self/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("Umask:")).split()[1], 8)
-    except (OSError, StopIteration):
-        mask = os.umask(0o077)
-        os.umask(mask)
-        return mask
-
-
-def _upload(local: Path, uri: str, conn_id: str | None) -> None:
+def _upload(whole: Path, uri: str, conn_id: str | None) -> None:
     """One object from one complete file. The stream is closed, and so committed, only when all was sent."""
     fs, path = filesystem(uri, conn_id)
-    with _writable(uri):
+    with writing(uri):
         sink = fs.open_output_stream(path)
-        with open(local, "rb") as source:
+        with open(whole, "rb") as source:
             shutil.copyfileobj(source, sink, 8 << 20)
         sink.close()
-
-
-@contextmanager
-def named_errors(uri: str) -> Iterator[None]:
-    """Name the URI in errors that say only what the store answered, and keep their kind."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if _is_refusal(error):
-            raise InputError(f"cannot read {uri}: {error}. {_ACCESS_ADVICE}") from error
-        raise OSError(f"cannot read {uri}: {error}") from error
-
-
-@contextmanager
-def _writable(uri: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if _is_refusal(error) or isinstance(error, FileExistsError):
-            raise OutputError(f"cannot write {uri}: {error}. {_ACCESS_ADVICE}") from error
-        raise OSError(f"cannot write {uri}: {error}") from error
-
-
-_ACCESS_ADVICE = "Check the URI, that the folder or bucket exists, and what the connection may do there"
-
-
-def _is_refusal(error: OSError) -> bool:
-    """A 'no' that a retry cannot change, as opposed to a store that is down or slow."""
-    text = str(error)
-    return isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)) or any(
-        word in text
-        for word in ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH")
-    )
-
-
-def is_store_error(error: BaseException) -> bool:
-    """Whether a remote store failed to answer, which a retry may mend, rather than sent damaged bytes."""
-    return "AWS Error" in str(error)

@@ -14,7 +14,7 @@ import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.data import storage
+from airflow_batchscore.data import s3
 from airflow_batchscore.engine.dispatch import ALLOWED_WORKER_DEATHS
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def local_cluster(processes: int, threads: int, memory_limit: int) -> Iterator[C
         stack.callback(_close, cluster)
         client = distributed.Client(cluster, set_as_default=False)
         stack.callback(_close, client)
-        if storage.registered_s3():
+        if s3.registered():
             from airflow_batchscore.engine.connections_plugin import ConnectionsPlugin
 
-            client.register_plugin(ConnectionsPlugin(storage.registered_s3()))
+            client.register_plugin(ConnectionsPlugin(s3.registered()))
         yield client
 
 

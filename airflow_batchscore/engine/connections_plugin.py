@@ -6,7 +6,7 @@ from typing import Any
 
 from distributed import WorkerPlugin
 
-from airflow_batchscore.data import storage
+from airflow_batchscore.data import s3
 
 
 class ConnectionsPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
@@ -23,4 +23,4 @@ class ConnectionsPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has 
     def setup(self, worker: Any) -> None:
         """Called by Dask in the worker's process."""
         for conn_id, options in self._s3.items():
-            storage.register_s3(conn_id, options)
+            s3.register(conn_id, options)

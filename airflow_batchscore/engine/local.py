@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -59,7 +56,6 @@ class LocalDask:
 
     @contextlib.contextmanager
     def session(self, slots: int = 1) -> Iterator[_LocalSession]:
-        _die_with_supervisor()
         session = _LocalSession(self, slots)
         try:
             yield session
@@ -141,15 +137,3 @@ def _parse_bytes(value: int | str, automatic: int) -> int:
         return int(parse_bytes(value))
     except ValueError as error:
         raise InputError(f"LocalDask(memory_limit={value!r}): give bytes, a text such as '2GiB', or 'auto'") from error
-
-
-def _die_with_supervisor() -> None:
-    """Linux: end with the Airflow supervisor, also when it is killed without a chance to tell (prctl PDEATHSIG).
-
-    Dask's worker processes end by themselves when the task's process does.
-    """
-    supervised = os.getpgid(0) == os.getpid() and os.getppid() > 1
-    if sys.platform == "linux" and supervised and "airflow.sdk.execution_time.task_runner" in sys.modules:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

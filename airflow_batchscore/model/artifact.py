@@ -23,7 +23,7 @@ from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.flavors import flavor
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef, manifest_value
-from airflow_batchscore.model.trust import SIGNATURE_FILE, sign
+from airflow_batchscore.model.trust import sign, signature_file
 
 log = logging.getLogger(__name__)
 
@@ -141,13 +141,19 @@ def serialise(estimator: Any, flavor_name: str) -> tuple[bytes, str]:
 
 def save(
     uri: str, data: bytes, manifest: ModelManifest, conn_id: str | None = None, signing_key: bytes | None = None
-) -> ModelRef:
-    """Write a version. ``model.json`` is written last and makes it exist."""
+) -> ModelRef | None:
+    """Write a version. ``model.json`` is written last and makes it exist.
+
+    Returns:
+        None when the version is there already: of two who save one at the same time, the first one's stands.
+    """
     storage.write_bytes(storage.join(uri, manifest.file), data, conn_id)
     described = storage.json_bytes(manifest.to_dict())
     if signing_key is not None:
-        storage.write_bytes(storage.join(uri, SIGNATURE_FILE), sign(signing_key, described).encode(), conn_id)
-    storage.write_bytes(storage.join(uri, "model.json"), described, conn_id)
+        signature = sign(signing_key, described).encode()
+        storage.write_bytes(storage.join(uri, signature_file(described)), signature, conn_id)
+    if not storage.create_bytes(storage.join(uri, "model.json"), described, conn_id):
+        return None
     return ModelRef(uri, manifest.digest, conn_id, hashlib.sha256(described).hexdigest())
 
 

@@ -93,8 +93,7 @@ def train(job: TrainingJob) -> TrainedModel:
     there = storage.read_json(storage.join(ref_uri, "model.json"), job.conn_id)
     if there is not None:
         log.info("model %s was trained from the same inputs before: using it", ref_uri)
-        manifest = ModelManifest.from_dict(there, ref_uri)
-        return TrainedModel(resolve(ref_uri, job.conn_id), manifest, reused=True)
+        return TrainedModel(resolve(ref_uri, job.conn_id), ModelManifest.from_dict(there, ref_uri), reused=True)
 
     wanted = columns_to_read(job.recipe)
     raw = infer_types(job.dataset, partitions, wanted, required_columns(job.recipe))
@@ -132,6 +131,8 @@ def train(job: TrainingJob) -> TrainedModel:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     ref = artifact.save(ref_uri, data, manifest, job.conn_id, job.signing_key)
+    if ref is None:  # another run trained it meanwhile; the bytes of one estimator can differ from fit to fit
+        return train(job)
     log.info("model %s: trained on %d of %d rows", ref.uri, len(train_rows.features), rows.read)
     return TrainedModel(ref, manifest, reused=False)
 

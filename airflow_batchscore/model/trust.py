@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from airflow_batchscore.data import storage
 from airflow_batchscore.errors import ModelError
 
-#: Beside ``model.json``: HMAC-SHA256 of its bytes, in hexadecimal digits.
-SIGNATURE_FILE = "model.json.hmac"
+_SUFFIX = ".hmac"
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,17 @@ class Trust:
                 )
             return
         try:
-            found = storage.read_bytes(storage.join(uri, SIGNATURE_FILE), conn_id).decode("ascii", "replace").strip()
+            found = storage.read_bytes(storage.join(uri, signature_file(manifest)), conn_id)
         except FileNotFoundError:
-            if self.require_signature:
+            if not any(file.uri.endswith(_SUFFIX) for file in storage.list_files(uri, conn_id)):
+                if not self.require_signature:
+                    return
                 raise ModelError(
                     f"model {uri} is not signed and was not loaded; train it again with [batchscore] signing_conn_id "
                     "set"
                 ) from None
-            return
-        if not hmac.compare_digest(found.encode(), sign(self.key, manifest).encode()):
+            found = b""  # what was signed is another model.json
+        if not hmac.compare_digest(found.strip(), sign(self.key, manifest).encode()):
             raise ModelError(
                 f"model {uri}: the signature does not fit model.json. It was altered, or signed with another key, and "
                 "was not loaded. Find out who wrote it, and train a new version"
@@ -73,3 +74,8 @@ TRUST_ALL = Trust()
 def sign(key: bytes, manifest: bytes) -> str:
     """HMAC-SHA256 of ``model.json``, in hexadecimal digits."""
     return hmac.new(key, manifest, hashlib.sha256).hexdigest()
+
+
+def signature_file(manifest: bytes) -> str:
+    """The signature's name beside ``model.json``: of two who train a version at once, each writes its own."""
+    return f"model-{hashlib.sha256(manifest).hexdigest()[:12]}{_SUFFIX}"

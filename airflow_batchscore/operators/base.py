@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
     import jinja2
@@ -27,6 +28,7 @@ class BatchScoreOperator(BaseOperator):
     dataset: PartitionedDataset
 
     def execute(self, context: Context) -> Any:
+        die_with_supervisor()
         with failing_at_once():
             return self.run_stage(context)
 

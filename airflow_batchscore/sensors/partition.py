@@ -11,6 +11,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_batchscore.operators.base import failing_at_once
+from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
     import jinja2
@@ -73,6 +74,7 @@ class PartitionSensor(BaseSensorOperator):
         return PokeReturnValue(seen.ready, seen.to_dict() if seen.ready else None)
 
     def execute(self, context: Context) -> Any:  # noqa: RET503 - defer raises
+        die_with_supervisor()
         if not self.deferrable:
             return super().execute(context)
         from airflow_batchscore.triggers.partition import PartitionTrigger

@@ -95,7 +95,7 @@ def main() -> None:
     import engine
 
     from airflow_batchscore import LocalDask, PartitionedDataset
-    from airflow_batchscore.data import storage
+    from airflow_batchscore.data import s3
     from airflow_batchscore.scoring.job import ScoringJob
     from airflow_batchscore.scoring.partition import score_partitions
 
@@ -115,7 +115,7 @@ def main() -> None:
                 time.sleep(0.1)
         uri = upload(f"http://127.0.0.1:{port}", work)
         options = {"access_key": "a", "secret_key": "b", "region": "us-east-1"}
-        storage.register_s3("bench", {**options, "endpoint_override": f"http://127.0.0.1:{proxy.port}"})
+        s3.register("bench", {**options, "endpoint_override": f"http://127.0.0.1:{proxy.port}"})
         _, _, features, model_path = c.WORK[work]
         ref = engine.artifact_of(model_path, c.feats(features), "parquet")
         import airflow_batchscore.model.artifact as artifact

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support import s3_client
+from support import s3_client, s3_options
 
-from airflow_batchscore.data import storage
+from airflow_batchscore.data import s3, storage
 from airflow_batchscore.errors import InputError, OutputError
 
 pytestmark = pytest.mark.unit
@@ -67,23 +70,13 @@ def test_an_unknown_scheme_is_refused() -> None:
 
 
 @pytest.fixture
-def s3(moto: str) -> str:
-    host = moto.removeprefix("http://")
-    storage.register_s3(
-        "test",
-        {
-            "access_key": "test-key",
-            "secret_key": "test-secret",
-            "region": "us-east-1",
-            "scheme": "http",
-            "endpoint_override": host,
-        },
-    )
+def bucket(moto: str) -> str:
+    s3.register("test", s3_options(moto))
     return moto
 
 
 @pytest.mark.service
-def test_s3_reads_writes_lists_and_tags(s3: str) -> None:
+def test_s3_reads_writes_lists_and_tags(bucket: str) -> None:
     uri = "s3://tennis/a b/ü/x.json"
     assert storage.list_files("s3://tennis/none", "test", recursive=True) == []
     storage.write_json(uri, {"a": 1}, "test")
@@ -91,23 +84,23 @@ def test_s3_reads_writes_lists_and_tags(s3: str) -> None:
     (info,) = storage.list_files("s3://tennis/a b", "test", recursive=True)
     assert info.uri == uri
     assert info == storage.stat(uri, "test")
-    etag = s3_client(s3).head_object(Bucket="tennis", Key="a b/ü/x.json")["ETag"].strip('"')
+    etag = s3_client(bucket).head_object(Bucket="tennis", Key="a b/ü/x.json")["ETag"].strip('"')
     assert storage.content_tag(info, "test") == f"etag:{etag}"
 
 
 @pytest.mark.service
-def test_s3_objects_over_one_part_and_listings_over_one_page(s3: str) -> None:
+def test_s3_objects_over_one_part_and_listings_over_one_page(bucket: str) -> None:
     data = bytes(range(256)) * 50_000  # 12.8 MB: more than one multipart part
     storage.write_bytes("s3://tennis/big", data, "test")
     assert storage.read_bytes("s3://tennis/big", "test") == data
-    client = s3_client(s3)
+    client = s3_client(bucket)
     for n in range(1005):
         client.put_object(Bucket="tennis", Key=f"many/{n:04d}.csv", Body=b"x")
     assert len(storage.list_files("s3://tennis/many", "test")) == 1005
 
 
 @pytest.mark.service
-def test_an_s3_object_appears_only_when_it_was_written_whole(s3: str) -> None:
+def test_an_s3_object_appears_only_when_it_was_written_whole(bucket: str) -> None:
     with pytest.raises(RuntimeError), storage.atomic_file("s3://tennis/x", "test") as path:
         path.write_text("half")
         raise RuntimeError
@@ -115,7 +108,7 @@ def test_an_s3_object_appears_only_when_it_was_written_whole(s3: str) -> None:
 
 
 @pytest.mark.service
-def test_a_bucket_that_does_not_exist_is_an_error_that_a_retry_cannot_mend(s3: str) -> None:
+def test_a_bucket_that_does_not_exist_is_an_error_that_a_retry_cannot_mend(bucket: str) -> None:
     with pytest.raises(OutputError, match=r"cannot write s3://nowhere/x.*NO_SUCH_BUCKET"):
         storage.write_bytes("s3://nowhere/x", b"1", "test")
 
@@ -127,3 +120,52 @@ def test_a_file_is_private_until_it_is_whole(tmp_path: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE((tmp_path / "x/file").stat().st_mode) == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("place", ["{tmp}/new/x.json", "s3://tennis/new/x.json"])
+def test_of_several_that_create_a_file_one_wins(tmp_path: Path, bucket: str, place: str) -> None:
+    uri = place.format(tmp=tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda n: storage.create_bytes(uri, b"%d" % n, "test"), range(8)))
+    assert sum(won) == 1
+    assert storage.read_bytes(uri, "test") == b"%d" % won.index(True)
+    assert not storage.create_bytes(uri, b"late", "test")
+    assert [file.uri for file in storage.list_files(storage.parent(uri), "test")] == [uri]
+
+
+def test_creating_where_there_is_no_bucket_is_an_error_that_a_retry_cannot_mend(bucket: str) -> None:
+    with pytest.raises(OutputError, match=r"cannot write s3://nowhere/x.*NO_SUCH_BUCKET"):
+        storage.create_bytes("s3://nowhere/x", b"1", "test")
+
+
+_HOLD = """
+import sys, time
+from airflow_batchscore.data.storage import atomic_file
+with atomic_file(sys.argv[1]) as path:
+    path.write_bytes(b"half")
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _HOLD, str(tmp_path / name)], stdout=subprocess.PIPE)
+        for name in ("killed", "living")
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"held\n"
+        writers[0].kill()
+        writers[0].wait(10)
+        left = sorted(path.name.rsplit("-", 1)[1] for path in tmp_path.glob(".tmp-*"))
+        assert left == ["killed", "living"]
+        for path in tmp_path.glob(".tmp-*"):
+            os.utime(path, (0, 0))
+        storage.write_bytes(str(tmp_path / "new"), b"1")
+        assert [path.name.rsplit("-", 1)[1] for path in tmp_path.glob(".tmp-*")] == ["living"]
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()

@@ -2,20 +2,17 @@
 
 usage: python harness.py [--kills N] [--seed N] [--out FILE.md]      N kills for each row of the table, at least
 
-Every attempt is a process in a session of its own. After each kill: no process of the session may be left within 15 s,
-no part that was there may be written again, and everything that a reader could open must be whole. After each series
-the stage runs to its end, and its result must be that of an undisturbed run, byte for byte.
+After each kill: no process of the attempt may be left within 15 s, no part that was there may be written again, and
+everything that a reader could open must be whole. After each series the stage runs to its end, and its result must be
+that of an undisturbed run, byte for byte.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -23,14 +20,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+import stage
+from attempts import (
+    GROUP,
+    SUPERVISOR,
+    TASK,
+    TIMEOUT,
+    WORKER,
+    Attempt,
+    Server,
+    left_over,
+    strike,
+    wait_until,
+    workers_of,
+)
 
-import stage  # noqa: E402
-
-_LEFT_SECONDS = 15.0
+#: Part -> what changes when it is written again.
+Stamps = dict[str, tuple[int, int]]
 
 
 @dataclass
@@ -52,111 +61,26 @@ class Row:
         return self.survived == self.kills > 0 and not (self.left_over or self.rescored or self.corrupt)
 
 
-# -- processes ----------------------------------------------------------------
-def start(name: str, folder: Path, *, seconds: float = 0, block_seconds: float = 0.02) -> subprocess.Popen[bytes]:
-    """An attempt, in a session of its own as Airflow's supervisor gives its tasks a process group of their own."""
-    environment = {
-        **os.environ,
-        "STAGE_BLOCK_SECONDS": str(block_seconds),
-        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
-        "PYTHONDONTWRITEBYTECODE": "",
-    }
-    command = [sys.executable, str(HERE / "stage.py"), name, str(folder), str(seconds)]
-    with open(folder / "log.txt", "ab") as log:
-        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-
-
-def session_of(leader: int) -> list[int]:
-    """Living processes of a session, zombies left out."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state, _, _, session = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:4]
-            except OSError:
-                continue
-            if int(session) == leader and state != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def left_over(leader: int) -> int:
-    """Processes of the session that are still there after 15 s; they are killed then."""
-    end = time.monotonic() + _LEFT_SECONDS
-    while session_of(leader) and time.monotonic() < end:
-        time.sleep(0.02)
-    left = session_of(leader)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    return len(left)
-
-
-def workers_of(leader: int) -> list[int]:
-    """Dask's worker processes; they call themselves so once they are up, where setproctitle is installed."""
-    found = []
-    for pid in session_of(leader):
-        try:
-            line = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if b"spawn_main" in line or line.startswith(b"dask worker"):
-                found.append(pid)
-        except OSError:
-            continue
-    return found
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Raises TimeoutError."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"not so after {seconds} s")
-        time.sleep(0.005)
-
-
-def strike(attempt: subprocess.Popen[bytes], fault: str, chance: random.Random) -> bool:
-    """Do it; False when there was nothing left to do it to."""
-    if attempt.poll() is not None:
-        return False
-    if fault == "SIGKILL of the task":
-        attempt.send_signal(signal.SIGKILL)
-    elif fault == "SIGTERM to the group, as Airflow":
-        os.killpg(attempt.pid, signal.SIGTERM)
-        try:
-            attempt.wait(5)
-        except subprocess.TimeoutExpired:
-            os.killpg(attempt.pid, signal.SIGKILL)
-    elif fault == "SIGKILL of a Dask worker":
-        workers = workers_of(attempt.pid)
-        if not workers:
-            return False
-        os.kill(chance.choice(workers), signal.SIGKILL)
-    attempt.wait(120)
-    return True
-
-
 def begin(
-    name: str, folder: Path, fault: str, within: float, chance: random.Random
-) -> tuple[subprocess.Popen[bytes], bool]:
-    """Start an attempt and strike it at a random instant; returns it ended, and whether it was struck."""
-    timeout = chance.uniform(0.02, within) if fault == "execution timeout" else 0
+    server: Server, stage: str, folder: Path, fault: str, within: float, chance: random.Random
+) -> tuple[Attempt, Stamps | None]:
+    """Start an attempt and strike it at a random instant.
+
+    Returns it, and the parts that were there at that instant; None when it had ended before.
+    """
+    timeout = chance.uniform(0.002, within) if fault == TIMEOUT else 0
     # A worker is killed when the cluster is up and at work, which needs more of it.
-    block_seconds = 0.15 if fault == "SIGKILL of a Dask worker" else 0.02
-    attempt = start(name, folder, seconds=timeout, block_seconds=block_seconds)
-    ready = folder / f"ready-{attempt.pid}"
-    wait_until(lambda: ready.exists() or attempt.poll() is not None)
+    attempt = server.start(stage, folder, seconds=timeout, block_seconds=0.15 if fault == WORKER else 0.02)
+    wait_until(lambda: attempt.task is not None or attempt.ended())
     if timeout:
-        return attempt, attempt.wait(60) != 0
-    if fault == "SIGKILL of a Dask worker":
-        wait_until(lambda: len(workers_of(attempt.pid)) >= 2 or attempt.poll() is not None)
-        wait_until(lambda: bool(parts(folder)) or attempt.poll() is not None)
+        assert attempt.wait(60)
+        return attempt, None if attempt.status == 0 else {}
+    if fault == WORKER:
+        wait_until(lambda: len(workers_of(attempt.pid)) >= 2 or attempt.ended())
+        wait_until(lambda: bool(parts(folder)) or attempt.ended())
     time.sleep(chance.uniform(0, within))
-    return attempt, strike(attempt, fault, chance)
-
-
-def finish(name: str, folder: Path) -> bool:
-    """An undisturbed attempt: did it end well?"""
-    attempt = start(name, folder, block_seconds=0)
-    return attempt.wait(120) == 0 and left_over(attempt.pid) == 0
+    there = parts(folder)
+    return attempt, there if not attempt.ended() and strike(attempt, fault, chance) else None
 
 
 # -- scoring ------------------------------------------------------------------
@@ -175,8 +99,8 @@ def _write(path: Path, rows: int, bias: int) -> None:
     path.write_text("\n".join(["id,a,b,label", *lines]) + "\n")
 
 
-def parts(folder: Path) -> dict[str, tuple[int, int]]:
-    """What tells that a part was written again."""
+def parts(folder: Path) -> Stamps:
+    """Every part that is there."""
     return {
         str(path.relative_to(folder)): (path.stat().st_ino, path.stat().st_mtime_ns)
         for path in folder.glob("staged/*/*/part-*.parquet")
@@ -188,13 +112,13 @@ def part_bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("staged/*/*/part-*.parquet")}
 
 
-def scoring(name: str, fault: str, kills: int, chance: random.Random) -> Row:
+def scoring(server: Server, kills: int, chance: random.Random, *, name: str, fault: str) -> Row:
     """Kill the scoring of a partition of 40 blocks and more, again and again, until it is done; then once more."""
     row = Row(f"score in {name}", fault)
     with _folder() as folder:
         prepare(folder)
         stage.train(folder)
-        assert finish(name, folder), (folder / "log.txt").read_text()[-3000:]
+        assert server.finish(name, folder), (folder / "log.txt").read_text()[-3000:]
         expected = part_bytes(folder)
         assert len(expected) >= stage.BLOCKS
         while row.kills < kills:
@@ -202,21 +126,24 @@ def scoring(name: str, fault: str, kills: int, chance: random.Random) -> Row:
             series, done = 0, False
             while not done and row.kills + series < kills:
                 before = parts(folder)
-                attempt, struck = begin(name, folder, fault, 0.5, chance)
-                row.left_over += left_over(attempt.pid)
-                after = parts(folder)
-                row.rescored += sum(after[part] != stamp for part, stamp in before.items())
+                attempt, struck = begin(server, name, folder, fault, 0.5, chance)
+                row.left_over += left_over(attempt)
+                row.rescored += _written_again(folder, {**(struck or {}), **before})
                 row.corrupt += _half_manifests(folder)
-                series += struck
-                done = attempt.returncode == 0
+                series += struck is not None
+                done = attempt.status == 0
             before = parts(folder)
-            ended = done or finish(name, folder)
-            after = parts(folder)
-            row.rescored += sum(after[part] != stamp for part, stamp in before.items())
+            ended = done or server.finish(name, folder)
+            row.rescored += _written_again(folder, before)
             row.kills += series
             if ended and part_bytes(folder) == expected and len(list(folder.glob("staged/*/*/manifest.json"))) == 1:
                 row.survived += series
     return row
+
+
+def _written_again(folder: Path, before: Stamps) -> int:
+    after = parts(folder)
+    return sum(after.get(part) != stamp for part, stamp in before.items())
 
 
 def _half_manifests(folder: Path) -> int:
@@ -234,7 +161,7 @@ def _half_manifests(folder: Path) -> int:
 
 
 # -- training -----------------------------------------------------------------
-def training(fault: str, kills: int, chance: random.Random) -> Row:
+def training(server: Server, kills: int, chance: random.Random, *, name: str, fault: str) -> Row:
     """Kill the training of two versions in turns while a reader resolves and loads what the alias names."""
     from airflow_batchscore.model import artifact
     from airflow_batchscore.model.reference import resolve
@@ -245,6 +172,7 @@ def training(fault: str, kills: int, chance: random.Random) -> Row:
         stage.train(folder, 1)
 
         def read() -> None:
+            artifact._loaded.clear()  # read it, whether it was read before or not
             artifact.load(resolve(f"{folder}/model@champion"))
 
         with _reader(row, read):
@@ -255,15 +183,15 @@ def training(fault: str, kills: int, chance: random.Random) -> Row:
                 for path in folder.glob("model/*/model.json"):  # so that there is something to do
                     if json.loads(path.read_text())["digest"] != digest:
                         shutil.rmtree(path.parent)
-                attempt, struck = begin("train", folder, fault, 0.15, chance)
-                row.left_over += left_over(attempt.pid)
-                row.kills += struck
-                row.survived += struck and finish("train", folder)
+                attempt, struck = begin(server, name, folder, fault, 0.15, chance)
+                row.left_over += left_over(attempt)
+                row.kills += struck is not None
+                row.survived += struck is not None and server.finish(name, folder)
     return row
 
 
 # -- publication --------------------------------------------------------------
-def publishing(name: str, fault: str, kills: int, chance: random.Random) -> Row:
+def publishing(server: Server, kills: int, chance: random.Random, *, name: str, fault: str) -> Row:
     """Publish two versions of the scores in turns; a reader must find one of them whole in every file."""
     import pyarrow.parquet as pq
 
@@ -278,7 +206,7 @@ def publishing(name: str, fault: str, kills: int, chance: random.Random) -> Row:
         results: list[set[bytes]] = []
         for uris in wanted:
             (folder / "wanted.json").write_text(json.dumps(uris))
-            assert finish(name, folder), (folder / "log.txt").read_text()[-3000:]
+            assert server.finish(name, folder), (folder / "log.txt").read_text()[-3000:]
             results.append({path.read_bytes() for path in _published(folder, name)})
         whole = results[0] | results[1]
 
@@ -293,10 +221,10 @@ def publishing(name: str, fault: str, kills: int, chance: random.Random) -> Row:
             while row.kills < kills:
                 place = row.kills % 2
                 (folder / "wanted.json").write_text(json.dumps(wanted[place]))
-                attempt, struck = begin(name, folder, fault, 0.25, chance)
-                row.left_over += left_over(attempt.pid)
-                row.kills += struck
-                if struck and finish(name, folder):
+                attempt, struck = begin(server, name, folder, fault, 0.25, chance)
+                row.left_over += left_over(attempt)
+                row.kills += struck is not None
+                if struck is not None and server.finish(name, folder):
                     row.survived += {path.read_bytes() for path in _published(folder, name)} == results[place]
     return row
 
@@ -334,29 +262,19 @@ def _folder() -> Iterator[Path]:
         yield Path(name)
 
 
-TASK, GROUP, WORKER, TIMEOUT = (
-    "SIGKILL of the task",
-    "SIGTERM to the group, as Airflow",
-    "SIGKILL of a Dask worker",
-    "execution timeout",
-)
-#: name -> (share of the kills, what runs it)
-CASES: dict[str, tuple[float, Callable[[int, random.Random], Row]]] = {
-    **{
-        f"{name}: {fault}": (share, lambda kills, chance, name=name, fault=fault: scoring(name, fault, kills, chance))
-        for name, fault, share in [
-            ("threads", TASK, 1.0),
-            ("threads", GROUP, 1.0),
-            ("threads", TIMEOUT, 1.0),
-            ("processes", TASK, 1.0),
-            ("processes", GROUP, 0.5),
-            ("processes", WORKER, 1.0),
-            ("processes", TIMEOUT, 0.5),
-        ]
-    },
-    f"train: {TASK}": (1.0, lambda kills, chance: training(TASK, kills, chance)),
-    f"file: {TASK}": (1.0, lambda kills, chance: publishing("file", TASK, kills, chance)),
-    f"folder: {TASK}": (1.0, lambda kills, chance: publishing("folder", TASK, kills, chance)),
+_EACH = {TASK: 1.0, SUPERVISOR: 0.5, GROUP: 0.5, TIMEOUT: 0.5}
+_STAGES: dict[str, tuple[Callable[..., Row], dict[str, float]]] = {
+    "threads": (scoring, {TASK: 1.0, SUPERVISOR: 1.0, GROUP: 1.0, TIMEOUT: 1.0}),
+    "processes": (scoring, {**_EACH, WORKER: 1.0}),
+    "train": (training, _EACH),
+    "file": (publishing, _EACH),
+    "folder": (publishing, _EACH),
+}
+#: Name -> (share of the kills, what runs it with a server, a number of kills and a generator of instants).
+CASES: dict[str, tuple[float, Callable[[Server, int, random.Random], Row]]] = {
+    f"{name}: {fault}": (share, partial(run, name=name, fault=fault))
+    for name, (run, faults) in _STAGES.items()
+    for fault, share in faults.items()
 }
 
 
@@ -382,10 +300,12 @@ def main() -> int:
     parser.add_argument("--only", default="")
     asked = parser.parse_args()
     rows, began = [], time.monotonic()
-    for number, (name, (share, run)) in enumerate(CASES.items()):
-        if asked.only in name:
-            rows.append(run(max(1, round(asked.kills * share)), random.Random(1000 * asked.seed + number)))
-            print(f"{time.monotonic() - began:5.0f} s  {rows[-1]}", flush=True)
+    with Server() as server:
+        for number, (name, (share, run)) in enumerate(CASES.items()):
+            if asked.only in name:
+                kills = max(1, round(asked.kills * share))
+                rows.append(run(server, kills, random.Random(1000 * asked.seed + number)))
+                print(f"{time.monotonic() - began:5.0f} s  {rows[-1]}", flush=True)
     text = f"{table(rows)}\n\n{sum(row.kills for row in rows)} kills in {(time.monotonic() - began) / 60:.0f} min.\n"
     print(f"\n{text}")
     if asked.out:

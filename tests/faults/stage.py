@@ -1,8 +1,4 @@
-"""One stage of the pipeline in a process of its own, which the harness kills. usage: stage.py STAGE FOLDER SECONDS
-
-STAGE is threads, processes, train, file or folder. SIGTERM ends it as Airflow's operators are ended; after SECONDS
-(0: never) an alarm raises in its main thread, as Airflow's execution timeout does.
-"""
+"""One stage of the pipeline, as a process that the harness forks and kills: threads, processes, train, file, folder."""
 
 from __future__ import annotations
 
@@ -11,8 +7,11 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
+
+from airflow_batchscore.operators.supervised import die_with_parent
 
 BLOCKS = 40
 BLOCK_ROWS = 10
@@ -55,8 +54,59 @@ def score(folder: Path, partitions: list[int], ref: Any, processes: bool, block_
     return [manifest for manifest, _ in score_partitions(job, values, LocalDask(workers=2, processes=processes))]
 
 
-def main() -> None:
-    stage, folder, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+def serve() -> None:
+    """Fork an attempt for each line of stdin, a JSON object of `attempt`'s arguments; it says its process id."""
+    import distributed  # noqa: F401 - what a task imports before it does anything that a kill could disturb
+
+    from airflow_batchscore.preload import preload
+
+    preload()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    while line := sys.stdin.readline():
+        if not os.fork():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            attempt(**json.loads(line))
+
+
+def attempt(stage: str, folder: str, name: str, seconds: float, block_seconds: float) -> None:
+    """A session of a supervisor and its task, which has a process group of its own, as Airflow forks them.
+
+    ``<name>.task`` says the task's process id once it begins, ``<name>.status`` the exit status when it has ended.
+    """
+    os.setsid()
+    print(os.getpid(), flush=True)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    log = os.open(f"{folder}/log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    task = os.fork()
+    if task:
+        _, status = os.waitpid(task, 0)
+        _say(Path(folder, f"{name}.status"), os.waitstatus_to_exitcode(status))
+        os._exit(0)
+    os.setpgid(0, 0)
+    die_with_parent()
+    os.environ["STAGE_BLOCK_SECONDS"] = str(block_seconds)
+    status = 1
+    try:
+        _say(Path(folder, f"{name}.task"), os.getpid())
+        _run(stage, Path(folder), seconds)
+        status = 0
+    except SystemExit as error:
+        status = int(str(error))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _say(path: Path, number: int) -> None:
+    path.with_suffix(".new").write_text(str(number))
+    path.with_suffix(".new").rename(path)
+
+
+def _run(stage: str, folder: Path, seconds: float) -> None:
+    """SIGTERM ends it as Airflow's operators are ended; after `seconds` an alarm raises, as a timeout does."""
 
     def on_kill(*_: object) -> None:
         raise SystemExit(143)
@@ -66,13 +116,6 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, on_kill)
     signal.signal(signal.SIGALRM, on_timeout)
-    # What a task imports before it does anything that a kill could disturb.
-    import pandas
-    import pyarrow.parquet
-    import sklearn.linear_model
-
-    del pandas, pyarrow, sklearn
-    (folder / f"ready-{os.getpid()}").touch()
     if seconds:
         signal.setitimer(signal.ITIMER_REAL, seconds)
     if stage == "train":
@@ -89,8 +132,3 @@ def main() -> None:
         manifests = [Manifest.read(uri) for uri in uris]
         output = folder / ("out.parquet" if stage == "file" else "out")
         combine([manifest for manifest in manifests if manifest], str(output))
-
-
-if __name__ == "__main__":
-    sys.modules["stage"] = sys.modules["__main__"]
-    main()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from proxy import Fault, Proxy
-from support import ROOT, Small, good_rows, s3_client, small, wait_for
+from support import good_rows, s3_client, s3_options, small
 
 from airflow_batchscore import LocalDask, PartitionedDataset
-from airflow_batchscore.data import storage
+from airflow_batchscore.data import s3, storage
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.publish.combine import combine
@@ -40,18 +39,8 @@ def job(proxy: Proxy, moto: str, tmp_path: Path, request: pytest.FixtureRequest)
     client.upload_file(str(path), "tennis", f"{prefix}/part_1.csv")
     for file in Path(local.model.uri).iterdir():
         client.upload_file(str(file), "tennis", f"{prefix}/model/{local.model.version}/{file.name}")
-    storage.register_s3(
-        "faults",
-        {
-            "access_key": "test-key",
-            "secret_key": "test-secret",
-            "region": "us-east-1",
-            "scheme": "http",
-            "endpoint_override": f"127.0.0.1:{proxy.port}",
-            "connect_timeout": 2,
-            "request_timeout": 5,
-        },
-    )
+    timeouts = {"connect_timeout": 2, "request_timeout": 5}
+    s3.register("faults", {**s3_options(f"http://127.0.0.1:{proxy.port}"), **timeouts})
     uri = f"s3://tennis/{prefix}"
     ref = type(local.model)(f"{uri}/model/{local.model.version}", local.model.digest, "faults")
     artifact._loaded.clear()
@@ -141,58 +130,3 @@ def test_a_full_disk_fails_the_task_and_room_lets_the_retry_end_right(tmp_path: 
     ((manifest, reused),) = data.score(1, **options)
     assert not reused
     assert manifest.account.rows_scored == 60_000
-
-
-_RUN = """
-import sys
-from pathlib import Path
-sys.path[:0] = [{tests!r}]
-from support import Small
-from airflow_batchscore import LocalDask
-from airflow_batchscore.model.reference import ModelRef
-data = Small(Path({folder!r}), ModelRef.from_dict({model!r}), None)
-((manifest, reused),) = data.score(1, block_rows=20, engine=LocalDask(workers=2, processes=False))
-print(manifest.account.rows_scored)
-"""
-
-
-def _start(data: Small, ref: Any) -> subprocess.Popen[str]:
-    script = _RUN.format(tests=f"{ROOT}/tests", folder=str(data.folder), model=ref.to_dict())
-    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-
-
-@pytest.mark.parametrize("same_model", [True, False])
-def test_two_runs_at_once_both_end_right(tmp_path: Path, same_model: bool) -> None:
-    data = small(tmp_path)
-    data.add(1, good_rows(2000, 10_000))
-    other = data.model if same_model else small(tmp_path / "other", target="b").model
-    if not same_model:
-        from airflow_batchscore.model.training import TrainingJob, train
-
-        job = TrainingJob(data.dataset, [0], data.recipe, "sklearn.tree:DecisionTreeClassifier", f"{tmp_path}/tree")
-        other = train(job).ref
-    runs = [_start(data, data.model), _start(data, other), _start(data, data.model)]
-    assert [run.communicate(timeout=120)[0].strip() for run in runs] == ["2000"] * 3
-    manifests = [Manifest.read(str(path)) for path in tmp_path.glob("staged/p=1/*/manifest.json")]
-    assert len(manifests) == (1 if same_model else 2)
-    for manifest in manifests:
-        assert manifest is not None
-        assert _ids(manifest, tmp_path) == list(range(10_000, 12_000))
-
-
-def test_two_runs_that_publish_one_folder_lose_neither(tmp_path: Path) -> None:
-    data = small(tmp_path)
-    for number in (1, 2, 3, 4):
-        data.add(number, good_rows(500, 1000 * number))
-    uris = [manifest.uri for manifest, _ in data.score(1, 2, 3, 4)]
-    script = (
-        "import sys\nfrom airflow_batchscore.publish.combine import combine\n"
-        "from airflow_batchscore.scoring.manifest import Manifest\n"
-        "combine([Manifest.read(uri) for uri in sys.argv[2:]], sys.argv[1])\n"
-    )
-    runs = [
-        subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "published"), *some])
-        for some in (uris[:3], uris[1:])
-    ]
-    assert [run.wait(60) for run in runs] == [0, 0]
-    wait_for(lambda: len(list(tmp_path.glob("published/*/scores.parquet"))) == 4, 1)

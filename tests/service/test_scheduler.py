@@ -107,19 +107,21 @@ def _backfill(stack: Stack, first: str, last: str, *options: str) -> None:
         last,
         *options,
     ]
+    # On SQLite a scheduler beside it makes the command lose the race for the lock now and then; Airflow then deletes
+    # the runs it had made, and the scheduler ends if it has seen them. It does not look at those of a paused DAG.
+    stack.patch("/api/v2/dags/wta_yearly_scoring", {"is_paused": True})
+    for _ in range(5):
+        done = stack.run(*command, check=False)
+        if "database is locked" not in done.stderr:
+            break
     stack.patch("/api/v2/dags/wta_yearly_scoring", {"is_paused": False})
+    assert done.returncode == 0, done.stderr[-2000:]
 
     def finished() -> bool:
         backfills = stack.get("/api/v2/backfills?dag_id=wta_yearly_scoring")["backfills"]
         return all(backfill["completed_at"] for backfill in backfills)
 
-    for _ in range(4):
-        done = stack.run(*command, check=False)
-        wait_for(finished, 400)
-        # SQLite with a scheduler beside it: a command can lose the race for the lock, also after it has begun.
-        if "database is locked" not in done.stderr and "AlreadyRunningBackfill" not in done.stderr:
-            break
-    assert done.returncode == 0, done.stderr[-2000:]
+    wait_for(finished, 400)
     runs = stack.get("/api/v2/dags/wta_yearly_scoring/dagRuns?limit=100")["dag_runs"]
     assert {run["state"] for run in runs} == {"success"}
 
@@ -150,9 +152,8 @@ def test_a_backfill_scores_a_year_a_run_and_a_reprocessed_year_replaces_itself_a
     pd.testing.assert_frame_equal(five, matches.plain_predictions([2005]).drop(columns="year"))
 
 
-@pytest.mark.parametrize("victim", ["task", "supervisor"])
 def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_bytes(
-    stack: Stack, marks: Path, tmp_path: Path, victim: str
+    stack: Stack, marks: Path, tmp_path: Path
 ) -> None:
     write_csv(tmp_path / "part_0.csv", good_rows(200))
     write_csv(tmp_path / "part_1.csv", good_rows(400, 1000))
@@ -165,12 +166,10 @@ def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_by
     task = parent(next(iter(workers)))
     assert len(workers) == 2
     assert {parent(pid) for pid in workers} == {task}
-    os.kill(task if victim == "task" else parent(task), signal.SIGKILL)
+    os.kill(task, signal.SIGKILL)
     wait_for(lambda: not any(alive(pid) for pid in {*workers, task}), 15)
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("staged/p=1/*/part-*.parquet")}
     assert kept
-    if victim == "supervisor":
-        return  # Airflow finds such a task by its missing heartbeat, after five minutes; that nothing is left is ours
     assert stack.wait_for_run("slow_pipeline", run_id, 180) == "success", explain(stack, "slow_pipeline", run_id)
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("staged/p=1/*/part-*.parquet")}
     assert {name: after[name] for name in kept} == kept

@@ -1,0 +1,49 @@
+"""What a store said, with the file's name: errors that Airflow retries, and refusals that a retry cannot change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow_batchscore.errors import InputError, OutputError
+
+
+@contextmanager
+def reading(uri: str) -> Iterator[None]:
+    """Name the URI in errors that say only what the store answered, and keep their kind."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if _is_refusal(error):
+            raise InputError(f"cannot read {uri}: {error}. {_ACCESS_ADVICE}") from error
+        raise OSError(f"cannot read {uri}: {error}") from error
+
+
+@contextmanager
+def writing(uri: str) -> Iterator[None]:
+    """`reading`, for what is written."""
+    try:
+        yield
+    except OSError as error:
+        if _is_refusal(error) or isinstance(error, FileExistsError):
+            raise OutputError(f"cannot write {uri}: {error}. {_ACCESS_ADVICE}") from error
+        raise OSError(f"cannot write {uri}: {error}") from error
+
+
+_ACCESS_ADVICE = "Check the URI, that the folder or bucket exists, and what the connection may do there"
+
+
+def _is_refusal(error: OSError) -> bool:
+    """A 'no' that a retry cannot change, as opposed to a store that is down or slow."""
+    text = str(error)
+    return isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)) or any(
+        word in text
+        for word in ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH")
+    )
+
+
+def is_store_error(error: BaseException) -> bool:
+    """Whether a remote store failed to answer, which a retry may mend, rather than sent damaged bytes."""
+    return "AWS Error" in str(error)

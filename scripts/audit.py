@@ -1,0 +1,47 @@
+"""Look the locked dependencies up in the database of known vulnerabilities (pip-audit). Fails on what it finds.
+
+usage: audit.py UV LOCK      a database that cannot be reached is said, and no failure
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+
+def audit(uv: str, lock: str) -> dict[str, Any] | None:
+    """pip-audit's report; None when it could make none."""
+    command = [uv, "tool", "run", "--from", "pip-audit>=2.7", "pip-audit", "--require-hashes", "--disable-pip"]
+    done = subprocess.run(
+        [*command, "--progress-spinner=off", "-f", "json", "-r", lock], capture_output=True, text=True
+    )
+    try:
+        report: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        print(done.stderr[-1500:], file=sys.stderr)
+        return None
+    return report
+
+
+def main() -> int:
+    report = audit(*sys.argv[1:3])
+    packages = report["dependencies"] if report else []
+    audited = [package for package in packages if "skip_reason" not in package]
+    found = [(package, entry) for package in audited for entry in package["vulns"]]
+    for package, entry in found:
+        fixed = ", ".join(entry["fix_versions"]) or "no version yet"
+        print(f"{package['name']} {package['version']}: {entry['id']}, fixed in {fixed}")
+    skipped = sorted(package["name"] for package in packages if "skip_reason" in package)
+    if not audited:
+        print("NOTHING WAS AUDITED: the database of vulnerabilities (or pip-audit itself) could not be reached")
+        return 0
+    if skipped:
+        print(f"not in the database: {', '.join(skipped)}")
+    print(f"{len(audited)} packages audited, {len(found)} known vulnerabilities")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
