@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
+from typing import Any
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.scoring.block import score_block
 
 
 def pid_and_sleep(folder: str) -> None:
     """Leave a mark with this process's id, then take long."""
     Path(folder, str(os.getpid())).touch()
     time.sleep(60)
+
+
+def score_and_die_once(job: Any, block: Any) -> Any:
+    """`score_block`, in a process that is killed once, after it wrote the part and before it could say so."""
+    result = score_block(job, block)
+    mark = Path(storage.parent(job.folder), f"died-{block.index}")
+    if block.index % 3 == 0 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result

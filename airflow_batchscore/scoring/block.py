@@ -14,6 +14,7 @@ from airflow_batchscore.data.blocks import Block, read
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.inference import reading_types
 from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import BatchScoreError, ScoringError
 from airflow_batchscore.model import artifact
@@ -74,12 +75,18 @@ def columns_to_read(manifest: ModelManifest, dataset: PartitionedDataset, keys: 
 def score_block(job: BlockJob, block: Block) -> BlockResult:
     """Score one block and write its part; the part's footer carries the result for a later resume.
 
+    A cluster runs a block again when its worker died; if that was after the part was written, the part stands.
+
     Raises:
         BoundaryError: the block's file cannot be cut and must be read as a stream.
         BatchScoreError: with the partition and the block named; a retry cannot mend it.
         OSError: likewise; storage failed, which a retry may mend.
     """
     try:
+        if may_be_a_rerun():
+            there = _written_before(job, block)
+            if there is not None:
+                return there
         return _score_block(job, block)
     except BatchScoreError as error:
         raise type(error)(f"partition {partition_key(job.partition)}, {block.name}: {error}") from error
@@ -130,6 +137,11 @@ def _score_block(job: BlockJob, block: Block) -> BlockResult:
                 writer.close()
         size = path.stat().st_size
     return replace(result, bytes=size)
+
+
+def _written_before(job: BlockJob, block: Block) -> BlockResult | None:
+    part = storage.stat(storage.join(job.folder, job.part_name(block.index)), job.conn_id)
+    return read_result(part.uri, part.size, job.conn_id) if part else None
 
 
 def read_result(uri: str, size: int, conn_id: str | None) -> BlockResult | None:

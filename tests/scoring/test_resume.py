@@ -9,9 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import engine_work
 import pandas as pd
 import pytest
 from support import ROOT, Small, good_rows, scores, small, wait_for
+
+from airflow_batchscore import LocalDask
+from airflow_batchscore.scoring.partition import score_partitions
 
 pytestmark = pytest.mark.unit
 
@@ -110,3 +114,20 @@ def test_only_what_changed_is_scored_again(tmp_path: Path, monkeypatch: pytest.M
     assert reused() == [True] * 3
     module.write_text(source.replace("frame[['a', 'b']]", "frame[['a', 'b']] * 1"))
     assert reused() == [False] * 3
+
+
+def test_a_part_that_a_worker_wrote_before_it_died_is_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = small(tmp_path)
+    data.add(1, good_rows(120, 10_000))
+    monkeypatch.setattr("airflow_batchscore.scoring.attempt.score_block", engine_work.score_and_die_once)
+    engine = LocalDask(workers=2, processes=True)
+    ((manifest, _),) = score_partitions(data.job(block_rows=20), [{"p": "1"}], engine)
+    deaths = list(tmp_path.glob("staged/p=1/died-*"))
+    assert len(deaths) >= 2
+    for death in deaths:
+        block = int(death.name.rpartition("-")[2])
+        part = Path(manifest.folder, manifest.blocks[block].part)
+        assert part.stat().st_mtime_ns < death.stat().st_mtime_ns, "written before its worker died, and not after it"
+    assert scores(manifest)["id"].tolist() == list(range(10_000, 10_120))
