@@ -6,7 +6,7 @@ import sys
 
 
 def may_be_a_rerun() -> bool:
-    """In a Dask worker always (it is not told); in a Spark task after its first attempt; in the task's threads never."""
+    """In a Dask worker always (it is not told); in a Spark task after its first attempt; in a task's thread never."""
     if "distributed.worker" in sys.modules:
         from distributed import get_worker
 
