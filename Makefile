@@ -30,6 +30,12 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	.tools/bin/uv pip install -q --compile-bytecode -p .bench-venv/bin/python --require-hashes -r requirements-bench.lock
 	touch $@
 
+# What a worker of a cluster has: this package without Airflow.
+.worker-venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
+	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .worker-venv
+	.tools/bin/uv pip install -q --compile-bytecode -p .worker-venv/bin/python -c requirements.lock -e '.[worker,spark]'
+	touch $@
+
 bench: .bench-venv/.stamp  ## this engine beside the limit and its peers, on small data
 	PYTHONPATH=$(CURDIR) .bench-venv/bin/python tests/benchmarks/bench.py quick
 
@@ -49,8 +55,13 @@ lint: setup  ## ruff: rules, import bans, format
 types: setup  ## mypy --strict
 	$(BIN)/mypy
 
-test: setup  ## the whole test suite, with coverage
-	$(BIN)/pytest
+test: setup  ## the test suite but for test-services, with coverage
+	$(BIN)/pytest -m "not production"
+
+test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt; 10 minutes)
+	sh scripts/install_services.sh
+	AWS_REQUEST_CHECKSUM_CALCULATION=when_required AWS_RESPONSE_CHECKSUM_VALIDATION=when_required \
+	  $(BIN)/pytest -m production --no-cov
 
 test-faults: setup  ## kill every stage, 450 times in all, and count what should never happen (15 minutes)
 	$(BIN)/python tests/faults/harness.py --kills 30
@@ -63,6 +74,6 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf .venv .bench-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
+	rm -rf .venv .bench-venv .worker-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
 
-.PHONY: help setup lock bench bench-full demo up lint types test test-faults audit format clean
+.PHONY: help setup lock bench bench-full demo up lint types test test-services test-faults audit format clean

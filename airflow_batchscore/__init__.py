@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.engine.dask import DaskCluster
     from airflow_batchscore.engine.local import LocalDask
+    from airflow_batchscore.engine.spark import Spark
     from airflow_batchscore.model.recipe import Recipe
 
 __version__ = "0.1.0"
-__all__ = ["LocalDask", "PartitionedDataset", "Recipe", "__version__"]
+__all__ = ["DaskCluster", "LocalDask", "PartitionedDataset", "Recipe", "Spark", "__version__"]
 
-_HOMES = {"LocalDask": "engine.local", "PartitionedDataset": "data.dataset", "Recipe": "model.recipe"}
+_HOMES = {
+    "DaskCluster": "engine.dask",
+    "LocalDask": "engine.local",
+    "PartitionedDataset": "data.dataset",
+    "Recipe": "model.recipe",
+    "Spark": "engine.spark",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_batchscore.data import s3, storage
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.errors import InputError
+
+E = TypeVar("E")
 
 #: The amazon provider's default connection, used for ``s3://`` where none is named.
 DEFAULT_AWS_CONN_ID = "aws_default"
@@ -30,6 +32,26 @@ def connect(uri: str, conn_id: str | None) -> str | None:
 def connect_dataset(dataset: PartitionedDataset) -> PartitionedDataset:
     """The data set with its connection made usable."""
     return replace(dataset, conn_id=connect(dataset.uri, dataset.conn_id))
+
+
+def connect_engine(engine: E) -> E:
+    """The engine with the address that its Airflow connection names, where it has one.
+
+    Raises:
+        InputError: the connection does not exist.
+    """
+    conn_id = getattr(engine, "conn_id", None)
+    if conn_id is None:
+        return engine
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        connection = Connection.get(conn_id)
+    except AirflowNotFoundException as error:
+        raise InputError(f"{engine}: the connection {conn_id!r} does not exist; add it, or correct conn_id") from error
+    connected: E = engine.connected(connection.host, connection.port, connection.extra_dejson)  # type: ignore[attr-defined]
+    return connected
 
 
 def _s3_options(conn_id: str, uri: str, *, named: bool) -> dict[str, Any]:

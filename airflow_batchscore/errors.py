@@ -31,5 +31,9 @@ class ScoringError(BatchScoreError):
     """Scoring stopped: too many rows failed, predictions are not usable, or the account is off."""
 
 
+class EngineError(BatchScoreError):
+    """The workers of a cluster cannot do this work: other versions, a package that is missing there."""
+
+
 class GateError(BatchScoreError):
     """A gate (model check or score audit) did not let the run pass. Nothing was published."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from support import Wta
 
-_KINDS = {"unit", "dag", "service", "faults"}
+_KINDS = {"unit", "dag", "service", "production", "faults"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,3 +56,18 @@ def moto() -> Iterator[str]:
 
     with moto_server() as endpoint:
         yield endpoint
+
+
+@pytest.fixture(scope="session")
+def matches(wta: Wta, tmp_path_factory: pytest.TempPathFactory) -> Wta:
+    """A copy of the matches that a test may change."""
+    folder = tmp_path_factory.mktemp("service-matches")
+    for path in wta.folder.glob("*.csv"):
+        shutil.copy(path, folder)
+    return Wta(folder, wta.real)
+
+
+@pytest.fixture(scope="session")
+def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `strange_models.Slow` leaves the id of each process that predicts."""
+    return tmp_path_factory.mktemp("marks")

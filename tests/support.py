@@ -199,3 +199,17 @@ def wait_for(condition: Any, seconds: float) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"not so after {seconds} s")
         time.sleep(0.1)
+
+
+#: A script that scores a small partition on a master inside its own process.
+SCORE_IN_SPARK = """
+import sys
+sys.path[:0] = [{tests!r}]
+from pathlib import Path
+from support import good_rows, scores, small
+from airflow_batchscore import LocalDask, Spark
+data = small(Path({folder!r}))
+data.add(1, good_rows(100, 1000))
+((manifest, _),) = data.score(1, block_rows=30, engine=Spark(master="local[2]"))
+print(scores(manifest)["id"].tolist() == list(range(1000, 1100)))
+"""

@@ -271,7 +271,7 @@ def _read_parquet(dataset: PartitionedDataset, block: Block, columns: Mapping[st
     reader = ParquetReader(file, dataset.conn_id, list(columns), source.batch_bytes)
     try:
         for batch in reader.read((block.start, block.stop, *block.rows), source.batch_rows):
-            table = _cast_columns(pa.Table.from_batches([batch]).select(list(columns)), columns, block)
+            table = cast_columns(pa.Table.from_batches([batch]).select(list(columns)), columns, block.name)
             yield Batch(table, np.arange(start, start + batch.num_rows), [])
             start += batch.num_rows
     except (pa.ArrowException, OSError) as error:
@@ -280,7 +280,8 @@ def _read_parquet(dataset: PartitionedDataset, block: Block, columns: Mapping[st
         raise InputError(f"{block.name} is damaged: {error}") from error
 
 
-def _cast_columns(table: pa.Table, columns: Mapping[str, str | None], block: Block) -> pa.Table:
+def cast_columns(table: pa.Table, columns: Mapping[str, str | None], what: str) -> pa.Table:
+    """The table with the types that are to be read. Raises InputError, naming `what`, where one does not fit."""
     import pyarrow as pa
 
     for place, (name, type_name) in enumerate(columns.items()):
@@ -291,6 +292,6 @@ def _cast_columns(table: pa.Table, columns: Mapping[str, str | None], block: Blo
             table = table.set_column(place, name, table.column(name).cast(arrow_type(type_name)))
         except pa.ArrowException as error:
             raise InputError(
-                f"{block.name}: column {name!r} is {found}, the model was trained on {type_name} ({error})"
+                f"{what}: column {name!r} is {found}, the model was trained on {type_name} ({error})"
             ) from error
     return table

@@ -79,6 +79,11 @@ class PartitionedDataset:
     def fields(self) -> tuple[str, ...]:
         return self.pattern.fields
 
+    @property
+    def column_types(self) -> dict[str, str]:
+        """Column -> type name, of those that were declared."""
+        return dict(self.read_options.get("column_types") or {})
+
     def file_format(self, uri: str) -> Format:
         """The format of one file. Raises InputError when nothing tells."""
         if self.format:

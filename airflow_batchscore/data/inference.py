@@ -34,7 +34,7 @@ def infer_types(
             require_columns(source, required, partition_key=partition.key)
             for field in _schema(dataset, source, columns):
                 found.setdefault(field.name, set()).add(_type_name(field.type))
-    declared = dataset.read_options.get("column_types", {})
+    declared = dataset.column_types
     return {name: declared.get(name) or _agreed(types) for name, types in found.items()}
 
 
@@ -100,14 +100,13 @@ def _agreed(types: set[str | None]) -> str | None:
 
 
 def reading_types(
-    dataset: PartitionedDataset, raw: Mapping[str, str | None], columns: Iterable[str], keys: Sequence[str]
+    declared: Mapping[str, str], raw: Mapping[str, str | None], columns: Iterable[str], keys: Sequence[str]
 ) -> dict[str, str | None]:
     """Types to read `columns` and `keys` with, given those that training found.
 
     Whole numbers are read as float64, so that a missing value does not change a column's type from block to block;
-    keys, and columns whose type the data set declares, keep theirs.
+    keys, and columns whose type is declared, keep theirs.
     """
-    declared = dataset.read_options.get("column_types", {})
 
     def of(name: str) -> str | None:
         found = declared.get(name) or raw.get(name)

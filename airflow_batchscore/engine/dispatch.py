@@ -52,6 +52,6 @@ def _result(future: Any, argument: tuple[Any, ...]) -> Any:
     except KilledWorker as error:
         name = getattr(argument[-1], "name", repr(argument[-1]))
         raise WorkerLostError(
-            f"{name}: the worker died {ALLOWED_WORKER_DEATHS + 1} times while it ran this, most likely for lack "
-            "of memory. Give the task more memory, or smaller blocks (block_rows)"
+            f"{name}: the worker died {error.allowed_failures + 1} times while it ran this, most likely for lack "
+            "of memory. Give it more memory, or smaller blocks (block_rows)"
         ) from error

@@ -99,7 +99,7 @@ def train(job: TrainingJob) -> TrainedModel:
     raw = infer_types(job.dataset, partitions, wanted, required_columns(job.recipe))
     label = [job.recipe.target_column] if job.recipe.target_column else []
     whole = [name for name in (*job.recipe.keys, *label) if name in raw]  # keys may come with later data only
-    types = reading_types(job.dataset, raw, raw, whole)
+    types = reading_types(job.dataset.column_types, raw, raw, whole)
     rows = read_rows(job.dataset, job.recipe, partitions, types)
     train_rows, test_rows, measured_on = split(job.dataset, job.recipe, job.holdout, rows, types)
     _fit(estimator, train_rows, partitions)

@@ -35,7 +35,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             ``score_samples``. Templated.
         keys: columns that go with each prediction; default: those of the recipe. Templated.
         outputs: output columns to keep, such as ``["prediction_1"]`` of ``predict_proba``; default: all. Templated.
-        engine: where blocks are scored; default ``LocalDask()``.
+        engine: where blocks are scored; default ``LocalDask()``. See `DaskCluster` and `Spark`.
         block_rows: rows of a block (about, for CSV): what a crash can lose, and what memory grows with. Templated.
         quarantine: rows of one block (a count, or a share such as ``0.01``) that may fail before scoring stops.
             Rows in quarantine still fail the run at `CheckScoresOperator`, unless it allows them. Templated.
@@ -113,7 +113,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         return str(partition["label"]) if isinstance(partition, dict) else str(partition)
 
     def run_stage(self, context: Context) -> dict[str, Any]:
-        from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.connections import connect, connect_dataset, connect_engine
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.reference import ModelRef, require_trusted
         from airflow_batchscore.operators.trust import configured_trust
@@ -145,7 +145,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         scored = score_partitions(
             job,
             entry["partitions"],
-            self.engine or LocalDask(),
+            connect_engine(self.engine or LocalDask()),
             slots=task_slots(self, mapped=entry["tasks"]),
             progress=_Progress(context),
         )

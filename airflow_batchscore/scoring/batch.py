@@ -49,8 +49,15 @@ class _Slice:
 
 
 def kept_outputs(manifest: ModelManifest, method: str, wanted: Sequence[str] | None) -> dict[str, str]:
-    """The output columns that are written, with their Arrow types. Raises ModelError for one that is not there."""
-    there = manifest.signature.outputs[method]
+    """The output columns that are written, with their Arrow types.
+
+    Raises:
+        ModelError: the model has no such method, or that no such output.
+    """
+    methods = manifest.signature.outputs
+    if method not in methods:
+        raise ModelError(f"the model {manifest.estimator} has no {method!r}; it has {', '.join(methods)}")
+    there = methods[method]
     unknown = [name for name in wanted or () if name not in there]
     if unknown:
         raise ModelError(f"outputs={unknown}: {method} of {manifest.estimator} gives {', '.join(there)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +60,8 @@ class BlockJob:
         return f"part-{self.prefix}-{index:05d}.parquet"
 
 
-def columns_to_read(manifest: ModelManifest, dataset: PartitionedDataset, keys: Sequence[str]) -> dict[str, str | None]:
-    """Raw columns that the recipe and the keys need, with the types training found."""
+def columns_to_read(manifest: ModelManifest, declared: Mapping[str, str], keys: Sequence[str]) -> dict[str, str | None]:
+    """Raw columns that the recipe and the keys need, with the types training found, or those declared."""
     recipe, signature = manifest.recipe, manifest.signature
     if recipe.columns is not None:
         names = list(recipe.columns)
@@ -69,7 +69,7 @@ def columns_to_read(manifest: ModelManifest, dataset: PartitionedDataset, keys: 
         names = list(signature.features)
     else:
         names = [name for name in signature.raw if name != recipe.target_column]
-    return reading_types(dataset, signature.raw, names, keys)
+    return reading_types(declared, signature.raw, names, keys)
 
 
 def score_block(job: BlockJob, block: Block) -> BlockResult:
@@ -102,7 +102,7 @@ def _score_block(job: BlockJob, block: Block) -> BlockResult:
     hold_to_one_thread()
     outputs = kept_outputs(model.manifest, job.method, job.outputs)
     scorer = Scorer(model, job.method, job.keys, list(outputs), job.limit, allow_nan=job.allow_nan)
-    types = columns_to_read(model.manifest, job.dataset, job.keys)
+    types = columns_to_read(model.manifest, job.dataset.column_types, job.keys)
     account, bad = Account(), list[BadRow]()
     features: profile.Counts = {}
     predictions: profile.Counts = {}

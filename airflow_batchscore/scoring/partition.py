@@ -18,10 +18,9 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import Fingerprint, Partition, PartitionedDataset
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine, Session
-from airflow_batchscore.errors import InputError, ModelError
+from airflow_batchscore.errors import InputError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest
-from airflow_batchscore.model.outputs import METHODS
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.attempt import Attempt
 from airflow_batchscore.scoring.batch import kept_outputs
@@ -45,10 +44,7 @@ def score_partitions(
         BatchScoreError: see the message. The partitions before the one it names are committed.
     """
     model = artifact.read_manifest(job.model)
-    if job.method not in METHODS or job.method not in model.signature.outputs:
-        has = ", ".join(model.signature.outputs)
-        raise ModelError(f"model {job.model.uri}: {model.estimator} has no {job.method!r}; it has {has}")
-    kept_outputs(model, job.method, job.outputs)
+    kept_outputs(model, job.method, job.outputs)  # refuses what the model does not have
     _warn_of_recipe(job, model)
     found = _committed(job, model, partitions)
     with engine.session(slots) as session:
@@ -163,7 +159,7 @@ def _score_partition(
         trusted_types=job.trusted_types,
         conn_id=job.conn_id,
     )
-    types = columns_to_read(model, job.dataset, keys)
+    types = columns_to_read(model, job.dataset.column_types, keys)
     results, rows_now = Attempt(job, block_job, partition, types, session, progress, replayed).run()
     _unchanged(job.dataset, values, found.fingerprint)
     account = sum((result.account for result in results), Account()).check(f"partition {key}")

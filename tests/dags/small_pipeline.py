@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 from airflow.sdk import DAG
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
+from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.operators import (
     CheckModelOperator,
     CheckScoresOperator,
@@ -33,7 +36,13 @@ PARAMS = {
 }
 
 
-def pipeline(dag_id: str, estimator: str, engine: LocalDask, **score: object) -> DAG:
+def pipeline(
+    dag_id: str,
+    estimator: str,
+    engine: Engine,
+    made: Callable[..., pd.DataFrame] = features,
+    **score: object,
+) -> DAG:
     """Train on partition 0, score what the conf says, publish."""
     with DAG(dag_id, schedule=None, params=PARAMS) as dag:
         dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv")
@@ -49,7 +58,7 @@ def pipeline(dag_id: str, estimator: str, engine: LocalDask, **score: object) ->
             task_id="train",
             dataset=dataset,
             partitions=0,
-            recipe=Recipe(features=features, target="label", keys=["id"], columns=["a", "b"]),
+            recipe=Recipe(features=made, target="label", keys=["id"], columns=["a", "b"]),
             estimator=estimator,
             model_uri="{{ params.folder }}/model",
         )

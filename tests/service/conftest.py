@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from stack import Stack, wta_environment
 from support import Wta, copy_dags
-
-
-@pytest.fixture(scope="session")
-def matches(wta: Wta, tmp_path_factory: pytest.TempPathFactory) -> Wta:
-    """A copy of the matches that a test may change."""
-    folder = tmp_path_factory.mktemp("service-matches")
-    for path in wta.folder.glob("*.csv"):
-        shutil.copy(path, folder)
-    return Wta(folder, wta.real)
-
-
-@pytest.fixture(scope="session")
-def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `strange_models.Slow` leaves the id of each process that predicts."""
-    return tmp_path_factory.mktemp("marks")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,227 @@
+"""`Spark`: each block is a Spark task, with Spark's retries, locality and scheduling."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_batchscore.engine.base import WorkerLostError
+from airflow_batchscore.engine.versions import Checked
+from airflow_batchscore.errors import EngineError, InputError
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+log = logging.getLogger(__name__)
+R = TypeVar("R")
+
+_POLL_SECONDS = 0.05
+#: Said here for whoever looks for them beside the engine; they score batches, which is the work of a higher floor.
+_ELSEWHERE = {"predict_udf": "spark_udf", "score_table": "spark_table"}
+_PYTHON = "spark.pyspark.python"
+_DEFAULTS = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+_LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+
+def require_pyspark() -> None:
+    """Raises EngineError where it is not installed."""
+    if find_spec("pyspark") is None:
+        raise EngineError("Spark needs pyspark where the task runs: pip install 'airflow-batchscore[spark]'")
+
+
+@dataclass(frozen=True)
+class Spark:
+    """Scores on a Spark cluster; the Airflow task is the driver.
+
+    The executors need this package without Airflow (``pip install airflow-batchscore[worker]``), in the task's version,
+    and must reach the data, the model and the output under the same URIs, with credentials of their own. The task needs
+    Java and ``airflow-batchscore[spark]``.
+
+    Args:
+        master: URL of the cluster: ``spark://host:7077``, ``yarn``, ``k8s://...``, ``local[4]``.
+        conn_id: Airflow connection with the master as host (and port), in place of `master`.
+        config: Spark properties, such as ``spark.executor.memory``; ``spark.pyspark.python`` is the executors' Python.
+
+    A session that is active in this process already (a notebook's) is used and not stopped.
+    """
+
+    master: str | None = None
+    conn_id: str | None = None
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.master and self.conn_id:
+            raise InputError("Spark: give master or conn_id, not both")
+
+    def describe(self) -> dict[str, Any]:
+        return {"engine": "Spark", "master": self.master}
+
+    def connected(self, host: str, port: int | None, extra: Mapping[str, Any]) -> Spark:
+        """With the master of an Airflow connection in place of `conn_id`."""
+        master = f"{host}:{port}" if port else host
+        if port and "://" not in host:
+            master = f"spark://{master}"
+        return replace(self, conn_id=None, master=master)
+
+    @contextlib.contextmanager
+    def session(self, slots: int = 1) -> Iterator[_Session]:
+        with contextlib.ExitStack() as resources:
+            yield _Session(self, resources)
+
+
+class _Session:
+    """Connects when there is something to score."""
+
+    block_memory = None  # executors come and go, and differ
+
+    def __init__(self, engine: Spark, resources: contextlib.ExitStack) -> None:
+        self._engine = engine
+        self._resources = resources
+        self._context: SparkContext | None = None
+
+    def run(
+        self, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]], *, remote: bool = False
+    ) -> Iterator[R]:
+        if self._context is None:
+            self._context = self._connect()
+        yield from _run(self._context, Checked.of(function), arguments)
+
+    def _connect(self) -> SparkContext:
+        require_pyspark()
+        from pyspark.errors import PySparkRuntimeError
+        from pyspark.sql import SparkSession
+
+        active = SparkSession.getActiveSession()
+        if active is not None:
+            return active.sparkContext
+        settings = self._settings()
+        if _PYTHON in settings:  # Spark's launcher would do this; a driver that is a Python process has none
+            os.environ["PYSPARK_PYTHON"] = settings[_PYTHON]
+        builder = SparkSession.builder.appName("airflow-batchscore").config(map=settings)
+        if self._engine.master:
+            builder = builder.master(self._engine.master)
+        try:
+            session = builder.getOrCreate()
+        except PySparkRuntimeError as error:
+            raise EngineError(f"Spark does not start here: {error}. It needs Java 17 (JAVA_HOME)") from error
+        self._resources.callback(session.stop)
+        context = session.sparkContext
+        context.setLogLevel("WARN")
+        log.info("Spark %s: application %s", context.master, context.applicationId)
+        return context
+
+    def _settings(self) -> dict[str, str]:
+        settings = {**_DEFAULTS}
+        if (self._engine.master or "").startswith("local"):
+            path = os.pathsep.join(filter(None, sys.path))
+            settings |= {**_LOOPBACK, _PYTHON: sys.executable, "spark.executorEnv.PYTHONPATH": path}
+        return {**settings, **self._engine.config}
+
+
+class _Appending:
+    """A list as a Spark accumulator."""
+
+    def zero(self, value: list[Any]) -> list[Any]:
+        return []
+
+    def addInPlace(self, value: list[Any], more: list[Any]) -> list[Any]:  # noqa: N802 - Spark's name
+        value.extend(more)
+        return value
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What an executor does for one block. Its answer is the result, or an error that is not for Spark to retry."""
+
+    function: Callable[..., Any]
+    answers: Any
+    attempts: int
+
+    def __call__(self, item: tuple[int, tuple[Any, ...]]) -> None:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        index, argument = item
+        answer: tuple[int, Any, Exception | None]
+        try:
+            answer = (index, self.function(*argument), None)
+        except Exception as error:
+            last = context is None or context.attemptNumber() + 1 >= self.attempts
+            if isinstance(error, OSError) and not last:
+                raise  # storage that did not answer may do so the next time
+            answer = (index, None, error)
+        self.answers.add([answer])
+
+
+def _run(context: SparkContext, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]]) -> Iterator[R]:
+    """Results in the order they finish. An accumulator brings them; Spark counts each task's addition once."""
+    from pyspark import InheritableThread
+
+    answers = context.accumulator([], _Appending())
+    attempts = int(context.getConf().get("spark.task.maxFailures", "4") or 4)
+    work = _Work(function, answers, 1 if context.master.startswith("local") else attempts)
+    group = f"batchscore-{uuid.uuid4().hex[:8]}"
+    failed: list[Exception] = []
+
+    def foreach() -> None:
+        context.setJobGroup(group, "airflow-batchscore: score blocks", interruptOnCancel=True)
+        try:
+            context.parallelize(list(enumerate(arguments)), len(arguments)).foreach(work)
+        except Exception as error:
+            failed.append(error)
+
+    thread = InheritableThread(target=foreach, daemon=True)
+    thread.start()
+    seen = 0
+    try:
+        running = True
+        while running:
+            time.sleep(_POLL_SECONDS)
+            running = thread.is_alive()
+            new = answers.value[seen:]
+            seen += len(new)
+            for _, result, error in new:
+                if error is not None:
+                    raise error
+                yield result
+        if failed:
+            raise _explained(failed[0], arguments) from failed[0]
+    finally:
+        if thread.is_alive():
+            context.cancelJobGroup(group)
+
+
+def _explained(error: Exception, arguments: Sequence[tuple[Any, ...]]) -> Exception:
+    """What made Spark give up, in words for whoever is on call."""
+    text = str(error)
+    if "No module named" in text:
+        missing = re.search(r"ModuleNotFoundError: (No module named \S+)", text)
+        return EngineError(
+            f"the executors cannot import what they need: {missing.group(1) if missing else text[:500]}. Install "
+            "'airflow-batchscore[worker]' and the modules of the recipe and the estimator there"
+        )
+    lost = re.search(r"Task (\d+) in stage \S+ failed (\d+) times.*?: (.{0,300})", text, re.DOTALL)
+    if lost is None:
+        return OSError(f"the Spark job failed: {text[:1000]}")
+    block = getattr(arguments[int(lost.group(1))][-1], "name", f"item {lost.group(1)}")
+    return WorkerLostError(
+        f"{block}: the executor or its Python worker died {lost.group(2)} times while it ran this, most likely for "
+        f"lack of memory ({lost.group(3).strip()}). Give executors more memory, or smaller blocks (block_rows)"
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"airflow_batchscore.scoring.{_ELSEWHERE[name]}"), name)

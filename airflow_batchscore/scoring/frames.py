@@ -1,0 +1,93 @@
+"""Scoring of rows that somebody else reads: Arrow tables from Spark, in groups of a size that a model likes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_batchscore.data.batch import Batch
+from airflow_batchscore.data.blocks import cast_columns
+from airflow_batchscore.engine.single_thread import hold_to_one_thread
+from airflow_batchscore.model import artifact
+from airflow_batchscore.model.reference import ModelRef, resolve
+from airflow_batchscore.quality.quarantine import Limit
+from airflow_batchscore.scoring.batch import ScoredBatch, Scorer, kept_outputs, output_schema
+from airflow_batchscore.scoring.block import columns_to_read
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Rows that are predicted by one call of the model.
+DEFAULT_GROUP_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class FrameJob:
+    """What a worker must know to score rows that it is given. Small, free of secrets, pinned to a version.
+
+    Attributes:
+        keys: columns that go with each prediction.
+        outputs: columns of the method that are kept, with their Arrow types.
+        columns: columns that must be given, with the types training found.
+        limit: rows of a group that may fail before scoring stops.
+    """
+
+    model: ModelRef
+    method: str
+    keys: tuple[str, ...]
+    outputs: dict[str, str]
+    columns: dict[str, str | None]
+    limit: Limit
+    allow_nan: bool
+
+    @classmethod
+    def of(
+        cls,
+        model: str,
+        method: str,
+        keys: Sequence[str] | None,
+        outputs: Sequence[str] | None,
+        limit: Limit,
+        *,
+        allow_nan: bool,
+        conn_id: str | None,
+    ) -> FrameJob:
+        """Resolve the model once. Raises ModelError when it is not there, or has no such method or output."""
+        ref = resolve(model, conn_id)
+        manifest = artifact.read_manifest(ref)
+        wanted = manifest.recipe.keys if keys is None else tuple(keys)
+        kept = kept_outputs(manifest, method, outputs)
+        return cls(ref, method, wanted, kept, columns_to_read(manifest, {}, wanted), limit, allow_nan)
+
+    def score(self, tables: Iterable[pa.Table]) -> Iterator[tuple[Batch, ScoredBatch]]:
+        """Each table and what became of its rows.
+
+        Raises:
+            InputError: a column cannot have the type that training found.
+            RecipeError, ModelError, ScoringError: something is wrong with more than single rows.
+        """
+        import numpy as np
+
+        loaded = artifact.load(self.model)
+        hold_to_one_thread()
+        scorer = Scorer(loaded, self.method, self.keys, list(self.outputs), self.limit, allow_nan=self.allow_nan)
+        for table in tables:
+            table = cast_columns(table.select(list(self.columns)), self.columns, "the table")
+            schema = output_schema(self.outputs, self.keys, {field.name: field.type for field in table.schema})
+            batch = Batch(table, np.arange(table.num_rows), [])
+            yield batch, scorer.score(batch, schema)
+
+
+def grouped(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Tables of at least `rows` rows, but for the last one."""
+    import pyarrow as pa
+
+    group: list[pa.RecordBatch] = []
+    for batch in batches:
+        group.append(batch)
+        if sum(part.num_rows for part in group) >= rows:
+            yield pa.Table.from_batches(group)
+            group = []
+    if group:
+        yield pa.Table.from_batches(group)

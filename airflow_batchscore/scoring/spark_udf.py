@@ -1,0 +1,90 @@
+"""A model as a Spark column: ``frame.withColumn("p", predict_udf(model)(struct("a", "b")))``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.errors import ScoringError
+from airflow_batchscore.quality.quarantine import Limit
+from airflow_batchscore.scoring.frames import DEFAULT_GROUP_ROWS, FrameJob, grouped
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_ROW = "batchscore_row"
+
+
+def predict_udf(
+    model: str,
+    *,
+    method: str = "predict",
+    outputs: list[str] | None = None,
+    group_rows: int = DEFAULT_GROUP_ROWS,
+    allow_nan: bool = False,
+    conn_id: str | None = None,
+) -> Any:
+    """A pandas UDF over a struct of the recipe's columns. The model is resolved now, and loaded once a Python worker.
+
+    Args:
+        model: ``"<uri>@<alias>"`` or ``"<uri>/<version>"``, pinned by its digest here and checked before it is loaded.
+        method: as of `ScorePartitionOperator`.
+        outputs: output columns to keep; one makes a plain column, several a struct. Default: all of the method.
+        group_rows: rows of one call of the model; Arrow batches are put together until there are as many.
+        conn_id: connection of `model` on the driver. Executors use their own identity.
+
+    A row that the recipe leaves out gets null. A row that cannot be scored fails the query: a column has nowhere to put
+    it. `score_table` has.
+
+    Raises:
+        ModelError: there is no such model, method or output.
+        EngineError: pyspark is not installed.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    from airflow_batchscore.engine.spark import require_pyspark
+
+    require_pyspark()
+    from pyspark.sql.functions import pandas_udf
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    # One failing row is looked for, to name it; none is let pass.
+    job = FrameJob.of(model, method, (), outputs, Limit(1), allow_nan=allow_nan, conn_id=conn_id)
+    kinds = {name: pa.type_for_alias(alias) for name, alias in job.outputs.items()}
+    struct = from_arrow_schema(pa.schema(list(kinds.items())))
+
+    def predict(batches: Iterator[pd.DataFrame]) -> Iterator[Any]:
+        tables = (pa.RecordBatch.from_pandas(frame, preserve_index=False) for frame in batches)
+        for table in grouped(tables, group_rows):
+            scored = _scored(job, table)
+            yield scored if len(kinds) > 1 else scored[next(iter(kinds))]
+
+    single = len(kinds) == 1
+    predict.__annotations__ = {
+        "batches": Iterator[pd.DataFrame],
+        "return": Iterator[pd.Series] if single else Iterator[pd.DataFrame],
+    }
+    return pandas_udf(predict, struct[0].dataType if single else struct)
+
+
+def _scored(job: FrameJob, table: pa.Table) -> pd.DataFrame:
+    """A row of outputs for each row of `table`, in its order; null where the recipe left it out."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows = replace(job, keys=(_ROW,), columns={**job.columns, _ROW: "int64"})
+    numbered = table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
+    ((_, scored),) = rows.score([numbered])
+    if scored.failed:
+        bad = scored.failed[0]
+        raise ScoringError(
+            f"a row cannot be scored: {bad.error}: {bad.message}; its values: {bad.raw}. Mend the data or the recipe, "
+            "or use score_table, which sets such rows apart"
+        )
+    found: pd.DataFrame = scored.table.to_pandas().set_index(_ROW)
+    if len(found) < table.num_rows:
+        found = found.convert_dtypes(convert_string=False, convert_floating=False).reindex(range(table.num_rows))
+    return found
