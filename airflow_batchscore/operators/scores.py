@@ -24,7 +24,7 @@ def read_scores(scores: Any, conn_id: str | None) -> tuple[list[dict[str, Any]],
     if not isinstance(scores, Sequence) or isinstance(scores, str):
         raise GateError(f"scores={scores!r}: give the output of ScorePartitionOperator or CheckScoresOperator")
     shorts: list[dict[str, Any]] = []
-    for item in scores[:]:  # a slice of mapped XComs is one request, iterating them one an item
+    for item in _items(scores):
         shorts += item.get("manifests", [item])
     if not shorts:
         raise GateError("no scoring task gave a manifest: see the logs of the scoring tasks")
@@ -33,3 +33,10 @@ def read_scores(scores: Any, conn_id: str | None) -> tuple[list[dict[str, Any]],
     for uri, model_conn_id in {(manifest.model["uri"], manifest.model["conn_id"]) for manifest in manifests}:
         connect(uri, model_conn_id)
     return shorts, manifests
+
+
+def _items(scores: Sequence[Any]) -> Sequence[Any]:
+    try:
+        return scores[:]  # of mapped XComs in one request; iterating them is one an item
+    except TypeError:  # joined ones (`small.output.concat(big.output)`) know no slices
+        return scores

@@ -115,6 +115,20 @@ def test_a_bad_partition_loses_nothing_of_the_others(airflow_dags: dict[str, Any
     assert [row["reused"] for row in rows] == [True, True, False, True]
 
 
+@pytest.mark.parametrize(("partitions", "big"), [([1, 2, 3, 4], ["p=4"]), ([1, 2], []), ([4], ["p=4"])])
+def test_big_and_small_partitions_are_scored_by_tasks_of_their_own(
+    airflow_dags: dict[str, Any], folder: Path, partitions: list[int], big: list[str]
+) -> None:
+    write_csv(folder / "part_4.csv", good_rows(500, 4000))
+    state, states = _run(airflow_dags, "by_size", folder, partitions=partitions)
+    assert state == "success"
+    assert [name for name in states if name.startswith("score_big p")] == [f"score_big {key}" for key in big]
+    small = [f"score_small p={number}" for number in partitions if number != 4]
+    assert [name for name in states if name.startswith("score_small p")] == small
+    found = pd.read_parquet(folder / "out.parquet")
+    assert found["p"].unique().tolist() == partitions
+
+
 def _connection(endpoint: str, *, login: str | None = "test-key", password: str = "test-secret") -> str:
     extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
     return json.dumps({"conn_type": "aws", "login": login, "password": password if login else None, "extra": extra})

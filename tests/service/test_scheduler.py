@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from runs import alive, explain, parent, result_bytes, succeed
 from stack import Stack, StackError
-from support import KEYS, Wta, good_rows, wait_for, write_csv
+from support import Wta, good_rows, wait_for, write_csv
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
@@ -88,68 +88,6 @@ def test_overrides_that_make_no_sense_are_refused(stack: Stack, two_years: str) 
 
 def _state(stack: Stack, run_id: str, task_id: str) -> str | None:
     return next(task["state"] for task in stack.task_instances(WTA_DAG, run_id) if task["task_id"] == task_id)
-
-
-def _files(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {path.parent.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("scores.parquet")}
-
-
-def _backfill(stack: Stack, first: str, last: str, *options: str) -> None:
-    """Create a backfill and wait until its runs are done."""
-    command = [
-        "backfill",
-        "create",
-        "--dag-id",
-        "wta_yearly_scoring",
-        "--from-date",
-        first,
-        "--to-date",
-        last,
-        *options,
-    ]
-    # On SQLite a scheduler beside it makes the command lose the race for the lock now and then; Airflow then deletes
-    # the runs it had made, and the scheduler ends if it has seen them. It does not look at those of a paused DAG.
-    stack.patch("/api/v2/dags/wta_yearly_scoring", {"is_paused": True})
-    for _ in range(5):
-        done = stack.run(*command, check=False)
-        if "database is locked" not in done.stderr:
-            break
-    stack.patch("/api/v2/dags/wta_yearly_scoring", {"is_paused": False})
-    assert done.returncode == 0, done.stderr[-2000:]
-
-    def finished() -> bool:
-        backfills = stack.get("/api/v2/backfills?dag_id=wta_yearly_scoring")["backfills"]
-        return all(backfill["completed_at"] for backfill in backfills)
-
-    wait_for(finished, 400)
-    runs = stack.get("/api/v2/dags/wta_yearly_scoring/dagRuns?limit=100")["dag_runs"]
-    assert {run["state"] for run in runs} == {"success"}
-
-
-def test_a_backfill_scores_a_year_a_run_and_a_reprocessed_year_replaces_itself_alone(
-    stack: Stack, matches: Wta, two_years: str
-) -> None:
-    published = _home(stack) / "predictions_by_year"
-    _backfill(stack, "2000-01-01", "2016-01-01")
-    expected = matches.plain_predictions()
-    found = pd.read_parquet(published)
-    found = found.assign(year=found["year"].astype("int64"))[["year", *KEYS, "prediction"]]
-    pd.testing.assert_frame_equal(found, expected)
-    first = _files(published)
-    assert len(first) == 17
-
-    _backfill(stack, "2000-01-01", "2016-01-01")
-    assert _files(published) == first
-    _backfill(stack, "2000-01-01", "2003-01-01", "--reprocess-behavior", "completed")
-    assert _files(published) == first
-
-    path = matches.folder / "wta_matches_2005.csv"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    _backfill(stack, "2005-01-01", "2005-01-01", "--reprocess-behavior", "completed")
-    second = _files(published)
-    assert {year for year in first if first[year] != second[year]} == {"year=2005"}
-    five = pd.read_parquet(published / "year=2005" / "scores.parquet")
-    pd.testing.assert_frame_equal(five, matches.plain_predictions([2005]).drop(columns="year"))
 
 
 def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_bytes(

@@ -1,0 +1,58 @@
+"""Big and small partitions on different workers: the plan is split by bytes. docs/operations.md shows this recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, task
+from small_pipeline import PARAMS
+
+from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
+from airflow_batchscore.operators import (
+    CheckScoresOperator,
+    CombineOperator,
+    PlanPartitionsOperator,
+    ScorePartitionOperator,
+    TrainOperator,
+)
+
+BIG = 1000
+
+with DAG("by_size", schedule=None, params=PARAMS) as dag:
+    dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv")
+    train = TrainOperator(
+        task_id="train",
+        dataset=dataset,
+        partitions=0,
+        recipe=Recipe(target="label", keys=["id"], columns=["a", "b"]),
+        estimator="sklearn.linear_model:LogisticRegression",
+        model_uri="{{ params.folder }}/model",
+    )
+    plan = PlanPartitionsOperator(
+        task_id="plan", dataset=dataset, partitions="{{ params.partitions }}", model=train.output
+    )
+
+    @task
+    def entries(plan: Any, big: bool) -> list[dict[str, Any]]:
+        return [entry for entry in plan if (entry["bytes"] > BIG) == big]
+
+    def score(name: str, big: bool, **where: Any) -> Any:
+        return ScorePartitionOperator.partial(
+            task_id=f"score_{name}",
+            dataset=dataset,
+            output_uri="{{ params.folder }}/staged",
+            engine=LocalDask(workers=1),
+            **where,
+        ).expand(partition=entries.override(task_id=name)(plan.output, big))
+
+    small = score("small", False, queue="small", executor_config={"cores": 1})
+    big = score("big", True, queue="big", pool_slots=2)
+    check = CheckScoresOperator(
+        task_id="check",
+        plan=plan.output,
+        scores=small.output.concat(big.output),
+        trigger_rule="none_failed",  # a run may have no big partition, or no small one
+    )
+    CombineOperator(
+        task_id="publish", plan=plan.output, scores=check.output, output_uri="{{ params.folder }}/out.parquet"
+    )
