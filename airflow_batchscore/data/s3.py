@@ -26,6 +26,13 @@ def register(conn_id: str, options: Mapping[str, Any]) -> None:
         _client.cache_clear()
 
 
+def forget(conn_id: str) -> None:
+    """Take back what was registered under that name."""
+    _options.pop(conn_id, None)
+    filesystem.cache_clear()
+    _client.cache_clear()
+
+
 def registered() -> dict[str, dict[str, Any]]:
     """Every registered connection, to hand on to worker processes over a private channel."""
     return dict(_options)

@@ -124,9 +124,10 @@ class _Session:
         if engine.share_credentials and s3.registered():
             from airflow_batchscore.engine.connections_plugin import ConnectionsPlugin
 
-            client.register_plugin(ConnectionsPlugin(s3.registered()))
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-        log.info("Dask scheduler %s: %d workers; dashboard %s", target, len(workers), client.dashboard_link)
+            plugin = ConnectionsPlugin(s3.registered())
+            client.register_plugin(plugin)
+            self._resources.callback(client.unregister_worker_plugin, plugin.name)
+        log.info("Dask scheduler %s: %d workers; dashboard %s", target, len(client.nthreads()), client.dashboard_link)
         return client
 
     def _start(self) -> Any:

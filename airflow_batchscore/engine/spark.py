@@ -146,19 +146,18 @@ class _Work:
     answers: Any
     attempts: int
 
-    def __call__(self, item: tuple[int, tuple[Any, ...]]) -> None:
+    def __call__(self, argument: tuple[Any, ...]) -> None:
         from pyspark import TaskContext
 
         context = TaskContext.get()
-        index, argument = item
-        answer: tuple[int, Any, Exception | None]
+        answer: tuple[Any, Exception | None]
         try:
-            answer = (index, self.function(*argument), None)
+            answer = (self.function(*argument), None)
         except Exception as error:
             last = context is None or context.attemptNumber() + 1 >= self.attempts
             if isinstance(error, OSError) and not last:
                 raise  # storage that did not answer may do so the next time
-            answer = (index, None, error)
+            answer = (None, error)
         self.answers.add([answer])
 
 
@@ -175,7 +174,7 @@ def _run(context: SparkContext, function: Callable[..., R], arguments: Sequence[
     def foreach() -> None:
         context.setJobGroup(group, "airflow-batchscore: score blocks", interruptOnCancel=True)
         try:
-            context.parallelize(list(enumerate(arguments)), len(arguments)).foreach(work)
+            context.parallelize(arguments, len(arguments)).foreach(work)
         except Exception as error:
             failed.append(error)
 
@@ -189,7 +188,7 @@ def _run(context: SparkContext, function: Callable[..., R], arguments: Sequence[
             running = thread.is_alive()
             new = answers.value[seen:]
             seen += len(new)
-            for _, result, error in new:
+            for result, error in new:
                 if error is not None:
                     raise error
                 yield result

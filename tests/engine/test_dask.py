@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -74,17 +76,42 @@ def _registered(dask_worker: Any) -> Any:
     return s3.registered()
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_credentials_go_to_the_workers_only_when_asked_to(shared: bool) -> None:
-    s3.register("test", {"access_key": "a", "secret_key": "b"})
+@pytest.fixture
+def workers() -> Iterator[distributed.Client]:
+    """A cluster that lives longer than a task: one worker process."""
     with (
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", **QUIET) as cluster,
-        DaskCluster(address=cluster.scheduler_address, share_credentials=shared).session() as session,
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
-        assert list(session.run(len, [("abc",)])) == [3]
-        with distributed.Client(cluster, set_as_default=False) as client:
-            (there,) = client.run(_registered).values()
-    assert there.get("test") == ({"access_key": "a", "secret_key": "b"} if shared else None)
+        yield client
+
+
+def _known_to(workers: distributed.Client) -> Any:
+    (there,) = workers.run(_registered).values()
+    return there.get("test")
+
+
+def _use(engine: DaskCluster, sessions: ExitStack) -> None:
+    session = sessions.enter_context(engine.session())
+    assert list(session.run(len, [("abc",)])) == [3]
+
+
+def test_credentials_go_to_workers_when_asked_to_and_stay_until_the_last_task_is_done(
+    workers: distributed.Client,
+) -> None:
+    options = {"access_key": "a", "secret_key": "b"}
+    s3.register("test", options)
+    address = workers.cluster.scheduler_address
+    with ExitStack() as alone:
+        _use(DaskCluster(address=address), alone)
+        assert _known_to(workers) is None
+    with ExitStack() as first:
+        _use(DaskCluster(address=address, share_credentials=True), first)
+        with ExitStack() as second:
+            _use(DaskCluster(address=address, share_credentials=True), second)
+            first.close()
+            assert _known_to(workers) == options
+        assert _known_to(workers) is None
 
 
 @pytest.mark.parametrize(
