@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from airflow_batchscore.data.store_errors import writing
 
 #: Writing over an existing path keeps the reader of the old file whole: files appear by rename.
 _TEMPORARY = ".tmp-"
-_SWEEP_SECONDS = 60
+_OLD_SECONDS = 24 * 3600
 
 
 @contextmanager
@@ -51,14 +51,13 @@ def create(target: Path, data: bytes, uri: str) -> bool:
 @contextmanager
 def _temporary(target: Path, uri: str) -> Iterator[Path]:
     """A new file beside `target`, private until it is whole; at the end of the block it is gone."""
-    path = target.with_name(f"{_TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}-{target.name}")
-    with ExitStack() as cleanup:
-        cleanup.callback(path.unlink, missing_ok=True)
+    path = target.with_name(f"{_TEMPORARY}{_writer(os.getpid())}-{os.urandom(4).hex()}-{target.name}")
+    try:
         with writing(uri):
-            lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        cleanup.callback(os.close, lock)
-        _lock(lock)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _settle(path: Path, uri: str) -> None:
@@ -70,26 +69,33 @@ def _settle(path: Path, uri: str) -> None:
 
 @lru_cache(maxsize=1024)
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left half written in `folder`: old files of this module that no process holds."""
+    """Remove what killed processes left half written in `folder`; of other machines and containers when it is old."""
     for path in folder.glob(f"{_TEMPORARY}*"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime < _SWEEP_SECONDS:
-                continue  # perhaps made this instant, and not yet locked
-            found = os.open(path, os.O_WRONLY)
-            try:
-                if _lock(found):
-                    path.unlink(missing_ok=True)
-            finally:
-                os.close(found)
+        with suppress(OSError, ValueError):
+            machine, pid, _ = path.name.removeprefix(_TEMPORARY).split("-", 2)
+            here = machine == _machine()
+            dead = here and not path.name.startswith(f"{_TEMPORARY}{_writer(int(pid))}-")
+            if dead or (not here and time.time() - path.stat().st_mtime > _OLD_SECONDS):
+                path.unlink()
 
 
-def _lock(file: int) -> bool:
-    """Hold a file while this process lives, where its file system can; False when another one holds it."""
+def _writer(pid: int) -> str:
+    """``<machine>-<pid>-<start>`` of a living process; another text once it is dead, also when its id is used again."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        start = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
     except OSError:
-        return False
-    return True
+        start = "none"
+    return f"{_machine()}-{pid}-{start}"
+
+
+@cache
+def _machine() -> str:
+    """What process ids are unique in: a boot of a kernel, and in it a container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        return hashlib.sha256(f"{boot}{os.stat('/proc/self/ns/pid').st_ino}".encode()).hexdigest()[:12]
+    except OSError:  # not Linux: files are removed when they are old
+        return os.urandom(6).hex()
 
 
 @cache

@@ -141,6 +141,19 @@ def test_creating_where_there_is_no_bucket_is_an_error_that_a_retry_cannot_mend(
         storage.create_bytes("s3://nowhere/x", b"1", "test")
 
 
+def test_many_files_are_written_at_once_with_few_descriptors(tmp_path: Path) -> None:
+    script = (
+        "import resource, sys\nfrom contextlib import ExitStack\n"
+        "from airflow_batchscore.data.storage import atomic_file\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "with ExitStack() as files:\n"
+        "    for n in range(300):\n"
+        "        files.enter_context(atomic_file(f'{sys.argv[1]}/p={n}/x')).write_bytes(b'1')\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=60)
+    assert len(list(tmp_path.glob("p=*/x"))) == 300
+
+
 _HOLD = """
 import sys, time
 from airflow_batchscore.data.storage import atomic_file
@@ -164,10 +177,13 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
         writers[0].wait(10)
         left = sorted(path.name.rsplit("-", 1)[1] for path in tmp_path.glob(".tmp-*"))
         assert left == ["killed", "living"]
-        for path in tmp_path.glob(".tmp-*"):
-            os.utime(path, (0, 0))
+        foreign = [tmp_path / f".tmp-0123456789ab-1-99-aa-{name}" for name in ("recent", "old")]
+        for path in foreign:
+            path.touch()
+        os.utime(foreign[1], (0, 0))
         storage.write_bytes(str(tmp_path / "new"), b"1")
-        assert [path.name.rsplit("-", 1)[1] for path in tmp_path.glob(".tmp-*")] == ["living"]
+        left = sorted(path.name.rsplit("-", 1)[1] for path in tmp_path.glob(".tmp-*"))
+        assert left == ["living", "recent"], "of another machine only what is old"
     finally:
         for writer in writers:
             writer.kill()
