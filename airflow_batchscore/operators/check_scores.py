@@ -53,17 +53,17 @@ class CheckScoresOperator(BatchScoreOperator):
         self.conn_id = conn_id
 
     def run_stage(self, context: Context) -> dict[str, Any]:
-        from airflow_batchscore.operators.scores import read_scores
+        from airflow_batchscore.operators.scores import planned_partitions, read_scores, score_items
         from airflow_batchscore.scoring.audit import audit
-        from airflow_batchscore.scoring.plan import planned_partitions
 
-        scores, manifests = read_scores(self.scores, self.conn_id)
+        items = score_items(self.scores)
+        _, manifests = read_scores(items, self.conn_id)
         found = audit(
-            planned_partitions(list(self.plan)),
+            planned_partitions(self.plan),
             manifests,
             max_quarantined=self.max_quarantined,
             max_drift=None if self.max_drift in (None, "") else float(self.max_drift),
             allow_missing=int(self.allow_missing),
         ).require()
         self.log.info("%d partitions passed: %s", len(found.manifests), found.account)
-        return {**found.to_dict(), "scores": scores}
+        return {**found.to_dict(), "scores": items}

@@ -58,15 +58,14 @@ class CombineOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect
         from airflow_batchscore.data.pattern import partition_key
-        from airflow_batchscore.operators.scores import read_scores
+        from airflow_batchscore.operators.scores import planned_partitions, read_scores, score_items
         from airflow_batchscore.publish.combine import combine
         from airflow_batchscore.publish.report import report_place, summarise, write_report
         from airflow_batchscore.scoring.audit import require_planned
-        from airflow_batchscore.scoring.plan import planned_partitions
 
-        shorts, manifests = read_scores(self.scores, self.scores_conn_id or self.conn_id)
+        shorts, manifests = read_scores(score_items(self.scores), self.scores_conn_id or self.conn_id)
         if self.plan is not None:
-            require_planned(planned_partitions(list(self.plan)), manifests)
+            require_planned(planned_partitions(self.plan), manifests)
         conn_id = connect(self.output_uri, self.conn_id)
         published = combine(manifests, self.output_uri, conn_id)
         run = run_facts(context)
@@ -76,4 +75,5 @@ class CombineOperator(BatchScoreOperator):
         report_conn_id = connect(report_uri, self.conn_id)
         summary_uri = write_report(manifests, summary, report_uri, report_conn_id)
         self.log.info("published %d rows of %d partitions at %s", published["rows"], len(manifests), self.output_uri)
-        return {**published, "report": report_uri, "report_conn_id": report_conn_id, "summary": summary_uri}
+        counted = {**published, "unchanged": len(published["unchanged"])}
+        return {**counted, "report": report_uri, "report_conn_id": report_conn_id, "summary": summary_uri}

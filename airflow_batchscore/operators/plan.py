@@ -26,7 +26,10 @@ class PlanPartitionsOperator(BatchScoreOperator):
         max_tasks: most tasks to map; default: Airflow's ``[core] max_map_length``. Above it partitions share tasks.
             Templated.
         pack_bytes: put small partitions together until a task has about this many bytes. Templated.
+        plan_uri: folder for the lists of tasks that have more than 20 partitions; XCom then carries references to
+            them. Without it a plan of very many partitions is a very long XCom, which every task reads. Templated.
         conn_id: connection for the model's storage. Templated.
+        plan_conn_id: connection for `plan_uri`; default: `conn_id`. Templated.
 
     Returns:
         A list to expand `ScorePartitionOperator` over.
@@ -34,7 +37,16 @@ class PlanPartitionsOperator(BatchScoreOperator):
     Fails at once when a partition is not there, is named twice, or the model does not exist.
     """
 
-    template_fields: Sequence[str] = ("dataset", "partitions", "model", "max_tasks", "pack_bytes", "conn_id")
+    template_fields: Sequence[str] = (
+        "dataset",
+        "partitions",
+        "model",
+        "max_tasks",
+        "pack_bytes",
+        "plan_uri",
+        "conn_id",
+        "plan_conn_id",
+    )
 
     def __init__(
         self,
@@ -44,7 +56,9 @@ class PlanPartitionsOperator(BatchScoreOperator):
         model: Any,
         max_tasks: int | str | None = None,
         pack_bytes: int | str | None = None,
+        plan_uri: str | None = None,
         conn_id: str | None = None,
+        plan_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,13 +67,16 @@ class PlanPartitionsOperator(BatchScoreOperator):
         self.model = model
         self.max_tasks = max_tasks
         self.pack_bytes = pack_bytes
+        self.plan_uri = plan_uri
         self.conn_id = conn_id
+        self.plan_conn_id = plan_conn_id
 
     def run_stage(self, context: Context) -> list[dict[str, Any]]:
         from airflow.sdk import conf
 
         from airflow_batchscore.connections import connect, connect_dataset
         from airflow_batchscore.model.reference import resolve
+        from airflow_batchscore.operators.lists import shortened
         from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.scoring.plan import make_plan
 
@@ -75,4 +92,5 @@ class PlanPartitionsOperator(BatchScoreOperator):
         )
         count = sum(len(entry["partitions"]) for entry in plan)
         self.log.info("%d partitions in %d tasks, model %s (%s)", count, len(plan), ref.uri, ref.digest[:12])
-        return plan
+        where = (self.plan_uri, self.plan_conn_id or self.conn_id)
+        return [{**entry, "partitions": shortened(entry["partitions"], *where)} for entry in plan]

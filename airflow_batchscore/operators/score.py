@@ -49,7 +49,8 @@ class ScorePartitionOperator(BatchScoreOperator):
 
     Returns:
         The manifests' short form: ``{"label", "manifests": [{"partition", "manifest", "reused", "rows_read",
-        "rows_scored", "rows_skipped", "rows_quarantined", "seconds", "rows_per_second"}, ...]}``.
+        "rows_scored", "rows_skipped", "rows_quarantined", "seconds", "rows_per_second"}, ...]}``. Of more than 20
+        partitions the list lies below ``<output_uri>/_tasks/``, and XCom carries a reference to it.
 
     A partition whose identity (input bytes, model, recipe code, output options) is committed is reused. A retry scores
     only the blocks whose part is missing. Bad data, a wrong digest or a broken recipe fail at once; a worker that
@@ -114,8 +115,10 @@ class ScorePartitionOperator(BatchScoreOperator):
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine
+        from airflow_batchscore.data import storage
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.reference import ModelRef, require_trusted
+        from airflow_batchscore.operators.lists import full, shortened
         from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.quality.quarantine import Limit
         from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob
@@ -144,7 +147,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         )
         scored = score_partitions(
             job,
-            entry["partitions"],
+            full([entry["partitions"]])[0],
             connect_engine(self.engine or LocalDask()),
             slots=task_slots(self, mapped=entry["tasks"]),
             progress=_Progress(context),
@@ -159,7 +162,8 @@ class ScorePartitionOperator(BatchScoreOperator):
                 "reused" if reused else f"{short['rows_per_second']} rows/s",
                 *manifest.account.astuple(),
             )
-        return {"label": entry["label"], "manifests": shorts}
+        lists = storage.join(self.output_uri, "_tasks")
+        return {"label": entry["label"], "manifests": shortened(shorts, lists, self.conn_id)}
 
 
 class _Progress:

@@ -1,4 +1,4 @@
-"""Short forms of manifests, as they come through XCom."""
+"""What the plan and the scoring tasks hand on through XCom."""
 
 from __future__ import annotations
 
@@ -6,26 +6,41 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_batchscore.connections import connect
+from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.operators.base import as_mapping
+from airflow_batchscore.operators.lists import full
 from airflow_batchscore.scoring.audit import read_manifests
 from airflow_batchscore.scoring.manifest import Manifest
 
 
-def read_scores(scores: Any, conn_id: str | None) -> tuple[list[dict[str, Any]], list[Manifest]]:
-    """The short forms in the outputs of mapped scoring tasks or of a check, and their manifests from storage.
+def planned_partitions(plan: Any) -> list[Values]:
+    """Field values of every partition of a plan."""
+    packs = full([entry["partitions"] for entry in _items(plan)])
+    return [values for pack in packs for values in pack]
+
+
+def score_items(scores: Any) -> list[dict[str, Any]]:
+    """The outputs of mapped scoring tasks, or of a check of them, as XCom has them.
 
     Raises:
-        GateError: there is none, or a manifest is gone.
+        GateError: it is something else.
     """
     scores = as_mapping(scores)
     if isinstance(scores, Mapping):
         scores = scores.get("scores", [scores])
     if not isinstance(scores, Sequence) or isinstance(scores, str):
         raise GateError(f"scores={scores!r}: give the output of ScorePartitionOperator or CheckScoresOperator")
-    shorts: list[dict[str, Any]] = []
-    for item in _items(scores):
-        shorts += item.get("manifests", [item])
+    return _items(scores)
+
+
+def read_scores(items: Sequence[Mapping[str, Any]], conn_id: str | None) -> tuple[list[dict[str, Any]], list[Manifest]]:
+    """The short forms of all partitions, and their manifests from storage.
+
+    Raises:
+        GateError: there is none, or one is gone.
+    """
+    shorts = [short for some in full([item.get("manifests", [item]) for item in items]) for short in some]
     if not shorts:
         raise GateError("no scoring task gave a manifest: see the logs of the scoring tasks")
     known_as = connect(shorts[0]["manifest"], conn_id)
@@ -35,8 +50,8 @@ def read_scores(scores: Any, conn_id: str | None) -> tuple[list[dict[str, Any]],
     return shorts, manifests
 
 
-def _items(scores: Sequence[Any]) -> Sequence[Any]:
+def _items(sequence: Sequence[Any]) -> list[Any]:
     try:
-        return scores[:]  # of mapped XComs in one request; iterating them is one an item
+        return list(sequence[:])  # of mapped XComs in one request; iterating them is one an item
     except TypeError:  # joined ones (`small.output.concat(big.output)`) know no slices
-        return scores
+        return list(sequence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,6 @@ class Audit:
             "partitions": len(self.manifests),
             **self.account.to_dict(),
             "max_drift": round(max(self.drift.values(), default=0.0), 4),
-            "manifests": [manifest.uri for manifest in self.manifests],
         }
 
     def require(self) -> Audit:
@@ -44,16 +43,18 @@ class Audit:
         return self
 
 
-def read_manifests(uris: Iterable[str], conn_id: str | None) -> list[Manifest]:
+def read_manifests(uris: Sequence[str], conn_id: str | None) -> list[Manifest]:
     """The manifests, in the order of their partitions. Raises GateError for one that is not there."""
-    found = []
-    for uri in uris:
+
+    def read(uri: str) -> Manifest:
         manifest = Manifest.read(uri, conn_id)
         if manifest is None:
             raise GateError(
                 f"{uri} is gone: the partition is not committed any more; clear its scoring task to score it again"
             )
-        found.append(manifest)
+        return manifest
+
+    found = storage.each(read, uris, uris[0]) if uris else []
     return sorted(found, key=lambda manifest: sort_key(manifest.partition))
 
 
@@ -77,8 +78,8 @@ def audit(
     """
     account = sum((manifest.account for manifest in manifests), Account())
     problems = [*_missing(planned, manifests, allow_missing), *_one_model(manifests)]
-    for manifest in manifests:
-        problems += _check_parts(manifest)
+    for found in storage.each(_check_parts, manifests, manifests[0].uri) if manifests else []:
+        problems += found
     problems += _quarantined(manifests, account, Limit.of(max_quarantined))
     columns = {} if max_drift is None else partition_drifts(manifests)
     drifts = {key: max(values.values(), default=0.0) for key, values in columns.items()}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-from airflow_batchscore.data.pattern import Values, sort_key
+from airflow_batchscore.data.pattern import sort_key
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.reference import ModelRef
 
@@ -45,11 +45,6 @@ def make_plan(
         }
         for pack in packs
     ]
-
-
-def planned_partitions(plan: Sequence[dict[str, Any]]) -> list[Values]:
-    """Field values of every partition of a plan."""
-    return [values for entry in plan for values in entry["partitions"]]
 
 
 def _label(pack: Sequence[Partition]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import pandas as pd
 from airflow.sdk import DAG
@@ -33,6 +34,8 @@ PARAMS = {
     "max_quarantined": 0,
     "force": False,
     "output": "out.parquet",
+    "max_tasks": 1000,
+    "plan_uri": "/nowhere",
 }
 
 
@@ -41,6 +44,7 @@ def pipeline(
     estimator: str,
     engine: Engine,
     made: Callable[..., pd.DataFrame] = features,
+    plan_options: Mapping[str, str] = MappingProxyType({}),
     **score: object,
 ) -> DAG:
     """Train on partition 0, score what the conf says, publish."""
@@ -73,6 +77,7 @@ def pipeline(
             dataset=dataset,
             partitions="{{ params.partitions }}",
             model="{{ params.folder }}/model@champion",
+            **plan_options,
         )
         scored = ScorePartitionOperator.partial(
             task_id="score",
@@ -102,6 +107,12 @@ def pipeline(
 
 small = pipeline("small_pipeline", "sklearn.linear_model:LogisticRegression", LocalDask(workers=2))
 poking = pipeline("small_poking", "sklearn.linear_model:LogisticRegression", LocalDask(workers=1, processes=True))
+many = pipeline(
+    "many_partitions",
+    "sklearn.linear_model:LogisticRegression",
+    LocalDask(workers=1),
+    plan_options={"max_tasks": "{{ params.max_tasks }}", "plan_uri": "{{ params.plan_uri }}"},
+)
 slow = pipeline(
     "slow_pipeline",
     "strange_models:Slow",

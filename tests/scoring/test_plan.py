@@ -9,7 +9,7 @@ import pytest
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.reference import ModelRef
-from airflow_batchscore.scoring.plan import make_plan, planned_partitions
+from airflow_batchscore.scoring.plan import make_plan
 
 pytestmark = pytest.mark.unit
 
@@ -33,7 +33,7 @@ def test_one_entry_a_partition_in_order(dataset: PartitionedDataset) -> None:
 
 def test_small_neighbours_share_a_task_up_to_the_bytes_given(dataset: PartitionedDataset) -> None:
     plan = make_plan(dataset, None, MODEL, max_tasks=100, pack_bytes=1500)
-    assert planned_partitions(plan) == [{"n": str(n)} for n in range(50)]
+    assert [values for entry in plan for values in entry["partitions"]] == [{"n": str(n)} for n in range(50)]
     assert all(entry["bytes"] <= 1500 for entry in plan)
     assert all(a["bytes"] + b["bytes"] > 1500 - 1000 for a, b in pairwise(plan))
     assert any("partitions)" in entry["label"] for entry in plan)
@@ -43,7 +43,8 @@ def test_small_neighbours_share_a_task_up_to_the_bytes_given(dataset: Partitione
 def test_more_partitions_than_tasks_are_packed_evenly_and_none_is_lost(dataset: PartitionedDataset, tasks: int) -> None:
     plan = make_plan(dataset, None, MODEL, max_tasks=tasks)
     assert len(plan) == tasks
-    assert sorted(int(values["n"]) for values in planned_partitions(plan)) == list(range(50))
+    planned = [values for entry in plan for values in entry["partitions"]]
+    assert sorted(int(values["n"]) for values in planned) == list(range(50))
     sizes = [entry["bytes"] for entry in plan]
     assert sizes == sorted(sizes, reverse=True)
     assert max(sizes) - min(sizes) <= 1000
