@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
@@ -18,13 +18,17 @@ def make_plan(
     *,
     max_tasks: int,
     pack_bytes: int | None = None,
+    resources_for: Callable[[Partition], str] | None = None,
 ) -> list[dict[str, Any]]:
-    """One JSON entry a task: ``label``, ``partitions`` (field values), ``bytes``, ``model``, ``tasks`` (entries).
+    """One JSON entry a task: ``label``, ``partitions`` (field values), ``bytes``, ``model``, ``tasks``, ``resources``.
+
+    ``tasks`` is the number of entries of the same ``resources``, which is None where nobody chose.
 
     Args:
         request: see `parse_request`.
         max_tasks: upper limit of entries; partitions are packed by size to stay within it.
         pack_bytes: put small partitions together until a task has about this many bytes.
+        resources_for: names the kind of worker that a partition needs; a task has partitions of one kind.
 
     Raises:
         InputError: a partition asked for is not there, or there is none.
@@ -32,19 +36,34 @@ def make_plan(
     if max_tasks < 1 or (pack_bytes is not None and pack_bytes < 1):
         raise InputError(f"max_tasks={max_tasks} and pack_bytes={pack_bytes} must be at least 1")
     partitions = sorted(dataset.require(request), key=lambda partition: sort_key(partition.values))
-    packs = _pack_small(partitions, pack_bytes) if pack_bytes else [[partition] for partition in partitions]
-    if len(packs) > max_tasks:
-        packs = _pack_evenly(partitions, max_tasks)
+    kinds: dict[str | None, list[Partition]] = {}
+    for partition in partitions:
+        kinds.setdefault(None if resources_for is None else str(resources_for(partition)), []).append(partition)
+    packs = {kind: _pack_small(some, pack_bytes) if pack_bytes else [[p] for p in some] for kind, some in kinds.items()}
+    if sum(len(some) for some in packs.values()) > max_tasks:
+        shares = _shares(kinds, max_tasks)
+        packs = {kind: _pack_evenly(some, shares[kind]) for kind, some in kinds.items()}
     return [
         {
             "label": _label(pack),
             "partitions": [partition.values for partition in pack],
             "bytes": sum(partition.size for partition in pack),
             "model": model.to_dict(),
-            "tasks": len(packs),
+            "tasks": len(some),
+            "resources": kind,
         }
-        for pack in packs
+        for kind, some in packs.items()
+        for pack in some
     ]
+
+
+def _shares(kinds: dict[str | None, list[Partition]], tasks: int) -> dict[str | None, int]:
+    """Tasks for each kind: one, and of the others its share of the bytes."""
+    if len(kinds) > tasks:
+        names = ", ".join(sorted(map(str, kinds))[:20])
+        raise InputError(f"max_tasks={tasks} is fewer than the {len(kinds)} kinds of resources: {names}")
+    sizes = {kind: sum(partition.size + 1 for partition in some) for kind, some in kinds.items()}
+    return {kind: 1 + (tasks - len(kinds)) * size // sum(sizes.values()) for kind, size in sizes.items()}
 
 
 def _label(pack: Sequence[Partition]) -> str:

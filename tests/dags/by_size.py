@@ -1,4 +1,4 @@
-"""Big and small partitions on different workers: the plan is split by bytes. docs/operations.md shows this recipe."""
+"""Big and small partitions on different workers, as the plan says. docs/operations.md shows this recipe."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from airflow.sdk import DAG, task
 from small_pipeline import PARAMS
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
+from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.operators import (
     CheckScoresOperator,
     CombineOperator,
@@ -16,7 +17,10 @@ from airflow_batchscore.operators import (
     TrainOperator,
 )
 
-BIG = 1000
+
+def kind(partition: Partition) -> str:
+    return "big" if partition.size > 1000 else "small"
+
 
 with DAG("by_size", schedule=None, params=PARAMS) as dag:
     dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv")
@@ -29,24 +33,28 @@ with DAG("by_size", schedule=None, params=PARAMS) as dag:
         model_uri="{{ params.folder }}/model",
     )
     plan = PlanPartitionsOperator(
-        task_id="plan", dataset=dataset, partitions="{{ params.partitions }}", model=train.output
+        task_id="plan",
+        dataset=dataset,
+        partitions="{{ params.partitions }}",
+        model=train.output,
+        resources_for=kind,
     )
 
     @task
-    def entries(plan: Any, big: bool) -> list[dict[str, Any]]:
-        return [entry for entry in plan if (entry["bytes"] > BIG) == big]
+    def entries(plan: Any, resources: str) -> list[dict[str, Any]]:
+        return [entry for entry in plan if entry["resources"] == resources]
 
-    def score(name: str, big: bool, **where: Any) -> Any:
+    def score(name: str, **where: Any) -> Any:
         return ScorePartitionOperator.partial(
             task_id=f"score_{name}",
             dataset=dataset,
             output_uri="{{ params.folder }}/staged",
             engine=LocalDask(workers=1),
             **where,
-        ).expand(partition=entries.override(task_id=name)(plan.output, big))
+        ).expand(partition=entries.override(task_id=name)(plan.output, name))
 
-    small = score("small", False, queue="small", executor_config={"cores": 1})
-    big = score("big", True, queue="big", pool_slots=2)
+    small = score("small", queue="small", executor_config={"cores": 1})
+    big = score("big", queue="big", pool_slots=2)
     check = CheckScoresOperator(
         task_id="check",
         plan=plan.output,

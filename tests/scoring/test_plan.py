@@ -53,3 +53,22 @@ def test_more_partitions_than_tasks_are_packed_evenly_and_none_is_lost(dataset: 
 def test_limits_that_make_no_sense_are_refused(dataset: PartitionedDataset) -> None:
     with pytest.raises(InputError, match="must be at least 1"):
         make_plan(dataset, None, MODEL, max_tasks=0)
+
+
+def test_partitions_of_two_kinds_share_no_task(dataset: PartitionedDataset) -> None:
+    for options in ({"max_tasks": 100}, {"max_tasks": 100, "pack_bytes": 3000}, {"max_tasks": 6}):
+        plan = make_plan(dataset, None, MODEL, resources_for=lambda p: "big" if p.size == 1000 else "small", **options)
+        sizes = {partition.key: partition.size for partition in dataset.discover()}
+        for entry in plan:
+            kinds = {sizes[f"n={values['n']}"] == 1000 for values in entry["partitions"]}
+            assert kinds == {entry["resources"] == "big"}
+        assert sum(len(entry["partitions"]) for entry in plan) == 50
+        assert len(plan) <= options["max_tasks"]
+        for kind in ("big", "small"):
+            mine = [entry["tasks"] for entry in plan if entry["resources"] == kind]
+            assert mine == [len(mine)] * len(mine)
+
+
+def test_fewer_tasks_than_kinds_are_refused(dataset: PartitionedDataset) -> None:
+    with pytest.raises(InputError, match="max_tasks=2 is fewer than the 50 kinds of resources"):
+        make_plan(dataset, None, MODEL, max_tasks=2, resources_for=lambda partition: partition.key)
