@@ -167,6 +167,23 @@ def test_worker_processes_read_s3_with_the_tasks_connection(
 
 
 @pytest.mark.service
+def test_sensors_of_both_kinds_see_a_late_object_on_s3(
+    airflow_dags: dict[str, Any], moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", _connection(moto))
+    late = threading.Timer(
+        4, lambda: s3_client(moto).put_object(Bucket="tennis", Key="late/part_5.csv", Body=b"id\n1\n")
+    )
+    late.start()
+    run = copy.deepcopy(airflow_dags["s3_sensors"]).test()
+    late.join()
+    assert {task.task_id: str(task.state) for task in run.get_task_instances()} == {
+        "key": "success",
+        "partition": "success",
+    }
+
+
+@pytest.mark.service
 def test_the_secret_of_a_connection_is_left_nowhere(
     airflow_dags: dict[str, Any],
     folder: Path,

@@ -9,6 +9,7 @@ from ceph import Ceph
 from test_at_once import test_two_runs_that_publish_one_folder_lose_neither  # noqa: F401
 from test_pipeline import (  # noqa: F401
     folder,
+    test_sensors_of_both_kinds_see_a_late_object_on_s3,
     test_the_pipeline_on_s3_with_the_connection_of_airflow,
     test_worker_processes_read_s3_with_the_tasks_connection,
 )
