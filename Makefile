@@ -60,7 +60,7 @@ types: setup  ## mypy --strict
 test: setup  ## the test suite but for test-services, with coverage
 	$(BIN)/pytest -m "not production"
 
-test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt; 10 minutes)
+test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt; 15 minutes)
 	sh scripts/install_services.sh
 	AWS_REQUEST_CHECKSUM_CALCULATION=when_required AWS_RESPONSE_CHECKSUM_VALIDATION=when_required \
 	  $(BIN)/pytest -m production --no-cov
