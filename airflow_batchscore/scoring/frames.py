@@ -51,10 +51,9 @@ class FrameJob:
         limit: Limit,
         *,
         allow_nan: bool,
-        conn_id: str | None,
     ) -> FrameJob:
         """Resolve the model once. Raises ModelError when it is not there, or has no such method or output."""
-        ref = resolve(model, conn_id)
+        ref = resolve(model)
         manifest = artifact.read_manifest(ref)
         wanted = manifest.recipe.keys if keys is None else tuple(keys)
         kept = kept_outputs(manifest, method, outputs)

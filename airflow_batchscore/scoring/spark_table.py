@@ -68,7 +68,6 @@ def score_table(
     allow_nan: bool = False,
     group_rows: int = DEFAULT_GROUP_ROWS,
     manifest_uri: str | None = None,
-    conn_id: str | None = None,
 ) -> TableScores:
     """Score every row of `table` and write keys and predictions to `output_table`, which is replaced.
 
@@ -84,7 +83,8 @@ def score_table(
             They are written to ``<output_table>_quarantine`` in any case.
         group_rows: rows of one call of the model.
         manifest_uri: where the manifest is written as JSON, beside being returned.
-        conn_id: connection of the model and the manifest on the driver. Executors use their own identity.
+
+    Driver and executors use their own identity on the storage of the model and the manifest.
 
     Raises:
         InputError: a column that the model needs is missing.
@@ -96,7 +96,7 @@ def score_table(
     frame = spark.table(table) if isinstance(table, str) else table
     name = table if isinstance(table, str) else "the DataFrame"
     limit = DEFAULT_LIMIT if quarantine is None else Limit.of(quarantine)
-    job = FrameJob.of(model, method, keys, outputs, limit, allow_nan=allow_nan, conn_id=conn_id)
+    job = FrameJob.of(model, method, keys, outputs, limit, allow_nan=allow_nan)
     missing = [column for column in job.columns if column not in frame.columns]
     if missing:
         raise InputError(f"{name} lacks {missing}, which the model needs; it has {frame.columns}")
@@ -141,7 +141,7 @@ def score_table(
         application=spark.sparkContext.applicationId,
     )
     if manifest_uri:
-        storage.write_json(manifest_uri, asdict(found), conn_id)
+        storage.write_json(manifest_uri, asdict(found))
     return found
 
 

@@ -24,7 +24,6 @@ def predict_udf(
     outputs: list[str] | None = None,
     group_rows: int = DEFAULT_GROUP_ROWS,
     allow_nan: bool = False,
-    conn_id: str | None = None,
 ) -> Any:
     """A pandas UDF over a struct of the recipe's columns. The model is resolved now, and loaded once a Python worker.
 
@@ -33,7 +32,6 @@ def predict_udf(
         method: as of `ScorePartitionOperator`.
         outputs: output columns to keep; one makes a plain column, several a struct. Default: all of the method.
         group_rows: rows of one call of the model; Arrow batches are put together until there are as many.
-        conn_id: connection of `model` on the driver. Executors use their own identity.
 
     A row that the recipe leaves out gets null. A row that cannot be scored fails the query: a column has nowhere to put
     it. `score_table` has.
@@ -52,7 +50,7 @@ def predict_udf(
     from pyspark.sql.pandas.types import from_arrow_schema
 
     # One failing row is looked for, to name it; none is let pass.
-    job = FrameJob.of(model, method, (), outputs, Limit(1), allow_nan=allow_nan, conn_id=conn_id)
+    job = FrameJob.of(model, method, (), outputs, Limit(1), allow_nan=allow_nan)
     kinds = {name: pa.type_for_alias(alias) for name, alias in job.outputs.items()}
     struct = from_arrow_schema(pa.schema(list(kinds.items())))
 
