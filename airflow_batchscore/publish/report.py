@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Output columns drawn in the report: a hundred classes would be a wall, not a plot.
 _MAX_COLUMNS = 4
+#: Partitions on the page; the JSON beside it has all.
+_MAX_PARTITIONS = 500
 
 
 def summarise(
@@ -88,8 +90,20 @@ def _partition(manifest: Manifest, reused: bool, drifts: Mapping[str, float]) ->
 def render(summary: Mapping[str, Any], manifests: Sequence[Manifest]) -> str:
     """The page. Every text from data is escaped."""
     model = read_manifest(ModelRef.from_dict(manifests[0].model))
-    plots = [_plot(name, manifests, model) for name in _columns(manifests)]
-    return _template().render(summary=summary, plots=plots)
+    rows = _worth_a_look(summary["partitions"])
+    shown = {row["partition"] for row in rows}
+    drawn = [manifest for manifest in manifests if manifest.key in shown]
+    plots = [_plot(name, drawn, model) for name in _columns(manifests)]
+    return _template().render(summary=summary, rows=rows, plots=plots)
+
+
+def _worth_a_look(partitions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All, or of very many those with the most rows in quarantine, then with the most drift; in their order."""
+    if len(partitions) <= _MAX_PARTITIONS:
+        return list(partitions)
+    worst = sorted(partitions, key=lambda row: (-row["rows_quarantined"], -(row["drift"] or 0.0)))
+    chosen = {row["partition"] for row in worst[:_MAX_PARTITIONS]}
+    return [row for row in partitions if row["partition"] in chosen]
 
 
 def _columns(manifests: Sequence[Manifest]) -> list[str]:

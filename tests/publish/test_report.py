@@ -55,6 +55,21 @@ def test_the_report_holds_the_facts_and_loads_nothing(tmp_path: Path) -> None:
         assert fact in text
 
 
+def test_of_very_many_partitions_the_page_shows_those_worth_a_look_and_the_json_all(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    numbers = range(1, 521)
+    for number in numbers:
+        data.add(number, [*good_rows(2), (9, "x", 1, 1)] if number == 517 else good_rows(3))
+    manifests = [manifest for manifest, _ in data.score(*numbers)]
+    published = {"output": "x", "unchanged": []}
+    summary = summarise(manifests, published, run={"dag_id": "d"}, reused={})
+    assert len(summary["partitions"]) == 520
+    text = render(summary, manifests)
+    assert text.count('<td class="bar">') == 500
+    assert "The 500 of 520 with the most rows in quarantine and the most drift" in text
+    assert "<td>p=517</td>" in text
+
+
 def test_texts_from_data_are_escaped(tmp_path: Path) -> None:
     data = small(tmp_path)
     data.add("<script>alert(1)<", good_rows(5))
