@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -14,7 +15,7 @@ from stack import free_port
 from support import ROOT, wait_for
 
 
-class Servers:
+class Servers(ABC):
     """Processes that are started together and killed by their own process ids."""
 
     def __init__(self, folder: Path) -> None:
@@ -49,9 +50,9 @@ class Servers:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @abstractmethod
     def up(self) -> None:
         """Start everything, and wait until it answers."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """TERM to each process, and KILL to what is left of it and its children."""
