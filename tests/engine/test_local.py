@@ -202,9 +202,13 @@ def test_pure_python_is_moved_to_processes_unless_threads_were_asked_for(
     function: Any, processes: Any, moves: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("airflow_batchscore.engine.threads.CLUSTER_SECONDS", 0.0)  # else it takes minutes of work
-    with caplog.at_level("INFO"), LocalDask(workers=2, processes=processes).session() as session:
-        where = list(session.run(function, [(Item(n),) for n in range(40)]))
-    assert len(where) == 40
+    for _ in range(3):  # other work on the machine can look like the lock, but not each time
+        caplog.clear()
+        with caplog.at_level("INFO"), LocalDask(workers=2, processes=processes).session() as session:
+            where = list(session.run(function, [(Item(n),) for n in range(40)]))
+        assert len(where) == 40
+        if (set(where) != {os.getpid()}) == moves:
+            break
     assert (set(where) != {os.getpid()}) == moves
     assert os.getpid() in where
     assert ("moving from threads to worker processes: Python's lock was held" in caplog.text) == moves
