@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from servers import DaskServers, SparkServers
 from support import ROOT, Small, good_rows, small
+
+
+logging.getLogger("py4j").setLevel(logging.ERROR)  # it says goodbye after pytest has closed its streams
 
 
 @pytest.fixture(scope="session")
