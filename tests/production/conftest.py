@@ -10,7 +10,6 @@ import pytest
 from servers import DaskServers, SparkServers
 from support import ROOT, Small, good_rows, small
 
-
 logging.getLogger("py4j").setLevel(logging.ERROR)  # it says goodbye after pytest has closed its streams
 
 
