@@ -91,9 +91,8 @@ def _client(conn_id: str | None) -> Any:
     endpoint = options.get("endpoint_override")
     if endpoint and "://" not in endpoint:
         endpoint = f"{options.get('scheme', 'https')}://{endpoint}"
-    timeouts = {name: options[name] for name in ("connect_timeout",) if name in options}
-    if "request_timeout" in options:
-        timeouts["read_timeout"] = options["request_timeout"]
+    named = {"connect_timeout": "connect_timeout", "request_timeout": "read_timeout"}
+    timeouts = {theirs: options[ours] for ours, theirs in named.items() if ours in options}
     return boto3.client(
         "s3",
         aws_access_key_id=options.get("access_key"),
