@@ -1,6 +1,8 @@
 # Needs only: python3 (3.11 to 3.13) with venv and pip, make, git.
 PYTHON ?= python3
 BIN := .venv/bin
+# All but mlflow, which wants older libraries than Airflow does, and torch, which is gigabytes.
+LOCKED_EXTRAS := --extra airflow --extra s3 --extra spark --extra dask-ml --extra skops --extra xgboost --extra lightgbm --extra onnx
 export UV_NO_CONFIG := 1
 
 .DEFAULT_GOAL := help
@@ -20,9 +22,9 @@ help:  ## show this list
 setup: .venv/.stamp  ## build .venv from the lock
 
 lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
-	.tools/bin/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	.tools/bin/uv pip compile pyproject.toml $(LOCKED_EXTRAS) --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements.lock
-	.tools/bin/uv pip compile pyproject.toml --all-extras --group image --universal --python-version 3.11 \
+	.tools/bin/uv pip compile pyproject.toml $(LOCKED_EXTRAS) --group image --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-image.lock
 	.tools/bin/uv pip compile pyproject.toml --extra dask-ml --group bench --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-bench.lock

@@ -19,6 +19,10 @@ class ModelError(BatchScoreError):
     """The model artifact is missing, incomplete, altered, or does not fit the data."""
 
 
+class ModelMissingError(ModelError):
+    """There is no such model, version or alias."""
+
+
 class RecipeError(BatchScoreError):
     """A features or target function cannot be imported, fails, or breaks its contract."""
 

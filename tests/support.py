@@ -110,11 +110,14 @@ class Small:
         return write_csv(self.folder / f"part_{partition}.csv", rows, **header)
 
     def job(self, **options: Any) -> Any:
+        from airflow_batchscore.model.outputs import OutputSpec
         from airflow_batchscore.scoring.job import ScoringJob
 
-        return ScoringJob(
-            **{"dataset": self.dataset, "model": self.model, "output_uri": f"{self.folder}/staged", **options}
+        spec = OutputSpec.of(
+            *(options.pop(name, none) for name, none in (("method", "predict"), ("outputs", None), ("flags", None)))
         )
+        given = {"dataset": self.dataset, "model": self.model, "output_uri": f"{self.folder}/staged", "spec": spec}
+        return ScoringJob(**{**given, **options})
 
     def score(self, *partitions: int | str, **options: Any) -> list[tuple[Any, bool]]:
         from airflow_batchscore import LocalDask

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_SAMPLE_BYTES = 1 << 18
+
+
 def infer_types(
     dataset: PartitionedDataset,
     partitions: Sequence[Partition],
@@ -38,7 +41,25 @@ def infer_types(
     return {name: declared.get(name) or _agreed(types) for name, types in found.items()}
 
 
-def _schema(dataset: PartitionedDataset, source: Source, columns: Sequence[str] | None) -> Iterable[pa.Field]:
+def sample_types(
+    dataset: PartitionedDataset, partition: Partition, columns: Sequence[str] | None
+) -> dict[str, str | None]:
+    """`infer_types` of one partition from the first rows of its first file, for what is never trained on.
+
+    Raises InputError that names a column which is not there.
+    """
+    source = cut(dataset, partition, block_rows=1 << 30)[0].source
+    require_columns(source, columns or (), partition_key=partition.key)
+    declared = dataset.column_types
+    return {
+        field.name: declared.get(field.name) or _agreed({_type_name(field.type)})
+        for field in _schema(dataset, source, columns, sample=True)
+    }
+
+
+def _schema(
+    dataset: PartitionedDataset, source: Source, columns: Sequence[str] | None, *, sample: bool = False
+) -> Iterable[pa.Field]:
     import pyarrow as pa
     import pyarrow.csv as pc
     import pyarrow.parquet as pq
@@ -52,13 +73,16 @@ def _schema(dataset: PartitionedDataset, source: Source, columns: Sequence[str] 
     options: dict[str, Any] = dataset.read_options
     try:
         with fs.open_input_stream(path, compression="detect") as opened:
-            table = pc.read_csv(
+            encoding = options.get("encoding") or "utf8"
+            found = (pc.open_csv if sample else pc.read_csv)(
                 opened,
-                pc.ReadOptions(encoding=options.get("encoding") or "utf8"),
+                pc.ReadOptions(encoding=encoding, block_size=_SAMPLE_BYTES if sample else None),
                 pc.ParseOptions(
                     delimiter=options.get("delimiter", ","),
                     quote_char=options.get("quotechar", '"'),
                     newlines_in_values=True,
+                    # What training reads must be whole; a bad row of a sample goes to quarantine when it is its turn.
+                    invalid_row_handler=(lambda row: "skip") if sample else None,
                 ),
                 pc.ConvertOptions(
                     include_columns=wanted,
@@ -67,11 +91,11 @@ def _schema(dataset: PartitionedDataset, source: Source, columns: Sequence[str] 
                     timestamp_parsers=[],
                 ),
             )
+            return list(found.schema)
     except (pa.ArrowInvalid, OSError) as error:
         if is_store_error(error):
             raise
-        raise InputError(f"{source.uri} cannot be read for training: {error}") from error
-    return list(table.schema)
+        raise InputError(f"{source.uri} cannot be read: {error}") from error
 
 
 def _type_name(arrow: pa.DataType) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -183,6 +184,13 @@ def create_bytes(uri: str, data: bytes, conn_id: str | None = None) -> bool:
         return False
     write_bytes(uri, data, conn_id)
     return True
+
+
+def delete(uri: str, conn_id: str | None = None) -> None:
+    """Remove a file; one that is gone already will do."""
+    fs, path = filesystem(uri, conn_id)
+    with contextlib.suppress(FileNotFoundError), writing(uri):
+        fs.delete_file(path)
 
 
 def write_json(uri: str, value: Mapping[str, Any], conn_id: str | None = None) -> None:

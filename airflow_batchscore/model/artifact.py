@@ -12,6 +12,7 @@ import logging
 import platform
 import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _FORMAT = 1
 _LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "joblib")
+#: Serialised bytes of the models that a process keeps loaded; in memory they are about as large.
+CACHE_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -103,14 +106,20 @@ class LoadedModel:
     estimator: Any
 
 
-def library_versions() -> dict[str, str]:
+def library_versions(*more: str) -> dict[str, str]:
+    """Versions of Python, this package, the libraries under it and `more`, of those that are installed."""
     found = {"python": platform.python_version(), "airflow-batchscore": airflow_batchscore.__version__}
-    for name in _LIBRARIES:
+    for name in (*_LIBRARIES, *more):
         try:
-            found[name] = version(name)
+            found[_module_of(name)] = version(name)
         except PackageNotFoundError:
             continue
     return found
+
+
+def _module_of(distribution: str) -> str:
+    """Distributions of one module (``xgboost-cpu``, ``mlflow-skinny``) go by one name."""
+    return distribution.removesuffix("-cpu").removesuffix("-skinny")
 
 
 def read_manifest(ref: ModelRef) -> ModelManifest:
@@ -133,10 +142,17 @@ def read_manifest(ref: ModelRef) -> ModelManifest:
     return ModelManifest.from_dict(value, ref.uri)
 
 
-def serialise(estimator: Any, flavor_name: str) -> tuple[bytes, str]:
-    """The estimator's bytes and their SHA-256."""
-    data = flavor(flavor_name).dump(estimator)
-    return data, hashlib.sha256(data).hexdigest()
+def unwrap(estimator: Any) -> Any:
+    """What dask-ml's and scikit-learn's wrappers hold: they spread training or predictions, and blocks do that here.
+
+    `ParallelPostFit` and `Incremental` give way to the estimator inside, a finished search to the best one it found.
+    """
+    name, library = type(estimator).__name__, type(estimator).__module__.partition(".")[0]
+    if library == "dask_ml" and name in ("ParallelPostFit", "Incremental"):
+        return unwrap(getattr(estimator, "estimator_", estimator.estimator))
+    if hasattr(estimator, "best_estimator_"):
+        return unwrap(estimator.best_estimator_)
+    return estimator
 
 
 def save(
@@ -157,12 +173,41 @@ def save(
     return ModelRef(uri, manifest.digest, conn_id, hashlib.sha256(described).hexdigest())
 
 
-_loaded: dict[str, LoadedModel] = {}
-_loading = threading.Lock()
+class _Cache:
+    """Models by URI and digest; the ones not used for longest leave when there are too many bytes."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[LoadedModel, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, ref: ModelRef, trusted_types: Sequence[str]) -> LoadedModel:
+        key = f"{ref.uri}\n{ref.digest}"
+        with self._lock:
+            if key not in self._kept:
+                manifest = read_manifest(ref)
+                data = _verified_bytes(ref, manifest)
+                self._kept[key] = (
+                    LoadedModel(ref, manifest, _deserialise(ref, manifest, data, trusted_types)),
+                    len(data),
+                )
+                while len(self._kept) > 1 and sum(size for _, size in self._kept.values()) > CACHE_BYTES:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+_loaded = _Cache()
 
 
 def load(ref: ModelRef, trusted_types: Sequence[str] = ()) -> LoadedModel:
-    """The model, read once a process however many threads ask.
+    """The model, read once a process however many threads ask, and kept while `CACHE_BYTES` hold it.
 
     Args:
         trusted_types: see `Trust`.
@@ -170,16 +215,15 @@ def load(ref: ModelRef, trusted_types: Sequence[str] = ()) -> LoadedModel:
     Raises:
         ModelError: the bytes are not those that the digest names. Nothing of them was deserialised.
     """
-    key = f"{ref.uri}\n{ref.digest}"
-    with _loading:
-        if key not in _loaded:
-            manifest = read_manifest(ref)
-            _loaded.clear()  # a run scores with one model; a long-lived worker must not gather old ones
-            _loaded[key] = LoadedModel(ref, manifest, _load_verified(ref, manifest, trusted_types))
-        return _loaded[key]
+    return _loaded.get(ref, trusted_types)
 
 
-def _load_verified(ref: ModelRef, manifest: ModelManifest, trusted_types: Sequence[str]) -> Any:
+def verify(ref: ModelRef) -> None:
+    """Raises ModelError unless the version's bytes are those that its digest names. Nothing is deserialised."""
+    _verified_bytes(ref, read_manifest(ref))
+
+
+def _verified_bytes(ref: ModelRef, manifest: ModelManifest) -> bytes:
     uri = storage.join(ref.uri, manifest.file.rpartition("/")[2])
     try:
         data = storage.read_bytes(uri, ref.conn_id)
@@ -191,15 +235,20 @@ def _load_verified(ref: ModelRef, manifest: ModelManifest, trusted_types: Sequen
             f"model {ref.uri}: the bytes of {uri} have SHA-256 {found[:12]}, model.json says {ref.digest[:12]}. "
             "The file was altered or damaged and was not loaded. Restore it, or train a new version"
         )
+    return data
+
+
+def _deserialise(ref: ModelRef, manifest: ModelManifest, data: bytes, trusted_types: Sequence[str]) -> Any:
+    kind = flavor(manifest.flavor)
     _warn_of_versions(ref, manifest)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Trying to unpickle estimator")  # said better above
         try:
-            return _one_job(flavor(manifest.flavor).load(data, trusted_types))
+            return _one_job(unwrap(kind.load(data, trusted_types)))
         except ModelError as error:
             raise ModelError(f"model {ref.uri} was not loaded: {error}") from error
         except Exception as error:
-            here, there = library_versions(), manifest.libraries
+            there, here = manifest.libraries, library_versions(*kind.libraries)
             differ = ", ".join(f"{n} {v} (here {here.get(n)})" for n, v in there.items() if here.get(n) != v)
             raise ModelError(
                 f"model {ref.uri} cannot be loaded: {type(error).__name__}: {error}. It was saved with "
@@ -210,23 +259,30 @@ def _load_verified(ref: ModelRef, manifest: ModelManifest, trusted_types: Sequen
 def _one_job(estimator: Any) -> Any:
     """Without threads of its own: blocks are scored one a core already."""
     if hasattr(estimator, "get_params") and not isinstance(estimator, type):
-        jobs = {
-            name: 1
-            for name, value in estimator.get_params(deep=True).items()
-            if name.rpartition("__")[2] == "n_jobs" and value not in (None, 1)
-        }
+        # None is one thread to scikit-learn and all of them to XGBoost.
+        parameters = estimator.get_params(deep=True)
+        jobs = {n: 1 for n, value in parameters.items() if n.rpartition("__")[2] == "n_jobs" and value != 1}
         if jobs:
             estimator.set_params(**jobs)
     return estimator
 
 
+def other_versions(manifest: ModelManifest) -> dict[str, tuple[str | None, str | None]]:
+    """Library -> (version it was trained with, version here), of those that differ and that predictions depend on."""
+    libraries = flavor(manifest.flavor).libraries
+    here = library_versions(*libraries)
+    names = dict.fromkeys(("scikit-learn", *map(_module_of, libraries)))
+    both = {name: (manifest.libraries.get(name), here.get(name)) for name in names}
+    return {name: versions for name, versions in both.items() if versions[0] != versions[1]}
+
+
 def _warn_of_versions(ref: ModelRef, manifest: ModelManifest) -> None:
-    there, here = manifest.libraries.get("scikit-learn"), library_versions().get("scikit-learn")
-    if there != here:
+    for name, (there, here) in other_versions(manifest).items():
         log.warning(
-            "model %s was trained with scikit-learn %s, this worker has %s: predictions may differ. Install the "
+            "model %s was trained with %s %s, this worker has %s: predictions may differ. Install the "
             "version it was trained with on the workers, or train it again",
             ref.uri,
+            name,
             there,
             here,
         )

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.errors import ModelError
+from airflow_batchscore.errors import ModelError, ModelMissingError
 from airflow_batchscore.model.trust import TRUST_ALL, Trust
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -62,15 +62,22 @@ def set_alias(model_uri: str, alias: str, ref: ModelRef) -> None:
 
 
 def resolve(model: str | Mapping[str, Any], conn_id: str | None = None, trust: Trust = TRUST_ALL) -> ModelRef:
-    """Pin a model: read the alias or the version's ``model.json`` once, and take its digest.
+    """Pin a model: read the alias or the version's ``model.json`` once, and take its digest. See `pin`."""
+    return pin(model, conn_id, trust)[0]
+
+
+def pin(
+    model: str | Mapping[str, Any], conn_id: str | None = None, trust: Trust = TRUST_ALL
+) -> tuple[ModelRef, dict[str, Any]]:
+    """A model's reference, and the content of its ``model.json``.
 
     Args:
         model: ``"<uri>@<alias>"``, ``"<uri>/<version>"``, or what `TrainOperator` returned.
         trust: what must be true of the version.
 
     Raises:
-        ModelError: the alias or version does not exist, does not agree with the digest it was given with, or is not
-            to be trusted.
+        ModelMissingError: the alias or version does not exist.
+        ModelError: it does not agree with the digest it was given with, or is not to be trusted.
     """
     if isinstance(model, Mapping):
         return _resolve_version(str(model["model"]), conn_id, trust, expected=model.get("digest"))
@@ -79,7 +86,7 @@ def resolve(model: str | Mapping[str, Any], conn_id: str | None = None, trust: T
         return _resolve_version(model, conn_id, trust, expected=None)
     pointer = storage.read_json(alias_uri(base, alias), conn_id)
     if pointer is None:
-        raise ModelError(
+        raise ModelMissingError(
             f"model {model!r}: there is no alias {alias!r} at {base}; train a model and let CheckModelOperator promote "
             f"it (promote_to={alias!r}), or name a version"
         )
@@ -87,19 +94,22 @@ def resolve(model: str | Mapping[str, Any], conn_id: str | None = None, trust: T
     return _resolve_version(storage.join(base, version), conn_id, trust, expected=pointer["digest"])
 
 
-def _resolve_version(uri: str, conn_id: str | None, trust: Trust, expected: str | None) -> ModelRef:
+def _resolve_version(
+    uri: str, conn_id: str | None, trust: Trust, expected: str | None
+) -> tuple[ModelRef, dict[str, Any]]:
     uri = uri.rstrip("/")
     check_name(uri.rpartition("/")[2], "version")
     trust.check_uri(uri)
     data = _read_manifest(uri, conn_id)
     trust.check_signature(uri, data, conn_id)
-    digest = str(manifest_value(data, uri)["digest"])
+    value = manifest_value(data, uri)
+    digest = str(value["digest"])
     if expected is not None and digest != expected:
         raise ModelError(
             f"model {uri}: model.json says digest {digest[:12]}, but {expected[:12]} was pinned; the artifact was "
             "replaced after it was pinned. Train a new version instead of changing one"
         )
-    return ModelRef(uri, digest, conn_id, hashlib.sha256(data).hexdigest())
+    return ModelRef(uri, digest, conn_id, hashlib.sha256(data).hexdigest()), value
 
 
 def require_trusted(ref: ModelRef, conn_id: str | None, trust: Trust) -> None:
@@ -133,4 +143,4 @@ def _read_manifest(uri: str, conn_id: str | None) -> bytes:
         }
     )
     known = f"there are {', '.join(there[:20])}" if there else "there is none"
-    raise ModelError(f"model version {uri.rpartition('/')[2]!r} does not exist at {base}; {known}")
+    raise ModelMissingError(f"model version {uri.rpartition('/')[2]!r} does not exist at {base}; {known}")

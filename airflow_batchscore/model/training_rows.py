@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.data.blocks import cut, read, require_columns
+from airflow_batchscore.data.blocks import Block, cut, read, require_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.errors import InputError, RecipeError
 from airflow_batchscore.model.recipe import Recipe
@@ -14,7 +14,8 @@ from airflow_batchscore.model.recipe import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
-_BLOCK_ROWS = 1_000_000
+#: Rows that are read at once, also where all of them are kept.
+BLOCK_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -48,39 +49,70 @@ def read_rows(
         InputError: a row cannot be parsed, or there is none.
         RecipeError: the recipe fails, or skips every row.
     """
-    import pandas as pd
-    import pyarrow as pa
-
-    frames = []
-    for partition in partitions:
-        tables = []
-        for block in cut(dataset, partition, block_rows=_BLOCK_ROWS, stream=_all_uris(partition)):
-            require_columns(block.source, list(types), partition_key=partition.key)
-            for batch in read(dataset, block, types):
-                if batch.bad:
-                    row = batch.bad[0]
-                    raise InputError(
-                        f"partition {partition.key}: {block.source.uri}, row {row.position}: {row.message}. "
-                        "Training takes whole files only: mend the row, or train on another partition"
-                    )
-                tables.append(batch.table)
-        if tables:
-            frames.append(pa.concat_tables(tables).to_pandas())
-    keys = ", ".join(partition.key for partition in partitions)
-    if not frames or not sum(map(len, frames)):
-        raise InputError(f"partition {keys}: no rows to train on, the files hold a header only")
-    raw = pd.concat(frames, ignore_index=True)
-    rows = _apply(recipe, raw, types)
+    raw = read_raw(dataset, partitions, types)
+    rows = make_rows(recipe, raw, types)
     if rows.features.empty:
+        keys = ", ".join(partition.key for partition in partitions)
         raise RecipeError(f"partition {keys}: the recipe skipped all {len(raw)} rows, there is nothing to train on")
     return rows
 
 
-def _all_uris(partition: Partition) -> list[str]:
-    return [file.uri for file in partition.files]
+def read_raw(
+    dataset: PartitionedDataset, partitions: Sequence[Partition], types: Mapping[str, str | None]
+) -> pd.DataFrame:
+    """The rows of whole partitions as they are. Raises InputError: a row cannot be parsed, or there is none."""
+    import pandas as pd
+
+    frames = [
+        frame
+        for partition, block in blocks_of(dataset, partitions, BLOCK_ROWS)
+        for frame in read_block(dataset, partition.key, block, types)
+    ]
+    if not sum(map(len, frames)):
+        keys = ", ".join(partition.key for partition in partitions)
+        raise InputError(f"partition {keys}: no rows to train on, the files hold a header only")
+    return pd.concat(frames, ignore_index=True)
 
 
-def _apply(recipe: Recipe, raw: pd.DataFrame, types: Mapping[str, str | None]) -> Rows:
+def blocks_of(
+    dataset: PartitionedDataset, partitions: Sequence[Partition], block_rows: int, *, whole_files: bool = True
+) -> list[tuple[Partition, Block]]:
+    """The blocks of partitions. A CSV file is one where `whole_files`, because a cut could fall into a quoted field."""
+
+    def stream(partition: Partition) -> list[str]:
+        return [file.uri for file in partition.files] if whole_files else []
+
+    return [
+        (partition, block)
+        for partition in partitions
+        for block in cut(dataset, partition, block_rows=block_rows, stream=stream(partition))
+    ]
+
+
+def read_block(
+    dataset: PartitionedDataset, partition_key: str, block: Block, types: Mapping[str, str | None]
+) -> list[pd.DataFrame]:
+    """The rows of a block in one frame; none when it has no row. Raises InputError like `read_raw`."""
+    import pyarrow as pa
+
+    require_columns(block.source, list(types), partition_key=partition_key)
+    tables = []
+    for batch in read(dataset, block, types):
+        if batch.bad:
+            row = batch.bad[0]
+            raise InputError(
+                f"partition {partition_key}: {block.source.uri}, row {row.position}: {row.message}. "
+                "Training takes whole files only: mend the row, or train on another partition"
+            )
+        tables.append(batch.table)
+    return [pa.concat_tables(tables).to_pandas()] if tables else []
+
+
+def make_rows(recipe: Recipe, raw: pd.DataFrame, types: Mapping[str, str | None]) -> Rows:
+    """Features and labels of raw rows, without those that the recipe drops and those whose label is missing.
+
+    Raises RecipeError: a function of the recipe fails.
+    """
     try:
         if recipe.features is not None:
             features = recipe.apply(raw)
@@ -109,7 +141,7 @@ def split(
     dataset: PartitionedDataset, recipe: Recipe, holdout: Any, rows: Rows, types: Mapping[str, str | None]
 ) -> tuple[Rows, Rows, str]:
     """Rows to fit on, rows to measure on, and how to call the latter."""
-    share = _as_share(holdout)
+    share = as_share(holdout)
     if holdout in (None, ""):
         return rows, rows, "training rows"
     if share is None:
@@ -127,7 +159,8 @@ def split(
     return take(fit), take(test), f"held-out {share:.0%} of the rows"
 
 
-def _as_share(holdout: Any) -> float | None:
+def as_share(holdout: Any) -> float | None:
+    """The share of the rows that is held out; None where `holdout` names partitions."""
     try:
         share = float(holdout)
     except (TypeError, ValueError):

@@ -6,12 +6,14 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+    from airflow_batchscore.model.choice import ModelPolicy
 
 
 class PlanPartitionsOperator(BatchScoreOperator):
@@ -22,7 +24,12 @@ class PlanPartitionsOperator(BatchScoreOperator):
     Args:
         dataset: what to score.
         partitions: a list, ``"2000..2016"``, JSON text from a trigger form, or None for all there are. Templated.
-        model: ``"<uri>@<alias>"``, ``"<uri>/<version>"`` or what `TrainOperator` returned. Templated.
+        model: ``"<uri>@<alias>"``, ``"<uri>/<version>"`` or what `TrainOperator` returned; None for
+            `ScorePartitionOperator(function=...)`. With fields of the data set in it (``"<uri>/{device}@champion"``)
+            each partition has a model of its own. With another field (``"<uri>/{sensor_id}@champion"``) each value of
+            that column has, and the models that are there are pinned together. Templated.
+        model_policy: what to do where a model of one's own is missing, damaged, too old or too new; default: fail.
+            See `ModelPolicy`.
         max_tasks: most tasks to map; default: Airflow's ``[core] max_map_length``. Above it partitions share tasks.
             Templated.
         pack_bytes: put small partitions together until a task has about this many bytes. Templated.
@@ -37,13 +44,15 @@ class PlanPartitionsOperator(BatchScoreOperator):
     Returns:
         A list to expand `ScorePartitionOperator` over.
 
-    Fails at once when a partition is not there, is named twice, or the model does not exist.
+    Fails at once when a partition is not there, is named twice, or a model does not exist and `model_policy` has no way
+    out.
     """
 
     template_fields: Sequence[str] = (
         "dataset",
         "partitions",
         "model",
+        "model_policy",
         "max_tasks",
         "pack_bytes",
         "plan_uri",
@@ -56,7 +65,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
         *,
         dataset: PartitionedDataset,
         partitions: Any = None,
-        model: Any,
+        model: Any = None,
+        model_policy: ModelPolicy | None = None,
         max_tasks: int | str | None = None,
         pack_bytes: int | str | None = None,
         resources_for: Callable[[Partition], str] | str | None = None,
@@ -69,6 +79,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         self.dataset = copy.copy(dataset)
         self.partitions = partitions
         self.model = model
+        self.model_policy = copy.copy(model_policy)
         self.max_tasks = max_tasks
         self.pack_bytes = pack_bytes
         self.resources_for = resources_for
@@ -81,24 +92,76 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
         from airflow_batchscore.connections import connect, connect_dataset
         from airflow_batchscore.model.functions import import_path
-        from airflow_batchscore.model.reference import resolve
         from airflow_batchscore.operators.lists import shortened
-        from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.scoring.plan import make_plan
 
+        dataset = connect_dataset(self.dataset)
         model = as_mapping(self.model)
-        conn_id = connect(model if isinstance(model, str) else model["model"], self.conn_id)
-        ref = resolve(model, conn_id, configured_trust())
+        named = model if isinstance(model, str) else (model or {}).get("model")
+        conn_id = connect(named, self.conn_id) if named else None
+        ref, choose, by_column = self._models(dataset, model, conn_id)
         chosen = self.resources_for
         plan = make_plan(
-            connect_dataset(self.dataset),
+            dataset,
             self.partitions,
             ref,
             max_tasks=int(self.max_tasks or conf.getint("core", "max_map_length")),
             pack_bytes=int(self.pack_bytes) if self.pack_bytes else None,
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
+            choose=choose,
         )
         count = sum(len(entry["partitions"]) for entry in plan)
-        self.log.info("%d partitions in %d tasks, model %s (%s)", count, len(plan), ref.uri, ref.digest[:12])
+        self.log.info("%d partitions in %d tasks, model %s", count, len(plan), ref.uri if ref else named)
         where = (self.plan_uri, self.plan_conn_id or self.conn_id)
-        return [{**entry, "partitions": shortened(entry["partitions"], *where)} for entry in plan]
+        if by_column:
+            by_column["choices"] = shortened(by_column["choices"], *where)
+        for entry in plan:
+            entry["partitions"] = shortened(entry["partitions"], *where)
+            if "choices" in entry:
+                entry["choices"] = shortened(entry["choices"], *where)
+            if by_column:
+                entry["models"] = by_column
+        return plan
+
+    def _models(self, dataset: PartitionedDataset, model: Any, conn_id: str | None) -> tuple[Any, Any, Any]:
+        """One pinned model; or how each partition's own is chosen; or those by a column. At most one of them."""
+        from airflow_batchscore.model.choice import (
+            ModelPolicy,
+            choose,
+            coverage,
+            models_of,
+            template_fields,
+            without_model,
+        )
+        from airflow_batchscore.model.reference import resolve
+        from airflow_batchscore.operators.trust import configured_trust
+
+        if not model:
+            return None, None, None
+        policy, trust = self.model_policy or ModelPolicy(), configured_trust()
+        fields = template_fields(model)
+        own = [field for field in fields if field in dataset.fields]
+        if not fields:
+            return resolve(model, conn_id, trust), None, None
+        if own == fields:
+
+            def of_partitions(partitions: Sequence[Partition]) -> Any:
+                names = {partition.key: model.format(**partition.values) for partition in partitions}
+                found = choose(names, policy, conn_id, trust)
+                self.log.info("models: %s", coverage(list(found.values())))
+                return found
+
+            return None, of_partitions, None
+        if own or len(fields) > 1:
+            raise InputError(
+                f"model={model!r}: its fields {fields} must be fields of the data set ({list(dataset.fields)}), or one "
+                "column"
+            )
+        names = models_of(model, conn_id)
+        if not names:
+            raise InputError(f"model={model!r}: no model of this name is there; train and promote some first")
+        found = choose(names, policy, conn_id, trust)
+        self.log.info("models by %s: %s", fields[0], coverage(list(found.values())))
+        missing = None if policy.missing == "fail" else without_model(policy, conn_id, trust).to_dict()
+        choices = [[value, choice.to_dict()] for value, choice in found.items()]
+        return None, None, {"column": fields[0], "choices": choices, "missing": missing}

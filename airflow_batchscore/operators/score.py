@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping
 from airflow_batchscore.operators.slots import task_slots
 
 if TYPE_CHECKING:
+    import pandas as pd
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import PartitionedDataset
@@ -32,9 +34,19 @@ class ScorePartitionOperator(BatchScoreOperator):
         partition: one entry of the plan.
         output_uri: where scores are staged; each partition has a folder below it. Templated.
         method: ``predict``, ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform`` or
-            ``score_samples``. Templated.
+            ``score_samples``; or several, whose columns are then called after them. Templated.
         keys: columns that go with each prediction; default: those of the recipe. Templated.
-        outputs: output columns to keep, such as ``["prediction_1"]`` of ``predict_proba``; default: all. Templated.
+        outputs: output columns to keep, such as ``["prediction_1"]`` of ``predict_proba``, or
+            ``{"prediction_1": "probability"}`` to rename them; default: all. Templated.
+        flags: truth values to add, such as ``{"anomaly": "decision_function<0"}``. Templated.
+        model_by: column whose values have models of their own, where the plan's ``model`` has a field of that name.
+        function: in place of a model, a function DataFrame -> DataFrame, or the import path of one. It may drop rows
+            (skipped) and make several of one, but keeps the index and its order. The plan then needs no model.
+        group_by: columns; the function is called with each group of a partition, whole. Its result may have any rows;
+            they come with the group's values. Memory holds the largest group.
+        columns: of the data that the function is given; default: all. Templated.
+        output_types: column -> Arrow type (``"double"``, ``"int64"``, ``"string"``, ``"bool"``) of what the function
+            gives; default: found out by calling it with the first rows of a partition.
         engine: where blocks are scored; default ``LocalDask()``. See `DaskCluster` and `Spark`.
         block_rows: rows of a block (about, for CSV): what a crash can lose, and what memory grows with. Templated.
         quarantine: rows of one block (a count, or a share such as ``0.01``) that may fail before scoring stops.
@@ -64,6 +76,8 @@ class ScorePartitionOperator(BatchScoreOperator):
         "method",
         "keys",
         "outputs",
+        "flags",
+        "columns",
         "block_rows",
         "quarantine",
         "force",
@@ -77,9 +91,15 @@ class ScorePartitionOperator(BatchScoreOperator):
         dataset: PartitionedDataset,
         partition: Any,
         output_uri: str,
-        method: str = "predict",
+        method: str | Sequence[str] = "predict",
         keys: Sequence[str] | None = None,
-        outputs: Sequence[str] | None = None,
+        outputs: Sequence[str] | Mapping[str, str] | None = None,
+        flags: Mapping[str, str] | None = None,
+        model_by: str | None = None,
+        function: str | Callable[..., pd.DataFrame] | None = None,
+        group_by: Sequence[str] = (),
+        columns: Sequence[str] | None = None,
+        output_types: Mapping[str, str] | None = None,
         engine: Engine | None = None,
         block_rows: int | str | None = None,
         quarantine: int | float | str | None = None,
@@ -98,6 +118,12 @@ class ScorePartitionOperator(BatchScoreOperator):
         self.method = method
         self.keys = keys
         self.outputs = outputs
+        self.flags = flags
+        self.model_by = model_by
+        self.function = function
+        self.group_by = group_by
+        self.columns = columns
+        self.output_types = output_types
         self.engine = engine
         self.block_rows = block_rows
         self.quarantine = quarantine
@@ -117,37 +143,33 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine
         from airflow_batchscore.data import storage
         from airflow_batchscore.engine.local import LocalDask
-        from airflow_batchscore.model.reference import ModelRef, require_trusted
+        from airflow_batchscore.model.outputs import OutputSpec
         from airflow_batchscore.operators.lists import full, shortened
-        from airflow_batchscore.operators.trust import configured_trust
+        from airflow_batchscore.operators.scored_with import scored_with
         from airflow_batchscore.quality.quarantine import Limit
         from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob
         from airflow_batchscore.scoring.partition import score_partitions
 
         entry = as_mapping(self.partition)
-        model = ModelRef.from_dict(entry["model"])
-        # Checked again: the plan came by XCom, which more people can write than the configuration.
-        trust = configured_trust()
-        require_trusted(model, connect(model.uri, model.conn_id), trust)
+        (partitions,) = full([entry["partitions"]])
         job = ScoringJob(
             dataset=connect_dataset(self.dataset),
-            model=model,
+            model=None,
             output_uri=self.output_uri,
-            method=self.method,
+            spec=OutputSpec.of(self.method, as_mapping(self.outputs), as_mapping(self.flags)),
             keys=None if self.keys is None else tuple(self.keys),
-            outputs=None if self.outputs is None else tuple(self.outputs),
             block_rows=int(self.block_rows or DEFAULT_BLOCK_ROWS),
             limit=DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
             allow_nan=self.allow_nan,
             allow_empty=self.allow_empty,
             token=str(context["dag_run"].run_id) if as_bool(self.force) else None,
             replay=as_bool(self.replay_quarantined),
-            trusted_types=trust.types,
             conn_id=connect(self.output_uri, self.conn_id),
         )
+        job = replace(job, **scored_with(self, job, entry, partitions))
         scored = score_partitions(
             job,
-            full([entry["partitions"]])[0],
+            partitions,
             connect_engine(self.engine or LocalDask()),
             slots=task_slots(self, mapped=entry["tasks"]),
             progress=_Progress(context),

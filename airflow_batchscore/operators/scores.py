@@ -45,7 +45,7 @@ def read_scores(items: Sequence[Mapping[str, Any]], conn_id: str | None) -> tupl
         raise GateError("no scoring task gave a manifest: see the logs of the scoring tasks")
     known_as = connect(shorts[0]["manifest"], conn_id)
     manifests = read_manifests([short["manifest"] for short in shorts], known_as)
-    for uri, model_conn_id in {(manifest.model["uri"], manifest.model["conn_id"]) for manifest in manifests}:
+    for uri, model_conn_id in {(m.model["uri"], m.model["conn_id"]) for m in manifests if m.model}:
         connect(uri, model_conn_id)
     return shorts, manifests
 

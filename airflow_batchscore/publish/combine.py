@@ -51,7 +51,7 @@ def combine(manifests: Sequence[Manifest], output_uri: str, conn_id: str | None 
     return {
         "output": output_uri,
         "partitions": len(manifests),
-        "rows": sum(manifest.account.rows_scored for manifest in manifests),
+        "rows": sum(manifest.rows for manifest in manifests),
         "unchanged": unchanged,
     }
 
@@ -74,7 +74,7 @@ def _stamp(manifests: Sequence[Manifest]) -> str:
                 "partition": manifest.partition,
                 "identity": manifest.identity,
                 "token": manifest.token,
-                "model": manifest.model["version"],
+                "model": manifest.model["version"] if manifest.model else manifest.method,
                 **manifest.account.to_dict(),
             }
             for manifest in manifests
@@ -159,10 +159,10 @@ def _parts(manifest: Manifest) -> Iterator[pa.Table]:
                 f"partition {manifest.key}: {uri} has the columns {found}, the partition's first part has "
                 f"{manifest.schema}. The types of the key columns differ between its files; make them the same"
             )
-        if table.num_rows != block.account.rows_scored:
+        if table.num_rows != block.rows:
             raise GateError(
-                f"partition {manifest.key}: {uri} holds {table.num_rows} rows, its manifest says "
-                f"{block.account.rows_scored}; score the partition again with force"
+                f"partition {manifest.key}: {uri} holds {table.num_rows} rows, its manifest says {block.rows}; score "
+                "the partition again with force"
             )
         yield table.replace_schema_metadata(None)
 

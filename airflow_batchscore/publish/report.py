@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 import airflow_batchscore
 from airflow_batchscore.data import storage
-from airflow_batchscore.model.artifact import ModelManifest, read_manifest
+from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.profile import Counts, merge
-from airflow_batchscore.scoring.audit import partition_drifts
+from airflow_batchscore.scoring.audit import coverage, model_of, partition_drifts, reference_counts
 from airflow_batchscore.scoring.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ def summarise(
         run: ``dag_id``, ``run_id`` and the like, shown as they are.
         reused: partition key -> whether its scores were committed before this run.
     """
-    ref = ModelRef.from_dict(manifests[0].model)
-    model = read_manifest(ref)
     drifts = partition_drifts(manifests)
     account = sum((manifest.account for manifest in manifests), Account())
     return {
@@ -51,23 +49,40 @@ def summarise(
         "version": airflow_batchscore.__version__,
         "output": published["output"],
         "unchanged": published["unchanged"],
-        "model": {
-            "uri": ref.uri,
-            "version": ref.version,
-            "digest": ref.digest,
-            "estimator": model.estimator,
-            "metrics": model.metrics,
-            "metrics_on": model.metrics_on,
-            "trained_on": model.training["partitions"],
-            "rows_trained": model.training["rows_trained"],
-            "created": model.created,
-            "libraries": model.libraries,
-        },
+        "model": _model(manifests),
+        "coverage": coverage(manifests),
         "method": manifests[0].method,
         "totals": {"partitions": len(manifests), "reused": sum(reused.values()), **account.to_dict()},
         "partitions": [
             _partition(manifest, reused.get(manifest.key, False), drifts[manifest.key]) for manifest in manifests
         ],
+    }
+
+
+def _one_model(manifests: Sequence[Manifest]) -> ModelRef | None:
+    """The model that scored all partitions; None where there are several, or none."""
+    refs = {model_of(manifest) for manifest in manifests if manifest.model}
+    return refs.pop() if len(refs) == 1 and all(manifest.model for manifest in manifests) else None
+
+
+def _model(manifests: Sequence[Manifest]) -> dict[str, Any] | None:
+    ref = _one_model(manifests)
+    if ref is None:
+        return None
+    model = read_manifest(ref)
+    return {
+        "uri": ref.uri,
+        "version": ref.version,
+        "digest": ref.digest,
+        "estimator": model.estimator,
+        "metrics": model.metrics,
+        "metrics_on": model.metrics_on,
+        "trained_on": model.training["partitions"],
+        "rows_trained": model.training["rows_trained"],
+        "created": model.created,
+        "libraries": model.libraries,
+        "learning_curve": model.training.get("learning_curve"),
+        "search": model.training.get("search"),
     }
 
 
@@ -89,12 +104,27 @@ def _partition(manifest: Manifest, reused: bool, drifts: Mapping[str, float]) ->
 
 def render(summary: Mapping[str, Any], manifests: Sequence[Manifest]) -> str:
     """The page. Every text from data is escaped."""
-    model = read_manifest(ModelRef.from_dict(manifests[0].model))
+    ref = _one_model(manifests)
     rows = _worth_a_look(summary["partitions"])
     shown = {row["partition"] for row in rows}
     drawn = [manifest for manifest in manifests if manifest.key in shown]
-    plots = [_plot(name, drawn, model) for name in _columns(manifests)]
-    return _template().render(summary=summary, rows=rows, plots=plots)
+    reference = read_manifest(ref).profile if ref else None
+    plots = [_plot(name, drawn, reference) for name in _columns(manifests)] if reference else []
+    curve = summary["model"] and summary["model"]["learning_curve"]
+    return _template().render(summary=summary, rows=rows, plots=plots, curve=curve and _curve(curve))
+
+
+def _curve(curve: Mapping[str, Any]) -> dict[str, Any]:
+    """The learning curve in a box of 100 by 40: points from left (no rows) to right, and the lines of its axes."""
+    points = curve["points"]
+    scores = [point["score"] for point in points]
+    low, high = min(scores), max(scores)
+    spread = (high - low) or 1.0
+    places = [
+        {"x": 100 * point["rows"] / points[-1]["rows"], "y": 38 - 36 * (point["score"] - low) / spread, **point}
+        for point in points
+    ]
+    return {**curve, "places": places, "low": low, "high": high}
 
 
 def _worth_a_look(partitions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -113,13 +143,12 @@ def _columns(manifests: Sequence[Manifest]) -> list[str]:
     return list(names)[:_MAX_COLUMNS]
 
 
-def _plot(column: str, manifests: Sequence[Manifest], model: ModelManifest) -> dict[str, Any]:
+def _plot(column: str, manifests: Sequence[Manifest], reference: Mapping[str, Any]) -> dict[str, Any]:
     """Shares of each bin of an output column, a row a partition and one for the training data."""
-    outputs = model.profile["outputs"][manifests[0].method]
-    bins = outputs["bins"][column]
+    bins = reference_counts(manifests[0], reference, "bins")[column]
     labels = list(bins["values"]) if "values" in bins else _ranges(bins["edges"])
     labels += ["other", "missing"]
-    rows = [("training", outputs["counts"][column])]
+    rows = [("training", reference_counts(manifests[0], reference)[column])]
     rows += [(manifest.key, manifest.profiles()[1].get(column, [0] * len(labels))) for manifest in manifests]
     used = [place for place in range(len(labels)) if any(counts[place] for _, counts in rows)]
     return {

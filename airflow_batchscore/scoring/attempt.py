@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,9 +18,12 @@ from airflow_batchscore.data.blocks import Block, BoundaryError, cut, layout_fro
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.engine.base import Session
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring.block import BlockJob, read_result, score_block
+from airflow_batchscore.scoring import groups
+from airflow_batchscore.scoring.block import score_block
+from airflow_batchscore.scoring.function import is_grouped
 from airflow_batchscore.scoring.job import Progress, ScoringJob
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
+from airflow_batchscore.scoring.part import BlockJob, read_result
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +33,12 @@ class Attempt:
     """One attempt at the blocks of a partition.
 
     Attributes:
-        types: columns to read, with the types training found.
         replayed: the committed manifest whose blocks with quarantined rows are scored again; None otherwise.
     """
 
     job: ScoringJob
     block_job: BlockJob
     partition: Partition
-    types: dict[str, str | None]
     session: Session
     progress: Progress | None
     replayed: Manifest | None
@@ -74,12 +75,12 @@ class Attempt:
             self.job.dataset,
             self.partition,
             block_rows=self.job.block_rows,
-            columns=list(self.types),
+            columns=list(self.block_job.types),
             block_memory=self.session.block_memory,
             stream=stream,
         )
         for source in dict.fromkeys(block.source for block in layout):
-            require_columns(source, list(self.types), partition_key=self.partition.key)
+            require_columns(source, list(self.block_job.types), partition_key=self.partition.key)
         storage.write_json(self._layout_uri, layout_to_json(layout), self.job.conn_id)
         return layout
 
@@ -90,24 +91,39 @@ class Attempt:
             named.append(self.replayed.replays + 1)
             done = {block.index: block for block in self.replayed.blocks if block.quarantine is None}
         job = replace(self.block_job, prefix=hashlib.sha256(json.dumps(named).encode()).hexdigest()[:8])
-        done |= self._written(job, layout)
+        stages = _stages(job, layout)
+        units = [unit for _, some in stages for unit in some]
+        done |= self._written(job, units)
         if done:
-            log.info("partition %s: %d of %d blocks are there already", self.partition.key, len(done), len(layout))
-        missing = [block for block in layout if block.index not in done]
+            log.info("partition %s: %d of %d blocks are there already", self.partition.key, len(done), len(units))
         there = account = sum((result.account for result in done.values()), Account())
         report = self.progress or (lambda *_: None)
         if done:
-            report(len(done), len(layout), account)
-        if missing:
-            for result in self.session.run(score_block, [(job, block) for block in missing], remote=self._remote):
+            report(len(done), len(units), account)
+        for function, some in stages:
+            missing = [(job, unit) for unit in some if unit.index not in done]
+            for result in self.session.run(function, missing, remote=self._remote) if missing else ():
                 done[result.index] = result
                 account += result.account
-                report(len(done), len(layout), account)
-        return [done[block.index] for block in layout], account.rows_read - there.rows_read
+                report(len(done), len(units), account)
+        return [done[unit.index] for unit in units], account.rows_read - there.rows_read
 
-    def _written(self, job: BlockJob, layout: Sequence[Block]) -> dict[int, BlockResult]:
+    def _written(self, job: BlockJob, units: Sequence[Any]) -> dict[int, BlockResult]:
         """Results of the parts that lie there, from their footers: no finished input is read again."""
-        names = {job.part_name(block.index) for block in layout}
+        names = {job.part_name(unit.index) for unit in units}
         parts = [file for file in storage.list_files(job.folder, job.conn_id) if file.uri.rpartition("/")[2] in names]
         results = storage.each(lambda file: read_result(file.uri, file.size, job.conn_id), parts, job.folder)
         return {result.index: result for result in results if result is not None}
+
+
+def _stages(job: BlockJob, layout: Sequence[Block]) -> list[tuple[Callable[..., BlockResult], Sequence[Any]]]:
+    """What is run over what, one stage after the other; each unit has an index of its own, and writes a part."""
+    if not is_grouped(job.work):
+        return [(score_block, layout)]
+    if len(layout) == 1 and layout[0].source.kind != "stream":
+        return [(groups.score_groups, layout)]
+    buckets = groups.bucket_count(layout)
+    return [
+        (groups.spill_block, [groups.Spill(block, buckets) for block in layout]),
+        (groups.score_bucket, [groups.Bucket(len(layout) + n, n, len(layout)) for n in range(buckets)]),
+    ]

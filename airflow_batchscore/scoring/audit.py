@@ -10,6 +10,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.pattern import Values, partition_key, sort_key
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.model import artifact
+from airflow_batchscore.model.choice import Chosen
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.drift import drift
@@ -31,6 +32,7 @@ class Audit:
             "partitions": len(self.manifests),
             **self.account.to_dict(),
             "max_drift": round(max(self.drift.values(), default=0.0), 4),
+            "uncovered": len((coverage(self.manifests) or {"uncovered": {}})["uncovered"]),
         }
 
     def require(self) -> Audit:
@@ -118,8 +120,9 @@ def _missing(planned: Sequence[Values], manifests: Sequence[Manifest], allowed: 
 
 
 def _one_model(manifests: Sequence[Manifest]) -> list[str]:
-    digests = sorted({str(manifest.model["digest"])[:12] for manifest in manifests})
-    return [f"partitions were scored with different models: {', '.join(digests)}"] if len(digests) > 1 else []
+    """Partitions that each have a model of their own are left out."""
+    found = {str(m.model["digest"])[:12] if m.model else m.method for m in manifests if m.choice is None}
+    return [f"partitions were scored with different models: {', '.join(sorted(found))}"] if len(found) > 1 else []
 
 
 def _check_parts(manifest: Manifest) -> list[str]:
@@ -143,9 +146,11 @@ def _check_parts(manifest: Manifest) -> list[str]:
         except pa.ArrowInvalid as error:
             problems.append(f"partition {manifest.key}: {uri} is damaged ({error}); score it again with force")
             continue
-        if rows != block.account.rows_scored:
+        # A function makes as many rows as it likes; a model gives one for each that it scored.
+        if rows != block.rows or not (manifest.is_function or rows == block.account.rows_scored):
             problems.append(
-                f"partition {manifest.key}: {uri} holds {rows} rows, the manifest says {block.account.rows_scored}"
+                f"partition {manifest.key}: {uri} holds {rows} rows, the manifest says {block.rows} "
+                f"of {block.account.rows_scored} scored"
             )
     return problems
 
@@ -170,15 +175,47 @@ def partition_drifts(manifests: Sequence[Manifest]) -> dict[str, dict[str, float
 
     The reference is read once a model, however many partitions it scored.
     """
-    references = {ref: artifact.read_manifest(ref).profile for ref in {_model_of(manifest) for manifest in manifests}}
-    return {manifest.key: _drift(manifest, references[_model_of(manifest)]) for manifest in manifests}
+    refs = sorted({model_of(manifest) for manifest in manifests if manifest.model}, key=lambda ref: ref.uri)
+    models = storage.each(artifact.read_manifest, refs, refs[0].uri) if refs else []
+    references = {ref: model.profile for ref, model in zip(refs, models, strict=True)}
+    return {m.key: _drift(m, references[model_of(m)]) if m.model else {} for m in manifests}
 
 
-def _model_of(manifest: Manifest) -> ModelRef:
+def model_of(manifest: Manifest) -> ModelRef:
+    """The one model that scored a partition."""
+    assert manifest.model is not None, "asked for where there is one"
     return ModelRef.from_dict(manifest.model)
 
 
 def _drift(manifest: Manifest, reference: Mapping[str, Any]) -> dict[str, float]:
     features, predictions = manifest.profiles()
-    outputs = reference["outputs"].get(manifest.method, {"counts": {}})
-    return drift(reference["features"]["counts"], features) | drift(outputs["counts"], predictions)
+    return drift(reference["features"]["counts"], features) | drift(reference_counts(manifest, reference), predictions)
+
+
+def reference_counts(manifest: Manifest, reference: Mapping[str, Any], what: str = "counts") -> dict[str, Any]:
+    """What training saw of each output column that was written: its ``counts`` or its ``bins``."""
+    found = {
+        name: reference["outputs"].get(method, {}).get(what, {}).get(column)
+        for name, (method, column) in manifest.outputs.items()
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def coverage(manifests: Sequence[Manifest]) -> dict[str, Any] | None:
+    """Where each partition or each value of a column has a model of its own: how many have, and which have not.
+
+    Returns:
+        ``{"own": n, "uncovered": {what: rows}}`` with n partitions, and what has no model of its own, and how many
+        rows that are; None where one model scored all.
+    """
+    if all(manifest.choice is None and not manifest.uncovered for manifest in manifests):
+        return None
+    uncovered: dict[str, int] = {}
+    for manifest in manifests:
+        here = dict(manifest.uncovered)
+        if manifest.choice and manifest.choice["status"] == "fallback":
+            here = {f"{manifest.key}: {Chosen.from_dict(manifest.choice).note}": manifest.account.rows_read}
+        for what, rows in here.items():
+            uncovered[what] = uncovered.get(what, 0) + rows
+    own = sum(manifest.choice is None or manifest.choice["status"] == "own" for manifest in manifests)
+    return {"own": own, "uncovered": uncovered}

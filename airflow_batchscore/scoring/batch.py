@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_batchscore.data.batch import BadRow, Batch
-from airflow_batchscore.errors import ModelError, OutputError, RecipeError, ScoringError
-from airflow_batchscore.model.artifact import LoadedModel, ModelManifest
-from airflow_batchscore.model.outputs import check_method, output_columns
+from airflow_batchscore.errors import OutputError, RecipeError, ScoringError
+from airflow_batchscore.model.artifact import LoadedModel
+from airflow_batchscore.model.outputs import OutputSpec, check_method
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.scoring.matrix import MatrixInput
 
@@ -25,17 +25,43 @@ class ScoredBatch:
     """What became of the rows of a batch.
 
     Attributes:
-        table: keys and outputs of the scored rows, in the order of the batch.
-        skipped: rows that the recipe left out.
-        failed: rows that made the recipe or the model raise.
+        table: keys and outputs, in the order of the batch: a row for each scored one, or what a function made of them.
+        places: number within the batch of the row that each row of `table` comes from.
+        scored: rows of the batch that gave something.
+        skipped: rows that were left out.
+        failed: rows that made the recipe, the model or the function raise.
         features, predictions: counts of the profile.
+        uncovered: what rows had no model of their own, and how many: see `BlockResult`.
     """
 
     table: pa.Table
+    places: np.ndarray
+    scored: int
     skipped: int
     failed: list[BadRow]
-    features: profile.Counts
-    predictions: profile.Counts
+    features: profile.Counts = field(default_factory=dict)
+    predictions: profile.Counts = field(default_factory=dict)
+    uncovered: dict[str, int] = field(default_factory=dict)
+
+
+class BatchScorer(Protocol):
+    """Scores batches on one thread at a time."""
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Output column -> Arrow type."""
+        ...
+
+    def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:
+        """The rows of a batch, those that cannot be scored set apart.
+
+        Args:
+            schema: of the table to make, as `output_schema` gives it.
+
+        Raises:
+            BatchScoreError: something is wrong with more than single rows.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,21 +73,13 @@ class _Slice:
     outputs: dict[str, np.ndarray]
     features: profile.Counts
 
+    def places(self, start: int) -> np.ndarray:
+        """Numbers within the batch of the scored rows, of a slice that begins at `start`."""
+        import numpy as np
 
-def kept_outputs(manifest: ModelManifest, method: str, wanted: Sequence[str] | None) -> dict[str, str]:
-    """The output columns that are written, with their Arrow types.
-
-    Raises:
-        ModelError: the model has no such method, or that no such output.
-    """
-    methods = manifest.signature.outputs
-    if method not in methods:
-        raise ModelError(f"the model {manifest.estimator} has no {method!r}; it has {', '.join(methods)}")
-    there = methods[method]
-    unknown = [name for name in wanted or () if name not in there]
-    if unknown:
-        raise ModelError(f"outputs={unknown}: {method} of {manifest.estimator} gives {', '.join(there)}")
-    return there if wanted is None else {name: there[name] for name in wanted}
+        if self.rows is not None:
+            return start + self.rows
+        return start + np.arange(len(next(iter(self.outputs.values()))) if self.outputs else 0)
 
 
 def output_schema(outputs: dict[str, str], keys: Sequence[str], types: dict[str, pa.DataType]) -> pa.Schema:
@@ -76,62 +94,62 @@ def output_schema(outputs: dict[str, str], keys: Sequence[str], types: dict[str,
 
 
 class Scorer:
-    """Scores batches with one model, on one thread at a time.
+    """Scores batches with one model.
 
     Args:
-        outputs: output columns that are kept.
         limit: failing rows of a batch that are looked for before scoring stops.
         allow_nan: accept predictions that are NaN or infinite.
+
+    Raises:
+        ModelError: the model lacks a method or a column that is asked for.
     """
 
     def __init__(
-        self,
-        model: LoadedModel,
-        method: str,
-        keys: Sequence[str],
-        outputs: Sequence[str],
-        limit: quarantine.Limit,
-        *,
-        allow_nan: bool,
+        self, model: LoadedModel, spec: OutputSpec, keys: Sequence[str], limit: quarantine.Limit, *, allow_nan: bool
     ) -> None:
-        check_method(model.estimator, method, f"model {model.ref.uri}")
+        for method in spec.methods:
+            check_method(model.estimator, method, f"model {model.ref.uri}")
+        manifest = model.manifest
+        columns = spec.columns(manifest.signature.outputs, manifest.estimator)
+        self.outputs = spec.types(manifest.signature.outputs, manifest.estimator)
         self._model = model
-        self._method = method
+        self._spec = spec
         self._keys = list(keys)
-        self._outputs = list(outputs)
         self._limit = limit
         self._allow_nan = allow_nan
-        self._feature_bins = model.manifest.profile["features"]["bins"]
-        bins = model.manifest.profile["outputs"].get(method, {}).get("bins", {})
-        self._output_bins = {name: bins[name] for name in outputs if name in bins}
-        self._matrix = MatrixInput.of(model, method)
+        self._feature_bins = manifest.profile["features"]["bins"]
+        known = manifest.profile["outputs"]
+        bins = {name: known.get(c.method, {}).get("bins", {}).get(c.name) for name, c in columns.items()}
+        self._output_bins = {name: spec for name, spec in bins.items() if spec}
+        self._matrix = MatrixInput.of(model, spec)
 
     def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:
-        """Score the rows of a batch, those that cannot be scored set apart.
-
-        Raises:
-            RecipeError, ModelError, ScoringError: something is wrong with more than single rows.
-        """
+        """See `BatchScorer`."""
+        import numpy as np
         import pyarrow as pa
 
-        if not batch.table.num_rows:
-            return ScoredBatch(schema.empty_table(), 0, [], {}, {})
+        rows = batch.table.num_rows
+        if not rows:
+            return ScoredBatch(schema.empty_table(), np.array([], dtype=np.int64), 0, 0, [])
         whole = self._score_matrix(batch.table)
         if whole is not None:
             done: list[tuple[int, _Slice]] = [(0, whole)]
             failed: list[tuple[int, Exception]] = []
         else:
             frame = batch.table.to_pandas()
-            done, failed = quarantine.score_rows(frame, self._score_frame, self._limit.rows_of(len(frame)))
+            done, failed = quarantine.score_rows(frame, self._score_frame, self._limit.rows_of(rows))
         tables = [self._table(batch.table, start, part, schema) for start, part in done]
         features: profile.Counts = {}
         for _, part in done:
             features = profile.merge(features, part.features)
         table = pa.concat_tables(tables) if tables else schema.empty_table()
+        places = [part.places(start) for start, part in done]
         return ScoredBatch(
             table,
+            np.concatenate(places) if places else np.array([], dtype=np.int64),
+            table.num_rows,
             sum(part.skipped for _, part in done),
-            [_bad_row(batch, row, error) for row, error in failed],
+            [bad_row(batch, row, error) for row, error in failed],
             features,
             self._count_outputs(table),
         )
@@ -144,7 +162,7 @@ class Scorer:
         if inputs is None:
             return None
         try:
-            outputs = self._matrix.predict(inputs)
+            outputs = self._named(self._matrix.predict(inputs))
         except Exception:  # the slow way finds the rows that do it
             return None
         self._check_outputs(outputs, table.num_rows)
@@ -166,22 +184,25 @@ class Scorer:
         skipped = len(frame) - len(inputs)
         if not len(inputs):
             return _Slice(rows, skipped, {}, {})
-        values = getattr(self._model.estimator, self._method)(inputs)
-        outputs = output_columns(self._model.estimator, values, self._method)
+        outputs = self._named(self._spec.call(self._model.estimator, inputs))
         self._check_outputs(outputs, len(inputs))
         counts = profile.count(profile.sample(inputs), self._feature_bins)
         return _Slice(rows if skipped else None, skipped, outputs, counts)
 
+    def _named(self, every: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Of what the methods gave, the columns that are written, under their names."""
+        sources = {name: self._spec.source(name) for name in self.outputs}
+        missing = [source for source in sources.values() if source not in every]
+        if missing:
+            raise ScoringError(f"the model gave the columns {sorted(every)}; training recorded {missing}")
+        return {name: every[source] for name, source in sources.items()}
+
     def _check_outputs(self, outputs: dict[str, np.ndarray], rows: int) -> None:
         import numpy as np
 
-        missing = [name for name in self._outputs if name not in outputs]
-        if missing:
-            raise ScoringError(f"the model gave the columns {sorted(outputs)}; training recorded {missing}")
-        for name in self._outputs:
-            array = outputs[name]
+        for name, array in outputs.items():
             if len(array) != rows:
-                raise ScoringError(f"{self._method} gave {len(array)} predictions in {name!r} for {rows} rows")
+                raise ScoringError(f"{self._spec.method} gave {len(array)} predictions in {name!r} for {rows} rows")
             # The sum is finite only if all are, and costs a third; it can overflow, so a doubt is looked into.
             if self._allow_nan or array.dtype.kind != "f" or np.isfinite(array.sum()):
                 continue
@@ -202,7 +223,7 @@ class Scorer:
         elif part.outputs:
             keys = keys.slice(start, len(next(iter(part.outputs.values()))))
         columns = [keys.column(key) for key in self._keys]
-        columns += [_as_column(part.outputs, field) for field in schema if field.name not in self._keys]
+        columns += [as_column(part.outputs, field) for field in schema if field.name not in self._keys]
         return pa.table(columns, schema=schema)
 
     def _count_outputs(self, table: pa.Table) -> profile.Counts:
@@ -218,7 +239,19 @@ class Scorer:
         return profile.count(columns.to_pandas(), self._output_bins)
 
 
-def _as_column(outputs: dict[str, np.ndarray], field: pa.Field) -> pa.Array:
+def sorted_batch(
+    table: pa.Table, places: np.ndarray, scored: int, skipped: int, failed: list[BadRow], uncovered: dict[str, int]
+) -> ScoredBatch:
+    """Results that were made out of order, in the order of the rows they come from."""
+    import numpy as np
+    import pyarrow as pa
+
+    order = np.argsort(places, kind="stable")
+    return ScoredBatch(table.take(pa.array(order)), places[order], scored, skipped, failed, uncovered=uncovered)
+
+
+def as_column(outputs: Mapping[str, Any], field: pa.Field) -> pa.Array:
+    """The output called like the field, in the field's type; empty where there are no outputs at all."""
     import pyarrow as pa
 
     if not outputs:
@@ -227,7 +260,8 @@ def _as_column(outputs: dict[str, np.ndarray], field: pa.Field) -> pa.Array:
     return array if array.type == field.type else array.cast(field.type)
 
 
-def _bad_row(batch: Batch, row: int, error: Exception) -> BadRow:
+def bad_row(batch: Batch, row: int, error: Exception) -> BadRow:
+    """A row of a batch that cannot be scored, for quarantine."""
     values: dict[str, Any] = batch.table.slice(row, 1).to_pylist()[0]
     raw = {name: None if value is None else str(value) for name, value in values.items()}
     return BadRow(int(batch.positions[row]), type(error).__name__, str(error)[:2000], raw)

@@ -10,10 +10,11 @@ from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import cast_columns
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.model import artifact
+from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef, resolve
 from airflow_batchscore.quality.quarantine import Limit
-from airflow_batchscore.scoring.batch import ScoredBatch, Scorer, kept_outputs, output_schema
-from airflow_batchscore.scoring.block import columns_to_read
+from airflow_batchscore.scoring.batch import ScoredBatch, Scorer, output_schema
+from airflow_batchscore.scoring.work import columns_to_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,13 +29,13 @@ class FrameJob:
 
     Attributes:
         keys: columns that go with each prediction.
-        outputs: columns of the method that are kept, with their Arrow types.
+        outputs: columns that are kept, with their Arrow types.
         columns: columns that must be given, with the types training found.
         limit: rows of a group that may fail before scoring stops.
     """
 
     model: ModelRef
-    method: str
+    spec: OutputSpec
     keys: tuple[str, ...]
     outputs: dict[str, str]
     columns: dict[str, str | None]
@@ -45,9 +46,8 @@ class FrameJob:
     def of(
         cls,
         model: str,
-        method: str,
+        spec: OutputSpec,
         keys: Sequence[str] | None,
-        outputs: Sequence[str] | None,
         limit: Limit,
         *,
         allow_nan: bool,
@@ -56,8 +56,8 @@ class FrameJob:
         ref = resolve(model)
         manifest = artifact.read_manifest(ref)
         wanted = manifest.recipe.keys if keys is None else tuple(keys)
-        kept = kept_outputs(manifest, method, outputs)
-        return cls(ref, method, wanted, kept, columns_to_read(manifest, {}, wanted), limit, allow_nan)
+        kept = spec.types(manifest.signature.outputs, manifest.estimator)
+        return cls(ref, spec, wanted, kept, columns_to_read(manifest, {}, wanted), limit, allow_nan)
 
     def score(self, tables: Iterable[pa.Table]) -> Iterator[tuple[Batch, ScoredBatch]]:
         """Each table and what became of its rows.
@@ -70,7 +70,7 @@ class FrameJob:
 
         loaded = artifact.load(self.model)
         hold_to_one_thread()
-        scorer = Scorer(loaded, self.method, self.keys, list(self.outputs), self.limit, allow_nan=self.allow_nan)
+        scorer = Scorer(loaded, self.spec, self.keys, self.limit, allow_nan=self.allow_nan)
         for table in tables:
             table = cast_columns(table.select(list(self.columns)), self.columns, "the table")
             schema = output_schema(self.outputs, self.keys, {field.name: field.type for field in table.schema})

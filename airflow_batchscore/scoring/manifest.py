@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from airflow_batchscore.errors import InputError, ScoringError
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.profile import Counts, merge
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class BlockResult:
     Attributes:
         part: file name of the scores, beside the manifest.
         quarantine: file name of the block's quarantined rows, None when there are none.
-        bytes: size of the part.
+        bytes, rows: of the part. A function may make more or fewer rows than it was given.
         features, predictions: counts of the profile.
+        uncovered: what rows had no model of their own (``"sensor_id=17: missing, skipped"``), and how many there were.
     """
 
     index: int
@@ -33,6 +35,8 @@ class BlockResult:
     account: Account
     features: Counts
     predictions: Counts
+    rows: int
+    uncovered: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,6 +55,9 @@ class Manifest:
         partition: field values.
         identity: see `score_identity`.
         token: names the run that forced this scoring; None for one that may be reused by all.
+        model: pinned reference and version of the model; None where a function was applied, or models by a column.
+        outputs: output column -> method and column of the model's signature that it comes from.
+        choice: how the model was chosen, where each partition has its own: see `Chosen`.
         replays: how often blocks with quarantined rows were scored again.
         schema: column -> Arrow type of the parts.
         seconds: wall time of the attempt that committed, and rows it scored itself (a resumed attempt scores fewer
@@ -62,7 +69,7 @@ class Manifest:
     identity: str
     dataset: str
     files: list[dict[str, Any]]
-    model: dict[str, Any]
+    model: dict[str, Any] | None
     method: str
     keys: list[str]
     schema: dict[str, str]
@@ -74,6 +81,8 @@ class Manifest:
     version: str
     token: str | None = None
     replays: int = 0
+    outputs: dict[str, list[str]] = field(default_factory=dict)
+    choice: dict[str, Any] | None = None
     conn_id: str | None = None
     format: int = FORMAT
     account: Account = field(default_factory=Account)
@@ -89,6 +98,24 @@ class Manifest:
     @property
     def rows_per_second(self) -> float:
         return self.rows_this_attempt / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def is_function(self) -> bool:
+        """Whether a function was applied, and no model; `method` is then its import path."""
+        return ":" in self.method
+
+    @property
+    def rows(self) -> int:
+        """Rows of the parts: those scored, or what a function made of them."""
+        return sum(block.rows for block in self.blocks)
+
+    @property
+    def uncovered(self) -> dict[str, int]:
+        """What rows had no model of their own, and how many; see `BlockResult`."""
+        total: Counter[str] = Counter()
+        for block in self.blocks:
+            total.update(block.uncovered)
+        return dict(total)
 
     def profiles(self) -> tuple[Counts, Counts]:
         """Counts of the features and of the predictions, over all blocks."""

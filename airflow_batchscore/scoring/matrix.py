@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.model.artifact import LoadedModel
-from airflow_batchscore.model.outputs import output_columns
+from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.quality import profile
 
 if TYPE_CHECKING:
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 class MatrixInput:
     """Builds the input of one model and calls it."""
 
-    def __init__(self, model: LoadedModel, method: str) -> None:
+    def __init__(self, model: LoadedModel, spec: OutputSpec) -> None:
         self._model = model
-        self._method = method
+        self._spec = spec
         self._names = list(model.manifest.signature.features)
         self._rowwise = _walks_float32_rows(model.estimator)
 
     @classmethod
-    def of(cls, model: LoadedModel, method: str) -> MatrixInput | None:
+    def of(cls, model: LoadedModel, spec: OutputSpec) -> MatrixInput | None:
         """None when the model needs a DataFrame."""
         signature, recipe = model.manifest.signature, model.manifest.recipe
         numbers = ("float64", "int64", "bool")
         if recipe.features is not None or any(signature.raw.get(name) not in numbers for name in signature.features):
             return None
-        return cls(model, method) if method in signature.matrix else None
+        return cls(model, spec) if set(spec.methods) <= set(signature.matrix) else None
 
     def build(self, table: pa.Table) -> np.ndarray | None:
         """Rows by features; None when a value is missing or not a number."""
@@ -53,8 +53,7 @@ class MatrixInput:
 
     def predict(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Output columns of the rows."""
-        values = getattr(self._model.estimator, self._method)(inputs)
-        return output_columns(self._model.estimator, values, self._method)
+        return self._spec.call(self._model.estimator, inputs)
 
     def count(self, inputs: np.ndarray, bins: profile.Bins) -> profile.Counts:
         """The profile of the rows."""

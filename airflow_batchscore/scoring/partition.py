@@ -18,16 +18,16 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import Fingerprint, Partition, PartitionedDataset
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine, Session
-from airflow_batchscore.errors import InputError
-from airflow_batchscore.model import artifact
-from airflow_batchscore.model.artifact import ModelManifest
+from airflow_batchscore.errors import BatchScoreError, InputError
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring import groups
 from airflow_batchscore.scoring.attempt import Attempt
-from airflow_batchscore.scoring.batch import kept_outputs
-from airflow_batchscore.scoring.block import BlockJob, columns_to_read
+from airflow_batchscore.scoring.function import is_grouped
 from airflow_batchscore.scoring.identity import score_identity
 from airflow_batchscore.scoring.job import Progress, ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.scoring.part import BlockJob
+from airflow_batchscore.scoring.planned import Planned, Planner
 
 log = logging.getLogger(__name__)
 
@@ -43,28 +43,26 @@ def score_partitions(
     Raises:
         BatchScoreError: see the message. The partitions before the one it names are committed.
     """
-    model = artifact.read_manifest(job.model)
-    kept_outputs(model, job.method, job.outputs)  # refuses what the model does not have
-    _warn_of_recipe(job, model)
-    found = _committed(job, model, partitions)
+    planner = Planner(job)
+    found = _committed(job, planner, partitions)
     with engine.session(slots) as session:
         return [
             (found[number], True)
             if number in found
-            else _score_partition(job, model, values, engine, session, progress)
+            else _score_partition(job, planner, values, engine, session, progress)
             for number, values in enumerate(partitions)
         ]
 
 
-def _committed(job: ScoringJob, model: ModelManifest, partitions: Sequence[Values]) -> dict[int, Manifest]:
+def _committed(job: ScoringJob, planner: Planner, partitions: Sequence[Values]) -> dict[int, Manifest]:
     """Of several partitions in a remote store, those that are committed: their few requests go side by side."""
     if storage.is_local(job.output_uri) or len(partitions) < 2:
         return {}
 
     def look(values: Values) -> Manifest | None:
         try:
-            found = _look(job, model, values)
-        except (InputError, OSError):  # said when it is this partition's turn
+            found = _look(job, planner, values)
+        except (BatchScoreError, OSError):  # said when it is this partition's turn
             return None
         return found.committed if found.is_done(job) else None
 
@@ -72,21 +70,12 @@ def _committed(job: ScoringJob, model: ModelManifest, partitions: Sequence[Value
     return {number: manifest for number, manifest in enumerate(looked) if manifest is not None}
 
 
-def _warn_of_recipe(job: ScoringJob, model: ModelManifest) -> None:
-    if model.recipe.digest != model.recipe_digest:
-        log.warning(
-            "the recipe's code (%r) has changed since model %s was trained with it; train it again if the change "
-            "alters the features",
-            model.recipe,
-            job.model.uri,
-        )
-
-
 @dataclass(frozen=True)
 class _Found:
     """What storage says of a partition before anything is scored."""
 
     partition: Partition
+    planned: Planned
     fingerprint: Fingerprint
     identity: str
     manifest_uri: str
@@ -105,36 +94,25 @@ class _Found:
         )
 
 
-def _keys(job: ScoringJob, model: ModelManifest) -> tuple[str, ...]:
-    return model.recipe.keys if job.keys is None else job.keys
-
-
-def _look(job: ScoringJob, model: ModelManifest, values: Values) -> _Found:
+def _look(job: ScoringJob, planner: Planner, values: Values) -> _Found:
     partition = job.dataset.partition(values)
+    planned = planner.plan(partition)
     fingerprint = job.dataset.fingerprint(partition)
-    identity = score_identity(
-        job.dataset,
-        fingerprint,
-        model_digest=job.model.digest,
-        recipe_digest=model.recipe.digest,
-        method=job.method,
-        keys=_keys(job, model),
-        outputs=job.outputs,
-    )
+    identity = score_identity(job.dataset, fingerprint, work=planned.work.identity(), keys=planned.keys)
     uri = storage.join(job.output_uri, partition_key(values), identity[:16], "manifest.json")
-    return _Found(partition, fingerprint, identity, uri, Manifest.read(uri, job.conn_id))
+    return _Found(partition, planned, fingerprint, identity, uri, Manifest.read(uri, job.conn_id))
 
 
 def _score_partition(
     job: ScoringJob,
-    model: ModelManifest,
+    planner: Planner,
     values: Values,
     engine: Engine,
     session: Session,
     progress: Progress | None,
 ) -> tuple[Manifest, bool]:
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    found = _look(job, model, values)
+    found = _look(job, planner, values)
     key, partition, folder = partition_key(values), found.partition, storage.parent(found.manifest_uri)
     replayed = found.committed if found.is_reusable(job) else None
     if found.is_done(job) and replayed is not None:
@@ -144,23 +122,20 @@ def _score_partition(
         log.info("partition %s: %d rows in quarantine are scored again", key, replayed.account.rows_quarantined)
         job = replace(job, token=replayed.token)
 
-    keys = _keys(job, model)
+    planned = found.planned
     block_job = BlockJob(
         dataset=job.dataset,
         partition=values,
-        model=job.model,
-        method=job.method,
-        keys=keys,
-        outputs=job.outputs,
+        work=planned.work,
+        types=planned.types,
+        keys=planned.keys,
         folder=folder,
         prefix="",
         limit=job.limit,
         allow_nan=job.allow_nan,
-        trusted_types=job.trusted_types,
         conn_id=job.conn_id,
     )
-    types = columns_to_read(model, job.dataset.column_types, keys)
-    results, rows_now = Attempt(job, block_job, partition, types, session, progress, replayed).run()
+    results, rows_now = Attempt(job, block_job, partition, session, progress, replayed).run()
     _unchanged(job.dataset, values, found.fingerprint)
     account = sum((result.account for result in results), Account()).check(f"partition {key}")
     if account.rows_read == 0 and not job.allow_empty:
@@ -175,9 +150,9 @@ def _score_partition(
         identity=found.identity,
         dataset=job.dataset.uri,
         files=found.fingerprint.to_list(),
-        model={**job.model.to_dict(), "version": job.model.version},
-        method=job.method,
-        keys=list(keys),
+        model=planned.model,
+        method=planned.work.method,
+        keys=list(planned.keys),
         schema=_schema_of(storage.join(folder, results[0].part), job.conn_id),
         blocks=results,
         started=started,
@@ -187,10 +162,14 @@ def _score_partition(
         version=airflow_batchscore.__version__,
         token=job.token,
         replays=0 if replayed is None else replayed.replays + 1,
+        outputs=planned.outputs,
+        choice=planned.choice,
         conn_id=job.conn_id,
         account=account,
     )
     manifest.write()
+    if is_grouped(planned.work):
+        groups.sweep(block_job)
     return manifest, False
 
 

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.pattern import sort_key
 from airflow_batchscore.errors import InputError
+from airflow_batchscore.model.choice import Chosen
 from airflow_batchscore.model.reference import ModelRef
 
 
 def make_plan(
     dataset: PartitionedDataset,
     request: Any,
-    model: ModelRef,
+    model: ModelRef | None,
     *,
     max_tasks: int,
     pack_bytes: int | None = None,
     resources_for: Callable[[Partition], str] | None = None,
+    choose: Callable[[Sequence[Partition]], Mapping[str, Chosen]] | None = None,
 ) -> list[dict[str, Any]]:
     """One JSON entry a task: ``label``, ``partitions`` (field values), ``bytes``, ``model``, ``tasks``, ``resources``.
 
-    ``tasks`` is the number of entries of the same ``resources``, which is None where nobody chose.
+    ``tasks`` is the number of entries of the same ``resources``, which is None where nobody chose. With `choose` an
+    entry has ``choices``, one a partition, and ``like``, a model that the output columns of all are like.
 
     Args:
         request: see `parse_request`.
+        model: of all partitions; None where each has its own, or none is needed.
+        choose: gives each partition's own model by its key.
         max_tasks: upper limit of entries; partitions are packed by size to stay within it.
         pack_bytes: put small partitions together until a task has about this many bytes.
         resources_for: names the kind of worker that a partition needs; a task has partitions of one kind.
@@ -43,18 +48,27 @@ def make_plan(
     if sum(len(some) for some in packs.values()) > max_tasks:
         shares = _shares(kinds, max_tasks)
         packs = {kind: _pack_evenly(some, shares[kind]) for kind, some in kinds.items()}
+    choices = None if choose is None else choose(partitions)
     return [
         {
             "label": _label(pack),
             "partitions": [partition.values for partition in pack],
             "bytes": sum(partition.size for partition in pack),
-            "model": model.to_dict(),
+            "model": None if model is None else model.to_dict(),
             "tasks": len(some),
             "resources": kind,
+            **_own_models(pack, choices),
         }
         for kind, some in packs.items()
         for pack in some
     ]
+
+
+def _own_models(pack: Sequence[Partition], choices: Mapping[str, Chosen] | None) -> dict[str, Any]:
+    if choices is None:
+        return {}
+    like = next(choice.model for choice in choices.values() if choice.model is not None)
+    return {"choices": [choices[partition.key].to_dict() for partition in pack], "like": like.to_dict()}
 
 
 def _shares(kinds: dict[str | None, list[Partition]], tasks: int) -> dict[str | None, int]:

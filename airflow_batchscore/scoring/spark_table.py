@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import airflow_batchscore
 from airflow_batchscore.data import storage
 from airflow_batchscore.errors import GateError, InputError, ScoringError
+from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.frames import DEFAULT_GROUP_ROWS, FrameJob, grouped
@@ -96,7 +97,7 @@ def score_table(
     frame = spark.table(table) if isinstance(table, str) else table
     name = table if isinstance(table, str) else "the DataFrame"
     limit = DEFAULT_LIMIT if quarantine is None else Limit.of(quarantine)
-    job = FrameJob.of(model, method, keys, outputs, limit, allow_nan=allow_nan)
+    job = FrameJob.of(model, OutputSpec.of(method, outputs), keys, limit, allow_nan=allow_nan)
     missing = [column for column in job.columns if column not in frame.columns]
     if missing:
         raise InputError(f"{name} lacks {missing}, which the model needs; it has {frame.columns}")

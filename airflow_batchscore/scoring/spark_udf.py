@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ScoringError
+from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.frames import DEFAULT_GROUP_ROWS, FrameJob, grouped
 
@@ -50,7 +51,7 @@ def predict_udf(
     from pyspark.sql.pandas.types import from_arrow_schema
 
     # One failing row is looked for, to name it; none is let pass.
-    job = FrameJob.of(model, method, (), outputs, Limit(1), allow_nan=allow_nan)
+    job = FrameJob.of(model, OutputSpec.of(method, outputs), (), Limit(1), allow_nan=allow_nan)
     kinds = {name: pa.type_for_alias(alias) for name, alias in job.outputs.items()}
     struct = from_arrow_schema(pa.schema(list(kinds.items())))
 

@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from strange_models import Picky
 from support import Small, good_rows, scores, small
@@ -48,7 +49,7 @@ def test_a_type_that_nobody_trusts_is_not_made(data: Small) -> None:
 
 
 def test_a_file_that_names_a_place_outside_writes_nothing(tmp_path: Path) -> None:
-    data = flavor("skops").dump(Picky())
+    data = flavor("skops").dump(Picky(), pd.DataFrame())
     slipped = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(slipped, "w") as new:
         for name in old.namelist():

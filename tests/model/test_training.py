@@ -151,7 +151,10 @@ def test_a_recipe_that_skips_all_or_fails_is_named(folder: Path) -> None:
 
 def test_an_estimator_that_fails_is_named(folder: Path) -> None:
     write_csv(folder / "part_0.csv", [(n, n, n, 1) for n in range(9)])
-    with pytest.raises(ModelError, match="LogisticRegression could not be fitted on 9 rows of p=0: .*one class"):
+    with pytest.raises(ModelError, match="all 9 labels of p=0 are 1: there is nothing to tell apart"):
+        _train(folder)
+    with pytest.raises(ModelError, match="LogisticRegression could not be fitted on 9 rows of p=0: .*NaN"):
+        write_csv(folder / "part_0.csv", [(n, "" if n == 4 else n, n, n % 2) for n in range(9)])
         _train(folder)
     with pytest.raises(ModelError, match="the estimator factory builtins:int failed|has no fit"):
         _train(folder, estimator="builtins:int")

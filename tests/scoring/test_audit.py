@@ -102,6 +102,6 @@ def test_a_manifest_that_is_gone_or_was_altered_is_refused(data: Small) -> None:
     path.unlink()
     with pytest.raises(GateError, match="is gone: the partition is not committed any more"):
         read_manifests([manifests[0].uri], None)
-    path.write_text('{"format": 1}')
+    path.write_text('{"format": 2}')
     with pytest.raises(InputError, match="not a whole manifest"):
         read_manifests([manifests[0].uri], None)

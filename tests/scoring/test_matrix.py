@@ -12,6 +12,7 @@ import pytest
 from support import Small, good_rows, scores, small
 
 from airflow_batchscore.model import artifact
+from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.scoring.matrix import MatrixInput
 
@@ -37,7 +38,7 @@ def test_a_matrix_gives_what_a_frame_gives(tmp_path: Path, estimator: str, metho
     data.add(1, good_rows(300, 50))
     ref = _train(data, estimator)
     model = artifact.load(ref)  # type: ignore[arg-type]
-    assert MatrixInput.of(model, method) is not None
+    assert MatrixInput.of(model, OutputSpec.of(method)) is not None
     ((manifest, _),) = data.score(1, model=ref, method=method, block_rows=70)
     raw = pd.read_csv(data.folder / "part_1.csv")
     expected = getattr(model.estimator, method)(raw[["a", "b"]].astype(float))
@@ -50,7 +51,7 @@ def test_a_model_that_picks_columns_by_name_gets_a_frame(tmp_path: Path) -> None
     data = small(tmp_path)
     data.add(1, good_rows(30))
     ref = _train(data, "strange_models:by_name")
-    assert MatrixInput.of(artifact.load(ref), "predict") is None  # type: ignore[arg-type]
+    assert MatrixInput.of(artifact.load(ref), OutputSpec()) is None  # type: ignore[arg-type]
     ((manifest, _),) = data.score(1, model=ref)
     assert manifest.account.rows_scored == 30
 
@@ -68,4 +69,4 @@ def test_missing_values_take_the_way_with_pandas(tmp_path: Path) -> None:
 
 def test_a_recipe_with_a_function_gets_a_frame(tmp_path: Path) -> None:
     data = small(tmp_path, features=lambda frame: frame[["a", "b"]])
-    assert MatrixInput.of(artifact.load(data.model), "predict") is None
+    assert MatrixInput.of(artifact.load(data.model), OutputSpec()) is None

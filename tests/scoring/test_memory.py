@@ -87,7 +87,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from airflow_batchscore import Recipe
 from airflow_batchscore.model import artifact
 estimator = KNeighborsClassifier(algorithm="brute").fit(np.zeros((1 << 20, 16)), np.arange(1 << 20) % 2)
-data, digest = artifact.serialise(estimator, "joblib")
+buffer = io.BytesIO(); joblib.dump(estimator, buffer); data = buffer.getvalue()
+digest = hashlib.sha256(data).hexdigest()
 manifest = artifact.ModelManifest(digest, "model.joblib", "joblib", "KNeighborsClassifier",
     artifact.Signature({{}}, (), {{}}), Recipe(), "", {{}}, "", {{}}, {{}}, "")
 ref = artifact.save({uri!r}, data, manifest)

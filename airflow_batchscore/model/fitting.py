@@ -1,0 +1,206 @@
+"""Fit an estimator on rows that are in memory: once, on growing samples, or in a search over a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.errors import ModelError, RecipeError
+from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.measure import Metric, measure
+from airflow_batchscore.model.training_rows import Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from distributed import Client
+
+log = logging.getLogger(__name__)
+
+_CURVE_SHARES = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+#: A sample is good enough when its score is this near to that of all rows, relatively.
+_GOOD_ENOUGH = 0.01
+_SMALLER_IS_BETTER = ("rmse", "mae")
+_MOST_CANDIDATES = 200
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of fitting.
+
+    Attributes:
+        features: rows that it was fitted on, or a sample of them.
+        rows_read, rows_trained: of all there were.
+        test: rows to measure on.
+        measured_on: how to call those.
+        facts: ``learning_curve`` and ``search``, where there was one.
+    """
+
+    estimator: Any
+    features: pd.DataFrame
+    rows_read: int
+    rows_trained: int
+    test: Rows
+    measured_on: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def make_estimator(estimator: Any) -> Any:
+    """A fresh estimator from a factory's import path, a factory, or an unfitted estimator.
+
+    Raises:
+        ModelError: the factory fails, or what it makes cannot be fitted.
+    """
+    from sklearn.base import clone
+
+    estimator = call_factory(estimator)
+    if not hasattr(estimator, "fit"):
+        raise ModelError(f"{type(estimator).__name__} has no fit: give a scikit-learn compatible estimator")
+    return clone(estimator, safe=False)
+
+
+def call_factory(estimator: Any) -> Any:
+    """What a factory (or its import path) makes; an object that is no factory as it is."""
+    if (
+        isinstance(estimator, str)
+        or (callable(estimator) and not hasattr(estimator, "get_params") and not hasattr(estimator, "predict"))
+        or isinstance(estimator, type)
+    ):
+        ref = FunctionRef.of(estimator)
+        try:
+            return ref.load()()
+        except RecipeError:
+            raise
+        except Exception as error:
+            raise ModelError(f"the estimator factory {ref.path} failed: {type(error).__name__}: {error}") from error
+    return estimator
+
+
+def fit(estimator: Any, rows: Rows, keys: Sequence[str], client: Client | None = None) -> None:
+    """Fit in place. With `client`, what joblib spreads (searches, forests with ``n_jobs``) runs on its cluster.
+
+    Args:
+        keys: of the partitions, for messages.
+
+    Raises:
+        ModelError: the estimator raises, or a classifier has one class to learn.
+    """
+    refuse_one_class(estimator, rows.labels, keys)
+    try:
+        with _spread(client):
+            if rows.labels is None:
+                estimator.fit(rows.features)
+            else:
+                estimator.fit(rows.features, rows.labels)
+    except Exception as error:
+        raise ModelError(
+            f"{type(estimator).__name__} could not be fitted on {len(rows.features)} rows of {', '.join(keys)}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _spread(client: Client | None) -> Iterator[None]:
+    if client is None:
+        yield
+        return
+    import joblib
+
+    with client.as_current(), joblib.parallel_config(backend="dask", n_jobs=-1):
+        yield
+
+
+def refuse_one_class(estimator: Any, labels: pd.Series | None, keys: Sequence[str]) -> None:
+    """Raises ModelError when all labels of a classifier are the same."""
+    from sklearn.base import is_classifier
+
+    if labels is not None and is_classifier(estimator) and labels.nunique() == 1:
+        raise ModelError(
+            f"all {len(labels)} labels of {', '.join(keys)} are {labels.iloc[0]!r}: there is nothing to tell apart. "
+            "Train on partitions that hold every class, or mend the recipe's target"
+        )
+
+
+def warn_of_classes(estimator: Any, test: Rows) -> None:
+    """Log the classes among the held-out labels that the model has never seen, and so will never predict."""
+    import numpy as np
+
+    known = getattr(estimator, "classes_", None)
+    if test.labels is None or not isinstance(known, np.ndarray) or known.ndim != 1:
+        return
+    unseen = sorted(set(map(str, test.labels.unique())) - set(map(str, known)))
+    if unseen:
+        log.warning(
+            "the held-out rows have the classes %s, which no training row has: the model will never predict them. "
+            "Train on partitions that hold every class",
+            ", ".join(unseen[:20]),
+        )
+
+
+def learning_curve(
+    estimator: Any, rows: Rows, test: Rows, metrics: Sequence[Metric] | None, keys: Sequence[str], client: Client | None
+) -> dict[str, Any]:
+    """Scores of fits on growing samples of the rows, and the smallest that was good enough.
+
+    Returns:
+        ``{"metric", "points": [{"rows", "score"}, ...], "enough": rows}``; every score is of the same held-out rows.
+
+    Raises:
+        ModelError: there is nothing to measure with, or the rows are too few.
+    """
+    import numpy as np
+    from sklearn.base import clone
+
+    order = np.random.default_rng(0).permutation(len(rows.features))
+    sizes = sorted({max(2, round(share * len(order))) for share in _CURVE_SHARES})
+    points, name = [], ""
+    for size in sizes:
+        places = np.sort(order[:size])
+        labels = None if rows.labels is None else rows.labels.iloc[places]
+        sample = Rows(rows.features.iloc[places], labels, rows.read)
+        made = clone(estimator, safe=False)
+        try:
+            fit(made, sample, keys, client)
+        except ModelError as error:
+            if size == sizes[-1]:
+                raise
+            log.info("learning curve: left out %d rows: %s", size, error)
+            continue
+        found = measure(made, test, metrics)
+        if not found:
+            raise ModelError(f"learning_curve: there is no metric for {type(made).__name__}; name one in metrics=")
+        name, value = next(iter(found.items()))
+        points.append({"rows": size, "score": value})
+    return {"metric": name, "points": points, "enough": _enough(name, points)}
+
+
+def _enough(metric: str, points: Sequence[dict[str, Any]]) -> int:
+    whole = points[-1]["score"]
+    sign = -1.0 if metric in _SMALLER_IS_BETTER else 1.0
+    margin = _GOOD_ENOUGH * abs(whole)
+    return int(next(point["rows"] for point in points if sign * (point["score"] - whole) >= -margin))
+
+
+def search_facts(estimator: Any) -> dict[str, Any]:
+    """What a scikit-learn search found: the best parameters, their score, and the candidates, best first."""
+    if not hasattr(estimator, "best_params_") or not hasattr(estimator, "cv_results_"):
+        return {}
+    results = estimator.cv_results_
+    score = next((name for name in ("mean_test_score", *results) if name.startswith("mean_test_")), None)
+    if score is None:
+        return {}
+    order = sorted(range(len(results["params"])), key=lambda place: -float(results[score][place]))
+    return {
+        "search": {
+            "best": {name: repr(value) for name, value in estimator.best_params_.items()},
+            "candidates": [
+                {
+                    "params": {name: repr(value) for name, value in results["params"][place].items()},
+                    "score": float(results[score][place]),
+                }
+                for place in order[:_MOST_CANDIDATES]
+            ],
+        }
+    }

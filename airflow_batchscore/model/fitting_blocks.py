@@ -1,0 +1,253 @@
+"""Fit on more rows than memory holds: block after block by ``partial_fit``, or spread over a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.data.blocks import Block, BoundaryError
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.errors import InputError, ModelError
+from airflow_batchscore.model.fitting import Fitted, refuse_one_class
+from airflow_batchscore.model.flavors.base import need
+from airflow_batchscore.model.recipe import Recipe
+from airflow_batchscore.model.training_rows import Rows, as_share, blocks_of, make_rows, read_block, read_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from distributed import Client
+
+log = logging.getLogger(__name__)
+
+_BLOCK_ROWS = 100_000
+_SAMPLE_ROWS = 50_000
+#: Share of the partitions that early stopping looks at, at least one.
+_STOPPING_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class BlockRows:
+    """Reads a block's features and labels wherever it is called; what is held out is never among them.
+
+    Attributes:
+        share: of the rows that is held out.
+    """
+
+    dataset: PartitionedDataset
+    recipe: Recipe
+    types: Mapping[str, str | None]
+    share: float
+
+    def both(self, partition_key: str, block: Block) -> tuple[Rows, Rows]:
+        """Rows to fit on and rows held out: the same ones each time."""
+        import numpy as np
+        import pandas as pd
+
+        frames = read_block(self.dataset, partition_key, block, self.types)
+        if not frames:
+            return Rows(pd.DataFrame(), None), Rows(pd.DataFrame(), None)
+        rows = make_rows(self.recipe, frames[0], self.types)
+        out = np.random.default_rng(block.index).random(len(rows.features)) < self.share
+        return _take(rows, ~out), _take(rows, out)
+
+    def features(self, partition_key: str, block: Block) -> pd.DataFrame:
+        return self.both(partition_key, block)[0].features
+
+    def labels(self, partition_key: str, block: Block) -> pd.Series:
+        labels = self.both(partition_key, block)[0].labels
+        assert labels is not None, "asked for where there are labels only"
+        return labels
+
+
+def _take(rows: Rows, which: Any) -> Rows:
+    labels = None if rows.labels is None else rows.labels[which]
+    return Rows(rows.features[which], labels, rows.read)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one pass over the blocks keeps: little, however many rows there are."""
+
+    blocks: list[tuple[Partition, Block]]
+    sample: pd.DataFrame
+    test: Rows
+    labels: Any
+    rows_read: int
+    rows_trained: int
+
+
+def fit_by_blocks(
+    estimator: Any,
+    dataset: PartitionedDataset,
+    recipe: Recipe,
+    partitions: Sequence[Partition],
+    types: Mapping[str, str | None],
+    holdout: Any,
+) -> Fitted:
+    """``partial_fit`` block after block, through dask-ml's `Incremental`. One block is in memory at a time.
+
+    The data is read twice: first for the classes and what is held out, then to fit.
+
+    Raises:
+        ModelError: the estimator has no ``partial_fit``, or raises.
+    """
+    wrappers = need("dask_ml.wrappers", "incremental training", "dask-ml")
+    if not hasattr(estimator, "partial_fit"):
+        raise ModelError(
+            f"{type(estimator).__name__} has no partial_fit, which incremental=True needs; SGDClassifier, "
+            "SGDRegressor, MiniBatchKMeans and naive Bayes have"
+        )
+    rows = BlockRows(dataset, recipe, types, as_share(holdout) or 0.0)
+    try:
+        seen = _look(rows, blocks_of(dataset, partitions, _BLOCK_ROWS, whole_files=False), estimator)
+    except BoundaryError:
+        seen = _look(rows, blocks_of(dataset, partitions, _BLOCK_ROWS), estimator)
+    keys = [partition.key for partition in partitions]
+    refuse_one_class(estimator, seen.labels, keys)
+    import dask
+
+    features, labels = _collections(rows, seen.blocks, seen.sample, seen.labels)
+    options = {"classes": seen.labels.tolist()} if _takes_classes(estimator) and seen.labels is not None else {}
+    wrapped = wrappers.Incremental(estimator, random_state=0)
+    try:
+        with dask.config.set(scheduler="synchronous"):  # a block is read when its turn has come
+            wrapped.fit(features, labels, **options)
+    except Exception as error:
+        raise ModelError(
+            f"{type(estimator).__name__} could not be fitted on {seen.rows_trained} rows of {', '.join(keys)}, block "
+            f"by block: {type(error).__name__}: {error}"
+        ) from error
+    test, measured_on = _test_rows(rows, seen, holdout)
+    return Fitted(wrapped.estimator_, seen.sample, seen.rows_read, seen.rows_trained, test, measured_on)
+
+
+def fit_on_cluster(
+    estimator: Any,
+    dataset: PartitionedDataset,
+    recipe: Recipe,
+    partitions: Sequence[Partition],
+    types: Mapping[str, str | None],
+    holdout: Any,
+    client: Client,
+) -> Fitted:
+    """Fit an estimator of ``xgboost.dask`` or ``lightgbm.dask``: each worker reads its own blocks.
+
+    With ``early_stopping_rounds`` the last tenth of the partitions (at least one) is not trained on, but watched.
+
+    Raises:
+        ModelError: the estimator raises.
+    """
+    keys = [partition.key for partition in partitions]
+    watched: Sequence[Partition] = []
+    if getattr(estimator, "early_stopping_rounds", None):
+        count = max(1, int(len(partitions) * _STOPPING_SHARE))
+        partitions, watched = partitions[:-count], partitions[-count:]
+        if not partitions:
+            raise ModelError(
+                f"early stopping watches partitions that are not trained on, and {', '.join(keys)} is all there is; "
+                "name more partitions, or train without early_stopping_rounds"
+            )
+    rows = BlockRows(dataset, recipe, types, as_share(holdout) or 0.0)
+    seen = _look(rows, blocks_of(dataset, partitions, _BLOCK_ROWS), estimator)
+    refuse_one_class(estimator, seen.labels, keys)
+    features, labels = _collections(rows, seen.blocks, seen.sample, seen.labels)
+    try:
+        options = {}
+        if watched:
+            watching = _collections(rows, blocks_of(dataset, watched, _BLOCK_ROWS), seen.sample, seen.labels)
+            options = {"eval_set": [watching], "verbose": False}
+        estimator.client = client
+        estimator.fit(features, labels, **options)
+    except Exception as error:
+        raise ModelError(
+            f"{type(estimator).__name__} could not be fitted on {seen.rows_trained} rows of {', '.join(keys)}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    test, measured_on = _test_rows(rows, seen, holdout)
+    local = _off_cluster(estimator, seen.sample)
+    facts = {"watched_for_early_stopping": [partition.key for partition in watched]} if watched else {}
+    return Fitted(local, seen.sample, seen.rows_read, seen.rows_trained, test, measured_on, facts)
+
+
+def is_distributed(estimator: Any) -> bool:
+    """Whether it trains on Dask collections."""
+    return type(estimator).__module__.startswith(("xgboost.dask", "lightgbm.dask"))
+
+
+def _off_cluster(estimator: Any, sample: pd.DataFrame) -> Any:
+    """The same model without the cluster that trained it."""
+    if hasattr(estimator, "to_local"):
+        return estimator.to_local()
+    from airflow_batchscore.model.flavors import flavor
+
+    kind = flavor("xgboost")
+    return kind.load(kind.dump(estimator, sample), ())
+
+
+def _look(rows: BlockRows, blocks: Sequence[tuple[Partition, Block]], estimator: Any) -> _Seen:
+    """One pass over the blocks. Of a classifier's labels one of each is kept, of a regressor's none."""
+    import pandas as pd
+    from sklearn.base import is_classifier
+
+    each = -(-_SAMPLE_ROWS // max(len(blocks), 1))
+    kept, samples, tests, labels = [], [], [], list[Any]()
+    read = trained = 0
+    for partition, block in blocks:
+        fit_rows, test = rows.both(partition.key, block)
+        read += fit_rows.read
+        tests.append(test)
+        if not len(fit_rows.features):
+            continue
+        kept.append((partition, block))
+        samples.append(fit_rows.features.head(each))
+        trained += len(fit_rows.features)
+        if fit_rows.labels is not None:
+            here = fit_rows.labels.drop_duplicates() if is_classifier(estimator) else fit_rows.labels.head(0)
+            labels = [pd.concat([*labels, here]).drop_duplicates()]
+    if not kept:
+        keys = ", ".join(dict.fromkeys(partition.key for partition, _ in blocks))
+        raise InputError(f"partition {keys}: no rows to train on, or the recipe skipped all {read}")
+    out = [test.labels for test in tests if test.labels is not None]
+    held_out = Rows(
+        pd.concat([test.features for test in tests], ignore_index=True),
+        pd.concat(out, ignore_index=True) if out else None,
+        read,
+    )
+    classes = labels[0].sort_values() if labels else None
+    return _Seen(kept, pd.concat(samples, ignore_index=True), held_out, classes, read, trained)
+
+
+def _test_rows(rows: BlockRows, seen: _Seen, holdout: Any) -> tuple[Rows, str]:
+    if rows.share:
+        return seen.test, f"held-out {rows.share:.0%} of the rows"
+    if holdout not in (None, ""):
+        partitions = rows.dataset.require(holdout)
+        keys = ", ".join(partition.key for partition in partitions)
+        return read_rows(rows.dataset, rows.recipe, partitions, rows.types), f"held-out {keys}"
+    first_partition, first = seen.blocks[0]
+    return rows.both(first_partition.key, first)[0], "the first block of the training rows"
+
+
+def _collections(
+    rows: BlockRows, blocks: Sequence[tuple[Partition, Block]], sample: Any, labels: Any
+) -> tuple[Any, Any]:
+    """Dask frames of features and labels, a partition a block, read where they are computed."""
+    import dask
+    import dask.dataframe as dd
+
+    def parts(function: Callable[..., Any]) -> Iterator[Any]:
+        for partition, block in blocks:
+            yield dask.delayed(function)(partition.key, block)
+
+    features = dd.from_delayed(list(parts(rows.features)), meta=sample.head(0), verify_meta=False)
+    if labels is None:
+        return features, None
+    return features, dd.from_delayed(list(parts(rows.labels)), meta=labels.head(0), verify_meta=False)
+
+
+def _takes_classes(estimator: Any) -> bool:
+    import inspect
+
+    return "classes" in inspect.signature(estimator.partial_fit).parameters

@@ -1,0 +1,92 @@
+"""ONNX: scikit-learn estimators converted by skl2onnx, or models that were exported elsewhere, run by onnxruntime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model.flavors.base import Flavor, need
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_CLASSES = "batchscore.classes"
+
+
+class Onnx(Flavor):
+    """An ONNX graph. It holds no code of its own. Numbers are float32, as skl2onnx makes them."""
+
+    name = "onnx"
+    suffix = "onnx"
+    libraries = ("onnx", "onnxruntime", "skl2onnx")
+
+    def dump(self, estimator: Any, features: pd.DataFrame) -> bytes:
+        onnx = need("onnx", "the onnx flavour", "onnx")
+        if isinstance(estimator, onnx.ModelProto):
+            return bytes(estimator.SerializeToString())
+        skl2onnx = need("skl2onnx", "the onnx flavour", "onnx")
+        import numpy as np
+
+        try:
+            sample = features.head(1).to_numpy(np.float32)
+            options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
+            model = skl2onnx.to_onnx(estimator, sample, options=options)
+        except Exception as error:  # conversion raises its own, and whatever the estimator does
+            raise ModelError(f"{type(estimator).__name__} cannot be converted to ONNX: {error}") from error
+        if hasattr(estimator, "classes_"):
+            kept = model.metadata_props.add()
+            kept.key, kept.value = _CLASSES, json.dumps(np.asarray(estimator.classes_).tolist())
+        return bytes(model.SerializeToString())
+
+    def load(self, data: bytes, trusted_types: Sequence[str]) -> Any:
+        runtime = need("onnxruntime", "the onnx flavour", "onnx")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = runtime.InferenceSession(data, options, providers=runtime.get_available_providers())
+        return OnnxModel(session)
+
+
+class OnnxModel:
+    """A session with scikit-learn's methods: `predict` is its first output, `predict_proba` one called ``prob...``.
+
+    A graph with one input of two dimensions gets the features as a matrix; one with an input a feature gets columns.
+    """
+
+    def __init__(self, session: Any) -> None:
+        import numpy as np
+
+        self._session = session
+        outputs = [output.name for output in session.get_outputs()]
+        self._first = outputs[0]
+        self._proba = next((name for name in outputs if "prob" in name.lower()), None)
+        classes = session.get_modelmeta().custom_metadata_map.get(_CLASSES)
+        if classes:
+            self.classes_ = np.array(json.loads(classes))
+        if self._proba is not None:
+            self.predict_proba = self._predict_proba
+
+    def predict(self, features: pd.DataFrame) -> Any:
+        return self._run(self._first, features)
+
+    def _predict_proba(self, features: pd.DataFrame) -> Any:
+        return self._run(self._proba, features)
+
+    def _run(self, output: str | None, features: Any) -> Any:
+        inputs = self._session.get_inputs()
+        if len(inputs) == 1:
+            feed = {inputs[0].name: np_array(features, inputs[0].type)}
+        else:
+            feed = {given.name: np_array(features[[given.name]], given.type) for given in inputs}
+        return self._session.run([output], feed)[0]
+
+
+def np_array(values: Any, kind: str) -> np.ndarray:
+    """A matrix of an ONNX tensor type, such as ``tensor(float)``."""
+    import numpy as np
+
+    name = kind.removeprefix("tensor(").removesuffix(")")
+    types = {"float": np.float32, "double": np.float64, "int64": np.int64, "int32": np.int32, "bool": np.bool_}
+    return np.ascontiguousarray(np.asarray(values), types.get(name, object))

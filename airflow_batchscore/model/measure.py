@@ -1,0 +1,144 @@
+"""What a fitted estimator is like: its metrics, the columns it gives, and its reference profile."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.outputs import METHODS, output_columns
+from airflow_batchscore.model.training_rows import Rows
+from airflow_batchscore.quality import profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Metric = str | Callable[..., float]
+
+_PROFILE_ROWS = 50_000
+_TRIAL_ROWS = 64
+#: Errors in the label's own unit, which scikit-learn's scorers only have with their sign turned.
+_ERRORS = {"rmse": "root_mean_squared_error", "mae": "mean_absolute_error"}
+
+
+def metric_names(metrics: Sequence[Metric] | None) -> list[str]:
+    """What identifies metrics: a name, or the digest of a function."""
+    return [metric if isinstance(metric, str) else FunctionRef.of(metric).digest for metric in metrics or ()]
+
+
+def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dict[str, float]:
+    """Metric -> value on labelled rows.
+
+    Args:
+        metrics: names of scikit-learn's scorers, ``"rmse"``, ``"mae"``, or functions ``(estimator, features, labels)``;
+            None is accuracy for classifiers and r2 for regressors.
+
+    Raises:
+        ModelError: a metric is unknown, fails, or is not a finite number.
+    """
+    import math
+
+    from sklearn.base import is_classifier, is_regressor
+
+    if rows.labels is None:
+        return {}
+    if metrics is None:
+        metrics = ["accuracy"] if is_classifier(estimator) else ["r2"] if is_regressor(estimator) else []
+    found = {}
+    for metric in metrics:
+        name = metric if isinstance(metric, str) else metric.__name__
+        try:
+            value = _scorer(metric)(estimator, rows.features, rows.labels)
+            found[name] = float(value)
+        except Exception as error:
+            raise ModelError(f"metric {name!r} failed: {type(error).__name__}: {error}") from error
+        if not math.isfinite(found[name]):
+            raise ModelError(
+                f"metric {name!r} is {found[name]} on {len(rows.features)} rows with the labels "
+                f"{_few(rows.labels.unique())}: it cannot be held to a limit. Choose another, or measure on other rows "
+                "(holdout=)"
+            )
+    return found
+
+
+def _few(values: Any) -> str:
+    texts = sorted(map(str, values))
+    return ", ".join(texts[:5]) + (" ..." if len(texts) > 5 else "")
+
+
+def _scorer(metric: Metric) -> Callable[..., float]:
+    import sklearn.metrics as known
+
+    if not isinstance(metric, str):
+        return metric
+    if metric in _ERRORS:
+        error = getattr(known, _ERRORS[metric])
+        return lambda estimator, features, labels: error(labels, estimator.predict(features))
+    scorer: Callable[..., float] = known.get_scorer(metric)
+    return scorer
+
+
+def output_types(estimator: Any, features: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """For each method of the estimator, its output columns and their Arrow types."""
+    import pyarrow as pa
+
+    types = {}
+    for method in METHODS:
+        if hasattr(estimator, method):
+            columns = _outputs(estimator, features.head(100), method)
+            types[method] = {name: str(pa.array(values).type) for name, values in columns.items()}
+    return types
+
+
+def matrix_methods(estimator: Any, features: pd.DataFrame) -> tuple[str, ...]:
+    """Methods that give the same for a plain matrix: those of a model that picks columns by name do not."""
+    import numpy as np
+    import pandas as pd
+    import pandas.api.types as pt
+
+    if not all(pt.is_numeric_dtype(features[name].dtype) for name in features):
+        return ()
+    whole = features.astype(float).dropna()
+    sample = whole.iloc[:: max(1, len(whole) // _TRIAL_ROWS)].head(_TRIAL_ROWS)
+    # Column by column in memory, as scoring builds it: the last digit of a product can depend on that.
+    matrix = np.asfortranarray(sample.to_numpy())
+    frame = pd.DataFrame(matrix, columns=sample.columns)
+    found = []
+    for method in METHODS if len(sample) else ():
+        call = getattr(estimator, method, None)
+        if call is None:
+            continue
+        try:
+            with np.errstate(divide="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # scikit-learn's about names
+                same = np.array_equal(call(frame), call(matrix))
+        except Exception:  # whatever a model raises that cannot do without names
+            same = False
+        if same:
+            found.append(method)
+    return tuple(found)
+
+
+def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> dict[str, Any]:
+    import numpy as np
+
+    with np.errstate(divide="ignore"):  # the logarithm of a probability of 0
+        return output_columns(estimator, getattr(estimator, method)(features), method)
+
+
+def reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:
+    """Bins and counts of the training features, and of what each method gives for them."""
+    import pandas as pd
+
+    sample = features.iloc[:: max(1, -(-len(features) // _PROFILE_ROWS))]
+    bins = profile.make_bins(sample)
+    outputs: dict[str, Any] = {}
+    for method in METHODS:
+        if method in ("transform", "predict_log_proba") or not hasattr(estimator, method):
+            continue
+        columns = pd.DataFrame(_outputs(estimator, sample, method))
+        output_bins = profile.make_bins(columns)
+        outputs[method] = {"bins": output_bins, "counts": profile.count(columns, output_bins)}
+    return {"features": {"bins": bins, "counts": profile.count(sample, bins)}, "outputs": outputs}

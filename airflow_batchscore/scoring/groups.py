@@ -1,0 +1,205 @@
+"""Groups whole: the rows of a partition are sorted into buckets on storage, and a bucket at a time is worked on.
+
+The rows of a group can lie anywhere in a partition. First each block is read and its rows are written down again,
+bucket by bucket, where a bucket holds all rows of some groups (`spill_block`). Then each bucket is read from all of
+these files (`score_bucket`). So memory holds a block, or a bucket: about as many rows, or those of the largest group.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.batch import Batch
+from airflow_batchscore.data.blocks import Block
+from airflow_batchscore.engine.single_thread import hold_to_one_thread
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch
+from airflow_batchscore.scoring.block import batches, empty_batch, writes_a_part
+from airflow_batchscore.scoring.function import FunctionWork, Groups
+from airflow_batchscore.scoring.manifest import BlockResult
+from airflow_batchscore.scoring.part import BlockJob, PartWriter, check_limit
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+FOLDER = "groups"
+_BUCKETS_KEY = b"batchscore_buckets"
+#: Of a file that is one block however large it is; what is read of it at once is smaller than this.
+_STREAM_BUCKET_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Spill:
+    """A block whose rows are sorted into buckets.
+
+    Attributes:
+        buckets: how many there are in all.
+    """
+
+    block: Block
+    buckets: int
+
+    @property
+    def index(self) -> int:
+        return self.block.index
+
+    @property
+    def name(self) -> str:
+        return self.block.name
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One bucket of a partition.
+
+    Attributes:
+        index: of its part, behind those of the blocks.
+        number: of the bucket, from 0.
+        blocks: how many blocks were sorted.
+    """
+
+    index: int
+    number: int
+    blocks: int
+
+    @property
+    def name(self) -> str:
+        return f"bucket {self.number} of the groups"
+
+
+def bucket_count(layout: Sequence[Block]) -> int:
+    """As many as there are blocks, so that a bucket has about as many rows as a block."""
+    return sum(max(1, b.source.size // _STREAM_BUCKET_BYTES) if b.source.kind == "stream" else 1 for b in layout)
+
+
+@writes_a_part
+def spill_block(job: BlockJob, spill: Spill) -> BlockResult:
+    """Write the rows of a block down, sorted into buckets, and a part without rows that accounts for the bad ones."""
+    import pyarrow.parquet as pq
+
+    groups = _groups(job)
+    buckets: list[int] = []
+    uri = _uri(job, spill.index)
+    writer: Any = None
+    part = PartWriter(job, spill.index, spill.name, spill.block.source.uri)
+    with part, storage.atomic_file(uri, job.conn_id) as path:  # the part comes last: it says that the rows are there
+        try:
+            for batch in batches(job, spill.block):
+                schema = part.schema(groups, batch)
+                part.add(replace(batch, table=batch.table.slice(0, 0)), _nothing(schema))
+                check_limit(job, part.bad, part.account)
+                writer = writer or pq.ParquetWriter(path, batch.table.schema)
+                for number, table in _by_bucket(batch.table, _work(job).group_by, spill.buckets):
+                    writer.write_table(table, row_group_size=max(1, table.num_rows))
+                    buckets.append(number)
+            writer.add_key_value_metadata({_BUCKETS_KEY: json.dumps(buckets).encode()})
+        finally:
+            if writer is not None:
+                writer.close()
+    return part.result
+
+
+@writes_a_part
+def score_bucket(job: BlockJob, bucket: Bucket) -> BlockResult:
+    """Work on the groups of a bucket and write its part."""
+    import pyarrow as pa
+
+    hold_to_one_thread()
+    groups = _groups(job)
+    spilled = [_read(job, index, bucket.number) for index in range(bucket.blocks)]
+    tables = [table for some in spilled for table in some]
+    with PartWriter(job, bucket.index, bucket.name, FOLDER) as part:
+        batch = _numbered(pa.concat_tables(tables)) if tables else empty_batch(job.types)
+        part.add(batch, groups.score(batch, part.schema(groups, batch)))
+        check_limit(job, part.bad, part.account)
+    return part.result
+
+
+@writes_a_part
+def score_groups(job: BlockJob, block: Block) -> BlockResult:
+    """Work on the groups of a partition that is one block: nothing needs sorting."""
+    import pyarrow as pa
+
+    hold_to_one_thread()
+    groups = _groups(job)
+    with PartWriter(job, block.index, block.name, block.source.uri) as part:
+        read = list(batches(job, block))
+        whole = _numbered(pa.concat_tables([batch.table for batch in read]))
+        batch = replace(whole, bad=[row for batch in read for row in batch.bad])
+        part.add(batch, groups.score(batch, part.schema(groups, batch)))
+        check_limit(job, part.bad, part.account)
+    return part.result
+
+
+def sweep(job: BlockJob) -> None:
+    """Remove what the blocks of a committed partition were sorted into."""
+    for file in storage.list_files(storage.join(job.folder, FOLDER), job.conn_id):
+        storage.delete(file.uri, job.conn_id)
+
+
+def _work(job: BlockJob) -> FunctionWork:
+    assert isinstance(job.work, FunctionWork), "groups are those of a function"
+    return job.work
+
+
+def _groups(job: BlockJob) -> BatchScorer:
+    return Groups(_work(job), job.limit)
+
+
+def _uri(job: BlockJob, index: int) -> str:
+    return storage.join(job.folder, FOLDER, job.part_name(index))
+
+
+def _nothing(schema: pa.Schema) -> ScoredBatch:
+    import numpy as np
+
+    return ScoredBatch(schema.empty_table(), np.array([], dtype=np.int64), 0, 0, [])
+
+
+def _numbered(table: pa.Table) -> Batch:
+    import numpy as np
+
+    return Batch(table, np.arange(table.num_rows), [])
+
+
+def _by_bucket(table: pa.Table, group_by: Sequence[str], buckets: int) -> list[tuple[int, pa.Table]]:
+    """The rows of each bucket that has some, in their order."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not table.num_rows:
+        return []
+    numbers = _hashes(table, group_by) % buckets
+    order = np.argsort(numbers, kind="stable")
+    cuts = np.flatnonzero(np.diff(numbers[order])) + 1
+    return [(int(numbers[rows[0]]), table.take(pa.array(rows))) for rows in np.split(order, cuts)]
+
+
+def _hashes(table: pa.Table, group_by: Sequence[str]) -> np.ndarray:
+    """The same number for the same values in every block: of their text, as types can differ with missing ones."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = {name: pc.fill_null(table.column(name).cast(pa.string()), "\0").to_pandas() for name in group_by}
+    hashes: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(texts), index=False).to_numpy()
+    return hashes
+
+
+def _read(job: BlockJob, index: int, bucket: int) -> list[pa.Table]:
+    import pyarrow.parquet as pq
+
+    uri = _uri(job, index)
+    fs, path = storage.filesystem(uri, job.conn_id)
+    try:
+        with fs.open_input_file(path) as source, pq.ParquetFile(source) as file:
+            numbers = json.loads(file.metadata.metadata[_BUCKETS_KEY])
+            wanted = [place for place, number in enumerate(numbers) if number == bucket]
+            return [file.read_row_groups(wanted)] if wanted else []
+    except FileNotFoundError:
+        raise InputError(f"{uri} is gone: run the task again with force=True, which sorts the rows again") from None

@@ -1,0 +1,184 @@
+"""Parts: the Parquet file that a block or a group of rows is written to, with its account in the footer."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.batch import BadRow, Batch
+from airflow_batchscore.data.dataset import PartitionedDataset
+from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.errors import ScoringError
+from airflow_batchscore.quality import profile, quarantine
+from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch, output_schema
+from airflow_batchscore.scoring.manifest import BlockResult
+from airflow_batchscore.scoring.work import Work
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+log = logging.getLogger(__name__)
+
+_FOOTER_KEY = b"batchscore"
+
+
+@dataclass(frozen=True)
+class BlockJob:
+    """What a worker must know to score any block of a partition. Small and free of secrets.
+
+    Attributes:
+        types: columns to read, with the types to read them with.
+        folder: URI where parts go.
+        prefix: names the layout, so that parts of two layouts never mix.
+        limit: see `quarantine.Limit`.
+    """
+
+    dataset: PartitionedDataset
+    partition: Values
+    work: Work
+    types: dict[str, str | None]
+    keys: tuple[str, ...]
+    folder: str
+    prefix: str
+    limit: quarantine.Limit
+    allow_nan: bool
+    conn_id: str | None
+
+    def part_name(self, index: int) -> str:
+        return f"part-{self.prefix}-{index:05d}.parquet"
+
+
+class PartWriter:
+    """Writes one part and, when it is whole, its quarantined rows; the part's footer carries the result.
+
+    Args:
+        name, source: how messages and quarantine call the block, and where its rows came from.
+    """
+
+    def __init__(self, job: BlockJob, index: int, name: str, source: str) -> None:
+        self._job, self._index, self._name, self._source = job, index, name, source
+        self._files = ExitStack()
+        self._writer: pq.ParquetWriter | None = None
+        self.account = Account()
+        self.bad: list[BadRow] = []
+        self._rows = 0
+        self._features: profile.Counts = {}
+        self._predictions: profile.Counts = {}
+        self._uncovered: Counter[str] = Counter()
+
+    def __enter__(self) -> PartWriter:
+        uri = storage.join(self._job.folder, self._job.part_name(self._index))
+        self._path = self._files.enter_context(storage.atomic_file(uri, self._job.conn_id))
+        return self
+
+    def schema(self, scorer: BatchScorer, batch: Batch) -> pa.Schema:
+        """Of the part, which the first batch decides: keys as they are read, then the outputs."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
+            key_types = {field.name: field.type for field in batch.table.schema}
+            schema = output_schema(scorer.outputs, self._job.keys, key_types)
+            # A dictionary pays for text; for predictions and ids it doubles the time of a block.
+            text = [field.name for field in schema if pa.types.is_string(field.type)]
+            self._writer = pq.ParquetWriter(self._path, schema, use_dictionary=text)
+        return self._writer.schema
+
+    def add(self, batch: Batch, scored: ScoredBatch) -> None:
+        """Write what came of a batch, and account for its rows."""
+        assert self._writer is not None, "schema() comes first"
+        if scored.table.num_rows:
+            self._writer.write_table(scored.table)
+        here = [*batch.bad, *scored.failed]
+        self.bad += here
+        self.account += Account(batch.rows_read, scored.scored, scored.skipped, len(here))
+        self._rows += scored.table.num_rows
+        self._features = profile.merge(self._features, scored.features)
+        self._predictions = profile.merge(self._predictions, scored.predictions)
+        self._uncovered.update(scored.uncovered)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            if self._writer is not None:
+                self._writer.close()
+            self._files.__exit__(kind, error, trace)
+            return
+        with self._files:
+            assert self._writer is not None, "a reader yields at least one batch"
+            try:
+                self.result = self._result()
+                footer = json.dumps(self.result.to_dict()).encode()
+                self._writer.add_key_value_metadata({_FOOTER_KEY: footer})
+            finally:
+                self._writer.close()
+            self.result = replace(self.result, bytes=self._path.stat().st_size)
+
+    def _result(self) -> BlockResult:
+        job = self._job
+        self.account.check(f"partition {partition_key(job.partition)}, {self._name}")
+        return BlockResult(
+            index=self._index,
+            part=job.part_name(self._index),
+            quarantine=self._write_quarantine() if self.bad else None,
+            bytes=0,
+            account=self.account,
+            features=self._features,
+            predictions=self._predictions,
+            rows=self._rows,
+            uncovered=dict(self._uncovered),
+        )
+
+    def _write_quarantine(self) -> str:
+        job = self._job
+        name = f"quarantine/{job.part_name(self._index)}"
+        quarantine.write(
+            storage.join(job.folder, name),
+            self.bad,
+            partition=job.partition,
+            block=self._index,
+            source=self._source,
+            keys=job.keys,
+            conn_id=job.conn_id,
+        )
+        log.warning(
+            "partition %s, %s: %d rows were quarantined, the first: %s",
+            partition_key(job.partition),
+            self._name,
+            len(self.bad),
+            self.bad[0].message,
+        )
+        return name
+
+
+def read_result(uri: str, size: int, conn_id: str | None) -> BlockResult | None:
+    """The result that a part's footer carries; None when the file is not a whole part of ours."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fs, path = storage.filesystem(uri, conn_id)
+    try:
+        with fs.open_input_file(path) as source:
+            metadata = pq.read_metadata(source).metadata or {}
+    except (pa.ArrowInvalid, FileNotFoundError):
+        return None
+    raw = metadata.get(_FOOTER_KEY)
+    return replace(BlockResult.from_dict(json.loads(raw)), bytes=size) if raw else None
+
+
+def check_limit(job: BlockJob, bad: Sequence[BadRow], account: Account) -> None:
+    """Raises ScoringError when more rows of a block failed than the job allows."""
+    if not job.limit.allows(len(bad), account.rows_read):
+        row = bad[-1]
+        raise ScoringError(
+            f"{len(bad)} of {account.rows_read} rows cannot be scored, more than quarantine={job.limit.value} "
+            f"allows; row {row.position} for one: {row.error}: {row.message}. Mend the data or the recipe; if the "
+            "recipe does not need that column, name those it needs in Recipe(columns=[...])"
+        )

@@ -1,0 +1,150 @@
+"""From a job to what is done to one partition: which work, which columns are read, which keys go along."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_batchscore.data.blocks import cut, read
+from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.data.inference import reading_types, sample_types
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.model import artifact
+from airflow_batchscore.model.artifact import ModelManifest
+from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.scoring.by_column import ModelsWork
+from airflow_batchscore.scoring.function import FunctionWork, output_types
+from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
+from airflow_batchscore.scoring.work import ModelWork, SkipWork, Work, columns_to_read
+
+log = logging.getLogger(__name__)
+
+_SAMPLE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is done to a partition.
+
+    Attributes:
+        types: columns to read, with the types to read them with.
+        model: for the manifest; None where there is not one.
+        outputs: output column -> method and column of the model.
+        choice: for the manifest, where each partition has its own model.
+    """
+
+    work: Work
+    types: dict[str, str | None]
+    keys: tuple[str, ...]
+    model: dict[str, Any] | None = None
+    outputs: dict[str, list[str]] = field(default_factory=dict)
+    choice: dict[str, Any] | None = None
+
+
+class Planner:
+    """Plans the partitions of one job; reads each model's manifest once.
+
+    Raises:
+        ModelError, RecipeError, InputError: what is asked for cannot be done.
+    """
+
+    def __init__(self, job: ScoringJob) -> None:
+        self._job = job
+        self._manifests: dict[ModelRef, ModelManifest] = {}
+        self._outputs: dict[FunctionJob, tuple[tuple[str, str], ...]] = {}
+        if job.model is not None:
+            self._manifest(job.model)  # said before a partition is looked at
+
+    def plan(self, partition: Partition) -> Planned:
+        """What is done to a partition."""
+        job = self._job
+        if job.function is not None:
+            return self._function(job.function, partition)
+        if job.models is not None:
+            return self._by_column()
+        if job.choices is None:
+            assert job.model is not None, "a job says what to score with"
+            return self._model(job.model, None)
+        choice = job.choices[partition.key]
+        if choice.model is not None:
+            return self._model(choice.model, choice.to_dict())
+        assert job.like is not None, "a plan without any model fails"
+        like = self._model(job.like, choice.to_dict())
+        work = SkipWork(job.like, job.spec, f"{partition.key}: {choice.note}")
+        return Planned(work, like.types, like.keys, None, {}, choice.to_dict())
+
+    def _manifest(self, ref: ModelRef) -> ModelManifest:
+        if ref not in self._manifests:
+            manifest = artifact.read_manifest(ref)
+            self._job.spec.types(manifest.signature.outputs, manifest.estimator)  # refuses what the model does not have
+            if manifest.recipe.digest != manifest.recipe_digest:
+                log.warning(
+                    "the recipe's code (%r) has changed since model %s was trained with it; train it again if the "
+                    "change alters the features",
+                    manifest.recipe,
+                    ref.uri,
+                )
+            self._manifests[ref] = manifest
+        return self._manifests[ref]
+
+    def _keys(self, manifest: ModelManifest) -> tuple[str, ...]:
+        return manifest.recipe.keys if self._job.keys is None else self._job.keys
+
+    def _types(self, manifest: ModelManifest, keys: tuple[str, ...]) -> dict[str, str | None]:
+        return columns_to_read(manifest, self._job.dataset.column_types, keys)
+
+    def _model(self, ref: ModelRef, choice: dict[str, Any] | None) -> Planned:
+        job, manifest = self._job, self._manifest(ref)
+        work = ModelWork(ref, manifest.recipe.digest, job.spec, job.trusted_types)
+        columns = job.spec.columns(manifest.signature.outputs, manifest.estimator)
+        keys = self._keys(manifest)
+        return Planned(
+            work,
+            self._types(manifest, keys),
+            keys,
+            {**ref.to_dict(), "version": ref.version},
+            {name: [column.method, column.name] for name, column in columns.items()},
+            choice,
+        )
+
+    def _by_column(self) -> Planned:
+        job = self._job
+        assert job.models is not None
+        assert job.model_by is not None, "they come together"
+        manifest = self._manifest(job.models.like)
+        keys = self._keys(manifest)
+        work = ModelsWork(job.models, job.model_by, manifest.recipe.digest, job.spec, job.trusted_types)
+        return Planned(work, self._types(manifest, (*keys, job.model_by)), keys)
+
+    def _function(self, job: FunctionJob, partition: Partition) -> Planned:
+        keys = tuple(self._job.keys or ())
+        if job.group_by and keys:
+            raise InputError(f"keys={list(keys)}: with group_by the keys are the columns {list(job.group_by)}")
+        keys = job.group_by or keys
+        dataset = self._job.dataset
+        found = sample_types(dataset, partition, None if job.columns is None else [*job.columns, *keys])
+        names = list(found) if job.columns is None else list(job.columns)
+        types = reading_types(dataset.column_types, found, names, keys)
+        key = FunctionJob(job.function, job.group_by, job.columns)
+        if key not in self._outputs:
+            self._outputs[key] = self._outputs_of(job, partition, types)
+        work = FunctionWork(job.function, job.function.digest, self._outputs[key], job.group_by)
+        return Planned(work, types, keys)
+
+    def _outputs_of(
+        self, job: FunctionJob, partition: Partition, types: Mapping[str, str | None]
+    ) -> tuple[tuple[str, str], ...]:
+        import pandas as pd
+
+        sample = pd.DataFrame()
+        if not job.output_types:
+            dataset = self._job.dataset
+            for block in cut(dataset, partition, block_rows=_SAMPLE_ROWS, columns=list(types)):
+                for batch in read(dataset, block, types):
+                    sample = batch.table.slice(0, _SAMPLE_ROWS).to_pandas()
+                    break
+                if len(sample):
+                    break
+        return output_types(job.function, sample, job.group_by, job.output_types)
