@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from airflow_batchscore.engine.dask import DaskCluster
     from airflow_batchscore.engine.local import LocalDask
     from airflow_batchscore.engine.spark import Spark
+    from airflow_batchscore.model.choice import ModelPolicy
     from airflow_batchscore.model.recipe import Recipe
 
 __version__ = "0.1.0"
-__all__ = ["DaskCluster", "LocalDask", "PartitionedDataset", "Recipe", "Spark", "__version__"]
+__all__ = ["DaskCluster", "LocalDask", "ModelPolicy", "PartitionedDataset", "Recipe", "Spark", "__version__"]
 
 _HOMES = {
     "DaskCluster": "engine.dask",
     "LocalDask": "engine.local",
+    "ModelPolicy": "model.choice",
     "PartitionedDataset": "data.dataset",
     "Recipe": "model.recipe",
     "Spark": "engine.spark",

@@ -68,10 +68,10 @@ def test_worker_code_loads_without_airflow() -> None:
 
 def test_importing_operators_loads_no_heavy_library() -> None:
     loaded = _loaded_after(
-        "from airflow_batchscore import LocalDask, PartitionedDataset, Recipe\n"
+        "from airflow_batchscore import LocalDask, ModelPolicy, PartitionedDataset, Recipe\n"
         "from airflow_batchscore.operators import (CheckModelOperator, CheckScoresOperator, CombineOperator,\n"
-        "    PlanPartitionsOperator, ScorePartitionOperator, TrainOperator)\n"
+        "    EvaluateOperator, ImportModelOperator, PlanPartitionsOperator, ScorePartitionOperator, TrainOperator)\n"
         "from airflow_batchscore.sensors import PartitionSensor\n"
-        "Recipe(features='a:b'), PartitionedDataset('/x/{y}.csv'), LocalDask()"
+        "Recipe(features='a:b'), ModelPolicy(), PartitionedDataset('/x/{y}.csv'), LocalDask()"
     )
     assert not loaded & {"boto3", "dask", "distributed", "joblib", "numpy", "pandas", "pyarrow", "sklearn"}

@@ -83,6 +83,12 @@ class DaskCluster:
         with contextlib.ExitStack() as resources:
             yield _Session(self, resources)
 
+    @contextlib.contextmanager
+    def client(self, slots: int = 1) -> Iterator[Client]:
+        """A client of the cluster, for what training spreads over it."""
+        with contextlib.ExitStack() as resources:
+            yield _Session(self, resources).connect()
+
 
 class _Session:
     """Connects when there is something to score."""
@@ -98,7 +104,7 @@ class _Session:
         self, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]], *, remote: bool = False
     ) -> Iterator[R]:
         if self._client is None:
-            self._client = self._connect()
+            self._client = self.connect()
         try:
             yield from run_on(self._client, Checked.of(function), arguments, in_flight=_IN_FLIGHT)
         except ImportError as error:
@@ -107,7 +113,8 @@ class _Session:
                 "'airflow-batchscore[worker]' and the modules of the recipe and the estimator there"
             ) from error
 
-    def _connect(self) -> Client:
+    def connect(self) -> Client:
+        """A client, closed with the session."""
         import distributed
 
         engine = self._engine

@@ -62,6 +62,15 @@ class LocalDask:
         finally:
             session.close()
 
+    @contextlib.contextmanager
+    def client(self, slots: int = 1) -> Iterator[Client]:
+        """A Dask cluster of worker processes for what training spreads, for the length of the block."""
+        session = _LocalSession(self, slots)
+        try:
+            yield session.cluster(1)
+        finally:
+            session.close()
+
 
 class _LocalSession:
     """Starts workers when they are first needed: a partition that is committed already needs none."""
@@ -90,7 +99,7 @@ class _LocalSession:
             yield from self._run_in_threads(function, left, len(arguments), threads)
         rest = list(left)
         if rest:
-            yield from run_on(self._cluster(threads), function, rest, in_flight=2 * self._workers * threads)
+            yield from run_on(self.cluster(threads), function, rest, in_flight=2 * self._workers * threads)
 
     def close(self) -> None:
         self._resources.close()
@@ -120,7 +129,8 @@ class _LocalSession:
         # One more than there are threads, so that none waits for the caller to come back.
         yield from run_in_threads(self._pool, function, arguments, count + 1, after_each=after_each)
 
-    def _cluster(self, threads: int) -> Client:
+    def cluster(self, threads: int) -> Client:
+        """The worker processes, started at the first call."""
         if self._client is None:
             limit = self._memory // self._workers
             self._client = self._resources.enter_context(local_cluster(self._workers, threads, limit))

@@ -34,9 +34,10 @@ from airflow_batchscore.model.measure import (
 )
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef, resolve
-from airflow_batchscore.model.training_rows import columns_to_read, read_rows, required_columns, split
+from airflow_batchscore.model.training_rows import columns_to_read, make_rows, read_rows, required_columns, split
 
 if TYPE_CHECKING:
+    import pandas as pd
     from distributed import Client
 
 log = logging.getLogger(__name__)
@@ -88,45 +89,82 @@ class TrainedModel:
         }
 
 
-def train(job: TrainingJob, client: Client | None = None) -> TrainedModel:
+@dataclass(frozen=True)
+class TrainingData:
+    """What is trained on, as far as storage has been asked.
+
+    Attributes:
+        raw: column -> type name, as found.
+        types: columns to read, with the types to read them with.
+        frame: the raw rows, where they were read already; then only those that `only` names.
+        only: which rows of the partitions these are, such as ``sensor_id=17``; empty for all.
+    """
+
+    partitions: list[Partition]
+    fingerprints: list[Fingerprint]
+    raw: dict[str, str | None]
+    types: dict[str, str | None]
+    frame: pd.DataFrame | None = None
+    only: str = ""
+
+
+def look(job: TrainingJob, extra: Sequence[str] = ()) -> TrainingData:
+    """The partitions of a job and their columns' types. `extra` names columns to read beside the recipe's.
+
+    Raises InputError: a partition, file or column is missing or cannot be read.
+    """
+    partitions = job.dataset.require(job.partitions)
+    fingerprints = [job.dataset.fingerprint(partition) for partition in partitions]
+    wanted = columns_to_read(job.recipe)
+    raw = infer_types(
+        job.dataset,
+        partitions,
+        None if wanted is None else list(dict.fromkeys([*wanted, *extra])),
+        [*required_columns(job.recipe), *extra],
+    )
+    label = [job.recipe.target_column] if job.recipe.target_column else []
+    # Keys may come with later data only.
+    whole = [name for name in (*job.recipe.keys, *label, *extra) if name in raw]
+    return TrainingData(partitions, fingerprints, raw, reading_types(job.dataset.column_types, raw, raw, whole))
+
+
+def train(job: TrainingJob, client: Client | None = None, data: TrainingData | None = None) -> TrainedModel:
     """Fit, measure, save.
 
     Args:
         client: of the Dask cluster that training may spread over; None stays in this process.
+        data: what `look` found; looked for when None.
 
     Raises:
         InputError: a partition, file or column is missing or cannot be read.
         RecipeError: a function of the recipe cannot be imported, fails, or leaves no row.
         ModelError: the estimator cannot be made, fitted or serialised, or a metric cannot be measured.
     """
-    partitions = job.dataset.require(job.partitions)
-    fingerprints = [job.dataset.fingerprint(partition) for partition in partitions]
+    partitions = data.partitions if data else job.dataset.require(job.partitions)
+    fingerprints = data.fingerprints if data else [job.dataset.fingerprint(partition) for partition in partitions]
     imported = job.estimator if isinstance(job.estimator, ImportedModel) else None
     estimator = imported.estimator if imported else fitting.make_estimator(job.estimator)
     kind = imported.flavor if imported else flavor_of(estimator, job.flavor)
-    ref_uri = storage.join(job.model_uri, training_version(job, estimator, kind, fingerprints))
+    version = training_version(job, estimator, kind, fingerprints, data.only if data else "")
+    ref_uri = storage.join(job.model_uri, version)
     there = storage.read_json(storage.join(ref_uri, "model.json"), job.conn_id)
     if there is not None:
         log.info("model %s was trained from the same inputs before: using it", ref_uri)
         return TrainedModel(resolve(ref_uri, job.conn_id), ModelManifest.from_dict(there, ref_uri), reused=True)
 
-    wanted = columns_to_read(job.recipe)
-    raw = infer_types(job.dataset, partitions, wanted, required_columns(job.recipe))
-    label = [job.recipe.target_column] if job.recipe.target_column else []
-    whole = [name for name in (*job.recipe.keys, *label) if name in raw]  # keys may come with later data only
-    types = reading_types(job.dataset.column_types, raw, raw, whole)
-    fitted = _fit(job, estimator, partitions, types, client)
+    data = data or look(job)
+    fitted = _fit(job, estimator, data, client)
     estimator = artifact.unwrap(fitted.estimator)
     fitting.warn_of_classes(estimator, fitted.test)
-    data = imported.data if imported and imported.data is not None else kind.dump(estimator, fitted.features)
-    digest = hashlib.sha256(data).hexdigest()
+    written = imported.data if imported and imported.data is not None else kind.dump(estimator, fitted.features)
+    digest = hashlib.sha256(written).hexdigest()
     manifest = ModelManifest(
         digest=digest,
         file=f"model-{digest[:12]}.{kind.suffix}",
         flavor=kind.name,
         estimator=repr(estimator)[:500],
         signature=Signature(
-            raw=raw,
+            raw=data.raw,
             features=tuple(str(name) for name in fitted.features.columns),
             outputs=output_types(estimator, fitted.features),
             matrix=matrix_methods(estimator, fitted.features),
@@ -141,15 +179,16 @@ def train(job: TrainingJob, client: Client | None = None) -> TrainedModel:
             "files": [file for fingerprint in fingerprints for file in fingerprint.to_list()],
             "rows_read": fitted.rows_read,
             "rows_trained": fitted.rows_trained,
+            **({"only": data.only} if data.only else {}),
             **fitted.facts,
         },
         profile=reference_profile(estimator, fitted.features),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         libraries=artifact.library_versions(*kind.libraries),
     )
-    ref = artifact.save(ref_uri, data, manifest, job.conn_id, job.signing_key)
+    ref = artifact.save(ref_uri, written, manifest, job.conn_id, job.signing_key)
     if ref is None:  # another run trained it meanwhile; the bytes of one estimator can differ from fit to fit
-        return train(job, client)
+        return train(job, client, data)
     log.info("model %s: trained on %d of %d rows", ref.uri, fitted.rows_trained, fitted.rows_read)
     return TrainedModel(ref, manifest, reused=False)
 
@@ -157,11 +196,10 @@ def train(job: TrainingJob, client: Client | None = None) -> TrainedModel:
 def _fit(
     job: TrainingJob,
     estimator: Any,
-    partitions: Sequence[Partition],
-    types: dict[str, str | None],
+    data: TrainingData,
     client: Client | None,
 ) -> Fitted:
-    where = (job.dataset, job.recipe, partitions, types)
+    where = (job.dataset, job.recipe, data.partitions, data.types)
     distributed = fitting_blocks.is_distributed(estimator)
     if (job.incremental or distributed) and job.learning_curve:
         raise ModelError("learning_curve fits on samples that are in memory; it does not go with training by blocks")
@@ -174,11 +212,11 @@ def _fit(
                 "engine=DaskCluster(...)"
             )
         return fitting_blocks.fit_on_cluster(estimator, *where, job.holdout, client)
-    rows = read_rows(*where)
-    train_rows, test_rows, measured_on = split(job.dataset, job.recipe, job.holdout, rows, types)
+    rows = read_rows(*where) if data.frame is None else make_rows(job.recipe, data.frame, data.types)
+    train_rows, test_rows, measured_on = split(job.dataset, job.recipe, job.holdout, rows, data.types)
     facts: dict[str, Any] = {}
     if not isinstance(job.estimator, ImportedModel):
-        keys = [partition.key for partition in partitions]
+        keys = [data.only] if data.only else [partition.key for partition in data.partitions]
         if job.learning_curve:
             if test_rows is train_rows:
                 raise ModelError("learning_curve measures on rows that are not trained on: give holdout=")
@@ -186,11 +224,15 @@ def _fit(
             facts["learning_curve"] = curve
         fitting.fit(estimator, train_rows, keys, client)
         facts |= fitting.search_facts(estimator)
+    else:
+        measured_on = f"rows of {', '.join(partition.key for partition in data.partitions)}"
     rows_trained = 0 if isinstance(job.estimator, ImportedModel) else len(train_rows.features)
     return Fitted(estimator, train_rows.features, rows.read, rows_trained, test_rows, measured_on, facts)
 
 
-def training_version(job: TrainingJob, estimator: Any, kind: Flavor, fingerprints: Sequence[Fingerprint]) -> str:
+def training_version(
+    job: TrainingJob, estimator: Any, kind: Flavor, fingerprints: Sequence[Fingerprint], only: str = ""
+) -> str:
     """The version's name: twelve hexadecimal digits of the hash of all that goes into the model."""
     libraries = artifact.library_versions(*kind.libraries)
     used = {name: libraries.get(name) for name in ("scikit-learn", "numpy", *kind.libraries) if name in libraries}
@@ -202,7 +244,7 @@ def training_version(job: TrainingJob, estimator: Any, kind: Flavor, fingerprint
         "holdout": str(job.holdout),
         "metrics": metric_names(job.metrics),
         "flavor": kind.name,
-        "how": [job.learning_curve, job.incremental],
+        "how": [job.learning_curve, job.incremental, only],
         "libraries": used,
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from airflow_batchscore.operators.check_model import CheckModelOperator
     from airflow_batchscore.operators.check_scores import CheckScoresOperator
     from airflow_batchscore.operators.combine import CombineOperator
+    from airflow_batchscore.operators.evaluate import EvaluateOperator
+    from airflow_batchscore.operators.import_model import ImportModelOperator
     from airflow_batchscore.operators.plan import PlanPartitionsOperator
     from airflow_batchscore.operators.score import ScorePartitionOperator
     from airflow_batchscore.operators.train import TrainOperator
@@ -16,6 +18,8 @@ _HOMES = {
     "CheckModelOperator": "check_model",
     "CheckScoresOperator": "check_scores",
     "CombineOperator": "combine",
+    "EvaluateOperator": "evaluate",
+    "ImportModelOperator": "import_model",
     "PlanPartitionsOperator": "plan",
     "ScorePartitionOperator": "score",
     "TrainOperator": "train",
@@ -24,6 +28,8 @@ __all__ = [
     "CheckModelOperator",
     "CheckScoresOperator",
     "CombineOperator",
+    "EvaluateOperator",
+    "ImportModelOperator",
     "PlanPartitionsOperator",
     "ScorePartitionOperator",
     "TrainOperator",

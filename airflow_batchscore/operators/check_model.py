@@ -18,23 +18,25 @@ class CheckModelOperator(BatchScoreOperator):
 
     Args:
         model: what `TrainOperator` returned, ``"<uri>/<version>"`` or ``"<uri>@<alias>"``. Templated.
-        require: metric -> limit, such as ``{"accuracy": ">=0.9"}``. Templated.
+        require: metric -> limit, such as ``{"accuracy": ">=0.9"}``, or ``{"rmse": "<=0.95*baseline"}``. Templated.
+        baseline: the model that `require` compares with, named like `model`. Templated.
         promote_to: alias that points at the model once it passed. Templated.
         conn_id: connection for the model's storage. Templated.
 
     Returns:
-        ``{"model", "version", "digest", "metrics", "promoted_to"}``.
+        ``{"model", "version", "digest", "metrics", "baseline", "promoted_to"}``.
 
     Fails at once when a metric is missing or outside its limit; the alias then stays where it was.
     """
 
-    template_fields: Sequence[str] = ("model", "require", "promote_to", "conn_id")
+    template_fields: Sequence[str] = ("model", "require", "baseline", "promote_to", "conn_id")
 
     def __init__(
         self,
         *,
         model: Any,
         require: Mapping[str, str] | None = None,
+        baseline: Any = None,
         promote_to: str | None = None,
         conn_id: str | None = None,
         **kwargs: Any,
@@ -42,6 +44,7 @@ class CheckModelOperator(BatchScoreOperator):
         super().__init__(**kwargs)
         self.model = model
         self.require = require
+        self.baseline = baseline
         self.promote_to = promote_to
         self.conn_id = conn_id
 
@@ -50,14 +53,18 @@ class CheckModelOperator(BatchScoreOperator):
         from airflow_batchscore.data.storage import parent
         from airflow_batchscore.model.artifact import read_manifest
         from airflow_batchscore.model.gate import check_metrics
-        from airflow_batchscore.model.reference import resolve, set_alias
+        from airflow_batchscore.model.reference import ModelRef, resolve, set_alias
         from airflow_batchscore.operators.trust import configured_trust
 
-        model = as_mapping(self.model)
-        uri = model["model"] if isinstance(model, Mapping) else model
-        ref = resolve(model, connect(uri, self.conn_id), configured_trust())
+        def find(model: Any) -> ModelRef:
+            model = as_mapping(model)
+            uri = model["model"] if isinstance(model, Mapping) else model
+            return resolve(model, connect(uri, self.conn_id), configured_trust())
+
+        ref = find(self.model)
         manifest = read_manifest(ref)
-        check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri)
+        other = read_manifest(find(self.baseline)).metrics if self.baseline else None
+        check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri, other)
         if self.promote_to:
             set_alias(parent(ref.uri), self.promote_to, ref)
             self.log.info("%s now points at version %s", self.promote_to, ref.version)
@@ -66,5 +73,6 @@ class CheckModelOperator(BatchScoreOperator):
             "version": ref.version,
             "digest": ref.digest,
             "metrics": manifest.metrics,
+            "baseline": other,
             "promoted_to": self.promote_to,
         }

@@ -1,0 +1,107 @@
+"""`EvaluateOperator`: notice that a model has decayed, and tell the DAG that trains it again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import AssetAlias
+
+from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset, Context
+
+    from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.model.recipe import Recipe
+
+
+class EvaluateOperator(BatchScoreOperator):
+    """Measure a model on labels that arrived since it was trained; raise an asset event when it has decayed.
+
+    A DAG with ``schedule=[decayed]`` then trains the next one. The history of the metrics lies with the model, in
+    ``<model_uri>/<version>/evaluations/``.
+
+    Args:
+        model: ``"<uri>@<alias>"``, ``"<uri>/<version>"`` or what `TrainOperator` returned. Templated.
+        dataset: labelled data.
+        partitions: what to measure on, such as the last month; their rows are in memory together. Templated.
+        require: limits outside of which the model has decayed, such as ``{"rmse": "<=1.1*baseline"}`` or
+            ``{"accuracy": ">=0.9"}``; the baseline is the metric of training. Templated.
+        decayed: asset whose event says so, with the metrics in its ``extra``.
+        recipe: where the labels come from; default: the model's own.
+        metrics: as of `TrainOperator`; default: those of training.
+        conn_id: connection for the model's storage. Templated.
+
+    Returns:
+        ``{"model", "version", "rows", "metrics", "baseline", "decayed", "problems"}``. A decayed model fails nothing.
+    """
+
+    template_fields: Sequence[str] = ("model", "dataset", "partitions", "require", "conn_id")
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        dataset: PartitionedDataset,
+        partitions: Any,
+        require: Mapping[str, str],
+        decayed: Asset | None = None,
+        recipe: Recipe | None = None,
+        metrics: Sequence[str | Callable[..., float]] | None = None,
+        conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if decayed is not None:
+            # An outlet that is an asset has an event whenever the task succeeds; an alias only those that are added.
+            outlets = kwargs.get("outlets") or []
+            kwargs["outlets"] = [*(outlets if isinstance(outlets, list) else [outlets]), _alias(decayed)]
+        super().__init__(**kwargs)
+        self.model = model
+        self.dataset = copy.copy(dataset)
+        self.partitions = partitions
+        self.require = require
+        self.decayed = decayed
+        self.recipe = recipe
+        self.metrics = metrics
+        self.conn_id = conn_id
+
+    def run_stage(self, context: Context) -> dict[str, Any]:
+        from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.model.evaluation import evaluate
+        from airflow_batchscore.model.reference import resolve
+        from airflow_batchscore.operators.trust import configured_trust
+
+        model, trust = as_mapping(self.model), configured_trust()
+        uri = model["model"] if isinstance(model, Mapping) else model
+        ref = resolve(model, connect(uri, self.conn_id), trust)
+        found = evaluate(
+            ref,
+            connect_dataset(self.dataset),
+            self.partitions,
+            require=as_mapping(self.require),
+            recipe=self.recipe,
+            metrics=self.metrics,
+            trusted_types=trust.types,
+        )
+        short: dict[str, Any] = {
+            "model": ref.uri,
+            "version": ref.version,
+            "rows": found.rows,
+            "metrics": found.metrics,
+            "baseline": found.baseline,
+            "decayed": bool(found.problems),
+            "problems": found.problems,
+        }
+        if found.problems:
+            self.log.warning("model %s has decayed: %s", ref.uri, "; ".join(found.problems))
+            if self.decayed is not None:
+                context["outlet_events"][_alias(self.decayed)].add(self.decayed, extra=short)
+        else:
+            self.log.info("model %s: %s on %d rows, as it should be", ref.uri, found.metrics, found.rows)
+        return short
+
+
+def _alias(decayed: Asset) -> AssetAlias:
+    return AssetAlias(f"decayed {decayed.name}")

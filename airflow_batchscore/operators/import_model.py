@@ -1,0 +1,103 @@
+"""`ImportModelOperator`: a model that somebody else trained becomes a version like any other."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.operators.base import BatchScoreOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.model.recipe import Recipe
+
+
+class ImportModelOperator(BatchScoreOperator):
+    """Take over a model from a file, an MLflow registry or a function, and measure it on some partitions.
+
+    Its bytes are kept as they are, pinned by their digest; its signature, metrics and reference profile come from the
+    partitions. From then on it is a version like one that `TrainOperator` made.
+
+    Args:
+        source: URI of a file (``.onnx``, ``.ubj`` of XGBoost, ``.pt2`` of ``torch.export``, ``.skops``, ``.joblib``,
+            ``.pkl``), ``"models:/name@alias"`` of MLflow, or a function (or its import path) that returns a fitted
+            model. Templated.
+        dataset: data that the model can score.
+        partitions: what to measure it on. Templated.
+        recipe: features, keys, and the target where metrics are wanted.
+        model_uri: folder of the model's versions. Templated.
+        alias: name to point at the new version, without a gate. Templated.
+        metrics: as of `TrainOperator`.
+        flavor: where the file's name does not tell it, or for a function's model.
+        sha256: of the file; required where loading can run code (``.joblib``, ``.pkl``, ``.pt2``). Templated.
+        conn_id: connection for `source` and `model_uri`. Templated.
+
+    Returns:
+        What `TrainOperator` returns.
+
+    Fails at once when the source is not there, is not the file that `sha256` names, or cannot be loaded.
+    """
+
+    template_fields: Sequence[str] = ("source", "dataset", "partitions", "model_uri", "alias", "sha256", "conn_id")
+
+    def __init__(
+        self,
+        *,
+        source: Any,
+        dataset: PartitionedDataset,
+        partitions: Any,
+        recipe: Recipe,
+        model_uri: str,
+        alias: str | None = None,
+        metrics: Sequence[str | Callable[..., float]] | None = None,
+        flavor: str = "auto",
+        sha256: str | None = None,
+        conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.dataset = copy.copy(dataset)
+        self.partitions = partitions
+        self.recipe = recipe
+        self.model_uri = model_uri
+        self.alias = alias
+        self.metrics = metrics
+        self.flavor = flavor
+        self.sha256 = sha256
+        self.conn_id = conn_id
+
+    def run_stage(self, context: Context) -> dict[str, Any]:
+        from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.model.imported import import_model
+        from airflow_batchscore.model.reference import set_alias
+        from airflow_batchscore.model.training import TrainingJob, train
+        from airflow_batchscore.operators.trust import configured_trust
+
+        trust = configured_trust()
+        found = import_model(
+            self.source,
+            flavor_name=self.flavor,
+            sha256=self.sha256,
+            conn_id=connect(self.source, self.conn_id) if isinstance(self.source, str) else None,
+            trust=trust,
+        )
+        trained = train(
+            TrainingJob(
+                dataset=connect_dataset(self.dataset),
+                partitions=self.partitions,
+                recipe=self.recipe,
+                estimator=found,
+                model_uri=self.model_uri,
+                metrics=self.metrics,
+                conn_id=connect(self.model_uri, self.conn_id),
+                signing_key=trust.key,
+            )
+        )
+        if self.alias:
+            set_alias(self.model_uri, self.alias, trained.ref)
+        self.log.info("%s (%s) is version %s: %s", self.source, found.flavor.name, trained.ref.version, trained.ref.uri)
+        return trained.to_dict()

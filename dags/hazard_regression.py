@@ -1,0 +1,91 @@
+"""XGBoost with early stopping against a linear baseline: promoted only when its error is a margin smaller.
+
+Trains on eight of ten parts, measures both models on the other two, and scores all with the champion. Real data
+(Liberty Mutual's property inspections) is used where ``LIBERTY_MUTUAL_CSV`` names it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG, Param, task
+from example_home import HOME
+
+from airflow_batchscore import PartitionedDataset, Recipe
+from airflow_batchscore.operators import (
+    CheckModelOperator,
+    CheckScoresOperator,
+    CombineOperator,
+    PlanPartitionsOperator,
+    ScorePartitionOperator,
+    TrainOperator,
+)
+
+FEATURES = [*(f"T1_V{n}" for n in range(1, 18)), *(f"T2_V{n}" for n in range(1, 16))]
+PLACE = f"{HOME}/hazard_regression"
+properties = PartitionedDataset(
+    f"{PLACE}/data/properties_{{part}}.csv",
+    # Declared, so that a part in which a letter column is empty reads like the others.
+    read_options={"column_types": {"Id": "int64", "Hazard": "int64"}},
+)
+recipe = Recipe(target="Hazard", keys=["Id"], columns=FEATURES)
+
+
+@task
+def make_data() -> str:
+    from hazard_recipe import make_data
+
+    return make_data(f"{PLACE}/data")
+
+
+with DAG(
+    dag_id="hazard_regression",
+    description="Property hazards: XGBoost with early stopping, if it beats a linear baseline",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    tags=["batchscore", "example"],
+    doc_md=__doc__,
+    params={"margin": Param("<=0.95*baseline", type="string", title="RMSE that the boosted model must reach")},
+):
+    data = make_data()
+    linear = TrainOperator(
+        task_id="train_linear",
+        dataset=properties,
+        partitions="0..7",
+        holdout="8..9",
+        recipe=recipe,
+        estimator="hazard_recipe:linear",
+        model_uri=f"{PLACE}/models/linear",
+        metrics=["rmse"],
+    )
+    boosted = TrainOperator(
+        task_id="train_boosted",
+        dataset=properties,
+        partitions="0..7",
+        holdout="8..9",
+        recipe=recipe,
+        estimator="hazard_recipe:EarlyStopped",
+        model_uri=f"{PLACE}/models/boosted",
+        metrics=["rmse"],
+    )
+    gate = CheckModelOperator(
+        task_id="gate",
+        model=boosted.output,
+        baseline=linear.output,
+        require={"rmse": "{{ params.margin }}"},
+        promote_to="champion",
+    )
+    plan = PlanPartitionsOperator(task_id="plan", dataset=properties, model=f"{PLACE}/models/boosted@champion")
+    score = ScorePartitionOperator.partial(
+        task_id="score", dataset=properties, output_uri=f"{PLACE}/staging", outputs={"prediction": "hazard"}
+    ).expand(partition=plan.output)
+    audit = CheckScoresOperator(task_id="audit", plan=plan.output, scores=score.output)
+    publish = CombineOperator(
+        task_id="publish",
+        plan=plan.output,
+        scores=audit.output,
+        output_uri=f"{PLACE}/predictions.parquet",
+        report_uri=f"{PLACE}/report.html",
+    )
+    data >> [linear, boosted]
+    gate >> plan

@@ -1,0 +1,71 @@
+"""No model at all: a function over every row of every partition, and another over each group of rows.
+
+Any library that works on a pandas DataFrame runs over the whole set this way, with the account, the resume and the
+audit that scores have. The results are the normalised notes, and a statistical test for each month and site.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG, task
+from example_home import HOME
+
+from airflow_batchscore import PartitionedDataset
+from airflow_batchscore.operators import (
+    CheckScoresOperator,
+    CombineOperator,
+    PlanPartitionsOperator,
+    ScorePartitionOperator,
+)
+
+PLACE = f"{HOME}/normalise_words"
+notes = PartitionedDataset(f"{PLACE}/data/notes_{{month}}.csv")
+
+
+@task
+def make_data() -> str:
+    from words import make_data
+
+    return make_data(f"{PLACE}/data")
+
+
+with DAG(
+    dag_id="normalise_words",
+    description="Functions over partitions: normalise texts, test groups",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    tags=["batchscore", "example"],
+    doc_md=__doc__,
+):
+    data = make_data()
+    plan = PlanPartitionsOperator(task_id="plan", dataset=notes)
+    normalise = ScorePartitionOperator.partial(
+        task_id="score",
+        dataset=notes,
+        output_uri=f"{PLACE}/staging/notes",
+        function="words:normalise",
+        keys=["id", "site"],
+        columns=["text"],
+    ).expand(partition=plan.output)
+    lengths = ScorePartitionOperator.partial(
+        task_id="test_sites",
+        dataset=notes,
+        output_uri=f"{PLACE}/staging/lengths",
+        function="words:lengths",
+        group_by=["site"],
+        columns=["id", "text"],
+    ).expand(partition=plan.output)
+    audit = CheckScoresOperator(task_id="audit", plan=plan.output, scores=normalise.output)
+    audit_sites = CheckScoresOperator(task_id="audit_sites", plan=plan.output, scores=lengths.output)
+    publish_sites = CombineOperator(
+        task_id="publish_sites", scores=audit_sites.output, output_uri=f"{PLACE}/sites.parquet"
+    )
+    publish = CombineOperator(
+        task_id="publish",
+        plan=plan.output,
+        scores=audit.output,
+        output_uri=f"{PLACE}/predictions.parquet",
+        report_uri=f"{PLACE}/report.html",
+    )
+    data >> plan

@@ -1,0 +1,73 @@
+"""The probability that a user buys the next game, one column under a name of its own: `user_id, prediction`.
+
+The table is partitioned by ``user_id % 10``. Trained on two of the ten, after a look at how many rows are enough.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG, task
+from example_home import HOME
+
+from airflow_batchscore import PartitionedDataset, Recipe
+from airflow_batchscore.operators import (
+    CheckModelOperator,
+    CheckScoresOperator,
+    CombineOperator,
+    PlanPartitionsOperator,
+    ScorePartitionOperator,
+    TrainOperator,
+)
+
+GAMES = [f"G{n}" for n in range(1, 11)]
+PLACE = f"{HOME}/purchase_likelihood"
+games = PartitionedDataset(f"{PLACE}/data/bucket={{bucket}}/*.parquet")
+
+
+@task
+def make_data() -> str:
+    from purchase_recipe import make_data
+
+    return make_data(f"{PLACE}/data")
+
+
+with DAG(
+    dag_id="purchase_likelihood",
+    description="The probability of a purchase for every user",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    tags=["batchscore", "example"],
+    doc_md=__doc__,
+):
+    data = make_data()
+    train = TrainOperator(
+        task_id="train",
+        dataset=games,
+        partitions="0..1",
+        holdout=[2],
+        recipe=Recipe(target="label", keys=["user_id"], columns=GAMES),
+        estimator="sklearn.linear_model:LogisticRegression",
+        model_uri=f"{PLACE}/models/purchase",
+        metrics=["roc_auc", "neg_log_loss"],
+        learning_curve=True,
+    )
+    gate = CheckModelOperator(task_id="gate", model=train.output, require={"roc_auc": ">=0.7"}, promote_to="champion")
+    plan = PlanPartitionsOperator(task_id="plan", dataset=games, model=f"{PLACE}/models/purchase@champion")
+    score = ScorePartitionOperator.partial(
+        task_id="score",
+        dataset=games,
+        output_uri=f"{PLACE}/staging",
+        method="predict_proba",
+        outputs={"prediction_1": "prediction"},
+    ).expand(partition=plan.output)
+    audit = CheckScoresOperator(task_id="audit", plan=plan.output, scores=score.output)
+    publish = CombineOperator(
+        task_id="publish",
+        plan=plan.output,
+        scores=audit.output,
+        output_uri=f"{PLACE}/predictions.parquet",
+        report_uri=f"{PLACE}/report.html",
+    )
+    data >> train
+    gate >> plan

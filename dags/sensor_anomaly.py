@@ -1,0 +1,87 @@
+"""A thousand sensors, each with its own one-class SVM: one task trains all, packed tasks score a day of each.
+
+A sensor without a usable model is skipped, and stands in the run report. What was trained or scored from the same
+readings before is reused, so a daily run trains nothing new and scores one day.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import DAG, Param, task
+from example_home import HOME
+
+from airflow_batchscore import ModelPolicy, PartitionedDataset, Recipe
+from airflow_batchscore.operators import (
+    CheckScoresOperator,
+    CombineOperator,
+    PlanPartitionsOperator,
+    ScorePartitionOperator,
+    TrainOperator,
+)
+
+PLACE = f"{HOME}/sensor_anomaly"
+TRAINING_DAY = "2026-01-01"
+readings = f"{PLACE}/readings/{{device}}/{{sensor}}"
+model = f"{PLACE}/models/{{device}}/{{sensor}}"
+
+
+@task
+def make_data(params: dict[str, Any] | None = None) -> str:
+    """Readings of the training day and of the day that is scored."""
+    from sensor_recipe import make_data
+
+    assert params is not None, "Airflow passes what stands in the context"
+    return make_data(f"{PLACE}/readings", params["sensors"], [TRAINING_DAY, params["day"]])
+
+
+with DAG(
+    dag_id="sensor_anomaly",
+    description="A model for each of a thousand sensors",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    tags=["batchscore", "example"],
+    doc_md=__doc__,
+    params={
+        "sensors": Param(1000, type="integer", minimum=1, title="Sensors"),
+        "day": Param("2026-01-02", type="string", format="date", title="Day to score"),
+        "tasks": Param(4, type="integer", minimum=1, title="Scoring tasks"),
+    },
+):
+    data = make_data()
+    train = TrainOperator(
+        task_id="train",
+        dataset=PartitionedDataset(f"{readings}/{TRAINING_DAY}.csv"),
+        partitions=None,
+        recipe=Recipe(keys=["time"], columns=["temperature", "vibration"]),
+        estimator="sensor_recipe:one_class_svm",
+        model_uri=model,
+        alias="champion",
+        max_failed=10,
+    )
+    window = PartitionedDataset(f"{readings}/{{{{ params.day }}}}.csv")
+    plan = PlanPartitionsOperator(
+        task_id="plan",
+        dataset=window,
+        model=f"{model}@champion",
+        model_policy=ModelPolicy(missing="skip", damaged="skip"),
+        max_tasks="{{ params.tasks }}",
+        plan_uri=f"{PLACE}/plans",
+    )
+    score = ScorePartitionOperator.partial(
+        task_id="score",
+        dataset=window,
+        output_uri=f"{PLACE}/staging",
+        method=["decision_function", "score_samples"],
+        flags={"anomaly": "decision_function<-0.5"},
+    ).expand(partition=plan.output)
+    audit = CheckScoresOperator(task_id="audit", plan=plan.output, scores=score.output)
+    publish = CombineOperator(
+        task_id="publish",
+        plan=plan.output,
+        scores=audit.output,
+        output_uri=f"{PLACE}/predictions.parquet",
+        report_uri=f"{PLACE}/report.html",
+    )
+    data >> train >> plan
