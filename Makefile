@@ -46,8 +46,8 @@ bench: .bench-venv/.stamp  ## this engine beside the limit and its peers, on sma
 bench-full: .bench-venv/.stamp  ## the same on 20 M rows and more; writes docs/benchmark (5 GB of data, 45 minutes)
 	PYTHONPATH=$(CURDIR) .bench-venv/bin/python tests/benchmarks/bench.py full --out docs/benchmark
 
-demo: setup  ## score 17 years of tennis matches through Airflow
-	$(BIN)/python scripts/demo.py
+demo: setup  ## score 17 years of tennis matches through Airflow; another example with DAG=name
+	$(BIN)/python scripts/demo.py $(if $(DAG),--dag $(DAG))
 
 up: setup  ## Airflow UI with the example DAGs
 	PORT=$(or $(PORT),8080) $(BIN)/python scripts/up.py
@@ -59,8 +59,19 @@ lint: setup  ## ruff: rules, import bans, format
 types: setup  ## mypy --strict
 	$(BIN)/mypy
 
-test: setup  ## the test suite but for test-services, with coverage
-	$(BIN)/pytest -m "not production"
+test: setup  ## the test suite but for test-services and test-flavors, with coverage
+	$(BIN)/pytest -m "not production and not flavors"
+
+# PyTorch comes by pip: on some machines a CPU build lies where only pip looks.
+.flavors-venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
+	.tools/bin/uv venv -q --allow-existing --seed -p $(PYTHON) .flavors-venv
+	.flavors-venv/bin/pip install -q 'torch==2.13.0'
+	.tools/bin/uv pip install -q --compile-bytecode -p .flavors-venv/bin/python -e '.[worker,skops,xgboost,lightgbm,onnx,mlflow,dask-ml]' \
+	  'torch==2.13.0' 'pytest>=8' 'pytest-timeout>=2.3' 'sqlalchemy>=2' 'alembic>=1.13'
+	touch $@
+
+test-flavors: .flavors-venv/.stamp  ## kinds of models whose libraries cannot live with Airflow: PyTorch, MLflow (3 minutes)
+	.flavors-venv/bin/python -m pytest -o addopts='-ra --strict-markers --strict-config' -m "flavors or unit" tests/model/test_flavors.py tests/model/test_imported.py
 
 test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt; 15 minutes)
 	sh scripts/install_services.sh
@@ -86,6 +97,6 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf .venv .bench-venv .worker-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
+	rm -rf .venv .bench-venv .worker-venv .flavors-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
 
-.PHONY: help setup lock bench bench-full demo up lint types test test-services test-faults audit containers format clean
+.PHONY: help setup lock bench bench-full demo up lint types test test-flavors test-services test-faults audit containers format clean

@@ -22,7 +22,7 @@ def make_data(folder: str, rows: int = 2_000) -> str:
             chance = np.random.default_rng(number)
             area = chance.uniform(30, 150, rows)
             rooms = np.ceil(area / 30)
-            price = (2000 + 150 * number) * area + 5000 * rooms + chance.normal(0, 8000, rows)
+            price = (2000 + 15 * number**2) * area + 5000 * rooms + chance.normal(0, 8000, rows)
             sold = pd.DataFrame({"id": np.arange(rows) + rows * number, "area": area, "rooms": rooms, "price": price})
             sold.round(2).to_csv(path.with_suffix(".tmp"), index=False)
             path.with_suffix(".tmp").replace(path)

@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 USER = "admin"
 
 
-def wta_environment(matches: str, home: Path) -> dict[str, str]:
+def example_environment(matches: str, home: Path) -> dict[str, str]:
     """What the example DAGs read. Runs start by hand here: a schedule would add one as soon as a DAG is unpaused."""
-    return {"WTA_MATCHES_DIR": matches, "WTA_HOME": str(home), "WTA_SCHEDULE": ""}
+    return {"WTA_MATCHES_DIR": matches, "WTA_HOME": str(home), "WTA_SCHEDULE": "", "BATCHSCORE_EXAMPLES": str(home)}
 
 
 class StackError(Exception):
@@ -210,11 +210,29 @@ class Stack:
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run by hand; returns its id."""
         run = self.post(f"/api/v2/dags/{dag_id}/dagRuns", {"conf": conf, "logical_date": None})
-        self.patch(f"/api/v2/dags/{dag_id}", {"is_paused": False})
+        self.unpause(dag_id)
         return str(run["dag_run_id"])
 
     def state(self, dag_id: str, run_id: str) -> str:
         return str(self.get(f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}")["state"])
+
+    def unpause(self, dag_id: str) -> None:
+        self.patch(f"/api/v2/dags/{dag_id}", {"is_paused": False})
+
+    def newest_run(self, dag_id: str) -> str | None:
+        """The id of the DAG's newest run, however it came about."""
+        runs = self.get(f"/api/v2/dags/{dag_id}/dagRuns?order_by=-id&limit=1")["dag_runs"]
+        return str(runs[0]["dag_run_id"]) if runs else None
+
+    def wait_for_newer_run(self, dag_id: str, than: str | None, seconds: float) -> str:
+        """The id of a run that nobody triggered and that was not there before."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            newest = self.newest_run(dag_id)
+            if newest not in (None, than):
+                return str(newest)
+            time.sleep(1)
+        raise StackError(f"{dag_id} had no new run after {seconds:.0f} s")
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances?limit=1000"

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from stack import ROOT, USER, Stack, StackError, wta_environment
+from stack import ROOT, USER, Stack, StackError, example_environment
 from wta_data import find_matches
 
 HOME = ROOT / ".demo"
@@ -15,7 +15,7 @@ HOME = ROOT / ".demo"
 def main() -> int:
     matches, what = find_matches(HOME / "synthetic-matches")
     port = int(os.environ.get("PORT", "8080"))
-    stack = Stack(HOME / "airflow", ROOT / "dags", port=port, extra=wta_environment(matches, HOME))
+    stack = Stack(HOME / "airflow", ROOT / "dags", port=port, extra=example_environment(matches, HOME))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"data     {what}\nstarting Airflow on {stack.url} (another port: make up PORT=9090) ...", flush=True)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import Wta
 
-_KINDS = {"unit", "dag", "service", "production", "faults"}
+_KINDS = {"unit", "dag", "service", "production", "faults", "flavors"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -42,14 +42,14 @@ def infer_types(
 
 
 def sample_types(
-    dataset: PartitionedDataset, partition: Partition, columns: Sequence[str] | None
+    dataset: PartitionedDataset, partition: Partition, columns: Sequence[str] | None, required: Sequence[str]
 ) -> dict[str, str | None]:
     """`infer_types` of one partition from the first rows of its first file, for what is never trained on.
 
     Raises InputError that names a column which is not there.
     """
     source = cut(dataset, partition, block_rows=1 << 30)[0].source
-    require_columns(source, columns or (), partition_key=partition.key)
+    require_columns(source, [*(columns or ()), *required], partition_key=partition.key)
     declared = dataset.column_types
     return {
         field.name: declared.get(field.name) or _agreed({_type_name(field.type)})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError, RecipeError
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.measure import Metric, measure
+from airflow_batchscore.model.measure import Metric, kind_of, measure
 from airflow_batchscore.model.training_rows import Rows
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ def _spread(client: Client | None) -> Iterator[None]:
 
 def refuse_one_class(estimator: Any, labels: pd.Series | None, keys: Sequence[str]) -> None:
     """Raises ModelError when all labels of a classifier are the same."""
-    from sklearn.base import is_classifier
-
-    if labels is not None and is_classifier(estimator) and labels.nunique() == 1:
+    if labels is not None and labels.ndim == 1 and kind_of(estimator) == "classifier" and labels.nunique() == 1:
         raise ModelError(
             f"all {len(labels)} labels of {', '.join(keys)} are {labels.iloc[0]}: there is nothing to tell apart. "
             "Train on partitions that hold every class, or mend the recipe's target"

@@ -12,6 +12,7 @@ from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model.fitting import Fitted, refuse_one_class
 from airflow_batchscore.model.flavors.base import need
+from airflow_batchscore.model.measure import kind_of
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.training_rows import Rows, as_share, blocks_of, make_rows, read_block, read_rows
 
@@ -189,7 +190,6 @@ def _off_cluster(estimator: Any, sample: pd.DataFrame) -> Any:
 def _look(rows: BlockRows, blocks: Sequence[tuple[Partition, Block]], estimator: Any) -> _Seen:
     """One pass over the blocks. Of a classifier's labels one of each is kept, of a regressor's none."""
     import pandas as pd
-    from sklearn.base import is_classifier
 
     each = -(-_SAMPLE_ROWS // max(len(blocks), 1))
     kept, samples, tests, labels = [], [], [], list[Any]()
@@ -204,7 +204,7 @@ def _look(rows: BlockRows, blocks: Sequence[tuple[Partition, Block]], estimator:
         samples.append(fit_rows.features.head(each))
         trained += len(fit_rows.features)
         if fit_rows.labels is not None:
-            here = fit_rows.labels.drop_duplicates() if is_classifier(estimator) else fit_rows.labels.head(0)
+            here = fit_rows.labels.drop_duplicates() if kind_of(estimator) == "classifier" else fit_rows.labels.head(0)
             labels = [pd.concat([*labels, here]).drop_duplicates()]
     if not kept:
         keys = ", ".join(dict.fromkeys(partition.key for partition, _ in blocks))

@@ -40,12 +40,10 @@ def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dic
     """
     import math
 
-    from sklearn.base import is_classifier, is_regressor
-
     if rows.labels is None:
         return {}
     if metrics is None:
-        metrics = ["accuracy"] if is_classifier(estimator) else ["r2"] if is_regressor(estimator) else []
+        metrics = {"classifier": ["accuracy"], "regressor": ["r2"]}.get(kind_of(estimator), [])
     found = {}
     for metric in metrics:
         name = metric if isinstance(metric, str) else metric.__name__
@@ -61,6 +59,15 @@ def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dic
                 "(holdout=)"
             )
     return found
+
+
+def kind_of(estimator: Any) -> str:
+    """``"classifier"``, ``"regressor"``, or something else, also of what is no estimator of scikit-learn."""
+    from sklearn.base import is_classifier, is_regressor
+
+    if not hasattr(estimator, "__sklearn_tags__"):
+        return "other"
+    return "classifier" if is_classifier(estimator) else "regressor" if is_regressor(estimator) else "other"
 
 
 def _few(values: Any) -> str:

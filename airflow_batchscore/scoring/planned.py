@@ -124,7 +124,7 @@ class Planner:
             raise InputError(f"keys={list(keys)}: with group_by the keys are the columns {list(job.group_by)}")
         keys = job.group_by or keys
         dataset = self._job.dataset
-        found = sample_types(dataset, partition, None if job.columns is None else [*job.columns, *keys])
+        found = sample_types(dataset, partition, None if job.columns is None else [*job.columns, *keys], keys)
         names = list(found) if job.columns is None else list(job.columns)
         types = reading_types(dataset.column_types, found, names, keys)
         key = FunctionJob(job.function, job.group_by, job.columns)

@@ -93,7 +93,7 @@ def airflow(local_settings: str = "") -> None:
     sys.path.insert(0, str(ROOT / "scripts"))
     import shutil
 
-    from stack import Stack, wta_environment
+    from stack import Stack, example_environment
     from wta_data import find_matches
 
     with tempfile.TemporaryDirectory() as name:
@@ -106,7 +106,7 @@ def airflow(local_settings: str = "") -> None:
         print(what)
         walls: dict[str, list[float]] = {"wta_batch_scoring": [], "empty_pipeline": []}
         tasks: dict[str, list[float]] = {"wta_batch_scoring": [], "empty_pipeline": []}
-        with Stack(folder / "home", folder / "dags", extra=wta_environment(matches, folder / "wta")) as stack:
+        with Stack(folder / "home", folder / "dags", extra=example_environment(matches, folder / "wta")) as stack:
             for dag_id in walls:
                 stack.wait_for_dag(dag_id)
             for _ in range(3):

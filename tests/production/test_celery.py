@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from celery_airflow import CeleryAirflow, PostgreSQL, Redis
-from stack import Stack, free_port, wta_environment
+from stack import Stack, example_environment, free_port
 from support import KEYS, Wta, copy_dags, wait_for
 from test_scheduler import (  # noqa: F401 - collected here once more, with this module's Airflow
     test_a_deferred_sensor_is_woken_by_a_late_file,
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.production, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("celery")
-    extra = {**wta_environment(str(matches.folder), folder / "wta"), "SLOW_MODEL_MARKS": str(marks)}
+    extra = {**example_environment(str(matches.folder), folder / "wta"), "SLOW_MODEL_MARKS": str(marks)}
     with (
         PostgreSQL(secrets.token_hex(16), free_port(), "airflow") as database,
         Redis(folder / "redis") as broker,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stack import Stack, wta_environment
+from stack import Stack, example_environment
 from support import Wta, copy_dags
 
 
@@ -14,7 +14,7 @@ from support import Wta, copy_dags
 def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Running while the session lasts; `stack.extra["WTA_HOME"]` holds models and results."""
     folder = tmp_path_factory.mktemp("airflow")
-    environment = wta_environment(str(matches.folder), folder / "wta")
+    environment = example_environment(str(matches.folder), folder / "wta")
     extra = {**environment, "SLOW_MODEL_MARKS": str(marks)}
     with Stack(folder / "home", copy_dags(folder / "dags"), extra=extra) as running:
         yield running

@@ -72,7 +72,12 @@ class OnnxModel:
         return self._run(self._first, features)
 
     def _predict_proba(self, features: pd.DataFrame) -> Any:
-        return self._run(self._proba, features)
+        found = self._run(self._proba, features)
+        if isinstance(found, list):  # skl2onnx's ZipMap: a dictionary a row, class -> probability
+            import numpy as np
+
+            return np.array([[row[name] for name in sorted(row)] for row in found])
+        return found
 
     def _run(self, output: str | None, features: Any) -> Any:
         inputs = self._session.get_inputs()

@@ -1,0 +1,208 @@
+"""Every flavour: train, save, verify, load and score, equal to what the library itself predicts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import ROOT, Small, good_rows, scores, small
+
+from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model import artifact
+from airflow_batchscore.model.fitting import make_estimator
+from airflow_batchscore.model.flavors import flavor
+from airflow_batchscore.model.training import TrainingJob, train
+
+FEATURES = ["a", "b"]
+HERE = [
+    ("joblib", "sklearn.naive_bayes:GaussianNB", ["predict", "predict_proba"]),
+    ("skops", "sklearn.linear_model:LogisticRegression", ["predict", "predict_proba"]),
+    ("xgboost", "xgboost:XGBClassifier", ["predict", "predict_proba"]),
+    ("xgboost", "xgboost:XGBRegressor", ["predict"]),
+    ("lightgbm", "lightgbm:LGBMClassifier", ["predict", "predict_proba"]),
+    ("lightgbm", "lightgbm:LGBMRegressor", ["predict"]),
+    ("onnx", "sklearn.linear_model:LogisticRegression", ["predict", "predict_proba"]),
+    ("onnx", "sklearn.linear_model:LinearRegression", ["predict"]),
+    ("flavored_models:JsonMeans", "flavored_models:Means", ["predict"]),
+]
+#: Their libraries do not live in one environment with Airflow; `make test-flavors` makes one for them.
+ELSEWHERE = [
+    ("torch", "flavored_models:Network", ["predict"]),
+    ("torch-state", "flavored_models:Network", ["predict"]),
+    ("mlflow", "sklearn.linear_model:LogisticRegression", ["predict", "predict_proba"]),
+]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Small:
+    artifact._loaded.clear()
+    made = small(tmp_path)
+    rows = [(n, (n % 17) / 4, n % 7, (n % 17 > 8) + (n % 7 > 4)) for n in range(300)]
+    made.add(0, rows)
+    made.add(1, good_rows(120, 1000))
+    return made
+
+
+def _cases(cases: list[tuple[str, str, list[str]]], marker: str) -> list[Any]:
+    return [
+        pytest.param(*case, marks=getattr(pytest.mark, marker), id=f"{case[0]} {case[1].rpartition(':')[2]}")
+        for case in cases
+    ]
+
+
+@pytest.mark.parametrize(("kind", "estimator", "methods"), [*_cases(HERE, "unit"), *_cases(ELSEWHERE, "flavors")])
+def test_a_flavour_keeps_what_the_library_predicts(data: Small, kind: str, estimator: str, methods: list[str]) -> None:
+    trained = train(TrainingJob(data.dataset, [0], data.recipe, estimator, f"{data.folder}/m", flavor=kind))
+    assert trained.manifest.flavor == kind
+    raw = pd.read_csv(data.folder / "part_0.csv")
+    own = make_estimator(estimator).fit(raw[FEATURES].astype(float), raw["label"])
+    made = replace(data, model=trained.ref)
+    for method in methods:
+        ((manifest, _),) = made.score(1, method=method, block_rows=50)
+        assert manifest.account.rows_scored == 120
+        found = scores(manifest).drop(columns="id").to_numpy().squeeze()
+        expected = getattr(own, method)(pd.read_csv(data.folder / "part_1.csv")[FEATURES].astype(float))
+        # ONNX calculates in float32.
+        np.testing.assert_allclose(
+            found, np.asarray(expected).squeeze(), rtol=1e-4 if kind in ("onnx", "torch") else 1e-6
+        )
+    path = Path(trained.ref.uri) / trained.manifest.file
+    changed = bytearray(path.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    path.write_bytes(changed)
+    artifact._loaded.clear()
+    with pytest.raises(ModelError, match="was altered or damaged and was not loaded"):
+        made.score(1, token="again")
+
+
+@pytest.mark.unit
+def test_auto_goes_by_the_library(data: Small) -> None:
+    for estimator, kind in (
+        ("xgboost:XGBRegressor", "xgboost"),
+        ("lightgbm:LGBMRegressor", "lightgbm"),
+        ("sklearn.linear_model:Ridge", "joblib"),
+    ):
+        trained = train(TrainingJob(data.dataset, [0], data.recipe, estimator, f"{data.folder}/auto"))
+        assert trained.manifest.flavor == kind
+        assert kind == "joblib" or trained.manifest.libraries[kind]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("kind", "estimator", "message"),
+    [
+        ("xgboost", "sklearn.linear_model:Ridge", "Ridge is no estimator of XGBoost; save a pipeline .* with joblib"),
+        ("lightgbm", "sklearn.linear_model:Ridge", "Ridge is no estimator of LightGBM"),
+        ("onnx", "strange_models:Picky", "Picky cannot be converted to ONNX"),
+        ("nothing", "sklearn.linear_model:Ridge", "flavour 'nothing' is unknown; there are auto, joblib, skops"),
+        ("no_such_module:X", "sklearn.linear_model:Ridge", "the flavour 'no_such_module:X' cannot be imported"),
+        ("json:dumps", "sklearn.linear_model:Ridge", "json:dumps is no flavour: it needs name, suffix"),
+    ],
+)
+def test_an_estimator_that_is_not_of_the_flavour_is_refused_and_leaves_nothing(
+    data: Small, kind: str, estimator: str, message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        train(TrainingJob(data.dataset, [0], data.recipe, estimator, f"{data.folder}/none", flavor=kind))
+    assert not (data.folder / "none").exists()
+
+
+@pytest.mark.unit
+def test_a_wrapper_of_dask_ml_gives_way_to_what_it_wraps(data: Small) -> None:
+    from dask_ml.wrappers import ParallelPostFit
+    from sklearn.linear_model import LogisticRegression
+
+    trained = train(
+        TrainingJob(data.dataset, [0], data.recipe, ParallelPostFit(LogisticRegression()), f"{data.folder}/w")
+    )
+    assert type(artifact.load(trained.ref).estimator) is LogisticRegression
+    assert "decision_function" in trained.manifest.signature.outputs  # which the wrapper does not have
+
+
+def _run(code: str) -> subprocess.CompletedProcess[str]:
+    script = f"import sys\nsys.path[:0] = [{str(ROOT / 'tests')!r}]\n{code}"
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("kind", "module", "extra"),
+    [
+        ("skops", "skops", "skops"),
+        ("xgboost", "xgboost", "xgboost"),
+        ("lightgbm", "lightgbm", "lightgbm"),
+        ("onnx", "onnxruntime", "onnx"),
+        ("torch", "torch", "torch"),
+        ("torch-state", "torch", "torch"),
+        ("mlflow", "mlflow", "mlflow"),
+    ],
+)
+def test_a_library_that_is_not_there_is_named_with_its_extra(kind: str, module: str, extra: str) -> None:
+    done = _run(
+        f"sys.modules[{module!r}] = None\nfrom airflow_batchscore.model.flavors import flavor\n"
+        f"flavor({kind!r}).load(b'', ())"
+    )
+    assert f"pip install 'airflow-batchscore[{extra}]', on the workers too" in done.stderr
+    assert f"needs {module}" in done.stderr
+
+
+@pytest.mark.unit
+def test_a_library_that_is_not_used_is_never_imported(data: Small) -> None:
+    done = _run(
+        "from pathlib import Path\nfrom support import small, good_rows\n"
+        f"data = small(Path({str(data.folder / 'plain')!r}))\ndata.add(1, good_rows(50))\ndata.score(1)\n"
+        "optional = {'skops', 'xgboost', 'lightgbm', 'onnx', 'onnxruntime', 'torch', 'mlflow', 'dask_ml'}\n"
+        "print(sorted(optional & set(sys.modules)))"
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.flavors
+def test_a_module_that_cannot_be_exported_points_at_the_other_flavour(data: Small) -> None:
+    import torch
+
+    class Branching(torch.nn.Module):
+        def forward(self, values: Any) -> Any:
+            return values if float(values.sum()) > 0 else -values
+
+    with pytest.raises(ModelError, match="(?s)Branching cannot be exported.*flavor='torch-state'"):
+        flavor("torch").dump(Branching(), pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]}))
+    with pytest.raises(ModelError, match="Branching has no module_factory"):
+        flavor("torch-state").dump(Branching(), pd.DataFrame())
+
+
+@pytest.mark.flavors
+def test_rows_go_through_a_module_in_calls_that_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    import flavored_models
+    import torch
+
+    from airflow_batchscore.model.flavors import torch as flavored
+
+    calls: list[int] = []
+
+    class Counting(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = flavored_models.network()
+
+        def forward(self, values: Any) -> Any:
+            calls.append(len(values))
+            return self.inner(values)
+
+    monkeypatch.setattr(flavored, "_CPU_BYTES", 10_000)
+    features = pd.DataFrame(np.random.default_rng(0).normal(size=(500, 2)), columns=FEATURES)
+    model = flavored.TorchModel(Counting().eval())
+    whole = flavored.TorchModel(flavored_models.network().eval())
+    monkeypatch.setattr(flavored, "_CPU_BYTES", 1 << 30)
+    expected = whole.predict(features)
+    monkeypatch.setattr(flavored, "_CPU_BYTES", 10_000)
+    np.testing.assert_allclose(model.predict(features), expected, rtol=1e-6)
+    assert len(calls) > 3
+    assert sum(calls[1:]) == 500  # the first call measures what a row takes
+    assert max(calls) < 200

@@ -1,0 +1,160 @@
+"""Models that somebody else trained."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from support import Small, good_rows, scores, small
+
+from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model.imported import import_model
+from airflow_batchscore.model.training import TrainedModel, TrainingJob, train
+from airflow_batchscore.model.trust import Trust
+
+FEATURES = ["a", "b"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Small:
+    made = small(tmp_path)
+    made.add(1, good_rows(60, 1000))
+    return made
+
+
+def _rows(data: Small, partition: int) -> pd.DataFrame:
+    return pd.read_csv(data.folder / f"part_{partition}.csv")
+
+
+def _fitted(data: Small) -> LogisticRegression:
+    raw = _rows(data, 0)
+    return LogisticRegression(C=0.1).fit(raw[FEATURES].astype(float), raw["label"])
+
+
+def _take(data: Small, source: Any, **options: Any) -> TrainedModel:
+    found = import_model(source, **options)
+    return train(TrainingJob(data.dataset, [0], data.recipe, found, f"{data.folder}/taken"))
+
+
+def _check(data: Small, trained: TrainedModel, expected: Any) -> None:
+    ((manifest, _),) = replace(data, model=trained.ref).score(1)
+    np.testing.assert_allclose(scores(manifest)["prediction"], np.asarray(expected), rtol=1e-6)
+    assert trained.manifest.training["rows_trained"] == 0
+    assert trained.manifest.metrics_on == "rows of p=0"
+
+
+@pytest.mark.unit
+def test_a_pickle_is_taken_over_byte_by_byte_when_its_digest_is_named(data: Small) -> None:
+    model, path = _fitted(data), data.folder / "theirs.joblib"
+    joblib.dump(model, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    trained = _take(data, str(path), sha256=digest.upper())
+    assert trained.ref.digest == digest
+    assert (Path(trained.ref.uri) / trained.manifest.file).read_bytes() == path.read_bytes()
+    _check(data, trained, model.predict(_rows(data, 1)[FEATURES].astype(float)))
+    assert _take(data, str(path), sha256=digest).reused
+
+
+@pytest.mark.unit
+def test_files_of_other_libraries_are_known_by_their_suffix(data: Small) -> None:
+    import skl2onnx
+    from xgboost import XGBClassifier
+
+    raw = _rows(data, 0)
+    boosted = XGBClassifier(n_estimators=5).fit(raw[FEATURES].astype(float), raw["label"])
+    boosted.save_model(data.folder / "theirs.ubj")
+    trained = _take(data, str(data.folder / "theirs.ubj"))
+    assert trained.manifest.flavor == "xgboost"
+    _check(data, trained, boosted.predict(_rows(data, 1)[FEATURES].astype(float)))
+    graph = skl2onnx.to_onnx(_fitted(data), raw[FEATURES].to_numpy(np.float32)[:1])
+    (data.folder / "theirs.onnx").write_bytes(graph.SerializeToString())
+    trained = _take(data, str(data.folder / "theirs.onnx"))
+    _check(data, trained, _fitted(data).predict(_rows(data, 1)[FEATURES].astype(float)))
+
+
+@pytest.mark.unit
+def test_a_function_may_give_the_model(data: Small) -> None:
+    import flavored_models
+
+    trained = _take(data, "flavored_models:trained")
+    _check(data, trained, flavored_models.trained().predict(_rows(data, 1)[FEATURES].astype(float)))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("{folder}/theirs.joblib", {}, "loading a joblib file can run code that is in it; say which bytes .* sha256="),
+        ("{folder}/theirs.joblib", {"sha256": "0" * 64}, "has SHA-256 .*: it is another file, and was not loaded"),
+        ("{folder}/none.onnx", {}, "none.onnx is not there: check the URI"),
+        ("{folder}/theirs.model", {}, "what it is does not show from its name; give flavor="),
+        ("{folder}/theirs.onnx", {}, "cannot be loaded as onnx"),
+        ("{folder}/theirs.onnx", {"trust": Trust(prefixes=("s3://models/",))}, "lies below none of the trusted URIs"),
+        ("models:/wta@champion", {"trust": Trust(prefixes=("s3://models/",))}, "needs mlflow|none of the trusted URIs"),
+        (
+            "flavored_models:broken",
+            {},
+            "factory flavored_models:broken failed: RuntimeError: the weights",
+        ),
+    ],
+)
+def test_what_cannot_or_must_not_be_loaded_is_refused(
+    data: Small, source: str, options: dict[str, Any], message: str
+) -> None:
+    joblib.dump(_fitted(data), data.folder / "theirs.joblib")
+    (data.folder / "theirs.onnx").write_bytes(b"not a graph")
+    (data.folder / "theirs.model").write_bytes(b"")
+    with pytest.raises(ModelError, match=message):
+        _take(data, source.format(folder=data.folder), **options)
+
+
+@pytest.mark.flavors
+def test_a_model_of_an_mlflow_registry_by_its_alias(data: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    registry = f"sqlite:///{data.folder}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry)
+    mlflow.set_tracking_uri(registry)
+    mlflow.create_experiment("wta", artifact_location=(data.folder / "artifacts").as_uri())
+    mlflow.set_experiment("wta")
+    model = _fitted(data)
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(
+            model, name="model", registered_model_name="wta", serialization_format="cloudpickle", pip_requirements=[]
+        )
+    mlflow.MlflowClient().set_registered_model_alias("wta", "champion", "1")
+    trained = _take(data, "models:/wta@champion")
+    assert trained.manifest.flavor == "mlflow"
+    _check(data, trained, model.predict(_rows(data, 1)[FEATURES].astype(float)))
+    ((manifest, _),) = replace(data, model=trained.ref).score(1, method="predict_proba")
+    assert list(manifest.schema) == ["id", "prediction_0", "prediction_1"]
+    with pytest.raises(ModelError, match="cannot be read from MLflow .*nobody"):
+        import_model("models:/wta@nobody")
+
+
+@pytest.mark.flavors
+def test_a_python_model_of_mlflow_has_its_predict(data: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    class Sums(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
+        def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
+            return (model_input["a"] + model_input["b"]).to_numpy()
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{data.folder}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{data.folder}/mlflow.db")
+    mlflow.create_experiment("sums", artifact_location=(data.folder / "artifacts").as_uri())
+    mlflow.set_experiment("sums")
+    with mlflow.start_run():
+        logged = mlflow.pyfunc.log_model(
+            name="model", python_model=Sums(), registered_model_name="sums", pip_requirements=[]
+        )
+    trained = _take(data, f"models:/sums/{logged.registered_model_version}")
+    raw = _rows(data, 1)
+    _check(data, trained, raw["a"] + raw["b"])
