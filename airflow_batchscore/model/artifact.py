@@ -15,6 +15,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -109,12 +110,16 @@ class LoadedModel:
 def library_versions(*more: str) -> dict[str, str]:
     """Versions of Python, this package, the libraries under it and `more`, of those that are installed."""
     found = {"python": platform.python_version(), "airflow-batchscore": airflow_batchscore.__version__}
-    for name in (*_LIBRARIES, *more):
-        try:
-            found[_module_of(name)] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    versions = [(_module_of(name), _version(name)) for name in (*_LIBRARIES, *more)]
+    return found | {name: there for name, there in versions if there is not None}
+
+
+@cache
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def _module_of(distribution: str) -> str:

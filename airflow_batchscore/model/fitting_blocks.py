@@ -159,8 +159,8 @@ def fit_on_cluster(
         if watched:
             watching = _collections(rows, blocks_of(dataset, watched, _BLOCK_ROWS), seen.sample, seen.labels)
             options = {"eval_set": [watching], "verbose": False}
-        estimator.client = client
-        estimator.fit(features, labels, **options)
+        with client.as_current():
+            estimator.fit(features, labels, **options)
     except Exception as error:
         raise ModelError(
             f"{type(estimator).__name__} could not be fitted on {seen.rows_trained} rows of {', '.join(keys)}: "

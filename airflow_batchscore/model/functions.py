@@ -11,13 +11,14 @@ import base64
 import hashlib
 import importlib
 import inspect
+import os
 import pickle
 import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from airflow_batchscore.errors import RecipeError
@@ -60,8 +61,9 @@ class FunctionRef:
             return self.by_value_digest
         module = sys.modules[self.load().__module__]
         try:
-            code = ast.dump(ast.parse(inspect.getsource(module)))
-        except (OSError, TypeError, SyntaxError):  # a compiled module: its version is all there is to see
+            file = os.stat(module.__file__ or "")
+            code = _code(module.__name__, file.st_mtime_ns, file.st_size)
+        except (AttributeError, OSError, TypeError, SyntaxError):  # compiled: its version is all there is to see
             code = str(getattr(module, "__version__", ""))
         return hashlib.sha256(f"{self.path}\n{code}".encode()).hexdigest()
 
@@ -74,6 +76,12 @@ class FunctionRef:
     @classmethod
     def from_dict(cls, value: dict[str, str]) -> FunctionRef:
         return cls(value["path"], value.get("pickled"), value.get("digest"))
+
+
+@lru_cache(maxsize=64)
+def _code(module: str, mtime_ns: int, size: int) -> str:
+    """A module's code without comments, read again when its file has changed."""
+    return ast.dump(ast.parse(inspect.getsource(sys.modules[module])))
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_batchscore.data.pattern import Values
+from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.errors import BatchScoreError, InputError, ModelError
 from airflow_batchscore.model.choice import template_fields
 from airflow_batchscore.model.reference import set_alias
@@ -109,10 +109,10 @@ def train_one(one: One) -> Outcome:
 
 
 def _by_partition(job: TrainingJob, alias: str | None) -> list[One]:
-    groups: dict[str, list[Values]] = {}
-    for partition in job.dataset.require(job.partitions):
-        groups.setdefault(job.model_uri.format(**partition.values), []).append(partition.values)
-    return [One(uri, replace(job, model_uri=uri, partitions=values), None, alias) for uri, values in groups.items()]
+    groups: dict[str, list[Partition]] = {}
+    for partition in job.found():
+        groups.setdefault(job.model_uri.format(**partition.values), []).append(partition)
+    return [One(uri, replace(job, model_uri=uri, partitions=some), None, alias) for uri, some in groups.items()]
 
 
 def _by_column(job: TrainingJob, column: str, alias: str | None) -> list[One]:

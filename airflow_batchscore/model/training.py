@@ -48,6 +48,7 @@ class TrainingJob:
     """Everything that decides what a model becomes. See `TrainOperator` for the meaning of each.
 
     Attributes:
+        partitions: as a person writes them, or a list of `Partition`, found already.
         estimator: also an `ImportedModel`, which is fitted already.
     """
 
@@ -63,6 +64,13 @@ class TrainingJob:
     incremental: bool = False
     conn_id: str | None = None
     signing_key: bytes | None = field(default=None, repr=False)
+
+    def found(self) -> list[Partition]:
+        """The partitions. Raises InputError for one that is not there."""
+        asked = self.partitions
+        if isinstance(asked, list) and asked and all(isinstance(one, Partition) for one in asked):
+            return asked
+        return self.dataset.require(asked)
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def look(job: TrainingJob, extra: Sequence[str] = ()) -> TrainingData:
 
     Raises InputError: a partition, file or column is missing or cannot be read.
     """
-    partitions = job.dataset.require(job.partitions)
+    partitions = job.found()
     fingerprints = [job.dataset.fingerprint(partition) for partition in partitions]
     wanted = columns_to_read(job.recipe)
     raw = infer_types(
@@ -140,7 +148,7 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         RecipeError: a function of the recipe cannot be imported, fails, or leaves no row.
         ModelError: the estimator cannot be made, fitted or serialised, or a metric cannot be measured.
     """
-    partitions = data.partitions if data else job.dataset.require(job.partitions)
+    partitions = data.partitions if data else job.found()
     fingerprints = data.fingerprints if data else [job.dataset.fingerprint(partition) for partition in partitions]
     imported = job.estimator if isinstance(job.estimator, ImportedModel) else None
     estimator = imported.estimator if imported else fitting.make_estimator(job.estimator)

@@ -30,3 +30,12 @@ def test_passes_within_the_limits(require: dict[str, str]) -> None:
 def test_lists_every_metric_that_does_not_pass(require: dict[str, str], message: str) -> None:
     with pytest.raises(GateError, match=message):
         check_metrics(METRICS, require, "m")
+
+
+def test_a_limit_may_be_a_share_of_another_models_metric() -> None:
+    check_metrics({"rmse": 1.8}, {"rmse": "<=0.95*baseline"}, "m", {"rmse": 2.0})
+    check_metrics({"auc": 0.8}, {"auc": ">baseline"}, "m", {"auc": 0.7})
+    with pytest.raises(GateError, match=r"rmse is 1.95, required <=0.95\*baseline = 1.9"):
+        check_metrics({"rmse": 1.95}, {"rmse": "<=0.95*baseline"}, "m", {"rmse": 2.0})
+    with pytest.raises(GateError, match="rmse has no baseline to hold it against"):
+        check_metrics({"rmse": 1.95}, {"rmse": "<=baseline"}, "m")
