@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ def airflow_dags() -> dict[str, Any]:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     from airflow.utils.db import initdb
+
+    importlib.import_module("small_pipeline")  # other DAG files do so, and would else have its DAGs too
 
     initdb()
     DagBundlesManager().sync_bundles_to_db()

@@ -25,6 +25,8 @@ os.environ["AIRFLOW_HOME"] = str(AIRFLOW_HOME)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(AIRFLOW_HOME / "dags")
 os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
+EXAMPLES = AIRFLOW_HOME / "examples"
+os.environ["BATCHSCORE_EXAMPLES"] = str(EXAMPLES)
 
 
 def copy_dags(folder: Path) -> Path:

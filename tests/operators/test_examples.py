@@ -1,0 +1,143 @@
+"""The example pipelines beside WTA's, each run whole by Airflow in this process, on less data where they allow it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import EXAMPLES
+
+pytestmark = pytest.mark.dag
+
+
+def _run(dags: dict[str, Any], dag_id: str, **conf: Any) -> tuple[str, dict[str, str]]:
+    dag = copy.deepcopy(dags[dag_id])
+    run = dag.test(
+        run_conf={**{name: param.value for name, param in dag.params.items()}, **conf} if dag.params else None
+    )
+    return str(run.state), {f"{i.task_id} {i.map_index}": str(i.state) for i in run.get_task_instances()}
+
+
+def _summary(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((EXAMPLES / name / "summary.json").read_text())
+    return found
+
+
+def test_the_boosted_model_is_promoted_because_it_beats_the_line_by_a_margin(airflow_dags: dict[str, Any]) -> None:
+    from hazard_recipe import EarlyStopped, linear, synthetic
+
+    assert _run(airflow_dags, "hazard_regression")[0] == "success"
+    found = pd.read_parquet(EXAMPLES / "hazard_regression" / "predictions.parquet")
+    assert list(found) == ["part", "Id", "hazard"]
+    assert len(found) == 50_000
+    data = synthetic(50_000)
+    train, test = data[data["Id"] % 10 < 8], data[data["Id"] % 10 >= 8]
+    train = pd.concat([train[train["Id"] % 10 == part] for part in range(8)])
+    features = [name for name in data if name not in ("Id", "Hazard")]
+
+    def plain(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[features].astype({n: float for n in features if frame[n].dtype != object})
+
+    errors = {}
+    for name, model in (("linear", linear()), ("boosted", EarlyStopped())):
+        fitted = model.fit(plain(train), train["Hazard"])
+        missed = pd.concat([test[test["Id"] % 10 == part] for part in (8, 9)])
+        errors[name] = float(np.sqrt(((fitted.predict(plain(missed)) - missed["Hazard"]) ** 2).mean()))
+    assert _summary("hazard_regression")["model"]["metrics"]["rmse"] == pytest.approx(errors["boosted"], rel=1e-3)
+    (line,) = (EXAMPLES / "hazard_regression" / "models" / "linear").glob("*/model.json")
+    assert json.loads(line.read_text())["metrics"]["rmse"] == pytest.approx(errors["linear"], rel=1e-6)
+    assert errors["boosted"] < 0.9 * errors["linear"]
+
+    champion = EXAMPLES / "hazard_regression" / "models" / "boosted" / "aliases" / "champion.json"
+    champion.unlink()
+    state, states = _run(airflow_dags, "hazard_regression", margin="<=0.5*baseline")
+    assert (state, states["gate -1"]) == ("failed", "failed")
+    assert not champion.exists()
+
+
+def test_letters_that_training_never_saw_are_scored(airflow_dags: dict[str, Any], tmp_path: Path) -> None:
+    from hazard_recipe import EarlyStopped, linear, synthetic
+
+    data = synthetic(500)
+    features = data.drop(columns=["Id", "Hazard"])
+    unseen = features.assign(T1_V4="Z", T2_V13=None)
+    for model in (linear(), EarlyStopped()):
+        predicted = model.fit(features, data["Hazard"]).predict(unseen)
+        assert np.isfinite(predicted).all()
+
+
+def test_every_sensor_has_a_model_and_the_faulty_ones_stand_out(airflow_dags: dict[str, Any]) -> None:
+    state, states = _run(airflow_dags, "sensor_anomaly", sensors=30, tasks=3)
+    assert state == "success"
+    assert [name for name in states if name.startswith("score")] == ["score 0", "score 1", "score 2"]
+    found = pd.read_parquet(EXAMPLES / "sensor_anomaly" / "predictions.parquet")
+    assert list(found) == ["device", "sensor", "time", "decision_function", "score_samples", "anomaly"]
+    assert len(found) == 30 * 1440
+    odd = found.groupby("sensor")["anomaly"].sum().sort_values(ascending=False)
+    assert set(odd.index[:3]) == {"sensor0000", "sensor0010", "sensor0020"}
+    assert odd.iloc[2] > 50 > 20 > odd.iloc[3]
+    summary = _summary("sensor_anomaly")
+    assert summary["coverage"] == {"own": 30, "uncovered": {}}
+
+    aliases = EXAMPLES / "sensor_anomaly" / "models" / "device07" / "sensor0007" / "aliases"
+    (readings,) = (EXAMPLES / "sensor_anomaly" / "readings" / "device07" / "sensor0007").glob("2026-01-01.csv")
+    readings.write_text("time,temperature,vibration\n2026-01-01T00:00,broken,\n")
+    (aliases / "champion.json").unlink()
+    assert _run(airflow_dags, "sensor_anomaly", sensors=30, tasks=3)[0] == "success"
+    summary = _summary("sensor_anomaly")
+    assert summary["coverage"] == {
+        "own": 29,
+        "uncovered": {"device=device07/sensor=sensor0007: missing, skipped": 1440},
+    }
+    assert summary["totals"]["rows_skipped"] == 1440
+    page = (EXAMPLES / "sensor_anomaly" / "report.html").read_text()
+    assert "29 of 30 partitions were scored with models of their own; without one:" in page
+    assert "device=device07/sensor=sensor0007: missing, skipped" in page
+
+
+def test_a_purchase_has_a_probability_under_the_name_asked_for(airflow_dags: dict[str, Any]) -> None:
+    assert _run(airflow_dags, "purchase_likelihood")[0] == "success"
+    found = pd.read_parquet(EXAMPLES / "purchase_likelihood" / "predictions.parquet")
+    assert list(found) == ["bucket", "user_id", "prediction"]
+    assert (found["user_id"] % 10 == found["bucket"]).all()
+    assert found["prediction"].between(0, 1).all()
+    model = _summary("purchase_likelihood")["model"]
+    assert model["learning_curve"]["enough"] < 4000
+    page = (EXAMPLES / "purchase_likelihood" / "report.html").read_text()
+    assert "Learning curve" in page
+    assert "<polyline" in page
+
+
+def test_functions_run_over_rows_and_over_groups(airflow_dags: dict[str, Any]) -> None:
+    import words
+
+    assert _run(airflow_dags, "normalise_words")[0] == "success"
+    place = EXAMPLES / "normalise_words"
+    raw = pd.concat([pd.read_csv(place / "data" / f"notes_{month}.csv") for month in words.MONTHS], ignore_index=True)
+    found = pd.read_parquet(place / "predictions.parquet")
+    expected = raw[["id", "site"]].join(words.normalise(raw), how="inner")
+    pd.testing.assert_frame_equal(found.drop(columns="month"), expected.reset_index(drop=True), check_dtype=False)
+    sites = pd.read_parquet(place / "sites.parquet")
+    for (month, site), row in sites.set_index(["month", "site"]).iterrows():
+        notes = pd.read_csv(place / "data" / f"notes_{month}.csv")
+        notes = notes[notes["site"] == site].reset_index(drop=True)
+        assert row.to_dict() == pytest.approx(words.lengths(notes).iloc[0].to_dict())
+    assert len(sites) == 24
+    assert _summary("normalise_words")["model"] is None
+    assert "words:normalise" in (place / "report.html").read_text()
+
+
+def test_a_decayed_model_is_noticed(airflow_dags: dict[str, Any]) -> None:
+    for dag_id, conf in (("decay_start", {}), ("decay_watch", {"month": "2026-02"}), ("decay_watch", {})):
+        assert _run(airflow_dags, dag_id, **conf)[0] == "success"
+    models = EXAMPLES / "model_decay" / "models" / "price"
+    seen = [json.loads(path.read_text()) for path in models.glob("*/evaluations/*.json")]
+    assert {tuple(one["partitions"]): bool(one["problems"]) for one in seen} == {
+        ("month=2026-02",): False,
+        ("month=2026-06",): True,
+    }
