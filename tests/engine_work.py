@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from airflow_batchscore.data import storage
 from airflow_batchscore.scoring.block import score_block
 
@@ -26,3 +28,13 @@ def score_and_die_once(job: Any, block: Any) -> Any:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return result
+
+
+def half(rows: pd.DataFrame) -> pd.DataFrame:
+    """A function over rows that leaves some out."""
+    return (rows[["x"]] / 2)[rows["x"] > 2]
+
+
+def totals(rows: pd.DataFrame) -> pd.DataFrame:
+    """A function over a group."""
+    return pd.DataFrame({"rows": [len(rows)], "total": [rows["y"].sum()]})

@@ -6,6 +6,7 @@ and jobs carry that name only, so that no secret enters a task graph, a manifest
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -43,9 +44,18 @@ def filesystem(conn_id: str | None) -> FileSystem:
     """Arrow's, with the options of a connection."""
     from pyarrow.fs import S3FileSystem
 
-    options = _options.get(conn_id, {}) if conn_id else {}
+    options = _options.get(conn_id, {}) if conn_id else _endpoint_of_environment()
     # A small object is then one request, not the three of a multipart upload.
     return S3FileSystem(**{"allow_delayed_open": True, **options})
+
+
+def _endpoint_of_environment() -> dict[str, Any]:
+    """The server that boto3 would use without a connection; Arrow does not look there by itself."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if not endpoint:
+        return {}
+    scheme, _, place = endpoint.partition("://")
+    return {"scheme": scheme, "endpoint_override": place}
 
 
 def put_new(path: str, data: bytes, conn_id: str | None) -> bool:
