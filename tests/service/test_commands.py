@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,9 +17,9 @@ from support import ROOT, Wta
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
 
-def _demo(home: Path, wta: Wta) -> str:
+def _demo(home: Path, wta: Wta, *options: str) -> str:
     environment = {**os.environ, "WTA_MATCHES_DIR": str(wta.folder)}
-    command = [sys.executable, "scripts/demo.py", "--home", str(home)]
+    command = [sys.executable, "scripts/demo.py", "--home", str(home), *options]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -98,3 +99,15 @@ def test_a_wheel_in_another_environment_is_a_working_provider(tmp_path: Path) ->
     for piece in ("operators.score", "sensors.partition", "triggers.partition", "RunReportLink", "trusted_model_uris"):
         assert piece in details
     assert "batchscore" in run("-m", "airflow", "plugins")
+
+
+def test_a_model_that_decays_is_trained_again_without_a_person(wta: Wta, tmp_path: Path) -> None:
+    output = _demo(tmp_path, wta, "--dag", "model_decay")
+    assert re.search(r"decay_retrain: run asset_triggered__", output)
+    rows = [line.split() for line in output.splitlines() if "rmse" in line and "month=" in line]
+    assert [(row[1], row[-1] == "decayed") for row in rows[:2]] == [("month=2026-02", False), ("month=2026-06", True)]
+    assert re.search(r"champion +[0-9a-f]{12}, trained on month=2026-06: rmse", output)
+    models = tmp_path / "model_decay" / "models" / "price"
+    champion = json.loads((models / "aliases" / "champion.json").read_text())["version"]
+    assert json.loads((models / champion / "model.json").read_text())["training"]["partitions"] == ["month=2026-06"]
+    assert len(list(models.glob("*/model.json"))) == 2

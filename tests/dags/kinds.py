@@ -1,0 +1,87 @@
+"""Pipelines of other kinds than `small_pipeline`, over a data set that the run's conf names, for tests."""
+
+from __future__ import annotations
+
+import pandas as pd
+from airflow.sdk import DAG
+
+from airflow_batchscore import ModelPolicy, PartitionedDataset, Recipe
+from airflow_batchscore.operators import (
+    CheckScoresOperator,
+    CombineOperator,
+    ImportModelOperator,
+    PlanPartitionsOperator,
+    ScorePartitionOperator,
+    TrainOperator,
+)
+
+PARAMS = {"folder": "/nowhere", "sha256": None}
+dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv")
+recipe = Recipe(target="label", keys=["id"], columns=["a", "b"])
+
+
+def half(rows: pd.DataFrame) -> pd.DataFrame:
+    """A function of the DAG file itself, which workers cannot import."""
+    return rows[["a"]] / 2
+
+
+def _rest(plan: PlanPartitionsOperator, **score: object) -> None:
+    scored = ScorePartitionOperator.partial(
+        task_id="score", dataset=dataset, output_uri="{{ params.folder }}/staged", **score
+    ).expand(partition=plan.output)
+    checked = CheckScoresOperator(task_id="check_scores", plan=plan.output, scores=scored.output)
+    CombineOperator(task_id="publish", scores=checked.output, output_uri="{{ params.folder }}/out.parquet")
+
+
+with DAG("imported_model", schedule=None, params=PARAMS) as imported:
+    take = ImportModelOperator(
+        task_id="take",
+        source="{{ params.folder }}/theirs.joblib",
+        sha256="{{ params.sha256 }}",
+        dataset=dataset,
+        partitions=[0],
+        recipe=recipe,
+        model_uri="{{ params.folder }}/model",
+        alias="champion",
+    )
+    plan = PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ params.folder }}/model@champion")
+    take >> plan
+    _rest(plan, method="{{ 'predict, predict_proba' }}", outputs={"predict": "label", "predict_proba_1": "likely"})
+
+with DAG("models_by_column", schedule=None, params=PARAMS) as by_column:
+    train = TrainOperator(
+        task_id="train",
+        dataset=dataset,
+        partitions=[0],
+        recipe=recipe,
+        estimator="sklearn.linear_model:LogisticRegression",
+        model_uri="{{ params.folder }}/models/{sensor_id}",
+        alias="champion",
+    )
+    plan = PlanPartitionsOperator(
+        task_id="plan",
+        dataset=dataset,
+        model="{{ params.folder }}/models/{sensor_id}@champion",
+        model_policy=ModelPolicy(missing="skip"),
+        plan_uri="{{ params.folder }}/plans",
+    )
+    train >> plan
+    _rest(plan, model_by="sensor_id")
+
+with DAG("function_of_the_file", schedule=None, params=PARAMS) as function:
+    _rest(PlanPartitionsOperator(task_id="plan", dataset=dataset), function=half, keys=["id"])
+
+with DAG("function_and_model", schedule=None, params=PARAMS) as both:
+    _rest(
+        PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ params.folder }}/model@champion"),
+        function=half,
+    )
+
+with DAG("neither_function_nor_model", schedule=None, params=PARAMS) as neither:
+    _rest(PlanPartitionsOperator(task_id="plan", dataset=dataset))
+
+with DAG("by_a_column_that_the_plan_does_not_name", schedule=None, params=PARAMS) as unnamed:
+    _rest(
+        PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ params.folder }}/model@champion"),
+        model_by="a",
+    )
