@@ -31,8 +31,8 @@ def artifact_of(model_path: str, names: list[str], kind: str) -> Any:
     from airflow_batchscore import Recipe
     from airflow_batchscore.data import storage
     from airflow_batchscore.model import artifact
+    from airflow_batchscore.model.measure import matrix_methods, output_types, reference_profile
     from airflow_batchscore.model.reference import ModelRef
-    from airflow_batchscore.model.training import matrix_methods, output_types, reference_profile
 
     data = Path(model_path).read_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -94,6 +94,7 @@ class Started:
 
 def main() -> None:
     from airflow_batchscore import LocalDask, PartitionedDataset
+    from airflow_batchscore.model.outputs import OutputSpec
     from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, ScoringJob
     from airflow_batchscore.scoring.partition import score_partitions
 
@@ -106,8 +107,7 @@ def main() -> None:
         PartitionedDataset(uri),
         ref,
         c.fresh(f"{c.OUT}/engine-{work}-{mode}"),
-        method="predict" if kind == "csv" else "predict_proba",
-        outputs=("prediction",) if kind == "csv" else ("prediction_1",),
+        OutputSpec.of("predict") if kind == "csv" else OutputSpec.of("predict_proba", ["prediction_1"]),
         block_rows=int(rest[0]) if rest else DEFAULT_BLOCK_ROWS,
     )
     with LocalDask(processes={"processes": True, "threads": False, "auto": "auto"}[mode]).session() as session:

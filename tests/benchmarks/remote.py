@@ -96,6 +96,7 @@ def main() -> None:
 
     from airflow_batchscore import LocalDask, PartitionedDataset
     from airflow_batchscore.data import s3
+    from airflow_batchscore.model.outputs import OutputSpec
     from airflow_batchscore.scoring.job import ScoringJob
     from airflow_batchscore.scoring.partition import score_partitions
 
@@ -128,8 +129,7 @@ def main() -> None:
                     PartitionedDataset(uri, conn_id="bench"),
                     ref,
                     f"s3://bench/out/{number}-{delay}",
-                    method="predict_proba",
-                    outputs=("prediction_1",),
+                    OutputSpec.of("predict_proba", ["prediction_1"]),
                     block_rows=20_000,
                     conn_id="bench",
                 )
