@@ -104,6 +104,7 @@ class EarlyStopped(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         )
         watched = [(self.encoder_.transform(held_out), held_out_labels)]
         self.model_.fit(self.encoder_.transform(rows), labels, eval_set=watched, verbose=False)
+        self.model_.set_params(n_jobs=1)  # blocks are scored one a core
         return self
 
     def predict(self, X: pd.DataFrame) -> Any:  # noqa: N803

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.blocks import Block, BoundaryError
@@ -53,13 +54,27 @@ class BlockRows:
         out = np.random.default_rng(block.index).random(len(rows.features)) < self.share
         return _take(rows, ~out), _take(rows, out)
 
-    def features(self, partition_key: str, block: Block) -> pd.DataFrame:
-        return self.both(partition_key, block)[0].features
+    def pair(self, partition_key: str, block: Block) -> tuple[pd.DataFrame, pd.Series | None]:
+        """Features and labels to fit on."""
+        rows = self.both(partition_key, block)[0]
+        return rows.features, rows.labels
 
-    def labels(self, partition_key: str, block: Block) -> pd.Series:
-        labels = self.both(partition_key, block)[0].labels
-        assert labels is not None, "asked for where there are labels only"
-        return labels
+    def glimpse(self, partition_key: str, block: Block, rows: int, *, classes: bool) -> _Glimpse:
+        """What is kept of a block beside what is fitted on it: one of each label where `classes`, else none."""
+        fit_rows, test = self.both(partition_key, block)
+        labels = fit_rows.labels
+        if labels is not None:
+            labels = labels.drop_duplicates() if classes else labels.head(0)
+        return _Glimpse(fit_rows.read, len(fit_rows.features), fit_rows.features.head(rows), labels, test)
+
+
+@dataclass(frozen=True)
+class _Glimpse:
+    read: int
+    trained: int
+    sample: pd.DataFrame
+    labels: pd.Series | None
+    test: Rows
 
 
 def _take(rows: Rows, which: Any) -> Rows:
@@ -101,10 +116,7 @@ def fit_by_blocks(
             "SGDRegressor, MiniBatchKMeans and naive Bayes have"
         )
     rows = BlockRows(dataset, recipe, types, as_share(holdout) or 0.0)
-    try:
-        seen = _look(rows, blocks_of(dataset, partitions, _BLOCK_ROWS, whole_files=False), estimator)
-    except BoundaryError:
-        seen = _look(rows, blocks_of(dataset, partitions, _BLOCK_ROWS), estimator)
+    seen = _look(rows, partitions, estimator)
     keys = [partition.key for partition in partitions]
     refuse_one_class(estimator, seen.labels, keys)
     import dask
@@ -151,13 +163,13 @@ def fit_on_cluster(
                 "name more partitions, or train without early_stopping_rounds"
             )
     rows = BlockRows(dataset, recipe, types, as_share(holdout) or 0.0)
-    seen = _look(rows, blocks_of(dataset, partitions, _BLOCK_ROWS), estimator)
+    seen = _look(rows, partitions, estimator, client)
     refuse_one_class(estimator, seen.labels, keys)
     features, labels = _collections(rows, seen.blocks, seen.sample, seen.labels)
     try:
         options = {}
         if watched:
-            watching = _collections(rows, blocks_of(dataset, watched, _BLOCK_ROWS), seen.sample, seen.labels)
+            watching = _collections(rows, _look(rows, watched, estimator, client).blocks, seen.sample, seen.labels)
             options = {"eval_set": [watching], "verbose": False}
         with client.as_current():
             estimator.fit(features, labels, **options)
@@ -187,25 +199,35 @@ def _off_cluster(estimator: Any, sample: pd.DataFrame) -> Any:
     return kind.load(kind.dump(estimator, sample), ())
 
 
-def _look(rows: BlockRows, blocks: Sequence[tuple[Partition, Block]], estimator: Any) -> _Seen:
-    """One pass over the blocks. Of a classifier's labels one of each is kept, of a regressor's none."""
+def _look(rows: BlockRows, partitions: Sequence[Partition], estimator: Any, client: Client | None = None) -> _Seen:
+    """One pass over the blocks, on the cluster where there is one."""
+    try:
+        return _look_at(rows, blocks_of(rows.dataset, partitions, _BLOCK_ROWS, whole_files=False), estimator, client)
+    except BoundaryError:  # a quoted field holds line ends
+        return _look_at(rows, blocks_of(rows.dataset, partitions, _BLOCK_ROWS), estimator, client)
+
+
+def _look_at(
+    rows: BlockRows, blocks: Sequence[tuple[Partition, Block]], estimator: Any, client: Client | None
+) -> _Seen:
     import pandas as pd
 
     each = -(-_SAMPLE_ROWS // max(len(blocks), 1))
+    see = partial(rows.glimpse, rows=each, classes=kind_of(estimator) == "classifier")
+    where: list[list[Any]] = [[partition.key for partition, _ in blocks], [block for _, block in blocks]]
+    found: Iterable[_Glimpse] = client.gather(client.map(see, *where, pure=False)) if client else map(see, *where)
     kept, samples, tests, labels = [], [], [], list[Any]()
     read = trained = 0
-    for partition, block in blocks:
-        fit_rows, test = rows.both(partition.key, block)
-        read += fit_rows.read
-        tests.append(test)
-        if not len(fit_rows.features):
+    for place, seen in zip(blocks, found, strict=True):
+        read += seen.read
+        trained += seen.trained
+        tests.append(seen.test)
+        if not seen.trained:
             continue
-        kept.append((partition, block))
-        samples.append(fit_rows.features.head(each))
-        trained += len(fit_rows.features)
-        if fit_rows.labels is not None:
-            here = fit_rows.labels.drop_duplicates() if kind_of(estimator) == "classifier" else fit_rows.labels.head(0)
-            labels = [pd.concat([*labels, here]).drop_duplicates()]
+        kept.append(place)
+        samples.append(seen.sample)
+        if seen.labels is not None:
+            labels = [pd.concat([*labels, seen.labels]).drop_duplicates()]
     if not kept:
         keys = ", ".join(dict.fromkeys(partition.key for partition, _ in blocks))
         raise InputError(f"partition {keys}: no rows to train on, or the recipe skipped all {read}")
@@ -237,14 +259,11 @@ def _collections(
     import dask
     import dask.dataframe as dd
 
-    def parts(function: Callable[..., Any]) -> Iterator[Any]:
-        for partition, block in blocks:
-            yield dask.delayed(function)(partition.key, block)
-
-    features = dd.from_delayed(list(parts(rows.features)), meta=sample.head(0), verify_meta=False)
+    pairs = [dask.delayed(rows.pair, nout=2)(partition.key, block) for partition, block in blocks]
+    features = dd.from_delayed([pair[0] for pair in pairs], meta=sample.head(0), verify_meta=False)
     if labels is None:
         return features, None
-    return features, dd.from_delayed(list(parts(rows.labels)), meta=labels.head(0), verify_meta=False)
+    return features, dd.from_delayed([pair[1] for pair in pairs], meta=labels.head(0), verify_meta=False)
 
 
 def _takes_classes(estimator: Any) -> bool:

@@ -53,7 +53,6 @@ class Planner:
     def __init__(self, job: ScoringJob) -> None:
         self._job = job
         self._manifests: dict[ModelRef, ModelManifest] = {}
-        self._outputs: dict[FunctionJob, tuple[tuple[str, str], ...]] = {}
         if job.model is not None:
             self._manifest(job.model)  # said before a partition is looked at
 
@@ -127,10 +126,9 @@ class Planner:
         found = sample_types(dataset, partition, None if job.columns is None else [*job.columns, *keys], keys)
         names = list(found) if job.columns is None else list(job.columns)
         types = reading_types(dataset.column_types, found, names, keys)
-        key = FunctionJob(job.function, job.group_by, job.columns)
-        if key not in self._outputs:
-            self._outputs[key] = self._outputs_of(job, partition, types)
-        work = FunctionWork(job.function, job.function.digest, self._outputs[key], job.group_by)
+        # Of each partition for itself: what shares a task with it must not decide its identity.
+        outputs = self._outputs_of(job, partition, types)
+        work = FunctionWork(job.function, job.function.digest, outputs, job.group_by)
         return Planned(work, types, keys)
 
     def _outputs_of(
@@ -141,10 +139,8 @@ class Planner:
         sample = pd.DataFrame()
         if not job.output_types:
             dataset = self._job.dataset
-            for block in cut(dataset, partition, block_rows=_SAMPLE_ROWS, columns=list(types)):
-                for batch in read(dataset, block, types):
-                    sample = batch.table.slice(0, _SAMPLE_ROWS).to_pandas()
-                    break
-                if len(sample):
-                    break
+            blocks = cut(dataset, partition, block_rows=_SAMPLE_ROWS, columns=list(types))
+            batches = (batch for block in blocks for batch in read(dataset, block, types))
+            first = next((batch for batch in batches if batch.table.num_rows), None)
+            sample = first.table.slice(0, _SAMPLE_ROWS).to_pandas() if first else sample
         return output_types(job.function, sample, job.group_by, job.output_types)

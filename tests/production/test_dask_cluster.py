@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 import pytest
 from servers import DaskServers
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from support import Small, good_rows, scores, wait_for
 
 from airflow_batchscore import DaskCluster, LocalDask
@@ -76,3 +79,13 @@ def test_a_committed_partition_needs_no_cluster(data: Small) -> None:
     data.score(1)
     ((_, reused),) = data.score(1, engine=DaskCluster(address="tcp://127.0.0.1:1"))
     assert reused
+
+
+def test_training_spreads_over_the_cluster(data: Small, dask: DaskServers) -> None:
+    search = GridSearchCV(LogisticRegression(), {"C": [0.01, 1.0]}, cv=3)
+    job = TrainingJob(data.dataset, [0], data.recipe, search, f"{data.folder}/searched")
+    with DaskCluster(address=dask.address).client() as client:
+        trained = train(job, client)
+        assert len(client.nthreads()) == 2
+    alone = train(replace(job, model_uri=f"{data.folder}/alone"))
+    assert trained.manifest.training["search"] == alone.manifest.training["search"]
