@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,10 @@ def _spread(client: Client | None) -> Iterator[None]:
         return
     import joblib
 
-    with client.as_current(), joblib.parallel_config(backend="dask", n_jobs=-1):
+    with client.as_current(), joblib.parallel_config(backend="dask", n_jobs=-1), warnings.catch_warnings():
+        # scikit-learn sends them along. One whose class the cluster cannot import (Airflow's) would be waited for for
+        # ever: joblib does not hear of what a scheduler cannot unpickle.
+        warnings.filters[:] = [entry for entry in warnings.filters if entry[2].__module__ == "builtins"]  # type: ignore[index]
         yield
 
 

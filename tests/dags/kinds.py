@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from airflow.sdk import DAG
 
-from airflow_batchscore import ModelPolicy, PartitionedDataset, Recipe
+from airflow_batchscore import LocalDask, ModelPolicy, PartitionedDataset, Recipe
 from airflow_batchscore.operators import (
     CheckScoresOperator,
     CombineOperator,
@@ -84,4 +84,16 @@ with DAG("by_a_column_that_the_plan_does_not_name", schedule=None, params=PARAMS
     _rest(
         PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ params.folder }}/model@champion"),
         model_by="a",
+    )
+
+with DAG("searched", schedule=None, params=PARAMS):
+    TrainOperator(
+        task_id="train",
+        dataset=dataset,
+        partitions=[0],
+        holdout=[1],
+        recipe=recipe,
+        estimator="strange_models:search",
+        model_uri="{{ params.folder }}/searched",
+        engine=LocalDask(workers=2),
     )

@@ -158,6 +158,8 @@ def test_an_estimator_that_fails_is_named(folder: Path) -> None:
         _train(folder)
     with pytest.raises(ModelError, match="the estimator factory builtins:int failed|has no fit"):
         _train(folder, estimator="builtins:int")
+    with pytest.raises(ModelError, match="factory flavored_models:broken failed: RuntimeError: the weights are on"):
+        _train(folder, estimator="flavored_models:broken")
     assert not list(folder.glob("model/*/model.json"))
 
 

@@ -131,3 +131,13 @@ def test_a_deferred_sensor_is_woken_by_a_late_file(stack: Stack, tmp_path: Path)
     write_csv(tmp_path / "part_5.csv", good_rows(20, 5000))
     assert stack.wait_for_run("small_pipeline", run_id, 120) == "success", explain(stack, "small_pipeline", run_id)
     assert pd.read_parquet(tmp_path / "out.parquet")["id"].tolist() == list(range(5000, 5020))
+
+
+def test_a_search_spreads_over_worker_processes_of_the_task(stack: Stack, tmp_path: Path) -> None:
+    for partition in (0, 1):
+        write_csv(tmp_path / f"part_{partition}.csv", good_rows(300, 1000 * partition))
+    succeed(stack, "searched", {"folder": str(tmp_path)})
+    (model,) = (tmp_path / "searched").glob("*/model.json")
+    found = json.loads(model.read_text())
+    assert len(found["training"]["search"]["candidates"]) == 3
+    assert found["estimator"].startswith("LogisticRegression(")
