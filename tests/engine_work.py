@@ -38,3 +38,8 @@ def half(rows: pd.DataFrame) -> pd.DataFrame:
 def totals(rows: pd.DataFrame) -> pd.DataFrame:
     """A function over a group."""
     return pd.DataFrame({"rows": [len(rows)], "total": [rows["y"].sum()]})
+
+
+def sums(rows: pd.DataFrame) -> pd.DataFrame:
+    """Another one."""
+    return pd.DataFrame({"total": [rows["a"].sum()]})

@@ -89,7 +89,9 @@ class Attempt:
         done: dict[int, BlockResult] = {}
         if self.replayed is not None:
             named.append(self.replayed.replays + 1)
-            done = {block.index: block for block in self.replayed.blocks if block.quarantine is None}
+            # Groups are put together from all blocks, so all are read again.
+            kept = () if is_grouped(self.block_job.work) else self.replayed.blocks
+            done = {block.index: block for block in kept if block.quarantine is None}
         job = replace(self.block_job, prefix=hashlib.sha256(json.dumps(named).encode()).hexdigest()[:8])
         stages = _stages(job, layout)
         units = [unit for _, some in stages for unit in some]

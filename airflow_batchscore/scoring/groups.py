@@ -16,7 +16,6 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import Block
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
-from airflow_batchscore.errors import InputError
 from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch
 from airflow_batchscore.scoring.block import batches, empty_batch, writes_a_part
 from airflow_batchscore.scoring.function import FunctionWork, Groups
@@ -202,4 +201,5 @@ def _read(job: BlockJob, index: int, bucket: int) -> list[pa.Table]:
             wanted = [place for place, number in enumerate(numbers) if number == bucket]
             return [file.read_row_groups(wanted)] if wanted else []
     except FileNotFoundError:
-        raise InputError(f"{uri} is gone: run the task again with force=True, which sorts the rows again") from None
+        # A retry finds the partition committed, or sorts its rows again.
+        raise OSError(f"{uri} is gone: another run has committed this partition meanwhile, or removed it") from None

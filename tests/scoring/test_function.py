@@ -167,6 +167,22 @@ def test_bad_rows_and_bad_groups_go_to_quarantine(tmp_path: Path, frame: pd.Data
     assert bad["error"].value_counts().to_dict() == {"ValueError": fives, "ParseError": 1}
 
 
+def test_groups_in_quarantine_can_be_replayed(tmp_path: Path, frame: pd.DataFrame) -> None:
+    def picky(rows: pd.DataFrame) -> pd.DataFrame:
+        if (rows["site"] == 5).any() and not (tmp_path / "mended").exists():
+            raise ValueError("five is not a site that I like")
+        return site_means(rows)
+
+    options: dict[str, Any] = {"group_by": ("site",), "keys": None}
+    options["output_types"] = {"rows": "int64", "mean": "double", "first": "double"}
+    assert _apply(tmp_path, picky, **options).account.rows_quarantined > 0
+    (tmp_path / "mended").touch()
+    manifest = _apply(tmp_path, picky, replay=True, **options)
+    assert manifest.account == Account(ROWS, ROWS, 0, 0)
+    assert manifest.replays == 1
+    assert sorted(scores(manifest)["rows"]) == sorted(frame.groupby("site", dropna=False).size())
+
+
 def test_rows_that_make_a_function_raise_are_found_one_by_one(tmp_path: Path, frame: pd.DataFrame) -> None:
     def picky(rows: pd.DataFrame) -> pd.DataFrame:
         if rows["id"].isin([70, 2071]).any():

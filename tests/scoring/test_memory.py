@@ -21,7 +21,9 @@ sys.path[:0] = [{tests!r}]
 from support import Small
 from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.model import artifact
+from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.scoring.job import FunctionJob
 ref = ModelRef({uri!r}, {digest!r})
 data = Small(Path({folder!r}), ref, None)
 def peak():
@@ -29,7 +31,7 @@ def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 engine = LocalDask(workers=2, processes=False, memory_limit={limit!r})
 dataset = PartitionedDataset({folder!r} + "/part_{{p}}.parquet")
-data.score(0, dataset=dataset, engine=engine)
+data.score(0, dataset=dataset, engine=engine{first})
 before = peak()
 ((manifest, _),) = data.score(1, dataset=dataset, engine=engine{options})
 after = peak()
@@ -37,12 +39,12 @@ print(len(manifest.blocks), manifest.account.rows_scored, before, after)
 """
 
 
-def _peak(folder: Path, limit: str, options: str = "") -> tuple[int, int, int]:
+def _peak(folder: Path, limit: str, options: str = "", first: str = "") -> tuple[int, int, int]:
     """Blocks, rows, and the growth of peak memory (KiB) that partition 1 brought after a small one was scored."""
     data = small(folder)
     pq.write_table(_numbers(1000), folder / "part_0.parquet")
     values = {"uri": data.model.uri, "digest": data.model.digest, "folder": str(folder), "limit": limit}
-    script = _SCORE.format(tests=f"{ROOT}/tests", options=options, **values)
+    script = _SCORE.format(tests=f"{ROOT}/tests", options=options, first=first, **values)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
     blocks, rows, before, after = map(int, done.stdout.split()[-4:])
@@ -51,7 +53,8 @@ def _peak(folder: Path, limit: str, options: str = "") -> tuple[int, int, int]:
 
 def _numbers(rows: int, seed: int = 0) -> pa.Table:
     rng = np.random.default_rng(seed)
-    return pa.table({"id": np.arange(rows), "a": rng.standard_normal(rows), "b": rng.standard_normal(rows)})
+    columns = {"id": np.arange(rows), "a": rng.standard_normal(rows), "b": rng.standard_normal(rows)}
+    return pa.table({**columns, "site": rng.integers(0, max(1, rows // 500), rows)})
 
 
 def test_one_giant_row_group_takes_no_more_memory_than_a_tenth_of_it(tmp_path: Path) -> None:
@@ -65,6 +68,20 @@ def test_one_giant_row_group_takes_no_more_memory_than_a_tenth_of_it(tmp_path: P
         assert blocks >= rows // 60_000
         grown.append(growth)
     assert grown[1] < 1.1 * grown[0] + 4_000  # the 96 MB of the giant's columns never lie in memory together
+
+
+def test_groups_take_the_memory_of_a_bucket_not_of_the_partition(tmp_path: Path) -> None:
+    grown = []
+    for rows in (500_000, 4_000_000):
+        folder = tmp_path / str(rows)
+        folder.mkdir()
+        pq.write_table(_numbers(rows), folder / "part_1.parquet", row_group_size=50_000)
+        options = ", block_rows=50_000, keys=None, function=FunctionJob(FunctionRef.of('engine_work:sums'), ('site',))"
+        blocks, scored, growth = _peak(folder, "auto", options, options)
+        assert scored == rows
+        assert blocks == 2 * rows // 50_000
+        grown.append(growth)
+    assert grown[1] < 1.4 * grown[0] + 16_000  # the rows of the larger one are 128 MB
 
 
 def test_wide_texts_stay_within_the_limit(tmp_path: Path) -> None:
