@@ -1,6 +1,6 @@
 """A grid search by dask-ml and by scikit-learn through joblib, on one Dask cluster of the task's own, taking turns.
 
-    python tests/benchmarks/searches.py
+python tests/benchmarks/searches.py
 """
 
 from __future__ import annotations
