@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
 
 if TYPE_CHECKING:
@@ -90,78 +89,34 @@ class PlanPartitionsOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> list[dict[str, Any]]:
         from airflow.sdk import conf
 
-        from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.connections import connect_dataset
         from airflow_batchscore.model.functions import import_path
         from airflow_batchscore.operators.lists import shortened
+        from airflow_batchscore.operators.planned_models import planned_models
         from airflow_batchscore.scoring.plan import make_plan
 
         dataset = connect_dataset(self.dataset)
-        model = as_mapping(self.model)
-        named = model if isinstance(model, str) else (model or {}).get("model")
-        conn_id = connect(named, self.conn_id) if named else None
-        ref, choose, by_column = self._models(dataset, model, conn_id)
+        models = planned_models(as_mapping(self.model), self.model_policy, dataset, self.conn_id)
         chosen = self.resources_for
         plan = make_plan(
             dataset,
             self.partitions,
-            ref,
+            models.ref,
             max_tasks=int(self.max_tasks or conf.getint("core", "max_map_length")),
             pack_bytes=int(self.pack_bytes) if self.pack_bytes else None,
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
-            choose=choose,
+            choose=models.choose,
         )
         count = sum(len(entry["partitions"]) for entry in plan)
-        self.log.info("%d partitions in %d tasks, model %s", count, len(plan), ref.uri if ref else named)
+        self.log.info("%d partitions in %d tasks, model %s", count, len(plan), models.name or "none")
         where = (self.plan_uri, self.plan_conn_id or self.conn_id)
-        if by_column:
-            by_column["choices"] = shortened(by_column["choices"], *where)
+        by_column = models.by_column
+        if by_column is not None:
+            by_column = {**by_column, "choices": shortened(by_column["choices"], *where)}
         for entry in plan:
             entry["partitions"] = shortened(entry["partitions"], *where)
             if "choices" in entry:
                 entry["choices"] = shortened(entry["choices"], *where)
-            if by_column:
+            if by_column is not None:
                 entry["models"] = by_column
         return plan
-
-    def _models(self, dataset: PartitionedDataset, model: Any, conn_id: str | None) -> tuple[Any, Any, Any]:
-        """One pinned model; or how each partition's own is chosen; or those by a column. At most one of them."""
-        from airflow_batchscore.model.choice import (
-            ModelPolicy,
-            choose,
-            coverage,
-            models_of,
-            template_fields,
-            without_model,
-        )
-        from airflow_batchscore.model.reference import resolve
-        from airflow_batchscore.operators.trust import configured_trust
-
-        if not model:
-            return None, None, None
-        policy, trust = self.model_policy or ModelPolicy(), configured_trust()
-        fields = template_fields(model)
-        own = [field for field in fields if field in dataset.fields]
-        if not fields:
-            return resolve(model, conn_id, trust), None, None
-        if own == fields:
-
-            def of_partitions(partitions: Sequence[Partition]) -> Any:
-                names = {partition.key: model.format(**partition.values) for partition in partitions}
-                found = choose(names, policy, conn_id, trust)
-                self.log.info("models: %s", coverage(list(found.values())))
-                return found
-
-            return None, of_partitions, None
-        if own or len(fields) > 1:
-            raise InputError(
-                f"model={model!r}: its fields {fields} must be fields of the data set ({list(dataset.fields)}), or one "
-                "column"
-            )
-        names = models_of(model, conn_id)
-        if not names:
-            raise InputError(f"model={model!r}: no model of this name is there; train and promote some first")
-        found = choose(names, policy, conn_id, trust)
-        self.log.info("models by %s: %s", fields[0], coverage(list(found.values())))
-        missing = None if policy.missing == "fail" else without_model(policy, conn_id, trust).to_dict()
-        choices = [[value, choice.to_dict()] for value, choice in found.items()]
-        return None, None, {"column": fields[0], "choices": choices, "missing": missing}

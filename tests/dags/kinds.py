@@ -61,11 +61,10 @@ with DAG("models_by_column", schedule=None, params=PARAMS) as by_column:
     plan = PlanPartitionsOperator(
         task_id="plan",
         dataset=dataset,
-        model="{{ params.folder }}/models/{sensor_id}@champion",
+        model=train.output,
         model_policy=ModelPolicy(missing="skip"),
         plan_uri="{{ params.folder }}/plans",
     )
-    train >> plan
     _rest(plan, model_by="sensor_id")
 
 with DAG("function_of_the_file", schedule=None, params=PARAMS) as function:
