@@ -129,6 +129,10 @@ class TrainOperator(BatchScoreOperator):
                 many = train_many(job, session.run, alias=self.alias, max_failed=int(self.max_failed))
             self.log.info("%d models trained, %d there before, %d failed", many.trained, many.reused, len(many.failed))
             return many.to_dict(f"{self.model_uri}@{self.alias}" if self.alias else self.model_uri)
+        if self.engine is not None and not hasattr(self.engine, "client"):
+            raise InputError(
+                f"engine={self.engine!r}: training spreads over Dask; give LocalDask() or DaskCluster(...)"
+            )
         with contextlib.ExitStack() as cluster:
             client = cluster.enter_context(connect_engine(self.engine).client(slots)) if self.engine else None
             trained = train(job, client)

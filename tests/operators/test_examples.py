@@ -141,3 +141,21 @@ def test_a_decayed_model_is_noticed(airflow_dags: dict[str, Any]) -> None:
         ("month=2026-02",): False,
         ("month=2026-06",): True,
     }
+
+
+def test_real_data_is_used_where_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import hazard_recipe
+    import purchase_recipe
+
+    inspections = hazard_recipe.synthetic(30).assign(T1_V1=7)
+    inspections.to_csv(tmp_path / "train.csv", index=False)
+    monkeypatch.setenv("LIBERTY_MUTUAL_CSV", str(tmp_path / "train.csv"))
+    assert str(tmp_path / "train.csv") in hazard_recipe.make_data(str(tmp_path / "hazard"))
+    parts = [pd.read_csv(tmp_path / "hazard" / f"properties_{part}.csv") for part in range(10)]
+    pd.testing.assert_frame_equal(pd.concat(parts).sort_values("Id").reset_index(drop=True), inspections)
+    games = purchase_recipe.synthetic(30).assign(G1=1)
+    games.to_csv(tmp_path / "games.csv", index=False)
+    monkeypatch.setenv("GAMES_CSV", str(tmp_path / "games.csv"))
+    assert str(tmp_path / "games.csv") in purchase_recipe.make_data(str(tmp_path / "games"))
+    found = pd.read_parquet(tmp_path / "games" / "bucket=3" / "games.parquet")
+    pd.testing.assert_frame_equal(found, games[games["user_id"] % 10 == 3].reset_index(drop=True))
