@@ -7,10 +7,9 @@ readings before is reused, so a daily run trains nothing new and scores one day.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from airflow.sdk import DAG, Param, task
-from example_home import HOME
+from example_home import DAILY, HOME
 
 from airflow_batchscore import ModelPolicy, PartitionedDataset, Recipe
 from airflow_batchscore.operators import (
@@ -23,33 +22,40 @@ from airflow_batchscore.operators import (
 
 PLACE = f"{HOME}/sensor_anomaly"
 TRAINING_DAY = "2026-01-01"
+DAY = "{{ params.day or ds }}"
 readings = f"{PLACE}/readings/{{device}}/{{sensor}}"
 model = f"{PLACE}/models/{{device}}/{{sensor}}"
 
 
 @task
-def make_data(params: dict[str, Any] | None = None) -> str:
+def make_data(sensors: str, day: str) -> str:
     """Readings of the training day and of the day that is scored."""
     from sensor_recipe import make_data
 
-    assert params is not None, "Airflow passes what stands in the context"
-    return make_data(f"{PLACE}/readings", params["sensors"], [TRAINING_DAY, params["day"]])
+    return make_data(f"{PLACE}/readings", int(sensors), [TRAINING_DAY, day])
 
 
 with DAG(
     dag_id="sensor_anomaly",
     description="A model for each of a thousand sensors",
-    schedule=None,
+    schedule=DAILY,
+    catchup=False,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     tags=["batchscore", "example"],
     doc_md=__doc__,
     params={
         "sensors": Param(1000, type="integer", minimum=1, title="Sensors"),
-        "day": Param("2026-01-02", type="string", format="date", title="Day to score"),
+        "day": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Day to score",
+            description="Empty: the day of the run's data interval",
+        ),
         "tasks": Param(4, type="integer", minimum=1, title="Scoring tasks"),
     },
 ):
-    data = make_data()
+    data = make_data("{{ params.sensors }}", DAY)
     train = TrainOperator(
         task_id="train",
         dataset=PartitionedDataset(f"{readings}/{TRAINING_DAY}.csv"),
@@ -60,7 +66,7 @@ with DAG(
         alias="champion",
         max_failed=10,
     )
-    window = PartitionedDataset(f"{readings}/{{{{ params.day }}}}.csv")
+    window = PartitionedDataset(f"{readings}/{DAY}.csv")
     plan = PlanPartitionsOperator(
         task_id="plan",
         dataset=window,

@@ -18,7 +18,7 @@ _LIMIT_SECONDS = 900
 EXAMPLES: dict[str, dict[str, Any]] = {
     "wta_batch_scoring": {},
     "hazard_regression": {},
-    "sensor_anomaly": {"sensors": 200},
+    "sensor_anomaly": {"sensors": 200, "day": "2026-01-02"},
     "purchase_likelihood": {},
     "normalise_words": {},
     "model_decay": {},

@@ -24,7 +24,13 @@ USER = "admin"
 
 def example_environment(matches: str, home: Path) -> dict[str, str]:
     """What the example DAGs read. Runs start by hand here: a schedule would add one as soon as a DAG is unpaused."""
-    return {"WTA_MATCHES_DIR": matches, "WTA_HOME": str(home), "WTA_SCHEDULE": "", "BATCHSCORE_EXAMPLES": str(home)}
+    return {
+        "WTA_MATCHES_DIR": matches,
+        "WTA_HOME": str(home),
+        "WTA_SCHEDULE": "",
+        "BATCHSCORE_EXAMPLES": str(home),
+        "BATCHSCORE_EXAMPLE_SCHEDULE": "",
+    }
 
 
 class StackError(Exception):

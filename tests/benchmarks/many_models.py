@@ -33,7 +33,9 @@ def main() -> None:
             stack.wait_for_dag("sensor_anomaly")
             for tasks in asked.tasks:
                 shutil.rmtree(folder / "sensor_anomaly" / "staging", ignore_errors=True)
-                run_id = stack.trigger("sensor_anomaly", {"sensors": asked.sensors, "tasks": tasks})
+                run_id = stack.trigger(
+                    "sensor_anomaly", {"sensors": asked.sensors, "tasks": tasks, "day": "2026-01-02"}
+                )
                 state = stack.wait_for_run("sensor_anomaly", run_id, 7200)
                 spans = _spans(stack, run_id)
                 print(f"{asked.sensors} sensors in {tasks} tasks: {state}", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_letters_that_training_never_saw_are_scored(airflow_dags: dict[str, Any]
 
 
 def test_every_sensor_has_a_model_and_the_faulty_ones_stand_out(airflow_dags: dict[str, Any]) -> None:
-    state, states = _run(airflow_dags, "sensor_anomaly", sensors=30, tasks=3)
+    state, states = _run(airflow_dags, "sensor_anomaly", sensors=30, tasks=3, day="2026-01-02")
     assert state == "success"
     assert [name for name in states if name.startswith("score")] == ["score 0", "score 1", "score 2"]
     found = pd.read_parquet(EXAMPLES / "sensor_anomaly" / "predictions.parquet")
@@ -88,7 +89,7 @@ def test_every_sensor_has_a_model_and_the_faulty_ones_stand_out(airflow_dags: di
     (readings,) = (EXAMPLES / "sensor_anomaly" / "readings" / "device07" / "sensor0007").glob("2026-01-01.csv")
     readings.write_text("time,temperature,vibration\n2026-01-01T00:00,broken,\n")
     (aliases / "champion.json").unlink()
-    assert _run(airflow_dags, "sensor_anomaly", sensors=30, tasks=3)[0] == "success"
+    assert _run(airflow_dags, "sensor_anomaly", sensors=30, tasks=3, day="2026-01-02")[0] == "success"
     summary = _summary("sensor_anomaly")
     assert summary["coverage"] == {
         "own": 29,
@@ -98,6 +99,16 @@ def test_every_sensor_has_a_model_and_the_faulty_ones_stand_out(airflow_dags: di
     page = (EXAMPLES / "sensor_anomaly" / "report.html").read_text()
     assert "29 of 30 partitions were scored with models of their own; without one:" in page
     assert "device=device07/sensor=sensor0007: missing, skipped" in page
+
+
+def test_a_scheduled_run_scores_the_day_of_its_data_interval(airflow_dags: dict[str, Any]) -> None:
+    run = copy.deepcopy(airflow_dags["sensor_anomaly"]).test(
+        run_conf={"sensors": 2, "tasks": 1, "day": None}, logical_date=datetime(2026, 1, 5, tzinfo=UTC)
+    )
+    assert str(run.state) == "success"
+    found = pd.read_parquet(EXAMPLES / "sensor_anomaly" / "predictions.parquet")
+    assert set(found["time"].str[:10]) == {"2026-01-05"}
+    assert found["sensor"].nunique() == 2
 
 
 def test_a_purchase_has_a_probability_under_the_name_asked_for(airflow_dags: dict[str, Any]) -> None:
