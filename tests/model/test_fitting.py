@@ -160,6 +160,16 @@ def test_xgboost_trains_on_the_cluster_and_scores_without_it(folder: Path, clien
         _train(folder, distributed.DaskXGBRegressor(**options), 0, client=client)
 
 
+def test_lightgbm_trains_on_the_cluster_and_scores_without_it(folder: Path, client: Any) -> None:
+    import lightgbm
+
+    trained = _train(folder, lightgbm.DaskLGBMClassifier(n_estimators=20, verbose=-1), client=client)
+    assert trained.manifest.flavor == "lightgbm"
+    assert trained.manifest.training["rows_trained"] == 1200
+    assert trained.manifest.metrics["accuracy"] > 0.95
+    assert list(trained.manifest.signature.outputs["predict_proba"]) == ["prediction_0", "prediction_1"]
+
+
 def test_rmse_and_mae_are_in_the_unit_of_the_label(folder: Path) -> None:
     trained = _train(folder, LinearRegression(), metrics=["rmse", "mae"])
     raw = pd.read_csv(folder / "part_3.csv")
