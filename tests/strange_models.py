@@ -88,3 +88,12 @@ def search() -> Any:
     from sklearn.model_selection import GridSearchCV
 
     return GridSearchCV(LogisticRegression(), {"C": [0.001, 0.1, 10.0]}, cv=3)
+
+
+def categories() -> Any:
+    """A pipeline that refuses categories it has not seen."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    return make_pipeline(OneHotEncoder(), LogisticRegression())

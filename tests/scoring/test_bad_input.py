@@ -138,6 +138,18 @@ def test_rows_that_predict_refuses_are_found_one_by_one(data: Small) -> None:
     assert [(bad["row"], bad["error"]) for bad in _quarantined(manifest)] == [(4, "ValueError"), (77, "ValueError")]
 
 
+def test_categories_that_were_never_seen_are_quarantined_by_a_model_that_refuses_them(data: Small) -> None:
+    job = TrainingJob(data.dataset, [0], data.recipe, "strange_models:categories", f"{data.folder}/categories")
+    rows: list[Any] = list(good_rows(60))
+    rows[7], rows[31] = (7, 99, 1, 0), (31, 1, 77, 0)
+    data.add(1, rows)
+    ((manifest, _),) = data.score(1, model=train(job).ref)
+    assert manifest.account == Account(60, 58, 0, 2)
+    found = _quarantined(manifest)
+    assert [bad["row"] for bad in found] == [7, 31]
+    assert "Found unknown categories" in found[0]["message"]
+
+
 def test_too_many_bad_rows_stop_scoring_with_the_way_out(data: Small) -> None:
     data.add(1, [(n, "text", 2, 0) for n in range(50)])
     with pytest.raises(ScoringError, match=r"p=1, block 0 .*50 of 50 rows cannot be scored.*quarantine=10.*columns="):
