@@ -10,7 +10,7 @@ from typing import Any
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.errors import BatchScoreError, InputError, ModelError
 from airflow_batchscore.model.choice import template_fields
-from airflow_batchscore.model.reference import set_alias
+from airflow_batchscore.model.reference import check_name, set_alias
 from airflow_batchscore.model.training import TrainingData, TrainingJob, look, train
 from airflow_batchscore.model.training_rows import as_share, read_raw
 
@@ -23,12 +23,17 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class One:
-    """A model to train: what it is for, and the job; or what came of it."""
+    """A model to train: what it is for, and the job.
+
+    Attributes:
+        segment: a value of the data that becomes part of a path.
+    """
 
     name: str
     job: TrainingJob
     data: TrainingData | None = None
     alias: str | None = None
+    segment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ def train_many(job: TrainingJob, run: Run, *, alias: str | None = None, max_fail
 def train_one(one: One) -> Outcome:
     """Train a model and point its alias at it; a failure that a retry cannot mend is an outcome."""
     try:
+        if one.segment is not None:
+            check_name(one.segment, "value")
         trained = train(one.job, data=one.data)
     except BatchScoreError as error:
         return Outcome(one.name, problem=f"{type(error).__name__}: {error}")
@@ -119,14 +126,19 @@ def _by_column(job: TrainingJob, column: str, alias: str | None) -> list[One]:
     """The rows are read once and kept, so the partitions must fit into memory."""
     if job.holdout not in (None, "") and as_share(job.holdout) is None:
         raise InputError(f"holdout={job.holdout!r}: with a model for each {column} give a share, such as 0.2")
+    import pyarrow as pa
+
     data = look(job, [column])
     raw = read_raw(job.dataset, data.partitions, data.types)
+    whole = raw[column].astype("Int64") if data.types[column] == "int64" else raw[column]
+    texts = pa.Array.from_pandas(whole).cast(pa.string()).to_pandas()  # as scoring finds a row's model by it
     ones = []
-    for value, rows in raw.groupby(column, sort=True):
+    for value, rows in raw.groupby(texts, sort=True):
         only = f"{column}={value}"
         uri = job.model_uri.replace(f"{{{column}}}", str(value))
         frame = rows.reset_index(drop=True)
-        ones.append(One(only, replace(job, model_uri=uri), replace(data, frame=frame, only=only), alias))
+        one = One(only, replace(job, model_uri=uri), replace(data, frame=frame, only=only), alias, segment=str(value))
+        ones.append(one)
     if not ones:
         raise InputError(f"the column {column!r} has no value in any row: there is no model to train")
     return ones

@@ -245,6 +245,35 @@ def test_a_value_without_a_model_fails_or_is_skipped_or_falls_back(tmp_path: Pat
     }
 
 
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (["1", "2", ""], ["1", "2"]),  # whole numbers stay so beside a missing one
+        (["1.5", "2.0", "1.5"], ["1.5", "2"]),
+        (["true", "false", "true"], ["false", "true"]),
+        (["a b", "../up", "ok"], ["ok"]),
+    ],
+)
+def test_values_of_every_type_name_models_as_scoring_looks_for_them(
+    tmp_path: Path, values: list[str], names: list[str]
+) -> None:
+    rows = [(n, values[n % 3], n % 10, 2 * (n % 10)) for n in range(90)]
+    write_csv(tmp_path / "days" / "0.csv", rows, header=("id", "sensor_id", "x", "y"))
+    dataset = PartitionedDataset(f"{tmp_path}/days/{{day}}.csv")
+    bad = [value for value in values if "/" in value or " " in value]
+    if bad:
+        with pytest.raises(ModelError, match=r"2 of 3 models could not be trained.*sensor_id=../up: .*is not usable"):
+            _train_by_column(tmp_path, dataset)
+    else:
+        assert _train_by_column(tmp_path, dataset).trained == len(names)
+    assert sorted(path.name for path in (tmp_path / "by").iterdir()) == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["by", "days"]
+    job = _column_job(tmp_path, dataset, Chosen(None, "skipped", "missing"))
+    ((manifest, _),) = score_partitions(job, [{"day": "0"}], LocalDask(workers=1))
+    lacking = sum(values.count(value) for value in {*bad, ""} if value in values)
+    assert manifest.account == Account(90, 90 - 30 * lacking, 30 * lacking, 0)
+
+
 def test_models_that_cannot_be_trained_are_counted_and_the_others_stay(tmp_path: Path) -> None:
     dataset = _sensors(tmp_path, 4)
     write_csv(tmp_path / "data" / "0002.csv", [(1, 1, "", 2)], header=("id", "x", "y", "sensor"))
