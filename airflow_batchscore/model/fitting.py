@@ -143,11 +143,12 @@ def warn_of_classes(estimator: Any, test: Rows) -> None:
 
 def learning_curve(
     estimator: Any, rows: Rows, test: Rows, metrics: Sequence[Metric] | None, keys: Sequence[str], client: Client | None
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Any]:
     """Scores of fits on growing samples of the rows, and the smallest that was good enough.
 
     Returns:
-        ``{"metric", "points": [{"rows", "score"}, ...], "enough": rows}``; every score is of the same held-out rows.
+        ``{"metric", "points": [{"rows", "score"}, ...], "enough": rows}``, every score of the same held-out rows; and
+        the estimator of the last sample, which is all rows.
 
     Raises:
         ModelError: there is nothing to measure with, or the rows are too few.
@@ -175,7 +176,7 @@ def learning_curve(
             raise ModelError(f"learning_curve: there is no metric for {type(made).__name__}; name one in metrics=")
         name, value = next(iter(found.items()))
         points.append({"rows": size, "score": value})
-    return {"metric": name, "points": points, "enough": _enough(name, points)}
+    return {"metric": name, "points": points, "enough": _enough(name, points)}, made
 
 
 def _enough(metric: str, points: Sequence[dict[str, Any]]) -> int:

@@ -122,7 +122,12 @@ def look(job: TrainingJob, extra: Sequence[str] = ()) -> TrainingData:
     Raises InputError: a partition, file or column is missing or cannot be read.
     """
     partitions = job.found()
-    fingerprints = [job.dataset.fingerprint(partition) for partition in partitions]
+    return _typed(job, partitions, [job.dataset.fingerprint(partition) for partition in partitions], extra)
+
+
+def _typed(
+    job: TrainingJob, partitions: list[Partition], fingerprints: list[Fingerprint], extra: Sequence[str] = ()
+) -> TrainingData:
     wanted = columns_to_read(job.recipe)
     raw = infer_types(
         job.dataset,
@@ -160,7 +165,7 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         log.info("model %s was trained from the same inputs before: using it", ref_uri)
         return TrainedModel(resolve(ref_uri, job.conn_id), ModelManifest.from_dict(there, ref_uri), reused=True)
 
-    data = data or look(job)
+    data = data or _typed(job, partitions, fingerprints)
     fitted = _fit(job, estimator, data, client)
     estimator = artifact.unwrap(fitted.estimator)
     fitting.warn_of_classes(estimator, fitted.test)
@@ -229,8 +234,9 @@ def _fit(
             if test_rows is train_rows:
                 raise ModelError("learning_curve measures on rows that are not trained on: give holdout=")
             curve = fitting.learning_curve(estimator, train_rows, test_rows, job.metrics, keys, client)
-            facts["learning_curve"] = curve
-        fitting.fit(estimator, train_rows, keys, client)
+            facts["learning_curve"], estimator = curve
+        else:
+            fitting.fit(estimator, train_rows, keys, client)
         facts |= fitting.search_facts(estimator)
     else:
         measured_on = f"rows of {', '.join(partition.key for partition in data.partitions)}"

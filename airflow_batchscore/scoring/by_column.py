@@ -71,12 +71,14 @@ class ModelsWork:
 
     Attributes:
         recipe_digest: of the code that is there when it is planned.
+        outputs: output column -> Arrow type, which all models must give.
     """
 
     models: ModelSet
     column: str
     recipe_digest: str
     spec: OutputSpec
+    outputs: dict[str, str]
     trusted_types: tuple[str, ...] = ()
 
     @property
@@ -84,9 +86,7 @@ class ModelsWork:
         return self.spec.method
 
     def open(self, keys: Sequence[str], limit: Limit, *, allow_nan: bool) -> BatchScorer:
-        manifest = artifact.read_manifest(self.models.like)
-        outputs = self.spec.types(manifest.signature.outputs, manifest.estimator)
-        return _ByColumn(self, outputs, tuple(keys), limit, allow_nan)
+        return _ByColumn(self, tuple(keys), limit, allow_nan)
 
     def identity(self) -> list[Any]:
         return [self.models.digest, str(self.models.missing), self.column, self.recipe_digest, *self.spec.to_list()]
@@ -95,10 +95,13 @@ class ModelsWork:
 @dataclass(frozen=True)
 class _ByColumn:
     work: ModelsWork
-    outputs: dict[str, str]
     keys: tuple[str, ...]
     limit: Limit
     allow_nan: bool
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return self.work.outputs
 
     def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:
         import numpy as np

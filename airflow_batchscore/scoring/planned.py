@@ -71,13 +71,14 @@ class Planner:
             return self._model(choice.model, choice.to_dict())
         assert job.like is not None, "a plan without any model fails"
         like = self._model(job.like, choice.to_dict())
-        work = SkipWork(job.like, job.spec, f"{partition.key}: {choice.note}")
+        outputs = self._output_types(self._manifest(job.like))
+        work = SkipWork(outputs, job.spec, f"{partition.key}: {choice.note}")
         return Planned(work, like.types, like.keys, None, {}, choice.to_dict())
 
     def _manifest(self, ref: ModelRef) -> ModelManifest:
         if ref not in self._manifests:
             manifest = artifact.read_manifest(ref)
-            self._job.spec.types(manifest.signature.outputs, manifest.estimator)  # refuses what the model does not have
+            self._output_types(manifest)  # refuses what the model does not have
             if manifest.recipe.digest != manifest.recipe_digest:
                 log.warning(
                     "the recipe's code (%r) has changed since model %s was trained with it; train it again if the "
@@ -87,6 +88,9 @@ class Planner:
                 )
             self._manifests[ref] = manifest
         return self._manifests[ref]
+
+    def _output_types(self, manifest: ModelManifest) -> dict[str, str]:
+        return self._job.spec.types(manifest.signature.outputs, manifest.estimator)
 
     def _keys(self, manifest: ModelManifest) -> tuple[str, ...]:
         return manifest.recipe.keys if self._job.keys is None else self._job.keys
@@ -114,7 +118,8 @@ class Planner:
         assert job.model_by is not None, "they come together"
         manifest = self._manifest(job.models.like)
         keys = self._keys(manifest)
-        work = ModelsWork(job.models, job.model_by, manifest.recipe.digest, job.spec, job.trusted_types)
+        outputs = self._output_types(manifest)
+        work = ModelsWork(job.models, job.model_by, manifest.recipe.digest, job.spec, outputs, job.trusted_types)
         return Planned(work, self._types(manifest, (*keys, job.model_by)), keys)
 
     def _function(self, job: FunctionJob, partition: Partition) -> Planned:

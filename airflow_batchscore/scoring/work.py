@@ -80,11 +80,11 @@ class SkipWork:
     """No model for any row: all are skipped, into a table like that of another model.
 
     Attributes:
-        like: model whose output columns the table has.
+        outputs: output column -> Arrow type, those of another model.
         reason: why there is no model.
     """
 
-    like: ModelRef
+    outputs: dict[str, str]
     spec: OutputSpec
     reason: str
 
@@ -93,8 +93,7 @@ class SkipWork:
         return self.spec.method
 
     def open(self, keys: Sequence[str], limit: Limit, *, allow_nan: bool) -> BatchScorer:
-        manifest = artifact.read_manifest(self.like)
-        return _Skipper(self.spec.types(manifest.signature.outputs, manifest.estimator), self.reason)
+        return _Skipper(self.outputs, self.reason)
 
     def identity(self) -> list[Any]:
         return [None, self.reason, *self.spec.to_list()]
