@@ -9,6 +9,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.blocks import Source, cut, require_columns
 from airflow_batchscore.data.csv_reader import NULL_VALUES
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.parquet_footer import read_footer
 from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.errors import InputError
 
@@ -62,15 +63,13 @@ def _schema(
 ) -> Iterable[pa.Field]:
     import pyarrow as pa
     import pyarrow.csv as pc
-    import pyarrow.parquet as pq
 
-    fs, path = storage.filesystem(source.uri, dataset.conn_id)
     wanted = [name for name in source.columns if columns is None or name in columns]
     if source.kind == "row_groups":
-        with fs.open_input_file(path) as opened:
-            schema = pq.read_schema(opened)
+        schema = read_footer(source.uri, dataset.conn_id).schema.to_arrow_schema()
         return [schema.field(name) for name in wanted]
     options: dict[str, Any] = dataset.read_options
+    fs, path = storage.filesystem(source.uri, dataset.conn_id)
     try:
         with fs.open_input_stream(path, compression="detect") as opened:
             encoding = options.get("encoding") or "utf8"

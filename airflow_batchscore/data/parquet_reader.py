@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.data.parquet_footer import read_footer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,15 +37,7 @@ Range = tuple[int, int, int, int]
 @lru_cache(maxsize=64)
 def _footer(uri: str, conn_id: str | None, _version: tuple[int, int]) -> pq.FileMetaData:
     """The footer of a file, read once a process; `_version` (size and time) tells a replaced file from the old one."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fs, path = storage.filesystem(uri, conn_id)
-    try:
-        with fs.open_input_file(path) as source:
-            return pq.read_metadata(source)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{uri} cannot be read as Parquet: {error}") from error
+    return read_footer(uri, conn_id)
 
 
 class ParquetReader:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.parquet_footer import DamagedParquetError, read_footer
 from airflow_batchscore.data.pattern import Values, partition_key, sort_key
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.model import artifact
@@ -126,9 +127,6 @@ def _one_model(manifests: Sequence[Manifest]) -> list[str]:
 
 
 def _check_parts(manifest: Manifest) -> list[str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     sizes = {file.uri: file.size for file in storage.list_files(manifest.folder, manifest.conn_id)}
     problems = []
     for block in manifest.blocks:
@@ -139,12 +137,10 @@ def _check_parts(manifest: Manifest) -> list[str]:
                 f"{block.bytes}; score it again with force"
             )
             continue
-        fs, path = storage.filesystem(uri, manifest.conn_id)
         try:
-            with fs.open_input_file(path) as source:
-                rows = pq.read_metadata(source).num_rows
-        except pa.ArrowInvalid as error:
-            problems.append(f"partition {manifest.key}: {uri} is damaged ({error}); score it again with force")
+            rows = read_footer(uri, manifest.conn_id).num_rows
+        except DamagedParquetError as error:
+            problems.append(f"partition {manifest.key}: {error}; score it again with force")
             continue
         # A function makes as many rows as it likes; a model gives one for each that it scored.
         if rows != block.rows or not (manifest.is_function or rows == block.account.rows_scored):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.dataset import PartitionedDataset
+from airflow_batchscore.data.parquet_footer import DamagedParquetError, read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.errors import ScoringError
 from airflow_batchscore.quality import profile, quarantine
@@ -160,17 +161,15 @@ class PartWriter:
 
 def read_result(uri: str, size: int, conn_id: str | None) -> BlockResult | None:
     """The result that a part's footer carries; None when the file is not a whole part of ours."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fs, path = storage.filesystem(uri, conn_id)
     try:
-        with fs.open_input_file(path) as source:
-            metadata = pq.read_metadata(source).metadata or {}
-    except (pa.ArrowInvalid, FileNotFoundError):
+        metadata = read_footer(uri, conn_id).metadata or {}
+        raw = metadata.get(_FOOTER_KEY)
+        return replace(BlockResult.from_dict(json.loads(raw)), bytes=size) if raw else None
+    except FileNotFoundError:
         return None
-    raw = metadata.get(_FOOTER_KEY)
-    return replace(BlockResult.from_dict(json.loads(raw)), bytes=size) if raw else None
+    except (DamagedParquetError, ValueError, KeyError, TypeError) as error:
+        log.warning("a part is damaged and counts as missing, its block is scored again: %s: %s", uri, error)
+        return None
 
 
 def check_limit(job: BlockJob, bad: Sequence[BadRow], account: Account) -> None:

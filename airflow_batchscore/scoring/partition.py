@@ -16,6 +16,7 @@ from typing import Any
 import airflow_batchscore
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import Fingerprint, Partition, PartitionedDataset
+from airflow_batchscore.data.parquet_footer import read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.errors import BatchScoreError, InputError
@@ -184,9 +185,5 @@ def _unchanged(dataset: PartitionedDataset, values: Values, fingerprint: Fingerp
 
 
 def _schema_of(uri: str, conn_id: str | None) -> dict[str, Any]:
-    import pyarrow.parquet as pq
-
-    fs, path = storage.filesystem(uri, conn_id)
-    with fs.open_input_file(path) as source:
-        schema = pq.read_schema(source)
+    schema = read_footer(uri, conn_id).schema.to_arrow_schema()
     return {field.name: str(field.type) for field in schema}

@@ -1,0 +1,66 @@
+"""A part whose bytes are damaged counts as missing: it is scored again, and never believed or retried for ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Small, good_rows, scores, small
+
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.scoring.audit import audit
+
+pytestmark = pytest.mark.unit
+
+
+def damage(path: Path, how: str = "thrift") -> None:
+    """Overwrite some bytes of a Parquet footer, leaving the file's size as it was."""
+    whole = path.read_bytes()
+    start = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    at = start if how == "thrift" else whole.index(b"rows_read")
+    path.write_bytes(whole[:at] + b"\xff" * 40 + whole[at + 40 :])
+
+
+def _scored(folder: Path) -> tuple[Small, Any]:
+    data = small(folder)
+    data.add(1, good_rows(200))
+    ((manifest, _),) = data.score(1, block_rows=50)
+    return data, manifest
+
+
+@pytest.mark.parametrize("how", ["thrift", "account"])
+def test_an_attempt_scores_the_block_of_a_damaged_part_again(
+    tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, manifest = _scored(tmp_path)
+    before = scores(manifest)
+    Path(manifest.uri).unlink()
+    damage(Path(manifest.folder) / manifest.blocks[1].part, how)
+    ((again, _),) = data.score(1, block_rows=50)
+    assert scores(again).equals(before)
+    assert again.rows_this_attempt == manifest.blocks[1].account.rows_read
+    assert f"{manifest.blocks[1].part}: " in caplog.text
+    assert "its block is scored again" in caplog.text
+
+
+def test_the_audit_names_a_damaged_part_and_what_to_do(tmp_path: Path) -> None:
+    _, manifest = _scored(tmp_path)
+    damage(Path(manifest.folder) / manifest.blocks[1].part)
+    (problem,) = audit([manifest.partition], [manifest]).problems
+    assert "partition p=1" in problem
+    assert manifest.blocks[1].part in problem
+    assert problem.endswith("score it again with force")
+
+
+def test_a_damaged_footer_of_an_input_fails_at_once_and_names_the_file(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from airflow_batchscore import PartitionedDataset
+
+    data = small(tmp_path)
+    pq.write_table(pa.table({"id": range(50), "a": [1.0] * 50, "b": [1.0] * 50}), tmp_path / "p_1.parquet")
+    damage(tmp_path / "p_1.parquet")
+    with pytest.raises(InputError, match=r"partition p=1: .*p_1\.parquet cannot be read as Parquet"):
+        data.score(1, dataset=PartitionedDataset(f"{tmp_path}/p_{{p}}.parquet"))
