@@ -29,11 +29,18 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of a block: `table` holds those that were parsed, `positions` their row numbers in the block."""
+    """Rows of a block.
+
+    Attributes:
+        table: the columns that go into a recipe, a model or a function, of the rows that were parsed.
+        keys: of the same rows the columns that go with their scores; a column can be in both.
+        positions: the rows' numbers in the block.
+    """
 
     table: pa.Table
     positions: np.ndarray
     bad: list[BadRow]
+    keys: pa.Table
 
     @property
     def rows_read(self) -> int:

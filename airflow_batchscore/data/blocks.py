@@ -12,19 +12,17 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.data.csv_reader import CsvReader, arrow_type, parse_header
+from airflow_batchscore.data.casting import cast_columns
+from airflow_batchscore.data.csv_reader import CsvReader, parse_header
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.lines import count_of, read_lines
 from airflow_batchscore.data.parquet_reader import BATCH_BYTES, BATCH_ROWS, ParquetReader
 from airflow_batchscore.data.store_errors import is_store_error, reading
 from airflow_batchscore.errors import InputError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: A CSV block is held in memory whole while it is parsed.
 _MAX_BLOCK_BYTES = 32 << 20
@@ -218,20 +216,27 @@ def require_columns(source: Source, names: Sequence[str], *, partition_key: str)
         raise InputError(f"partition {partition_key}: {source.uri} has more than one column named {twice}")
 
 
-def read(dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | None]) -> Iterator[Batch]:
+def read(
+    dataset: PartitionedDataset,
+    block: Block,
+    columns: Mapping[str, str | None],
+    keys: Mapping[str, str | None] | None = None,
+) -> Iterator[Batch]:
     """The rows of a block in order, in batches.
 
     Args:
-        columns: name -> type name; a Parquet column whose type is None keeps its own type.
+        columns: name -> type name of what fills `Batch.table`; a Parquet column whose type is None keeps its own type.
+        keys: likewise, of what fills `Batch.keys`.
 
     Raises:
         BoundaryError: a CSV byte range breaks a quoted field.
         InputError: the file is damaged, or a Parquet column cannot have the type asked for.
     """
+    keys = keys or {}
     if block.source.kind == "row_groups":
-        yield from _read_parquet(dataset, block, columns)
+        yield from _read_parquet(dataset, block, columns, keys)
         return
-    reader = CsvReader(block.source.columns, {n: t or "string" for n, t in columns.items()}, dataset.read_options)
+    reader = CsvReader(block.source.columns, columns, dataset.read_options, keys)
     fs, path = storage.filesystem(block.source.uri, dataset.conn_id)
     if block.source.kind == "stream":
         compression = "gzip" if block.source.uri.lower().endswith(".gz") else None
@@ -262,36 +267,22 @@ def _to_utf8(raw: memoryview, dataset: PartitionedDataset, block: Block) -> byte
         raise InputError(f"{block.name} is not {encoding}: {error.reason} at byte {error.start}") from error
 
 
-def _read_parquet(dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | None]) -> Iterator[Batch]:
+def _read_parquet(
+    dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | None], keys: Mapping[str, str | None]
+) -> Iterator[Batch]:
     import numpy as np
     import pyarrow as pa
 
     source, start = block.source, 0
     file = storage.FileInfo(source.uri, source.size, source.mtime_ns)
-    reader = ParquetReader(file, dataset.conn_id, list(columns), source.batch_bytes)
+    reader = ParquetReader(file, dataset.conn_id, list(dict.fromkeys([*columns, *keys])), source.batch_bytes)
     try:
         for batch in reader.read((block.start, block.stop, *block.rows), source.batch_rows):
-            table = cast_columns(pa.Table.from_batches([batch]).select(list(columns)), columns, block.name)
-            yield Batch(table, np.arange(start, start + batch.num_rows), [])
+            whole = pa.Table.from_batches([batch])
+            inputs, carried = (cast_columns(whole.select(list(some)), some, block.name) for some in (columns, keys))
+            yield Batch(inputs, np.arange(start, start + batch.num_rows), [], carried)
             start += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         if is_store_error(error):
             raise
         raise InputError(f"{block.name} is damaged: {error}") from error
-
-
-def cast_columns(table: pa.Table, columns: Mapping[str, str | None], what: str) -> pa.Table:
-    """The table with the types that are to be read. Raises InputError, naming `what`, where one does not fit."""
-    import pyarrow as pa
-
-    for place, (name, type_name) in enumerate(columns.items()):
-        if type_name is None or table.schema.field(name).type == arrow_type(type_name):
-            continue
-        found = table.schema.field(name).type
-        try:
-            table = table.set_column(place, name, table.column(name).cast(arrow_type(type_name)))
-        except pa.ArrowException as error:
-            raise InputError(
-                f"{what}: column {name!r} is {found}, the model was trained on {type_name} ({error})"
-            ) from error
-    return table

@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     import pyarrow.csv as pc
 
@@ -52,13 +54,21 @@ class CsvReader:
 
     Args:
         header: the file's column names, in order.
-        columns: name -> type name of the columns to read; other columns are not converted.
+        columns: name -> type name of the columns to read, text when None; other columns are not converted.
         options: ``PartitionedDataset.read_options``.
+        keys: likewise, of the columns that go with the scores.
     """
 
-    def __init__(self, header: tuple[str, ...], columns: Mapping[str, str], options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        header: tuple[str, ...],
+        columns: Mapping[str, str | None],
+        options: Mapping[str, Any],
+        keys: Mapping[str, str | None] | None = None,
+    ) -> None:
         self.header = list(header)
-        self.types = {name: arrow_type(type_name) for name, type_name in columns.items()}
+        self.columns, self.keys = list(columns), list(keys or {})
+        self.types = {name: arrow_type(kind or "string") for name, kind in {**(keys or {}), **columns}.items()}
         self.options = options
         self.nulls = list(options.get("null_values", NULL_VALUES))
 
@@ -93,7 +103,7 @@ class CsvReader:
         else:
             failed = []
         batch, trailing = self._batch(table, failed, [(row.number - 1, row) for row in malformed], 0)
-        return Batch(batch.table, batch.positions, batch.bad + [_malformed_row(*item) for item in trailing])
+        return replace(batch, bad=batch.bad + [_malformed_row(*item) for item in trailing])
 
     def read_stream(self, stream: Any, uri: str, chunk_bytes: int) -> Iterator[Batch]:
         """Batches of a whole file, header included, read once from front to back, about `chunk_bytes` at a time."""
@@ -122,9 +132,7 @@ class CsvReader:
             raise InputError(f"{uri} cannot be read as CSV after row {start}: {error}") from error
         waiting += [(row.number - 2, row) for row in malformed]
         if waiting:
-            yield Batch(
-                self._empty(), self._batch(self._empty(), [], [], 0)[0].positions, [_malformed_row(*i) for i in waiting]
-            )
+            yield replace(self._batch(self._empty(), [], [], 0)[0], bad=[_malformed_row(*i) for i in waiting])
 
     def _parse_options(self, malformed: list[Any], quoted: bool) -> pc.ParseOptions:
         import pyarrow.csv as pc
@@ -203,7 +211,7 @@ class CsvReader:
 
         parsed = table.num_rows + len(failed)
         if not failed and not malformed:
-            return Batch(table, np.arange(start, start + parsed), []), []
+            return self._made(table, np.arange(start, start + parsed), []), []
         stop, inside = start + parsed, 0
         while inside < len(malformed) and malformed[inside][0] < stop:
             stop, inside = stop + 1, inside + 1
@@ -211,7 +219,10 @@ class CsvReader:
         bad = [_malformed_row(*item) for item in malformed[:inside]]
         bad += [BadRow(int(positions[row]), "ParseError", message, raw) for row, message, raw in failed]
         good = np.delete(positions, [row for row, _, _ in failed])
-        return Batch(table, good, sorted(bad, key=lambda row: row.position)), malformed[inside:]
+        return self._made(table, good, sorted(bad, key=lambda row: row.position)), malformed[inside:]
+
+    def _made(self, table: pa.Table, positions: np.ndarray, bad: list[BadRow]) -> Batch:
+        return Batch(table.select(self.columns), positions, bad, table.select(self.keys))
 
 
 def _malformed_row(position: int, row: Any) -> BadRow:

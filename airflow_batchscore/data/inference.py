@@ -123,16 +123,16 @@ def _agreed(types: set[str | None]) -> str | None:
 
 
 def reading_types(
-    declared: Mapping[str, str], raw: Mapping[str, str | None], columns: Iterable[str], keys: Sequence[str]
+    declared: Mapping[str, str], raw: Mapping[str, str | None], columns: Iterable[str], whole: Sequence[str] = ()
 ) -> dict[str, str | None]:
-    """Types to read `columns` and `keys` with, given those that training found.
+    """Types to read `columns` with, given those that training found.
 
     Whole numbers are read as float64, so that a missing value does not change a column's type from block to block;
-    keys, and columns whose type is declared, keep theirs.
+    columns in `whole`, and those whose type is declared, keep theirs.
     """
 
     def of(name: str) -> str | None:
         found = declared.get(name) or raw.get(name)
-        return "float64" if found == "int64" and name not in keys and name not in declared else found
+        return "float64" if found == "int64" and name not in whole and name not in declared else found
 
-    return {name: of(name) for name in dict.fromkeys([*columns, *keys])}
+    return {name: of(name) for name in columns}

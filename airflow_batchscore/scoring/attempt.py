@@ -75,12 +75,12 @@ class Attempt:
             self.job.dataset,
             self.partition,
             block_rows=self.job.block_rows,
-            columns=list(self.block_job.types),
+            columns=self.block_job.columns,
             block_memory=self.session.block_memory,
             stream=stream,
         )
         for source in dict.fromkeys(block.source for block in layout):
-            require_columns(source, list(self.block_job.types), partition_key=self.partition.key)
+            require_columns(source, self.block_job.columns, partition_key=self.partition.key)
         storage.write_json(self._layout_uri, layout_to_json(layout), self.job.conn_id)
         return layout
 

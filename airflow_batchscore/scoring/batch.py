@@ -138,7 +138,7 @@ class Scorer:
         else:
             frame = batch.table.to_pandas()
             done, failed = quarantine.score_rows(frame, self._score_frame, self._limit.rows_of(rows))
-        tables = [self._table(batch.table, start, part, schema) for start, part in done]
+        tables = [self._table(batch.keys, start, part, schema) for start, part in done]
         features: profile.Counts = {}
         for _, part in done:
             features = profile.merge(features, part.features)
@@ -213,11 +213,10 @@ class Scorer:
                     "accept them with allow_nan=True"
                 )
 
-    def _table(self, raw: pa.Table, start: int, part: _Slice, schema: pa.Schema) -> pa.Table:
+    def _table(self, keys: pa.Table, start: int, part: _Slice, schema: pa.Schema) -> pa.Table:
         """Keys and outputs of a slice; a mismatch of their lengths raises."""
         import pyarrow as pa
 
-        keys = raw.select(self._keys)
         if part.rows is not None:
             keys = keys.take(pa.array(start + part.rows))
         elif part.outputs:
@@ -262,7 +261,9 @@ def as_column(outputs: Mapping[str, Any], field: pa.Field) -> pa.Array:
 
 def bad_row(batch: Batch, row: int, error: Exception) -> BadRow:
     """A row of a batch that cannot be scored, for quarantine."""
-    values: dict[str, Any] = batch.table.slice(row, 1).to_pylist()[0]
+    values: dict[str, Any] = {}
+    for table in (batch.table, batch.keys):
+        values |= table.slice(row, 1).to_pylist()[0] if table.num_columns else {}
     raw = {name: None if value is None else str(value) for name, value in values.items()}
     return BadRow(int(batch.positions[row]), type(error).__name__, str(error)[:2000], raw)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -64,17 +64,20 @@ def score_block(job: BlockJob, block: Block) -> BlockResult:
 def batches(job: BlockJob, block: Block) -> Iterator[Batch]:
     """The block's batches, at least one: an empty block still writes a part with the right schema."""
     empty = True
-    for batch in read(job.dataset, block, job.types):
+    for batch in read(job.dataset, block, job.types, job.key_types):
         empty = False
         yield batch
     if empty:
-        yield empty_batch(job.types)
+        yield empty_batch(job)
 
 
-def empty_batch(types: Mapping[str, str | None]) -> Batch:
+def empty_batch(job: BlockJob) -> Batch:
     """A batch without rows that still says which columns there are."""
     import numpy as np
     import pyarrow as pa
 
-    schema = pa.schema([(name, arrow_type(type_name or "string")) for name, type_name in types.items()])
-    return Batch(schema.empty_table(), np.array([], dtype=np.int64), [])
+    table, keys = (
+        pa.schema([(name, arrow_type(type_name or "string")) for name, type_name in types.items()]).empty_table()
+        for types in (job.types, job.key_types)
+    )
+    return Batch(table, np.array([], dtype=np.int64), [], keys)

@@ -109,14 +109,15 @@ class _ByColumn:
 
         tables, places, bad, uncovered = [], [], list[BadRow](), dict[str, int]()
         scored = skipped = 0
-        for value, rows in _rows_by_value(batch.table, self.work.column):
+        for value, rows in _rows_by_value(batch.keys, self.work.column):
             choice = self._choice(value, len(rows))
             if choice.status != "own":
                 uncovered[f"{self.work.column}={value}: {choice.note}"] = len(rows)
             if choice.model is None:
                 skipped += len(rows)
                 continue
-            part = Batch(batch.table.take(pa.array(rows)), batch.positions[rows], [])
+            taken = pa.array(rows)
+            part = Batch(batch.table.take(taken), batch.positions[rows], [], batch.keys.take(taken))
             found = self._scorer(choice.model).score(part, schema)
             tables.append(found.table)
             places.append(rows[found.places])

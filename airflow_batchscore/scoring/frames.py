@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.data.blocks import cast_columns
+from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.outputs import OutputSpec
@@ -30,7 +30,7 @@ class FrameJob:
     Attributes:
         keys: columns that go with each prediction.
         outputs: columns that are kept, with their Arrow types.
-        columns: columns that must be given, with the types training found.
+        columns: columns that the model needs, with the types training found.
         limit: rows of a group that may fail before scoring stops.
     """
 
@@ -41,6 +41,11 @@ class FrameJob:
     columns: dict[str, str | None]
     limit: Limit
     allow_nan: bool
+
+    @property
+    def needed(self) -> list[str]:
+        """Every column that must be given."""
+        return list(dict.fromkeys([*self.columns, *self.keys]))
 
     @classmethod
     def of(
@@ -57,7 +62,7 @@ class FrameJob:
         manifest = artifact.read_manifest(ref)
         wanted = manifest.recipe.keys if keys is None else tuple(keys)
         kept = spec.types(manifest.signature.outputs, manifest.estimator)
-        return cls(ref, spec, wanted, kept, columns_to_read(manifest, {}, wanted), limit, allow_nan)
+        return cls(ref, spec, wanted, kept, columns_to_read(manifest, {}), limit, allow_nan)
 
     def score(self, tables: Iterable[pa.Table]) -> Iterator[tuple[Batch, ScoredBatch]]:
         """Each table and what became of its rows.
@@ -72,9 +77,10 @@ class FrameJob:
         hold_to_one_thread()
         scorer = Scorer(loaded, self.spec, self.keys, self.limit, allow_nan=self.allow_nan)
         for table in tables:
-            table = cast_columns(table.select(list(self.columns)), self.columns, "the table")
-            schema = output_schema(self.outputs, self.keys, {field.name: field.type for field in table.schema})
-            batch = Batch(table, np.arange(table.num_rows), [])
+            keys = table.select(list(self.keys))
+            inputs = cast_columns(table.select(list(self.columns)), self.columns, "the table")
+            schema = output_schema(self.outputs, self.keys, {field.name: field.type for field in keys.schema})
+            batch = Batch(inputs, np.arange(table.num_rows), [], keys)
             yield batch, scorer.score(batch, schema)
 
 

@@ -73,7 +73,7 @@ class _Rows:
         tables, places = [], []
         for start, (numbers, made) in done:
             here = start + numbers
-            taken = batch.table.select(list(self.keys)).take(pa.array(here))
+            taken = batch.keys.select(list(self.keys)).take(pa.array(here))
             columns = [taken.column(key) for key in self.keys]
             columns += [column_of(made, f, self.work.function.path) for f in schema if f.name not in self.keys]
             tables.append(pa.table(columns, schema=schema))
@@ -139,17 +139,17 @@ class Groups:
                 continue
             if len(made):
                 scored += len(rows)
-                tables.append(self._table(batch.table, int(rows[0]), made, schema))
+                tables.append(self._table(batch.keys, int(rows[0]), made, schema))
         table = pa.concat_tables(tables) if tables else schema.empty_table()
         return ScoredBatch(table, np.array([], dtype=np.int64), scored, len(frame) - scored - len(bad), bad)
 
-    def _table(self, raw: pa.Table, first: int, made: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    def _table(self, keys: pa.Table, first: int, made: pd.DataFrame, schema: pa.Schema) -> pa.Table:
         import pyarrow as pa
 
         columns = []
         for field in schema:
             if field.name in self.work.group_by:
-                columns.append(pa.repeat(raw.column(field.name)[first], len(made)))
+                columns.append(pa.repeat(keys.column(field.name)[first], len(made)))
             else:
                 columns.append(column_of(made, field, self.work.function.path))
         return pa.table(columns, schema=schema)

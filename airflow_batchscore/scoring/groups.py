@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FOLDER = "groups"
 _BUCKETS_KEY = b"batchscore_buckets"
+#: Begins the names of key columns in spilled rows.
+_KEY = "batchscore_key:"
 #: Of a file that is one block however large it is; what is read of it at once is smaller than this.
 _STREAM_BUCKET_BYTES = 8 << 20
 
@@ -92,8 +94,9 @@ def spill_block(job: BlockJob, spill: Spill) -> BlockResult:
                 schema = part.schema(groups, batch)
                 part.add(replace(batch, table=batch.table.slice(0, 0)), _nothing(schema))
                 check_limit(job, part.bad, part.account)
-                writer = writer or pq.ParquetWriter(path, batch.table.schema)
-                for number, table in _by_bucket(batch.table, _work(job).group_by, spill.buckets):
+                rows = _with_keys(batch)
+                writer = writer or pq.ParquetWriter(path, rows.schema)
+                for number, table in _by_bucket(rows, _hashes(batch.keys, _work(job).group_by), spill.buckets):
                     writer.write_table(table, row_group_size=max(1, table.num_rows))
                     buckets.append(number)
             writer.add_key_value_metadata({_BUCKETS_KEY: json.dumps(buckets).encode()})
@@ -113,7 +116,7 @@ def score_bucket(job: BlockJob, bucket: Bucket) -> BlockResult:
     spilled = [_read(job, index, bucket.number) for index in range(bucket.blocks)]
     tables = [table for some in spilled for table in some]
     with PartWriter(job, bucket.index, bucket.name, FOLDER) as part:
-        batch = _numbered(pa.concat_tables(tables)) if tables else empty_batch(job.types)
+        batch = _numbered(pa.concat_tables(tables)) if tables else empty_batch(job)
         part.add(batch, groups.score(batch, part.schema(groups, batch)))
         check_limit(job, part.bad, part.account)
     return part.result
@@ -128,7 +131,7 @@ def score_groups(job: BlockJob, block: Block) -> BlockResult:
     groups = _groups(job)
     with PartWriter(job, block.index, block.name, block.source.uri) as part:
         read = list(batches(job, block))
-        whole = _numbered(pa.concat_tables([batch.table for batch in read]))
+        whole = _numbered(pa.concat_tables([_with_keys(batch) for batch in read]))
         batch = replace(whole, bad=[row for batch in read for row in batch.bad])
         part.add(batch, groups.score(batch, part.schema(groups, batch)))
         check_limit(job, part.bad, part.account)
@@ -160,20 +163,32 @@ def _nothing(schema: pa.Schema) -> ScoredBatch:
     return ScoredBatch(schema.empty_table(), np.array([], dtype=np.int64), 0, 0, [])
 
 
-def _numbered(table: pa.Table) -> Batch:
+def _with_keys(batch: Batch) -> pa.Table:
+    """Both tables of a batch in one; a column can be in both."""
+    table = batch.table
+    for name in batch.keys.column_names:
+        table = table.append_column(f"{_KEY}{name}", batch.keys.column(name))
+    return table
+
+
+def _numbered(rows: pa.Table) -> Batch:
+    """The batch of rows as `_with_keys` gives them."""
     import numpy as np
 
-    return Batch(table, np.arange(table.num_rows), [])
+    inputs = [name for name in rows.column_names if not name.startswith(_KEY)]
+    names = [name for name in rows.column_names if name.startswith(_KEY)]
+    keys = rows.select(names).rename_columns([name.removeprefix(_KEY) for name in names])
+    return Batch(rows.select(inputs), np.arange(rows.num_rows), [], keys)
 
 
-def _by_bucket(table: pa.Table, group_by: Sequence[str], buckets: int) -> list[tuple[int, pa.Table]]:
+def _by_bucket(table: pa.Table, hashes: np.ndarray, buckets: int) -> list[tuple[int, pa.Table]]:
     """The rows of each bucket that has some, in their order."""
     import numpy as np
     import pyarrow as pa
 
     if not table.num_rows:
         return []
-    numbers = _hashes(table, group_by) % buckets
+    numbers = hashes % buckets
     order = np.argsort(numbers, kind="stable")
     cuts = np.flatnonzero(np.diff(numbers[order])) + 1
     return [(int(numbers[rows[0]]), table.take(pa.array(rows))) for rows in np.split(order, cuts)]

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_batchscore.data.dataset import Fingerprint, PartitionedDataset
 
 #: Raised when the meaning or the bytes of what is written change, so that old results are not taken for new ones.
-OUTPUT_VERSION = 2
+OUTPUT_VERSION = 3
 
 
 def score_identity(

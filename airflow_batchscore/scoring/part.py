@@ -36,7 +36,8 @@ class BlockJob:
     """What a worker must know to score any block of a partition. Small and free of secrets.
 
     Attributes:
-        types: columns to read, with the types to read them with.
+        types: columns to read for the work, with the types to read them with.
+        key_types: likewise, of the columns that go with the scores and of the one that names models.
         folder: URI where parts go.
         prefix: names the layout, so that parts of two layouts never mix.
         limit: see `quarantine.Limit`.
@@ -46,12 +47,18 @@ class BlockJob:
     partition: Values
     work: Work
     types: dict[str, str | None]
+    key_types: dict[str, str | None]
     keys: tuple[str, ...]
     folder: str
     prefix: str
     limit: quarantine.Limit
     allow_nan: bool
     conn_id: str | None
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that is read."""
+        return list(dict.fromkeys([*self.types, *self.key_types]))
 
     def part_name(self, index: int) -> str:
         return f"part-{self.prefix}-{index:05d}.parquet"
@@ -86,7 +93,7 @@ class PartWriter:
         import pyarrow.parquet as pq
 
         if self._writer is None:
-            key_types = {field.name: field.type for field in batch.table.schema}
+            key_types = {field.name: field.type for field in batch.keys.schema}
             schema = output_schema(scorer.outputs, self._job.keys, key_types)
             # A dictionary pays for text; for predictions and ids it doubles the time of a block.
             text = [field.name for field in schema if pa.types.is_string(field.type)]

@@ -129,6 +129,7 @@ def _score_partition(
         partition=values,
         work=planned.work,
         types=planned.types,
+        key_types=planned.key_types,
         keys=planned.keys,
         folder=folder,
         prefix="",

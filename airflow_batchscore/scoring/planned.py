@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,8 @@ class Planned:
     """What is done to a partition.
 
     Attributes:
-        types: columns to read, with the types to read them with.
+        types: columns to read for the work, with the types to read them with.
+        key_types: likewise, of the columns that go with the scores and of the one that names models.
         model: for the manifest; None where there is not one.
         outputs: output column -> method and column of the model.
         choice: for the manifest, where each partition has its own model.
@@ -37,6 +38,7 @@ class Planned:
 
     work: Work
     types: dict[str, str | None]
+    key_types: dict[str, str | None]
     keys: tuple[str, ...]
     model: dict[str, Any] | None = None
     outputs: dict[str, list[str]] = field(default_factory=dict)
@@ -73,7 +75,7 @@ class Planner:
         like = self._model(job.like, choice.to_dict())
         outputs = self._output_types(self._manifest(job.like))
         work = SkipWork(outputs, job.spec, f"{partition.key}: {choice.note}")
-        return Planned(work, like.types, like.keys, None, {}, choice.to_dict())
+        return Planned(work, like.types, like.key_types, like.keys, None, {}, choice.to_dict())
 
     def _manifest(self, ref: ModelRef) -> ModelManifest:
         if ref not in self._manifests:
@@ -95,8 +97,11 @@ class Planner:
     def _keys(self, manifest: ModelManifest) -> tuple[str, ...]:
         return manifest.recipe.keys if self._job.keys is None else self._job.keys
 
-    def _types(self, manifest: ModelManifest, keys: tuple[str, ...]) -> dict[str, str | None]:
-        return columns_to_read(manifest, self._job.dataset.column_types, keys)
+    def _types(self, manifest: ModelManifest) -> dict[str, str | None]:
+        return columns_to_read(manifest, self._job.dataset.column_types)
+
+    def _key_types(self, manifest: ModelManifest, keys: Sequence[str]) -> dict[str, str | None]:
+        return reading_types(self._job.dataset.column_types, manifest.signature.raw, keys, whole=keys)
 
     def _model(self, ref: ModelRef, choice: dict[str, Any] | None) -> Planned:
         job, manifest = self._job, self._manifest(ref)
@@ -105,7 +110,8 @@ class Planner:
         keys = self._keys(manifest)
         return Planned(
             work,
-            self._types(manifest, keys),
+            self._types(manifest),
+            self._key_types(manifest, keys),
             keys,
             {**ref.to_dict(), "version": ref.version},
             {name: [column.method, column.name] for name, column in columns.items()},
@@ -120,7 +126,7 @@ class Planner:
         keys = self._keys(manifest)
         outputs = self._output_types(manifest)
         work = ModelsWork(job.models, job.model_by, manifest.recipe.digest, job.spec, outputs, job.trusted_types)
-        return Planned(work, self._types(manifest, (*keys, job.model_by)), keys)
+        return Planned(work, self._types(manifest), self._key_types(manifest, (*keys, job.model_by)), keys)
 
     def _function(self, job: FunctionJob, partition: Partition) -> Planned:
         keys = tuple(self._job.keys or ())
@@ -130,11 +136,11 @@ class Planner:
         dataset = self._job.dataset
         found = sample_types(dataset, partition, None if job.columns is None else [*job.columns, *keys], keys)
         names = list(found) if job.columns is None else list(job.columns)
-        types = reading_types(dataset.column_types, found, names, keys)
+        types = reading_types(dataset.column_types, found, dict.fromkeys([*names, *keys]), whole=keys)
         # Of each partition for itself: what shares a task with it must not decide its identity.
         outputs = self._outputs_of(job, partition, types)
         work = FunctionWork(job.function, job.function.digest, outputs, job.group_by)
-        return Planned(work, types, keys)
+        return Planned(work, types, reading_types(dataset.column_types, found, keys, whole=keys), keys)
 
     def _outputs_of(
         self, job: FunctionJob, partition: Partition, types: Mapping[str, str | None]

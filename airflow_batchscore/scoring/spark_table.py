@@ -98,10 +98,10 @@ def score_table(
     name = table if isinstance(table, str) else "the DataFrame"
     limit = DEFAULT_LIMIT if quarantine is None else Limit.of(quarantine)
     job = FrameJob.of(model, OutputSpec.of(method, outputs), keys, limit, allow_nan=allow_nan)
-    missing = [column for column in job.columns if column not in frame.columns]
+    missing = [column for column in job.needed if column not in frame.columns]
     if missing:
         raise InputError(f"{name} lacks {missing}, which the model needs; it has {frame.columns}")
-    frame = frame.select(*job.columns)
+    frame = frame.select(*job.needed)
 
     staging = f"{output_table}_staging_{uuid.uuid4().hex[:8]}"
     quarantine_table = f"{output_table}_quarantine"

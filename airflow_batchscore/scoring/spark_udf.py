@@ -74,7 +74,7 @@ def _scored(job: FrameJob, table: pa.Table) -> pd.DataFrame:
     import numpy as np
     import pyarrow as pa
 
-    rows = replace(job, keys=(_ROW,), columns={**job.columns, _ROW: "int64"})
+    rows = replace(job, keys=(_ROW,))
     numbered = table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
     ((_, scored),) = rows.score([numbered])
     if scored.failed:

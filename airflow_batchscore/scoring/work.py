@@ -39,8 +39,8 @@ class Work(Protocol):
         ...
 
 
-def columns_to_read(manifest: ModelManifest, declared: Mapping[str, str], keys: Sequence[str]) -> dict[str, str | None]:
-    """Raw columns that the recipe and the keys need, with the types training found, or those declared."""
+def columns_to_read(manifest: ModelManifest, declared: Mapping[str, str]) -> dict[str, str | None]:
+    """Raw columns that the recipe needs, with the types training found, or those declared."""
     recipe, signature = manifest.recipe, manifest.signature
     if recipe.columns is not None:
         names = list(recipe.columns)
@@ -48,7 +48,7 @@ def columns_to_read(manifest: ModelManifest, declared: Mapping[str, str], keys: 
         names = list(signature.features)
     else:
         names = [name for name in signature.raw if name != recipe.target_column]
-    return reading_types(declared, signature.raw, names, keys)
+    return reading_types(declared, signature.raw, names, recipe.keys)
 
 
 @dataclass(frozen=True)

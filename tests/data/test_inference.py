@@ -38,7 +38,7 @@ def test_whole_numbers_are_read_as_floats_unless_they_are_keys_or_declared(tmp_p
     dataset = _csv(tmp_path)
     raw = infer_types(dataset, dataset.require([1]), ["i", "mixed"])
     assert reading_types(dataset.column_types, raw, ["i", "mixed"], []) == {"i": "float64", "mixed": "float64"}
-    assert reading_types(dataset.column_types, raw, ["mixed"], ["i"]) == {"mixed": "float64", "i": "int64"}
+    assert reading_types(dataset.column_types, raw, ["mixed", "i"], ["i"]) == {"mixed": "float64", "i": "int64"}
     declared = PartitionedDataset(dataset.uri, read_options={"column_types": {"mixed": "int64"}})
     assert reading_types(declared.column_types, raw, ["mixed"], []) == {"mixed": "int64"}
 
