@@ -45,12 +45,15 @@ class Signature:
         features: feature names in the order of the model's input.
         outputs: method -> output column -> Arrow type.
         matrix: methods that give the same for a plain matrix as for a DataFrame, so that scoring needs no pandas.
+        labels: method -> output column -> what it stands for (a class, a pair of classes, a feature), which its name
+            may say in other words, or only by place.
     """
 
     raw: dict[str, str | None]
     features: tuple[str, ...]
     outputs: dict[str, dict[str, str]]
     matrix: tuple[str, ...] = ()
+    labels: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class ModelManifest:
                     tuple(signature["features"]),
                     signature["outputs"],
                     tuple(signature.get("matrix", ())),
+                    signature.get("labels", {}),
                 ),
                 "recipe": Recipe.from_dict(value["recipe"]),
             }

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model.columns import OutputColumn, Pair, columns_of
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.outputs import METHODS, output_columns
+from airflow_batchscore.model.outputs import METHODS
 from airflow_batchscore.model.training_rows import Rows
 from airflow_batchscore.quality import profile
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 Metric = str | Callable[..., float]
 
@@ -87,16 +91,29 @@ def _scorer(metric: Metric) -> Callable[..., float]:
     return scorer
 
 
-def output_types(estimator: Any, features: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """For each method of the estimator, its output columns and their Arrow types."""
+def output_types(estimator: Any, features: pd.DataFrame) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, Any]]]:
+    """For each method of the estimator its output columns with their Arrow types, and with what they stand for."""
     import pyarrow as pa
 
-    types = {}
+    types: dict[str, dict[str, str]] = {}
+    labels: dict[str, dict[str, Any]] = {}
     for method in METHODS:
         if hasattr(estimator, method):
             columns = _outputs(estimator, features.head(100), method)
-            types[method] = {name: str(pa.array(values).type) for name, values in columns.items()}
-    return types
+            types[method] = {column.name: str(pa.array(column.values).type) for column in columns}
+            named = {column.name: _as_json(column.label) for column in columns if column.label is not None}
+            labels |= {method: named} if named else {}
+            if any(name == f"prediction_{at}" != f"prediction_{named[name]}" for at, name in enumerate(named)):
+                log.warning("two of the labels %s of %s look the same: its columns go by place", named, method)
+    return types, labels
+
+
+def _as_json(label: Any) -> Any:
+    """A label as JSON has it: a pair as a list, what JSON does not know as text."""
+    if isinstance(label, Pair):
+        return [_as_json(label.first), _as_json(label.second)]
+    plain = label.item() if hasattr(label, "item") else label
+    return plain if isinstance(plain, (str, bool, int)) else str(plain)
 
 
 def matrix_methods(estimator: Any, features: pd.DataFrame) -> tuple[str, ...]:
@@ -128,11 +145,11 @@ def matrix_methods(estimator: Any, features: pd.DataFrame) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> dict[str, Any]:
+def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> list[OutputColumn]:
     import numpy as np
 
     with np.errstate(divide="ignore"):  # the logarithm of a probability of 0
-        return output_columns(estimator, getattr(estimator, method)(features), method)
+        return columns_of(estimator, getattr(estimator, method)(features), method)
 
 
 def reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:
@@ -145,7 +162,7 @@ def reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:
     for method in METHODS:
         if method in ("transform", "predict_log_proba") or not hasattr(estimator, method):
             continue
-        columns = pd.DataFrame(_outputs(estimator, sample, method))
+        columns = pd.DataFrame({column.name: column.values for column in _outputs(estimator, sample, method)})
         output_bins = profile.make_bins(columns)
         outputs[method] = {"bins": output_bins, "counts": profile.count(columns, output_bins)}
     return {"features": {"bins": bins, "counts": profile.count(sample, bins)}, "outputs": outputs}

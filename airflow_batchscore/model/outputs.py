@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model.columns import columns_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Method = Literal["predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples"]
 METHODS: tuple[str, ...] = get_args(Method)
 
-_FLAG = re.compile(r"\s*([^<>=\s]+)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*")
+_FLAG = re.compile(r"\s*(.+?)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*")
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -123,20 +124,23 @@ class OutputSpec:
         return kept | {name: "bool" for name, _ in self.flags}
 
     def call(self, estimator: Any, features: Any) -> dict[str, np.ndarray]:
-        """Every column of every method for these features, and the flags, none left out yet."""
+        """Every column of every method for these features, none left out yet."""
         found: dict[str, np.ndarray] = {}
         for method in self.methods:
             columns = output_columns(estimator, getattr(estimator, method)(features), method)
             found |= {self.name(method, name): values for name, values in columns.items()}
-        for name, condition in self.flags:
-            flag = _parse_flag(name, condition)
-            if flag.column in found:
-                found[name] = _COMPARE[flag.compare](found[flag.column], flag.limit)
         return found
 
-    def source(self, name: str) -> str:
-        """The column that is written as `name`."""
-        return next((old for old, new in self.keep or () if new == name), name)
+    def written(self, name: str, every: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Of what `call` gave, the column or flag that is written as `name`. Raises ModelError when it is not there."""
+        flag = next((_parse_flag(flag, condition) for flag, condition in self.flags if flag == name), None)
+        source = flag.column if flag else next((old for old, new in self.keep or () if new == name), name)
+        if source not in every:
+            raise ModelError(
+                f"the model gave the columns {sorted(every)}, not {source!r}, which training recorded; train it again"
+            )
+        values = every[source]
+        return _COMPARE[flag.compare](values, flag.limit) if flag else values
 
     def to_list(self) -> list[Any]:
         """Plain JSON, for the identity of scores."""
@@ -162,59 +166,5 @@ def check_method(estimator: Any, method: str, what: str) -> None:
 
 
 def output_columns(estimator: Any, values: Any, method: str) -> dict[str, np.ndarray]:
-    """One array a column, each as long as the input.
-
-    One-dimensional results are called ``prediction``. Two-dimensional ones have a column a class where the estimator
-    names its classes (``prediction_<class>``), a column a name where the result or the estimator's transform names
-    them, else a column a place (``prediction_0``). A list of results, as multi-output classifiers give, has
-    ``prediction_<output>_<class>``.
-    """
-    import numpy as np
-
-    if isinstance(values, (list, tuple)) and values and all(np.ndim(value) == 2 for value in values):
-        return _outputs_by_class(estimator, values)
-    names = _names(estimator, values, method)
-    array = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim == 1:
-        return {"prediction": array}
-    if array.ndim != 2:
-        raise ModelError(f"{method} gave an array of {array.ndim} dimensions; 1 or 2 can be scored")
-    if names is None or len(names) != array.shape[1] or len(set(names)) != len(names):
-        names = [str(place) for place in range(array.shape[1])]
-    return {f"prediction_{name}": array[:, place] for place, name in enumerate(names)}
-
-
-def _outputs_by_class(estimator: Any, values: Sequence[Any]) -> dict[str, np.ndarray]:
-    import numpy as np
-
-    classes = getattr(estimator, "classes_", None)
-    columns = {}
-    for output, value in enumerate(values):
-        of_output = type("_Output", (), {"classes_": np.asarray(classes[output])}) if classes is not None else None
-        for name, array in output_columns(of_output, value, "predict_proba").items():
-            columns[f"prediction_{output}{name.removeprefix('prediction')}"] = array
-    return columns
-
-
-def _names(estimator: Any, values: Any, method: str) -> list[str] | None:
-    import numpy as np
-
-    if method == "transform":
-        found = values.columns if hasattr(values, "columns") else _feature_names_out(estimator)
-        return None if found is None else [_plain(name) for name in found]
-    classes = getattr(estimator, "classes_", None)
-    named = method in ("predict_proba", "predict_log_proba", "decision_function")
-    return [_plain(name) for name in classes] if named and isinstance(classes, np.ndarray) else None
-
-
-def _feature_names_out(estimator: Any) -> Any:
-    try:
-        return estimator.get_feature_names_out()
-    except Exception:  # many transformers cannot, each in its own way
-        return None
-
-
-def _plain(name: Any) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", str(name))
+    """`columns_of`, by name."""
+    return {column.name: column.values for column in columns_of(estimator, values, method)}

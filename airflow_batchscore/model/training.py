@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Raised when this package reads values or names columns otherwise: a version made by older rules is not used again.
+_RULES = 2
+
 
 @dataclass(frozen=True)
 class TrainingJob:
@@ -171,6 +174,7 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
     fitting.warn_of_classes(estimator, fitted.test)
     written = imported.data if imported and imported.data is not None else kind.dump(estimator, fitted.features)
     digest = hashlib.sha256(written).hexdigest()
+    outputs, labels = output_types(estimator, fitted.features)
     manifest = ModelManifest(
         digest=digest,
         file=f"model-{digest[:12]}.{kind.suffix}",
@@ -179,8 +183,9 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         signature=Signature(
             raw=data.raw,
             features=tuple(str(name) for name in fitted.features.columns),
-            outputs=output_types(estimator, fitted.features),
+            outputs=outputs,
             matrix=matrix_methods(estimator, fitted.features),
+            labels=labels,
         ),
         recipe=job.recipe,
         recipe_digest=job.recipe.digest,
@@ -260,6 +265,7 @@ def training_version(
         "flavor": kind.name,
         "how": [job.learning_curve, job.incremental, only],
         "libraries": used,
+        "rules": _RULES,
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -191,11 +191,7 @@ class Scorer:
 
     def _named(self, every: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Of what the methods gave, the columns that are written, under their names."""
-        sources = {name: self._spec.source(name) for name in self.outputs}
-        missing = [source for source in sources.values() if source not in every]
-        if missing:
-            raise ScoringError(f"the model gave the columns {sorted(every)}; training recorded {missing}")
-        return {name: every[source] for name, source in sources.items()}
+        return {name: self._spec.written(name, every) for name in self.outputs}
 
     def _check_outputs(self, outputs: dict[str, np.ndarray], rows: int) -> None:
         import numpy as np

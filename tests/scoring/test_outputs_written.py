@@ -105,3 +105,52 @@ def test_a_model_of_two_outputs(data: Small) -> None:
     raw = pd.read_csv(data.folder / "part_1.csv")
     np.testing.assert_allclose(found["prediction_0"], raw["a"] * 2, atol=1e-9)
     np.testing.assert_allclose(found["prediction_1"], raw["b"] - raw["a"], atol=1e-9)
+
+
+def test_the_columns_of_pairs_are_those_that_the_library_gives_for_them(data: Small) -> None:
+    """Three pairs and three classes: each column is in its place, and none is called after one class."""
+    from sklearn.svm import SVC
+
+    names = ["low", "mid", "high"]
+    made = _model(
+        data,
+        SVC(decision_function_shape="ovo"),
+        target=lambda rows: rows["b"].astype(int).map(lambda b: names[b % 3]),
+    )
+    ((manifest, _),) = made.score(1, method="decision_function", block_rows=40)
+    found = scores(manifest).drop(columns="id")
+    assert list(found) == ["prediction_high_vs_low", "prediction_high_vs_mid", "prediction_low_vs_mid"]
+    np.testing.assert_allclose(found.to_numpy(), _answer(made, "decision_function"), rtol=1e-12)
+    labels = artifact.read_manifest(made.model).signature.labels
+    assert labels["decision_function"]["prediction_low_vs_mid"] == ["low", "mid"]
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (["a b", "a/b", "c"], ["prediction_a b", "prediction_a/b", "prediction_c"]),
+        ([1, 2, 3], ["prediction_1", "prediction_2", "prediction_3"]),
+    ],
+)
+def test_labels_of_any_kind_keep_columns_of_their_own(data: Small, names: list[Any], columns: list[str]) -> None:
+    made = _model(
+        data,
+        "sklearn.tree:DecisionTreeClassifier",
+        target=lambda rows: rows["b"].astype(int).map(lambda b: names[b % 3]),
+    )
+    ((manifest, _),) = made.score(1, method="predict_proba", flags={"first": f"{columns[0]}>0.5"}, block_rows=40)
+    found = scores(manifest)
+    assert list(found) == ["id", *columns, "first"]
+    np.testing.assert_allclose(found[columns].to_numpy(), _answer(made, "predict_proba"))
+    assert found["first"].tolist() == (found[columns[0]] > 0.5).tolist()
+    assert list(artifact.read_manifest(made.model).signature.labels["predict_proba"].values()) == names
+
+
+def test_a_flag_may_have_the_name_of_a_column_that_is_renamed(data: Small) -> None:
+    """The column is written as the model gave it, not as the flag of its name."""
+    (kept, _), (plain, _) = (
+        data.score(1, method="predict_proba", **options)[0]
+        for options in ({"outputs": {"prediction_1": "p"}, "flags": {"prediction_1": "prediction_1>0.5"}}, {})
+    )
+    assert scores(kept)["p"].tolist() == scores(plain)["prediction_1"].tolist()
+    assert scores(kept)["prediction_1"].tolist() == (scores(plain)["prediction_1"] > 0.5).tolist()

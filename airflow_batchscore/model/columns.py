@@ -1,0 +1,158 @@
+"""What a method gives, as columns with names: by class, by pair of classes, by feature, or by place.
+
+A column is named after a class only where the estimator's contract says that it belongs to that class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_batchscore.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_BY_CLASS = ("predict_proba", "predict_log_proba", "decision_function")
+
+#: Wrappers of scikit-learn (and their subclasses) that hand a `decision_function` on as it is, and what they hand on.
+_HANDS_ON = {
+    "BaseSearchCV": "best_estimator_",
+    "BaseThresholdClassifier": "estimator_",
+    "BaggingClassifier": "estimator_",
+    "FrozenEstimator": "estimator",
+    "RFE": "estimator_",
+    "SelfTrainingClassifier": "estimator_",
+    "StackingClassifier": "final_estimator_",
+}
+
+
+class Pair(NamedTuple):
+    """Two classes that are told apart: a value above 0 speaks for `first`."""
+
+    first: Any
+    second: Any
+
+
+class OutputColumn(NamedTuple):
+    """A column of a method's result; `label` is what it stands for: a class, a `Pair`, a feature's name, or None."""
+
+    name: str
+    label: Any
+    values: np.ndarray
+
+
+def columns_of(estimator: Any, values: Any, method: str) -> list[OutputColumn]:
+    """A method's result in columns, each as long as the input.
+
+    One-dimensional results are called ``prediction``. Two-dimensional ones have a column a class where the estimator
+    names its classes (``prediction_<class>``), a column a pair of classes for the ``decision_function`` of an `SVC`
+    with ``decision_function_shape="ovo"`` (``prediction_<a>_vs_<b>``, above 0 for a), a column a name where the result
+    or the estimator's transform names them, else a column a place (``prediction_0``). A list of results, as
+    multi-output classifiers give, has ``prediction_<output>_<class>``.
+
+    Raises:
+        ModelError: the result has more than two dimensions.
+    """
+    import numpy as np
+
+    if isinstance(values, (list, tuple)) and values and all(np.ndim(value) == 2 for value in values):
+        return _by_output(estimator, values)
+    array = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
+    if array.ndim == 1:
+        return [OutputColumn("prediction", None, array)]
+    if array.ndim != 2:
+        raise ModelError(f"{method} gave an array of {array.ndim} dimensions; 1 or 2 can be scored")
+    if method in _BY_CLASS:
+        labels = _classes(estimator, method, array.shape[1])
+    else:
+        labels = _features(estimator, values) if method == "transform" else None
+    single = method.startswith("predict_") and labels is not None and len(labels) == 1
+    if array.shape[1] == 1 and not single:
+        return [OutputColumn("prediction", None, array[:, 0])]
+    return _named(labels, array)
+
+
+def _by_output(estimator: Any, values: Sequence[Any]) -> list[OutputColumn]:
+    import numpy as np
+
+    classes = getattr(estimator, "classes_", None)
+    found = []
+    for output, value in enumerate(values):
+        labels = None if classes is None or len(classes) != len(values) else _flat(classes[output])
+        for column in _named(labels, np.asarray(value)):
+            found.append(column._replace(name=f"prediction_{output}{column.name.removeprefix('prediction')}"))
+    return found
+
+
+def _named(labels: Sequence[Any] | None, array: np.ndarray) -> list[OutputColumn]:
+    width = array.shape[1]
+    labels = labels if labels is not None and len(labels) == width else [None] * width
+    return [
+        OutputColumn(f"prediction_{text}", label, array[:, place])
+        for place, (text, label) in enumerate(zip(_texts(labels), labels, strict=True))
+    ]
+
+
+def _texts(labels: Sequence[Any]) -> list[str]:
+    """Labels as parts of column names: plain where that keeps them apart, else exact, else by place."""
+    if None not in labels:
+        for text in (_plain, _exact):
+            texts = [text(label) for label in labels]
+            if len(set(texts)) == len(texts):
+                return texts
+    return [str(place) for place in range(len(labels))]
+
+
+def _plain(label: Any) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", _exact(label))
+
+
+def _exact(label: Any) -> str:
+    return f"{label.first}_vs_{label.second}" if isinstance(label, Pair) else str(label)
+
+
+def _classes(estimator: Any, method: str, columns: int) -> list[Any] | None:
+    """What the columns of a classifier's method belong to: its classes, or pairs of them; None where nothing says."""
+    classes = _flat(getattr(estimator, "classes_", None))
+    shape = _shape(estimator) if method == "decision_function" and classes is not None and columns > 1 else "ovr"
+    if shape == "ovo" and classes is not None:
+        return [Pair(*pair) for pair in combinations(classes, 2)]
+    return classes if shape == "ovr" else None
+
+
+def _shape(estimator: Any) -> str | None:
+    """Whether a decision function has a column a class (``"ovr"``) or a pair (``"ovo"``); None where nobody can say."""
+    steps = getattr(estimator, "steps", None)
+    if steps:
+        return _shape(steps[-1][1])
+    for kind in type(estimator).__mro__:
+        if kind.__name__ in _HANDS_ON and kind.__module__.startswith("sklearn."):
+            return _shape(getattr(estimator, _HANDS_ON[kind.__name__]))
+    if hasattr(estimator, "decision_function_shape"):
+        return str(estimator.decision_function_shape)
+    if type(estimator).__module__.startswith("sklearn.") or not hasattr(estimator, "get_params"):
+        return "ovr"
+    # Somebody else's wrapper: it may hand on the pairs of what it holds, or not.
+    held = estimator.get_params(deep=True)
+    pairs = any(name.endswith("__decision_function_shape") and value == "ovo" for name, value in held.items())
+    return None if pairs else "ovr"
+
+
+def _flat(classes: Any) -> list[Any] | None:
+    """The classes as a list; None where there are none, or one list for each of several outputs."""
+    import numpy as np
+
+    known = isinstance(classes, (list, tuple, np.ndarray))
+    return list(classes) if known and not any(np.ndim(label) for label in classes) else None
+
+
+def _features(estimator: Any, values: Any) -> list[Any] | None:
+    if hasattr(values, "columns"):
+        return list(values.columns)
+    try:
+        return list(estimator.get_feature_names_out())
+    except Exception:  # many transformers cannot, each in its own way
+        return None
