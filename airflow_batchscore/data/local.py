@@ -33,6 +33,7 @@ def create(target: Path, data: bytes, uri: str) -> bool:
     """Write a small file unless there is one; False when there is. Of several processes at once one wins."""
     with writing(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
     with _temporary(target, uri) as path:
         with writing(uri):
             path.write_bytes(data)

@@ -154,6 +154,11 @@ def read_json(uri: str, conn_id: str | None = None) -> dict[str, Any] | None:
         raw = read_bytes(uri, conn_id)
     except FileNotFoundError:
         return None
+    return parse_json(uri, raw)
+
+
+def parse_json(uri: str, raw: bytes) -> dict[str, Any]:
+    """The JSON object that `raw`, the content of `uri`, is. Raises InputError when it is not one."""
     try:
         value = json.loads(raw)
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
         plan_conn_id: connection for `plan_uri`; default: `conn_id`. Templated.
 
     Returns:
-        A list to expand `ScorePartitionOperator` over.
+        A list to expand `ScorePartitionOperator` over. Each entry carries the plan's ``generation`` (ns since 1970):
+        of two publications the one that was planned later is the newer one.
 
     Fails at once when a partition is not there, is named twice, or a model does not exist and `model_policy` has no way
     out.
@@ -95,6 +97,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow_batchscore.operators.planned_models import planned_models
         from airflow_batchscore.scoring.plan import make_plan
 
+        generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
         models = planned_models(as_mapping(self.model), self.model_policy, dataset, self.conn_id)
         chosen = self.resources_for
@@ -114,6 +117,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         if by_column is not None:
             by_column = {**by_column, "choices": shortened(by_column["choices"], *where)}
         for entry in plan:
+            entry["generation"] = generation
             entry["partitions"] = shortened(entry["partitions"], *where)
             if "choices" in entry:
                 entry["choices"] = shortened(entry["choices"], *where)

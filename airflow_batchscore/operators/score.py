@@ -51,18 +51,20 @@ class ScorePartitionOperator(BatchScoreOperator):
         block_rows: rows of a block (about, for CSV): what a crash can lose, and what memory grows with. Templated.
         quarantine: rows of one block (a count, or a share such as ``0.01``) that may fail before scoring stops.
             Rows in quarantine still fail the run at `CheckScoresOperator`, unless it allows them. Templated.
-        allow_nan: accept predictions that are NaN or infinite.
-        allow_empty: accept a partition without rows.
-        force: score again what is committed. Templated.
+        allow_nan: accept predictions that are NaN or infinite. Such scores are never used by a run without it.
+        allow_empty: accept a partition without rows; likewise.
+        force: score again what is committed, once a run. Templated.
         replay_quarantined: score those blocks of a committed partition again that have rows in quarantine, after what
             failed was mended beside the data and the recipe's code (a change of those scores the partition as a whole
             anyway). Templated.
         conn_id: connection for `output_uri` and the model. Templated.
 
     Returns:
-        The manifests' short form: ``{"label", "manifests": [{"partition", "manifest", "reused", "rows_read",
-        "rows_scored", "rows_skipped", "rows_quarantined", "seconds", "rows_per_second"}, ...]}``. Of more than 20
-        partitions the list lies below ``<output_uri>/_tasks/``, and XCom carries a reference to it.
+        The manifests' short form: ``{"label", "manifests": [{"partition", "manifest", "digest", "run", "generation",
+        "reused", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined", "seconds", "rows_per_second"},
+        ...]}``. ``digest`` is that of the manifest's bytes, which never change; ``run`` is ``"<dag_id>/<run_id>"``;
+        ``generation`` is the plan's, by which publications are ordered. Of more than 20 partitions the list lies below
+        ``<output_uri>/_tasks/``, and XCom carries a reference to it.
 
     A partition whose identity (input bytes, model, recipe code, output options) is committed is reused. A retry scores
     only the blocks whose part is missing. Bad data, a wrong digest or a broken recipe fail at once; a worker that
@@ -174,9 +176,11 @@ class ScorePartitionOperator(BatchScoreOperator):
             slots=task_slots(self, mapped=entry["tasks"]),
             progress=_Progress(context),
         )
+        run = context["dag_run"]
+        origin = {"run": f"{run.dag_id}/{run.run_id}", "generation": entry["generation"]}
         shorts = []
         for manifest, reused in scored:
-            short = manifest.short(reused=reused)
+            short = {**manifest.short(reused=reused), **origin}
             shorts.append(short)
             self.log.info(
                 "%s: %s, %d rows read = %d scored + %d skipped + %d quarantined",

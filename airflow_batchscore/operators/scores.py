@@ -38,13 +38,13 @@ def read_scores(items: Sequence[Mapping[str, Any]], conn_id: str | None) -> tupl
     """The short forms of all partitions, and their manifests from storage.
 
     Raises:
-        GateError: there is none, or one is gone.
+        GateError: there is none, or one is gone or was altered.
     """
     shorts = [short for some in full([item.get("manifests", [item]) for item in items]) for short in some]
     if not shorts:
         raise GateError("no scoring task gave a manifest: see the logs of the scoring tasks")
     known_as = connect(shorts[0]["manifest"], conn_id)
-    manifests = read_manifests([short["manifest"] for short in shorts], known_as)
+    manifests = read_manifests([short["manifest"] for short in shorts], known_as, [short["digest"] for short in shorts])
     for uri, model_conn_id in {(m.model["uri"], m.model["conn_id"]) for m in manifests if m.model}:
         connect(uri, model_conn_id)
     return shorts, manifests

@@ -23,7 +23,7 @@ from airflow_batchscore.scoring.block import score_block
 from airflow_batchscore.scoring.function import is_grouped
 from airflow_batchscore.scoring.job import Progress, ScoringJob
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
-from airflow_batchscore.scoring.part import BlockJob, read_result
+from airflow_batchscore.scoring.part import BlockJob, read_result, require_limit
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +96,7 @@ class Attempt:
         stages = _stages(job, layout)
         units = [unit for _, some in stages for unit in some]
         done |= self._written(job, units)
+        require_limit(job.limit, done.values(), f"partition {self.partition.key}", job.folder)
         if done:
             log.info("partition %s: %d of %d blocks are there already", self.partition.key, len(done), len(units))
         there = account = sum((result.account for result in done.values()), Account())

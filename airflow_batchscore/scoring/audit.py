@@ -46,14 +46,28 @@ class Audit:
         return self
 
 
-def read_manifests(uris: Sequence[str], conn_id: str | None) -> list[Manifest]:
-    """The manifests, in the order of their partitions. Raises GateError for one that is not there."""
+def read_manifests(uris: Sequence[str], conn_id: str | None, digests: Sequence[str] | None = None) -> list[Manifest]:
+    """The manifests, in the order of their partitions.
+
+    Args:
+        digests: SHA-256 of the bytes of each, as scoring or an audit returned them; None takes what is there.
+
+    Raises:
+        GateError: one is not there, or holds other bytes.
+    """
+    expected = dict(zip(uris, digests, strict=True)) if digests is not None else {}
 
     def read(uri: str) -> Manifest:
         manifest = Manifest.read(uri, conn_id)
         if manifest is None:
             raise GateError(
                 f"{uri} is gone: the partition is not committed any more; clear its scoring task to score it again"
+            )
+        if manifest.digest != expected.get(uri, manifest.digest):
+            raise GateError(
+                f"{uri} is not what scoring wrote: it has SHA-256 {manifest.digest[:12]}, the run says "
+                f"{expected[uri][:12]}. Manifests never change, so it was altered; score the partition again with "
+                "force in a new run"
             )
         return manifest
 

@@ -19,8 +19,13 @@ def score_identity(
     *,
     work: Sequence[Any],
     keys: Sequence[str],
+    accepted: Sequence[str] = (),
 ) -> str:
-    """Hash of the input's bytes, how they are read, what is done to them (`Work.identity`) and the keys."""
+    """Hash of the input's bytes, how they are read, what is done to them (`Work.identity`) and the keys.
+
+    Args:
+        accepted: what is otherwise an error (``"allow_nan"``), so that a stricter run never uses such scores.
+    """
     inputs = [
         OUTPUT_VERSION,
         fingerprint.digest,
@@ -28,5 +33,6 @@ def score_identity(
         sorted((name, str(value)) for name, value in dataset.read_options.items()),
         list(work),
         list(keys),
+        list(accepted),
     ]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()

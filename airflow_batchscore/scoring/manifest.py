@@ -1,10 +1,17 @@
-"""The manifest of a partition's scores. It is written last: its presence is the commit."""
+"""The manifests of a partition's scores. One is written last: its presence is the commit.
+
+A manifest never changes. ``<identity>/manifests/000001.json`` is the first, `force` and replays write the next number,
+and the highest number counts. So what an audit looked at is what is published, whatever is committed meanwhile, and a
+scorer that slept finds a number taken that it did not see when it began.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from airflow_batchscore.data import storage
@@ -13,7 +20,10 @@ from airflow_batchscore.errors import InputError, ScoringError
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.profile import Counts, merge
 
-FORMAT = 2
+FORMAT = 3
+
+_FOLDER = "manifests"
+_NAME = re.compile(r"(\d{6,})\.json")
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,7 @@ class BlockResult:
     """What a scored block sends back and keeps in the footer of its part. Small: counts only.
 
     Attributes:
-        part: file name of the scores, beside the manifest.
+        part: file name of the scores, in the identity's folder.
         quarantine: file name of the block's quarantined rows, None when there are none.
         bytes, rows: of the part. A function may make more or fewer rows than it was given.
         features, predictions: counts of the profile.
@@ -51,7 +61,8 @@ class Manifest:
     """A committed partition.
 
     Attributes:
-        uri: where this manifest lies; its parts lie beside it.
+        uri: where this manifest lies, ``<folder>/manifests/<number>.json``; its parts lie in `folder`.
+        digest: SHA-256 of its bytes; empty before it is committed.
         partition: field values.
         identity: see `score_identity`.
         token: names the run that forced this scoring; None for one that may be reused by all.
@@ -86,6 +97,7 @@ class Manifest:
     conn_id: str | None = None
     format: int = FORMAT
     account: Account = field(default_factory=Account)
+    digest: str = ""
 
     @property
     def key(self) -> str:
@@ -93,7 +105,8 @@ class Manifest:
 
     @property
     def folder(self) -> str:
-        return storage.parent(self.uri)
+        """The identity's folder, where parts lie."""
+        return storage.parent(storage.parent(self.uri))
 
     @property
     def rows_per_second(self) -> float:
@@ -126,35 +139,45 @@ class Manifest:
         return features, predictions
 
     def short(self, *, reused: bool) -> dict[str, Any]:
-        """What goes through XCom: where to look, and counts for people."""
+        """What goes through XCom: where to look, which bytes must be there, and counts for people."""
         return {
             "partition": self.partition,
             "manifest": self.uri,
+            "digest": self.digest,
             "reused": reused,
             **self.account.to_dict(),
             "seconds": round(self.seconds, 3),
             "rows_per_second": round(self.rows_per_second),
         }
 
-    def write(self) -> None:
-        """Commit. The account is checked once more, over the blocks."""
+    def commit(self) -> Manifest | None:
+        """Write the manifest, unless there is one of its number; then None. Of several at once one wins.
+
+        Raises ScoringError when the account is not the sum of the blocks.
+        """
         total = sum((block.account for block in self.blocks), Account()).check(f"partition {self.key}")
         if total != self.account:
             raise ScoringError(f"partition {self.key}: the manifest's account is not the sum of its blocks")
-        storage.write_json(self.uri, asdict(self), self.conn_id)
+        data = storage.json_bytes({name: value for name, value in asdict(self).items() if name != "digest"})
+        written = replace(self, digest=hashlib.sha256(data).hexdigest())
+        if storage.create_bytes(self.uri, data, self.conn_id):
+            return written
+        # A request whose answer was lost is sent again, and then finds what it wrote itself.
+        return written if _read(self.uri, self.conn_id) == data else None
 
     @classmethod
     def read(cls, uri: str, conn_id: str | None = None) -> Manifest | None:
-        """The manifest at `uri`, None where the partition is not committed.
+        """The manifest at `uri`, None where there is none.
 
         Raises:
             InputError: it is not a manifest of this format, or its counts do not add up.
         """
-        value = storage.read_json(uri, conn_id)
-        if value is None:
+        data = _read(uri, conn_id)
+        if data is None:
             return None
+        value = storage.parse_json(uri, data)
         if value.get("format") != FORMAT:
-            raise InputError(f"{uri} has format {value.get('format')!r}, this version reads {FORMAT}; score it again")
+            raise InputError(f"{uri} has format {value.get('format')!r}, this version reads {FORMAT}; {_SCORE_AGAIN}")
         try:
             blocks = [BlockResult.from_dict(block) for block in value["blocks"]]
             manifest = cls(
@@ -164,14 +187,36 @@ class Manifest:
                     "conn_id": conn_id,
                     "blocks": blocks,
                     "account": Account.from_dict(value["account"]),
+                    "digest": hashlib.sha256(data).hexdigest(),
                 }
             )
         except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{uri} is not a whole manifest ({error}); score the partition again with force"
-            ) from error
+            raise InputError(f"{uri} is not a whole manifest ({error}); {_SCORE_AGAIN}") from error
         total = sum((block.account for block in blocks), Account())
         if total != manifest.account:
-            raise InputError(f"{uri}: the blocks' counts do not add up to the partition's; the file was altered")
+            raise InputError(
+                f"{uri}: the blocks' counts do not add up to the partition's; the file was altered; {_SCORE_AGAIN}"
+            )
         manifest.account.check(f"partition {manifest.key} ({uri})")
         return manifest
+
+
+_SCORE_AGAIN = "score the partition again with force in a new run"
+
+
+def _read(uri: str, conn_id: str | None) -> bytes | None:
+    try:
+        return storage.read_bytes(uri, conn_id)
+    except FileNotFoundError:
+        return None
+
+
+def manifest_uri(folder: str, number: int) -> str:
+    """Where the manifest of that number lies, below an identity's folder."""
+    return storage.join(folder, _FOLDER, f"{number:06d}.json")
+
+
+def newest_number(folder: str, conn_id: str | None = None) -> int:
+    """The number of the manifest that counts, by one small listing; 0 where the identity is not committed."""
+    names = (file.uri.rpartition("/")[2] for file in storage.list_files(storage.join(folder, _FOLDER), conn_id))
+    return max((int(match[1]) for match in map(_NAME.fullmatch, names) if match), default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -177,6 +177,18 @@ def read_result(uri: str, size: int, conn_id: str | None) -> BlockResult | None:
     except (DamagedParquetError, ValueError, KeyError, TypeError) as error:
         log.warning("a part is damaged and counts as missing, its block is scored again: %s: %s", uri, error)
         return None
+
+
+def require_limit(limit: quarantine.Limit, blocks: Iterable[BlockResult], what: str, folder: str) -> None:
+    """Raises ScoringError where an earlier run put more rows in quarantine than `limit`, a stricter one, allows."""
+    for block in blocks:
+        account = block.account
+        if not limit.allows(account.rows_quarantined, account.rows_read):
+            raise ScoringError(
+                f"{what}: an earlier run put {account.rows_quarantined} of {account.rows_read} rows of block "
+                f"{block.index} in quarantine, more than quarantine={limit.value} allows. See "
+                f"{storage.join(folder, block.quarantine or 'quarantine')}; fix the data or the recipe"
+            )
 
 
 def check_limit(job: BlockJob, bad: Sequence[BadRow], account: Account) -> None:

@@ -1,7 +1,7 @@
 """Score partitions: find what is done, score the rest, check the account, commit.
 
-Below ``<output_uri>/<partition>/<identity>/`` lie the layout, a part a block, and the manifest. It is written last, and
-is the commit.
+Below ``<output_uri>/<partition>/<identity>/`` lie the layout, a part a block, and the manifests. One is written last,
+and is the commit.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import airflow_batchscore
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.dataset import Fingerprint, Partition, PartitionedDataset
+from airflow_batchscore.data.dataset import Fingerprint, PartitionedDataset
 from airflow_batchscore.data.parquet_footer import read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine, Session
@@ -23,12 +23,12 @@ from airflow_batchscore.errors import BatchScoreError, InputError
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring import groups
 from airflow_batchscore.scoring.attempt import Attempt
+from airflow_batchscore.scoring.committed import commit, look
 from airflow_batchscore.scoring.function import is_grouped
-from airflow_batchscore.scoring.identity import score_identity
 from airflow_batchscore.scoring.job import Progress, ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.part import BlockJob
-from airflow_batchscore.scoring.planned import Planned, Planner
+from airflow_batchscore.scoring.planned import Planner
 
 log = logging.getLogger(__name__)
 
@@ -60,48 +60,15 @@ def _committed(job: ScoringJob, planner: Planner, partitions: Sequence[Values]) 
     if storage.is_local(job.output_uri) or len(partitions) < 2:
         return {}
 
-    def look(values: Values) -> Manifest | None:
+    def done(values: Values) -> Manifest | None:
         try:
-            found = _look(job, planner, values)
+            found = look(job, planner, values)
         except (BatchScoreError, OSError):  # said when it is this partition's turn
             return None
         return found.committed if found.is_done(job) else None
 
-    looked = storage.each(look, partitions, job.output_uri)
+    looked = storage.each(done, partitions, job.output_uri)
     return {number: manifest for number, manifest in enumerate(looked) if manifest is not None}
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What storage says of a partition before anything is scored."""
-
-    partition: Partition
-    planned: Planned
-    fingerprint: Fingerprint
-    identity: str
-    manifest_uri: str
-    committed: Manifest | None
-
-    def is_reusable(self, job: ScoringJob) -> bool:
-        """Whether what is committed may be used for this job, wholly or in part."""
-        return self.committed is not None and job.token in (None, self.committed.token)
-
-    def is_done(self, job: ScoringJob) -> bool:
-        """Whether nothing has to be scored."""
-        return (
-            self.committed is not None
-            and self.is_reusable(job)
-            and not (job.replay and self.committed.account.rows_quarantined)
-        )
-
-
-def _look(job: ScoringJob, planner: Planner, values: Values) -> _Found:
-    partition = job.dataset.partition(values)
-    planned = planner.plan(partition)
-    fingerprint = job.dataset.fingerprint(partition)
-    identity = score_identity(job.dataset, fingerprint, work=planned.work.identity(), keys=planned.keys)
-    uri = storage.join(job.output_uri, partition_key(values), identity[:16], "manifest.json")
-    return _Found(partition, planned, fingerprint, identity, uri, Manifest.read(uri, job.conn_id))
 
 
 def _score_partition(
@@ -113,11 +80,10 @@ def _score_partition(
     progress: Progress | None,
 ) -> tuple[Manifest, bool]:
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    found = _look(job, planner, values)
-    key, partition, folder = partition_key(values), found.partition, storage.parent(found.manifest_uri)
-    replayed = found.committed if found.is_reusable(job) else None
+    found = look(job, planner, values)
+    key, partition, replayed = partition_key(values), found.partition, found.committed
     if found.is_done(job) and replayed is not None:
-        log.info("partition %s is committed already (%s): reused, nothing is scored", key, found.manifest_uri)
+        log.info("partition %s is committed already (%s): reused, nothing is scored", key, replayed.uri)
         return replayed, True
     if replayed is not None:
         log.info("partition %s: %d rows in quarantine are scored again", key, replayed.account.rows_quarantined)
@@ -131,7 +97,7 @@ def _score_partition(
         types=planned.types,
         key_types=planned.key_types,
         keys=planned.keys,
-        folder=folder,
+        folder=found.folder,
         prefix="",
         limit=job.limit,
         allow_nan=job.allow_nan,
@@ -147,7 +113,7 @@ def _score_partition(
             "rows is right, set allow_empty=True"
         )
     manifest = Manifest(
-        uri=found.manifest_uri,
+        uri="",
         partition=values,
         identity=found.identity,
         dataset=job.dataset.uri,
@@ -155,7 +121,7 @@ def _score_partition(
         model=planned.model,
         method=planned.work.method,
         keys=list(planned.keys),
-        schema=_schema_of(storage.join(folder, results[0].part), job.conn_id),
+        schema=_schema_of(storage.join(found.folder, results[0].part), job.conn_id),
         blocks=results,
         started=started,
         seconds=time.monotonic() - began,
@@ -169,10 +135,10 @@ def _score_partition(
         conn_id=job.conn_id,
         account=account,
     )
-    manifest.write()
+    committed = commit(job, manifest, found)
     if is_grouped(planned.work):
         groups.sweep(block_job)
-    return manifest, False
+    return committed
 
 
 def _unchanged(dataset: PartitionedDataset, values: Values, fingerprint: Fingerprint) -> None:

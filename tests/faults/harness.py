@@ -136,7 +136,7 @@ def scoring(server: Server, kills: int, chance: random.Random, *, name: str, fau
             ended = done or server.finish(name, folder)
             row.rescored += _written_again(folder, before)
             row.kills += series
-            if ended and part_bytes(folder) == expected and len(list(folder.glob("staged/*/*/manifest.json"))) == 1:
+            if ended and part_bytes(folder) == expected and len(list(folder.glob("staged/*/*/manifests/*.json"))) == 1:
                 row.survived += series
     return row
 
@@ -152,7 +152,7 @@ def _half_manifests(folder: Path) -> int:
     from airflow_batchscore.scoring.manifest import Manifest
 
     wrong = 0
-    for path in folder.glob("staged/*/*/manifest.json"):
+    for path in folder.glob("staged/*/*/manifests/*.json"):
         try:
             wrong += Manifest.read(str(path)) is None
         except BatchScoreError:

@@ -52,7 +52,7 @@ def test_two_runs_at_once_both_end_right(tmp_path: Path, same_model: bool) -> No
         other = train(job).ref
     runs = [_start(data, data.model), _start(data, other), _start(data, data.model)]
     assert [run.communicate(timeout=120)[0].strip() for run in runs] == ["2000"] * 3
-    manifests = [Manifest.read(str(path)) for path in tmp_path.glob("staged/p=1/*/manifest.json")]
+    manifests = [Manifest.read(str(path)) for path in tmp_path.glob("staged/p=1/*/manifests/*.json")]
     assert len(manifests) == (1 if same_model else 2)
     for manifest in manifests:
         assert manifest is not None

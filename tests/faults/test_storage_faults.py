@@ -124,7 +124,7 @@ def test_a_full_disk_fails_the_task_and_room_lets_the_retry_end_right(tmp_path: 
     options: dict[str, Any] = {"output_uri": f"{tiny_disk}/staged", "block_rows": 5000}
     with pytest.raises(OSError, match="No space left"):
         data.score(1, **options)
-    assert not list(tiny_disk.glob("staged/*/*/manifest.json"))
+    assert not list(tiny_disk.glob("staged/*/*/manifests/*.json"))
     assert not list(tiny_disk.glob("staged/*/*/.tmp-*"))
     stuffing.unlink()
     ((manifest, reused),) = data.score(1, **options)

@@ -151,7 +151,7 @@ def test_the_pipeline_on_s3_with_the_connection_of_airflow(
     assert _run(airflow_dags, "small_pipeline", folder)[0] == "success"
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "s3.parquet"), pd.read_parquet(folder / "out.parquet"))
     keys = [item["Key"] for item in client.list_objects_v2(Bucket="tennis")["Contents"]]
-    assert any(key.startswith("in put/staged/p=1/") and key.endswith("/manifest.json") for key in keys)
+    assert any(key.startswith("in put/staged/p=1/") and key.endswith("/manifests/000001.json") for key in keys)
 
 
 @pytest.mark.service

@@ -44,7 +44,7 @@ def test_predictions_are_the_same_on_every_engine(stack: Stack, tmp_path: Path) 
         run_id = succeed(stack, dag_id, conf)
         summary = json.loads((folder / "out.summary.json").read_text())
         assert summary["totals"]["rows_quarantined"] == 2, explain(stack, dag_id, run_id)
-        manifests = [json.loads(path.read_text()) for path in folder.glob("staged/*/*/manifest.json")]
+        manifests = [json.loads(path.read_text()) for path in folder.glob("staged/*/*/manifests/*.json")]
         assert {manifest["engine"]["engine"] for manifest in manifests} == {
             {"on_local_dask": "LocalDask", "on_dask_cluster": "DaskCluster", "on_spark": "Spark"}[dag_id]
         }

@@ -102,6 +102,13 @@ def test_a_manifest_that_is_gone_or_was_altered_is_refused(data: Small) -> None:
     path.unlink()
     with pytest.raises(GateError, match="is gone: the partition is not committed any more"):
         read_manifests([manifests[0].uri], None)
-    path.write_text('{"format": 2}')
+    path.write_text('{"format": 3}')
     with pytest.raises(InputError, match="not a whole manifest"):
         read_manifests([manifests[0].uri], None)
+
+
+def test_a_manifest_with_other_bytes_than_the_run_was_told_of_is_refused(data: Small) -> None:
+    (first, _) = _scored(data)
+    assert read_manifests([first.uri], None, [first.digest]) == [first]
+    with pytest.raises(GateError, match=f"{first.uri} is not what scoring wrote: it has SHA-256 {first.digest[:12]}"):
+        read_manifests([first.uri], None, ["0" * 64])

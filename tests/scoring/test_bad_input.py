@@ -26,7 +26,7 @@ def data(tmp_path: Path) -> Small:
 
 
 def _manifests(data: Small) -> list[Path]:
-    return list(data.folder.glob("staged/**/manifest.json"))
+    return list(data.folder.glob("staged/**/manifests/*.json"))
 
 
 def _quarantined(manifest: Any) -> list[dict[str, Any]]:

@@ -226,4 +226,4 @@ def test_a_function_that_breaks_its_contract_is_named(
 ) -> None:
     with pytest.raises((InputError, RecipeError), match=message):
         _apply(tmp_path, function, **options)
-    assert not list(tmp_path.glob("staged/**/manifest.json"))
+    assert not list(tmp_path.glob("staged/**/manifests/*.json"))

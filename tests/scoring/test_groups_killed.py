@@ -68,7 +68,7 @@ def test_a_retry_does_what_is_missing_and_ends_like_an_undisturbed_run(
     wait_for(lambda: len(list(tmp_path.glob("killed/p=1/*/part-*"))) >= parts, 60)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait(10) == -signal.SIGKILL
-    assert not list(tmp_path.glob("killed/p=1/*/manifest.json"))
+    assert not list(tmp_path.glob("killed/p=1/*/manifests/*.json"))
     there = {path: path.stat().st_mtime_ns for path in tmp_path.glob("killed/p=1/*/part-*.parquet")}
     manifest, reused = apply(tmp_path, "killed")
     assert not reused

@@ -101,7 +101,7 @@ def test_a_file_that_does_not_fit_is_named_and_nothing_is_committed(
     data = small(tmp_path)
     with pytest.raises(InputError, match=f"partition p=1.*{message}"):
         _score(data, _table(), table)
-    assert not list(tmp_path.glob("staged/**/manifest.json"))
+    assert not list(tmp_path.glob("staged/**/manifests/*.json"))
 
 
 def test_keys_whose_type_differs_between_files_are_refused_at_publication(tmp_path: Path) -> None:

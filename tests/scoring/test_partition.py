@@ -209,7 +209,7 @@ def test_input_that_changes_while_it_is_scored_fails(data: Small) -> None:
 
     with pytest.raises(InputError, match="p=1: .*part_1.csv changed while it was scored. Nothing was committed"):
         score_partitions(data.job(), [{"p": "1"}], LocalDask(workers=1), progress=touch)
-    assert not list(data.folder.glob("staged/**/manifest.json"))
+    assert not list(data.folder.glob("staged/**/manifests/*.json"))
 
 
 def test_quoted_newlines_across_blocks_fall_back_to_a_stream(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,171 @@
+"""Manifests never change, the newest one counts, and a laxer run's scores are not a stricter one's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Small, good_rows, s3_options, small
+
+from airflow_batchscore import LocalDask, PartitionedDataset
+from airflow_batchscore.data import s3, storage
+from airflow_batchscore.errors import InputError, ScoringError
+from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.quality.quarantine import Limit
+from airflow_batchscore.scoring.partition import score_partitions
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    data = small(tmp_path_factory.mktemp("committed"))
+    data.add(1, good_rows(60, 1000))
+    return data
+
+
+@pytest.fixture
+def data(trained: Small, tmp_path: Path) -> Small:
+    """With a place of its own for the scores."""
+
+    class Own(Small):
+        def job(self, **options: Any) -> Any:
+            return super().job(**{"output_uri": f"{tmp_path}/staged", **options})
+
+    return Own(trained.folder, trained.model, trained.recipe)
+
+
+def _names(manifest: Any) -> list[str]:
+    return sorted(path.name for path in Path(manifest.uri).parent.iterdir())
+
+
+def _in_the_middle(data: Small, what: Callable[[], object], **options: Any) -> tuple[Any, bool]:
+    """Score partition 1, and do `what` when it is scored and not yet committed: as if it had been stopped there."""
+    did: list[object] = []
+
+    def progress(done: int, total: int, account: object) -> None:
+        if done == total and not did:
+            did.append(None)
+            what()
+
+    (result,) = score_partitions(data.job(**options), [{"p": "1"}], LocalDask(workers=1), progress=progress)
+    return result
+
+
+def test_force_writes_the_next_number_and_leaves_what_was_there(data: Small) -> None:
+    ((first, _),) = data.score(1)
+    raw = Path(first.uri).read_bytes()
+    assert first.uri.endswith("/manifests/000001.json")
+    assert first.digest == hashlib.sha256(raw).hexdigest()
+    ((forced, _),) = data.score(1, token="run-1")
+    assert forced.uri == first.uri.replace("000001", "000002")
+    assert Path(first.uri).read_bytes() == raw
+    ((reused, was),) = data.score(1)
+    assert (reused, was) == (forced, True)
+    assert reused.short(reused=True)["digest"] == forced.digest
+
+
+def test_a_forced_scoring_that_slept_does_not_replace_its_forced_successor(data: Small) -> None:
+    data.score(1)
+    after: list[Any] = []
+    woken, reused = _in_the_middle(data, lambda: after.extend(data.score(1, token="run-2")), token="run-1")
+    ((successor, _),) = after
+    assert (woken, reused) == (successor, True)
+    assert _names(successor) == ["000001.json", "000002.json"]
+    ((retried, reused),) = data.score(1, token="run-2")
+    assert (retried, reused) == (successor, True)
+
+
+def test_a_scoring_that_slept_uses_what_was_committed_meanwhile(data: Small) -> None:
+    after: list[Any] = []
+    woken, reused = _in_the_middle(data, lambda: after.extend(data.score(1)))
+    assert (woken, reused) == (after[0][0], True)
+    assert _names(woken) == ["000001.json"]
+
+
+def test_force_does_not_take_what_was_not_forced(data: Small) -> None:
+    forced, reused = _in_the_middle(data, lambda: data.score(1), token="run-1")
+    assert (forced.token, reused) == ("run-1", False)
+    assert _names(forced) == ["000001.json", "000002.json"]
+
+
+def test_a_forced_run_that_is_cleared_later_does_not_undo_a_newer_one(data: Small) -> None:
+    data.score(1)
+    data.score(1, token="run-1")
+    ((newest, _),) = data.score(1, token="run-2")
+    ((cleared, reused),) = data.score(1, token="run-1")
+    assert (cleared, reused) == (newest, True)
+
+
+def test_a_damaged_manifest_is_named_and_force_gets_over_it(data: Small) -> None:
+    ((first, _),) = data.score(1)
+    Path(first.uri).write_text('{"format": 3}')
+    with pytest.raises(InputError, match=r"000001.json is not a whole manifest .* with force in a new run"):
+        data.score(1)
+    data.score(1, token="run-1")
+    ((again, reused),) = data.score(1)
+    assert reused
+    assert again.uri.endswith("000002.json")
+
+
+def test_a_manifest_of_an_older_version_says_what_to_do(data: Small) -> None:
+    ((first, _),) = data.score(1)
+    Path(first.uri).write_text(json.dumps({**json.loads(Path(first.uri).read_text()), "format": 2}))
+    with pytest.raises(InputError, match="has format 2, this version reads 3; score the partition again with force"):
+        data.score(1)
+
+
+def test_manifests_are_numbered_on_s3_too(data: Small, moto: str) -> None:
+    s3.register("test", s3_options(moto))
+    try:
+        where = {"output_uri": "s3://tennis/staged", "conn_id": "test"}
+        ((first, _),) = data.score(1, **where)
+        ((forced, _),) = data.score(1, token="run-1", **where)
+        assert forced.uri == first.uri.replace("000001", "000002")
+        raw = storage.read_bytes(first.uri, "test")
+        assert first.commit() is not None, "a request that is sent again finds what it wrote itself"
+        assert forced.commit() is not None
+        assert storage.read_bytes(first.uri, "test") == raw
+        ((newest, reused),) = data.score(1, **where)
+        assert (newest, reused) == (forced, True)
+    finally:
+        s3.forget("test")
+
+
+def test_a_stricter_run_does_not_use_what_a_laxer_one_made(data: Small, tmp_path: Path) -> None:
+    job = TrainingJob(data.dataset, [0], data.recipe, "strange_models:NanRegressor", f"{tmp_path}/nan")
+    model = train(job).ref
+    data.score(1, model=model, allow_nan=True)
+    with pytest.raises(ScoringError, match="predictions are NaN"):
+        data.score(1, model=model)
+    (tmp_path / "empty_1.csv").write_text("id,a,b,label\n")
+    empty = {"dataset": PartitionedDataset(f"{tmp_path}/empty_{{p}}.csv")}
+    ((_, reused),) = data.score(1, allow_empty=True, **empty)
+    ((_, again),) = data.score(1, allow_empty=True, **empty)
+    assert (reused, again) == (False, True)
+    with pytest.raises(InputError, match="a header but no rows"):
+        data.score(1, **empty)
+
+
+def test_a_part_of_a_laxer_run_is_not_resumed_by_a_stricter_one(data: Small, tmp_path: Path) -> None:
+    job = TrainingJob(data.dataset, [0], data.recipe, "strange_models:NanRegressor", f"{tmp_path}/nan")
+    model = train(job).ref
+    ((lax, _),) = data.score(1, model=model, allow_nan=True)
+    Path(lax.uri).unlink()
+    with pytest.raises(ScoringError, match="predictions are NaN"):
+        data.score(1, model=model)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_stricter_limit_of_quarantine_holds_for_what_is_there(tmp_path: Path, committed: bool) -> None:
+    data = small(tmp_path)
+    data.add(1, [*good_rows(20), (20, "x", 1, 0), (21, "y", 1, 0)])
+    ((lax, _),) = data.score(1)
+    if not committed:
+        Path(lax.uri).unlink()
+    with pytest.raises(ScoringError, match="p=1.*2 of 22 rows .* more than quarantine=1 allows"):
+        data.score(1, limit=Limit(1))
