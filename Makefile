@@ -3,12 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 # All but mlflow, which wants older libraries than Airflow does, and torch, which is gigabytes.
 LOCKED_EXTRAS := --extra airflow --extra s3 --extra spark --extra dask-ml --extra skops --extra xgboost --extra lightgbm --extra onnx
+# As Airflow's published constraints pin it; the lock has an older one, for Spark.
+PANDAS3 := 3.0.5
 export UV_NO_CONFIG := 1
 
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .tools/bin/uv:
 	$(PYTHON) -m venv .tools && .tools/bin/pip install -q 'uv>=0.5,<1'
@@ -28,6 +30,8 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-image.lock
 	.tools/bin/uv pip compile pyproject.toml --extra dask-ml --group bench --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-bench.lock
+	echo 'pandas==$(PANDAS3)' | .tools/bin/uv pip compile - --no-deps --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate -q -o requirements-pandas3.lock
 
 .bench-venv/.stamp: requirements-bench.lock | .tools/bin/uv
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .bench-venv
@@ -61,6 +65,17 @@ types: setup  ## mypy --strict
 
 test: setup  ## the test suite but for test-services and test-flavors, with coverage
 	$(BIN)/pytest -m "not production and not flavors"
+
+.pandas3-venv/.stamp: requirements.lock requirements-pandas3.lock pyproject.toml | .tools/bin/uv
+	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .pandas3-venv
+	.tools/bin/uv pip install -q --compile-bytecode -p .pandas3-venv/bin/python --require-hashes -r requirements.lock \
+	  --override requirements-pandas3.lock
+	.tools/bin/uv pip uninstall -q -p .pandas3-venv/bin/python pyspark py4j
+	.tools/bin/uv pip install -q -p .pandas3-venv/bin/python --no-deps --no-build-isolation -e .
+	touch $@
+
+test-pandas3: .pandas3-venv/.stamp  ## the unit tests on pandas 3, without Spark (7 minutes)
+	.pandas3-venv/bin/python -m pytest -m unit --no-cov --ignore=tests/production
 
 # PyTorch comes by pip: on some machines a CPU build lies where only pip looks.
 .flavors-venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
@@ -97,6 +112,6 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf .venv .bench-venv .worker-venv .flavors-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
+	rm -rf .venv .bench-venv .worker-venv .flavors-venv .pandas3-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
 
-.PHONY: help setup lock bench bench-full demo up lint types test test-flavors test-services test-faults audit containers format clean
+.PHONY: help setup lock bench bench-full demo up lint types test test-flavors test-pandas3 test-services test-faults audit containers format clean

@@ -63,7 +63,7 @@ def synthetic(rows: int) -> pd.DataFrame:
 
 
 def _letters() -> Any:
-    return make_column_selector(dtype_include=object)
+    return make_column_selector(dtype_exclude="number")
 
 
 def linear() -> Any:

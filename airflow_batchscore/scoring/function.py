@@ -212,8 +212,6 @@ def output_types(
         InputError: a declared type is unknown.
         RecipeError: the function raises, or gives nothing to tell a type by.
     """
-    import pyarrow as pa
-
     if declared:
         return tuple((name, _known(name, kind)) for name, kind in declared.items())
     import pandas as pd
@@ -232,11 +230,19 @@ def output_types(
             f"{function.path} raised {type(error).__name__}: {error}, when it was tried on the first {len(sample)} "
             f"rows. {hint}"
         ) from error
-    types = {str(name): pa.array(made[name]).type for name in made.columns if name not in group_by}
-    unclear = [name for name, kind in types.items() if not len(made) or pa.types.is_null(kind)]
+    types = {str(name): _type_name(made[name]) for name in made.columns if name not in group_by}
+    unclear = [name for name, kind in types.items() if not len(made) or kind == "null"]
     if unclear or not types:
         raise RecipeError(f"{function.path} gave no values in {unclear or 'any column'} for the first rows. {hint}")
-    return tuple((name, _known(name, str(kind))) for name, kind in types.items())
+    return tuple((name, _known(name, kind)) for name, kind in types.items())
+
+
+def _type_name(values: pd.Series) -> str:
+    """The Arrow type of a column; ``string`` for text, whichever of pandas' types it has."""
+    import pyarrow as pa
+
+    kind = pa.array(values).type
+    return "string" if pa.types.is_large_string(kind) else str(kind)
 
 
 def _known(name: str, kind: str) -> str:

@@ -42,7 +42,7 @@ def test_the_boosted_model_is_promoted_because_it_beats_the_line_by_a_margin(air
     features = [name for name in data if name not in ("Id", "Hazard")]
 
     def plain(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[features].astype({n: float for n in features if frame[n].dtype != object})
+        return frame[features].astype({n: float for n in features if pd.api.types.is_numeric_dtype(frame[n])})
 
     errors = {}
     for name, model in (("linear", linear()), ("boosted", EarlyStopped())):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_batchscore.data.batch import BadRow
@@ -77,7 +78,7 @@ def test_quarantined_rows_keep_place_keys_reason_and_raw_values(tmp_path: Path) 
     rows = [BadRow(7, "ParseError", "expected a number", {"id": "1", "a": "<b>"}), BadRow(9, "ValueError", "no", {})]
     uri = str(tmp_path / "q.parquet")
     write(uri, rows, partition={"p": "1"}, block=3, source="/d/f.csv", keys=["id"], conn_id=None)
-    found = pd.read_parquet(uri).to_dict("records")
+    found = pq.read_table(uri).to_pylist()
     assert found[0] == {
         "p": "1",
         "file": "/d/f.csv",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from support import scores
 
@@ -78,6 +79,13 @@ def test_rows_are_mapped_and_those_left_out_are_skipped(tmp_path: Path, frame: p
     assert manifest.schema == {"id": "int64", "value": "double"}
     assert manifest.model is None
     assert audit([{"p": "1"}], [manifest]).problems == []
+
+
+def test_text_is_written_as_text_whichever_type_pandas_keeps_it_in(tmp_path: Path, frame: pd.DataFrame) -> None:
+    manifest = _apply(tmp_path, lambda rows: pd.DataFrame({"text": rows["id"].astype("string[pyarrow]")}))
+    parts = [f"{manifest.folder}/{block.part}" for block in manifest.blocks]
+    assert {str(pq.read_schema(part).field("text").type) for part in parts} == {"string"}
+    assert list(scores(manifest)["text"]) == [str(number) for number in range(ROWS)]
 
 
 def test_a_row_may_become_several(tmp_path: Path, frame: pd.DataFrame) -> None:
