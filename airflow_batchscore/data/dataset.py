@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, partition_key, sort_key
-from airflow_batchscore.data.request import parse_request
+from airflow_batchscore.data.request import parse_request, seen_before
 from airflow_batchscore.data.storage import FileInfo
 from airflow_batchscore.errors import InputError
 
@@ -102,6 +103,7 @@ class PartitionedDataset:
         for info in self._listing(self.uri):
             values = pattern.match(info.uri)
             if values is not None:
+                _require_utf8(info.uri)
                 groups.setdefault(partition_key(values), (values, []))[1].append(info)
         found = [Partition(values, tuple(files)) for values, files in groups.values()]
         return sorted(found, key=lambda partition: sort_key(partition.values))
@@ -124,8 +126,14 @@ class PartitionedDataset:
         return found, [values for values in wanted if partition_key(values) not in there]
 
     def require(self, request: Any = None) -> list[Partition]:
-        """The partitions asked for. Raises InputError that names each one that is not there."""
+        """The partitions asked for.
+
+        Raises:
+            InputError: names each one that is not there, or has fewer files or bytes than the `PartitionSensor` saw
+                whose result is the request.
+        """
         found, missing = self.find(request)
+        self._require_as_seen(request, found, missing)
         if missing:
             there = [partition.key for partition in self.discover()]
             known = f"there are {len(there)}, {there[0]} to {there[-1]}" if there else "there is no partition at all"
@@ -134,6 +142,22 @@ class PartitionedDataset:
         if not found:
             raise InputError(f"no file matches {self.uri}: check the URI and the connection")
         return found
+
+    def _require_as_seen(self, request: Any, found: Sequence[Partition], missing: Sequence[Values]) -> None:
+        seen = seen_before(request, self.fields)
+        lost = [f"{key} is gone" for key in map(partition_key, missing) if key in seen]
+        for partition in found:
+            files, size = seen.get(partition.key, (0, 0))
+            if len(partition.files) < files or partition.size < size:
+                lost.append(
+                    f"{partition.key} has {len(partition.files)} files of {partition.size} bytes in all, not {files} "
+                    f"of {size}"
+                )
+        if lost:
+            raise InputError(
+                f"deleted or cut off after the sensor saw it: {'; '.join(lost[:20])} (in {listing_root(self.uri)[0]}). "
+                "Bring the data back, or clear the sensor's task to look again"
+            )
 
     def partition(self, values: Mapping[str, str]) -> Partition:
         """One partition by its field values, with as little listing as the template allows."""
@@ -152,6 +176,16 @@ class PartitionedDataset:
         """The identity of the partition's bytes, from storage as it is now (one small request a file)."""
         tags = storage.each(lambda file: storage.content_tag(file, self.conn_id), partition.files, self.uri)
         return Fingerprint(tuple((f.uri, f.size, tag) for f, tag in zip(partition.files, tags, strict=True)))
+
+
+def _require_utf8(uri: str) -> None:
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"the name of the file {os.fsencode(uri)!r} is not UTF-8, so that no manifest or report can name it; "
+            "rename it, or give the data set a uri that it does not match"
+        ) from None
 
 
 @dataclass(frozen=True)

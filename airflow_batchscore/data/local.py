@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ from airflow_batchscore.data.store_errors import writing
 
 #: Writing over an existing path keeps the reader of the old file whole: files appear by rename.
 _TEMPORARY = ".tmp-"
+#: In the machine's temporary folder, which other programs use, too.
+_SCRATCH = "batchscore-"
 _OLD_SECONDS = 24 * 3600
 
 
@@ -22,7 +25,7 @@ def atomic_file(target: Path, uri: str) -> Iterator[Path]:
     """A path to write beside `target`, which is renamed onto it at the end of the block; `uri` is for messages."""
     with writing(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
+    _sweep(target.parent, _TEMPORARY)
     with _temporary(target, uri) as path:
         yield path
         _settle(path, uri)
@@ -33,7 +36,7 @@ def create(target: Path, data: bytes, uri: str) -> bool:
     """Write a small file unless there is one; False when there is. Of several processes at once one wins."""
     with writing(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
+    _sweep(target.parent, _TEMPORARY)
     with _temporary(target, uri) as path:
         with writing(uri):
             path.write_bytes(data)
@@ -50,9 +53,18 @@ def create(target: Path, data: bytes, uri: str) -> bool:
 
 
 @contextmanager
-def _temporary(target: Path, uri: str) -> Iterator[Path]:
+def scratch_file() -> Iterator[Path]:
+    """A private file in the machine's temporary folder, gone at the end of the block."""
+    folder = Path(tempfile.gettempdir())
+    _sweep(folder, _SCRATCH)
+    with _temporary(folder / "file", str(folder), _SCRATCH) as path:
+        yield path
+
+
+@contextmanager
+def _temporary(target: Path, uri: str, prefix: str = _TEMPORARY) -> Iterator[Path]:
     """A new file beside `target`, private until it is whole; at the end of the block it is gone."""
-    path = target.with_name(f"{_TEMPORARY}{_writer(os.getpid())}-{os.urandom(4).hex()}-{target.name}")
+    path = target.with_name(f"{prefix}{_writer(os.getpid())}-{os.urandom(4).hex()}-{target.name}")
     try:
         with writing(uri):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -69,13 +81,13 @@ def _settle(path: Path, uri: str) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _sweep(folder: Path) -> None:
+def _sweep(folder: Path, prefix: str) -> None:
     """Remove what killed processes left half written in `folder`; of other machines and containers when it is old."""
-    for path in folder.glob(f"{_TEMPORARY}*"):
+    for path in folder.glob(f"{prefix}*"):
         with suppress(OSError, ValueError):
-            machine, pid, _ = path.name.removeprefix(_TEMPORARY).split("-", 2)
+            machine, pid, _ = path.name.removeprefix(prefix).split("-", 2)
             here = machine == _machine()
-            dead = here and not path.name.startswith(f"{_TEMPORARY}{_writer(int(pid))}-")
+            dead = here and not path.name.startswith(f"{prefix}{_writer(int(pid))}-")
             if dead or (not here and time.time() - path.stat().st_mtime > _OLD_SECONDS):
                 path.unlink()
 

@@ -15,9 +15,28 @@ from airflow_batchscore.errors import InputError
 Values = dict[str, str]
 
 
+#: Bytes of a file's or folder's name on common disks.
+_LONGEST_NAME = 255
+
+
 def partition_key(values: Mapping[str, str]) -> str:
     """The name of a partition, ``device=7/sensor=t%2F1``: a safe relative path, unique per values."""
     return "/".join(f"{quote(field, safe='')}={_quote_value(value)}" for field, value in values.items())
+
+
+def require_short_names(values: Mapping[str, str]) -> None:
+    """Raises InputError where a partition's folder would have a longer name than disks allow.
+
+    The same limit holds on every storage, so that what is scored can be copied from one to another.
+    """
+    key = partition_key(values)
+    for name in key.split("/"):
+        if len(name) > _LONGEST_NAME:
+            raise InputError(
+                f"partition {dict(values)!r}: its folder would be called {name[:60]}..., {len(name)} bytes; "
+                f"{_LONGEST_NAME} is the limit of disks (a letter that is not ASCII takes up to 12). "
+                "Give the files shorter names, or split the value over two fields"
+            )
 
 
 def _quote_value(value: str) -> str:

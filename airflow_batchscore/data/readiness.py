@@ -43,6 +43,7 @@ class Readiness:
             "partitions": [partition.values for partition in self.found],
             "files": sum(len(partition.files) for partition in self.found),
             "bytes": sum(partition.size for partition in self.found),
+            "each": [[len(partition.files), partition.size] for partition in self.found],
         }
 
 

@@ -12,6 +12,8 @@ from urllib.parse import unquote
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.errors import InputError
 
+#: What `PartitionSensor` returns.
+_SEEN = frozenset({"partitions", "files", "bytes"})
 _RANGE = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*")
 
 
@@ -20,8 +22,8 @@ def parse_request(request: Any, fields: Sequence[str]) -> list[Values] | None:
 
     Args:
         request: None or an empty text; one value; a list of values or of ``{field: value}`` objects or of keys
-            (``"device=7/sensor=2"``); a text of JSON (or of a Python list, which is what Jinja makes of
-            a list); an inclusive range ``"2000..2016"``, which keeps leading zeros.
+            (``"device=7/sensor=2"``); what `PartitionSensor` returned; a text of JSON (or of a Python list, which is
+            what Jinja makes of a list); an inclusive range ``"2000..2016"``, which keeps leading zeros.
         fields: the fields of the data set's URI, in order.
 
     Raises:
@@ -32,6 +34,8 @@ def parse_request(request: Any, fields: Sequence[str]) -> list[Values] | None:
         request = _parse_text(request)
     if request is None:
         return None
+    if _is_seen(request, fields):
+        request = request["partitions"]
     if isinstance(request, (str, int, float, Mapping)):
         request = [request]
     if not isinstance(request, Iterable):
@@ -42,6 +46,26 @@ def parse_request(request: Any, fields: Sequence[str]) -> list[Values] | None:
         wanted += [_one(value, fields) for value in (_parse_text(item) if is_text_of_many else [item])]
     _refuse_duplicates(wanted)
     return wanted
+
+
+def seen_before(request: Any, fields: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Files and bytes of each partition, by its key, as a `PartitionSensor` saw them; empty for any other request."""
+    if isinstance(request, str):
+        request = _parse_text(request)
+    if not _is_seen(request, fields):
+        return {}
+    keys = [partition_key(_one(values, fields)) for values in request["partitions"]]
+    try:
+        return {key: (int(files), int(size)) for key, (files, size) in zip(keys, request["each"], strict=True)}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"partitions= has files and bytes, but not those of each partition ({type(error).__name__}: {error}); hand "
+            "on what PartitionSensor returned as it is, or its ['partitions'] alone"
+        ) from error
+
+
+def _is_seen(request: Any, fields: Sequence[str]) -> bool:
+    return isinstance(request, Mapping) and set(request) >= _SEEN and set(request) != set(fields)
 
 
 def _parse_text(text: str) -> Any:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_batchscore.data import local, s3
 from airflow_batchscore.data.store_errors import reading, writing
+from airflow_batchscore.data.walk import files_below
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -98,21 +98,26 @@ def parent(uri: str) -> str:
 
 def list_files(uri: str, conn_id: str | None = None, *, recursive: bool = False) -> list[FileInfo]:
     """The files under the folder `uri`, sorted by URI; none when the folder does not exist."""
+    prefix = uri.rstrip("/")
+    with reading(uri):
+        if is_local(uri):
+            below = files_below(split_scheme(uri)[1], recursive=recursive)
+            files = [FileInfo(f"{prefix}/{path}", status.st_size, status.st_mtime_ns) for path, status in below]
+        else:
+            files = _list_objects(uri, prefix, conn_id, recursive)
+    return sorted(files, key=lambda info: info.uri)
+
+
+def _list_objects(uri: str, prefix: str, conn_id: str | None, recursive: bool) -> list[FileInfo]:
     from pyarrow.fs import FileSelector, FileType
 
     fs, path = filesystem(uri, conn_id)
-    selector = FileSelector(path, allow_not_found=True, recursive=recursive)
-    with reading(uri):
-        found = fs.get_file_info(selector)
-    prefix = uri.rstrip("/")
-    return sorted(
-        (
-            FileInfo(f"{prefix}{info.path[len(path.rstrip('/')) :]}", info.size, info.mtime_ns or 0)
-            for info in found
-            if info.type == FileType.File
-        ),
-        key=lambda info: info.uri,
-    )
+    found = fs.get_file_info(FileSelector(path, allow_not_found=True, recursive=recursive))
+    return [
+        FileInfo(f"{prefix}{info.path[len(path.rstrip('/')) :]}", info.size, info.mtime_ns or 0)
+        for info in found
+        if info.type == FileType.File
+    ]
 
 
 def stat(uri: str, conn_id: str | None = None) -> FileInfo | None:
@@ -216,8 +221,7 @@ def atomic_file(uri: str, conn_id: str | None = None) -> Iterator[Path]:
     """
     scheme, path = split_scheme(uri)
     if scheme != "file":
-        with tempfile.TemporaryDirectory(prefix="batchscore-") as folder:
-            whole = Path(folder) / "file"
+        with local.scratch_file() as whole:
             yield whole
             _upload(whole, uri, conn_id)
         return

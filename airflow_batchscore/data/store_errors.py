@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENAMETOOLONG
 
 from airflow_batchscore.errors import InputError, OutputError
 
@@ -38,7 +39,8 @@ _ACCESS_ADVICE = "Check the URI, that the folder or bucket exists, and what the 
 def _is_refusal(error: OSError) -> bool:
     """A 'no' that a retry cannot change, as opposed to a store that is down or slow."""
     text = str(error)
-    return isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)) or any(
+    fixed = isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)) or error.errno == ENAMETOOLONG
+    return fixed or any(
         word in text
         for word in ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH")
     )

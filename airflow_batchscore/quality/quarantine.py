@@ -93,13 +93,15 @@ def write(
     keys: Sequence[str],
     conn_id: str | None,
 ) -> None:
-    """One Parquet file: partition fields, file, block, row of the block, keys, reason, and the raw values as JSON."""
+    """One Parquet file: partition fields, file, block, row of the block, keys, reason, and the raw values as JSON.
+
+    A partition field that is called like one of the others has ``partition_`` before its name.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     text = pa.string()
-    columns: dict[str, Any] = {field: pa.array([value] * len(rows), text) for field, value in partition.items()}
-    columns |= {
+    columns: dict[str, Any] = {
         "file": pa.array([source] * len(rows), text),
         "block": pa.array([block] * len(rows), pa.int64()),
         "row": pa.array([row.position for row in rows], pa.int64()),
@@ -108,5 +110,17 @@ def write(
         "message": pa.array([row.message for row in rows], text),
         "raw": pa.array([json.dumps(row.raw, ensure_ascii=False) for row in rows], text),
     }
+    fields = {field: pa.array([value] * len(rows), text) for field, value in partition.items()}
     with storage.atomic_file(uri, conn_id) as path:
-        pq.write_table(pa.table(columns), path)
+        pq.write_table(pa.table(_beside(columns, fields) | columns), path)
+
+
+def _beside(columns: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`fields`, under names that `columns` does not have."""
+    named: dict[str, Any] = {}
+    for field, values in fields.items():
+        name = field
+        while name in columns or (name != field and name in fields):
+            name = f"partition_{name}"
+        named[name] = values
+    return named

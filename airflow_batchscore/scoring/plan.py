@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-from airflow_batchscore.data.pattern import sort_key
+from airflow_batchscore.data.pattern import require_short_names, sort_key
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.choice import Chosen
 from airflow_batchscore.model.reference import ModelRef
@@ -36,13 +36,14 @@ def make_plan(
         resources_for: names the kind of worker that a partition needs; a task has partitions of one kind.
 
     Raises:
-        InputError: a partition asked for is not there, or there is none.
+        InputError: a partition asked for is not there, or there is none, or its name is too long for a folder.
     """
     if max_tasks < 1 or (pack_bytes is not None and pack_bytes < 1):
         raise InputError(f"max_tasks={max_tasks} and pack_bytes={pack_bytes} must be at least 1")
     partitions = sorted(dataset.require(request), key=lambda partition: sort_key(partition.values))
     kinds: dict[str | None, list[Partition]] = {}
     for partition in partitions:
+        require_short_names(partition.values)
         kinds.setdefault(None if resources_for is None else str(resources_for(partition)), []).append(partition)
     packs = {kind: _pack_small(some, pack_bytes) if pack_bytes else [[p] for p in some] for kind, some in kinds.items()}
     if sum(len(some) for some in packs.values()) > max_tasks:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from support import good_rows, write_csv
 
 from airflow_batchscore.data.dataset import PartitionedDataset
+from airflow_batchscore.data.readiness import look
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -66,3 +68,30 @@ def test_refuses_options_and_formats_that_are_not_known() -> None:
         PartitionedDataset("/d/{y}", format="orc")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="format of /d/1.dat is not clear"):
         PartitionedDataset("/d/{y}.dat").file_format("/d/1.dat")
+
+
+def test_what_the_sensor_saw_must_still_be_there(dataset: PartitionedDataset, tmp_path: Path) -> None:
+    seen = look(dataset, "2000..2001", stable_for=None, now=0).to_dict()
+    assert [partition.key for partition in dataset.require(seen)] == ["year=2000", "year=2001"]
+    assert dataset.require(str(seen)) == dataset.require(json.dumps(seen)), "as Jinja and a form make it"
+    with open(tmp_path / "m_2001.csv", "a") as file:
+        file.write("1,2,3,0\n")
+    assert len(dataset.require(seen)) == 2, "more is not lost"
+    os.truncate(tmp_path / "m_2001.csv", 20)
+    with pytest.raises(InputError, match="the sensor saw it: year=2001 has 1 files of 20 bytes in all, not 1 of"):
+        dataset.require(seen)
+    (tmp_path / "m_2000.csv").unlink()
+    with pytest.raises(InputError, match=r"saw it: year=2000 is gone; year=2001 has .*clear the sensor's task"):
+        dataset.require(seen)
+
+
+def test_a_file_fewer_than_the_sensor_saw_is_noticed(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_csv(tmp_path / "year=1" / f"{name}.csv", good_rows(2))
+    dataset = PartitionedDataset(f"{tmp_path}/year={{year}}/")
+    seen = look(dataset, None, stable_for=None, now=0).to_dict()
+    (tmp_path / "year=1" / "a.csv").unlink()
+    with pytest.raises(InputError, match="year=1 has 1 files"):
+        dataset.require(seen)
+    with pytest.raises(InputError, match="hand on what PartitionSensor returned"):
+        dataset.require({name: seen[name] for name in ("partitions", "files", "bytes")})

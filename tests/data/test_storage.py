@@ -188,3 +188,33 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
         for writer in writers:
             writer.kill()
             writer.communicate()
+
+
+def test_temporary_files_of_remote_outputs_are_removed_after_a_kill(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _HOLD, f"s3://tennis/{n}"], stdout=subprocess.PIPE, env=environment)
+        for n in range(3)
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"held\n"
+        for writer in writers[:2]:
+            writer.kill()
+            writer.wait(10)
+        assert len(list(tmp_path.iterdir())) == 3
+        script = "from airflow_batchscore.data.local import scratch_file\nwith scratch_file(): pass"
+        subprocess.run([sys.executable, "-c", script], check=True, env=environment, timeout=60)
+        (left,) = tmp_path.iterdir()
+        assert f"-{writers[2].pid}-" in left.name
+        assert stat.S_IMODE(left.stat().st_mode) == 0o600
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+
+
+def test_a_name_that_no_disk_takes_is_refused_not_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write"):
+        storage.write_bytes(str(tmp_path / ("x" * 300) / "y"), b"")

@@ -90,3 +90,17 @@ def test_quarantined_rows_keep_place_keys_reason_and_raw_values(tmp_path: Path) 
         "raw": json.dumps({"id": "1", "a": "<b>"}),
     }
     assert found[1]["key_id"] is None
+
+
+def test_partition_fields_called_like_its_own_columns_keep_their_values(tmp_path: Path) -> None:
+    uri = str(tmp_path / "q.parquet")
+    own = ("row", "file", "block", "error", "message", "raw", "key_id")
+    fields = {name: f"of {name}" for name in (*own, "partition_row", "year")}
+    write(uri, [BadRow(7, "E", "no", {"id": "1"})], partition=fields, block=3, source="/f", keys=["id"], conn_id=None)
+    (found,) = pq.read_table(uri).to_pylist()
+    assert (found["row"], found["file"], found["block"], found["key_id"]) == (7, "/f", 3, "1")
+    assert (found["error"], found["message"], found["raw"]) == ("E", "no", json.dumps({"id": "1"}))
+    assert {f"of {name}" for name in (*own, "partition_row", "year")} <= set(found.values())
+    assert found["partition_partition_row"] == "of row"
+    assert found["partition_file"] == "of file"
+    assert (found["partition_row"], found["year"]) == ("of partition_row", "of year")

@@ -55,6 +55,16 @@ def test_limits_that_make_no_sense_are_refused(dataset: PartitionedDataset) -> N
         make_plan(dataset, None, MODEL, max_tasks=0)
 
 
+def test_a_partition_whose_folder_would_have_too_long_a_name_is_refused(tmp_path: Path) -> None:
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{name}}.csv")
+    fits, too_long = "\u65e5" * 27, "\u65e5" * 28
+    for name in (fits, too_long):
+        (tmp_path / f"p_{name}.csv").touch()
+    make_plan(dataset, [fits], MODEL, max_tasks=9)
+    with pytest.raises(InputError, match=r"its folder would be called name=%E6%97%A5.*257 bytes; 255 is the limit"):
+        make_plan(dataset, [too_long], MODEL, max_tasks=9)
+
+
 def test_partitions_of_two_kinds_share_no_task(dataset: PartitionedDataset) -> None:
     for options in ({"max_tasks": 100}, {"max_tasks": 100, "pack_bytes": 3000}, {"max_tasks": 6}):
         plan = make_plan(dataset, None, MODEL, resources_for=lambda p: "big" if p.size == 1000 else "small", **options)

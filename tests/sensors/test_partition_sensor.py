@@ -39,7 +39,8 @@ async def _event(trigger: PartitionTrigger) -> dict[str, Any]:
 def test_data_that_is_there_is_not_waited_for(tmp_path: Path) -> None:
     write_csv(tmp_path / "part_1.csv", good_rows(2))
     found = _sensor(tmp_path, partitions=[1]).execute({})
-    assert found == {"partitions": [{"p": "1"}], "files": 1, "bytes": (tmp_path / "part_1.csv").stat().st_size}
+    size = (tmp_path / "part_1.csv").stat().st_size
+    assert found == {"partitions": [{"p": "1"}], "files": 1, "bytes": size, "each": [[1, size]]}
 
 
 def test_data_that_is_not_there_defers_to_a_trigger_that_can_be_sent(tmp_path: Path) -> None:
