@@ -16,12 +16,13 @@ from typing import Any, Literal
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.data.csv_reader import CsvReader, parse_header
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.lines import count_of, read_lines
 from airflow_batchscore.data.parquet_reader import BATCH_BYTES, BATCH_ROWS, ParquetReader
+from airflow_batchscore.data.parquet_rows import TypedRows
 from airflow_batchscore.data.store_errors import is_store_error, reading
+from airflow_batchscore.data.type_names import name_of
 from airflow_batchscore.errors import InputError
 
 #: A CSV block is held in memory whole while it is parsed.
@@ -52,6 +53,7 @@ class Source:
         mtime_ns: as listed when the file was cut.
         batch_rows: rows that a Parquet reader hands on at once.
         batch_bytes: most bytes that a reader hands on at once.
+        keys: for ``row_groups``, the types of the key columns that `cut` was asked for; see `type_names`.
     """
 
     uri: str
@@ -62,6 +64,7 @@ class Source:
     mtime_ns: int = 0
     batch_rows: int = BATCH_ROWS
     batch_bytes: int = BATCH_BYTES
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,9 @@ def layout_to_json(blocks: Sequence[Block]) -> dict[str, Any]:
 
 
 def layout_from_json(value: Mapping[str, Any]) -> list[Block]:
-    sources = [Source(**{**source, "columns": tuple(source["columns"])}) for source in value["sources"]]
+    sources = [
+        Source(**{**s, "columns": tuple(s["columns"]), "keys": tuple(map(tuple, s["keys"]))}) for s in value["sources"]
+    ]
     return [
         Block(index, sources[place], start, stop, (first, last))
         for index, (place, start, stop, first, last) in enumerate(value["blocks"])
@@ -110,6 +115,7 @@ class _Cut:
     columns: Sequence[str] | None
     batch_bytes: int
     stream: Sequence[str]
+    keys: Sequence[str]
 
 
 def cut(
@@ -120,6 +126,7 @@ def cut(
     columns: Sequence[str] | None = None,
     block_memory: int | None = None,
     stream: Sequence[str] = (),
+    keys: Sequence[str] = (),
 ) -> list[Block]:
     """Cut a partition into blocks of about `block_rows` rows, in the order of its rows.
 
@@ -127,13 +134,14 @@ def cut(
         columns: those that will be read; all when None.
         block_memory: bytes that scoring a block may use.
         stream: URIs of CSV files that must not be cut, because a byte range of theirs broke a quoted field.
+        keys: columns whose types in a Parquet file are noted down, for `key_types`.
 
     Raises:
         InputError: a file is empty or cannot be read as its format.
     """
     share = BATCH_BYTES if block_memory is None else block_memory // _BATCH_SHARE
     batch_bytes = min(max(share, _LEAST_BATCH_BYTES), BATCH_BYTES)
-    how = _Cut(block_rows, columns, batch_bytes, stream)
+    how = _Cut(block_rows, columns, batch_bytes, stream, keys)
     blocks: list[Block] = []
     try:
         files = storage.each(lambda file: _cut_file(dataset, file, how), partition.files, dataset.uri)
@@ -201,7 +209,8 @@ def _cut_parquet(
     reader = ParquetReader(file, dataset.conn_id, how.columns, how.batch_bytes)
     batch_rows = reader.batch_rows(how.block_rows)
     columns = reader.column_names
-    source = Source(file.uri, file.size, "row_groups", columns, 0, file.mtime_ns, batch_rows, how.batch_bytes)
+    keys = tuple((field.name, name_of(field.type)) for field in reader.schema if field.name in how.keys)
+    source = Source(file.uri, file.size, "row_groups", columns, 0, file.mtime_ns, batch_rows, how.batch_bytes, keys)
     return source, reader.cut(how.block_rows, batch_rows)
 
 
@@ -270,18 +279,14 @@ def _to_utf8(raw: memoryview, dataset: PartitionedDataset, block: Block) -> byte
 def _read_parquet(
     dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | None], keys: Mapping[str, str | None]
 ) -> Iterator[Batch]:
-    import numpy as np
     import pyarrow as pa
 
-    source, start = block.source, 0
+    source, place = block.source, (block.start, block.stop, *block.rows)
     file = storage.FileInfo(source.uri, source.size, source.mtime_ns)
     reader = ParquetReader(file, dataset.conn_id, list(dict.fromkeys([*columns, *keys])), source.batch_bytes)
+    rows = TypedRows(columns, keys, block.name, source.uri, dataset.column_types)
     try:
-        for batch in reader.read((block.start, block.stop, *block.rows), source.batch_rows):
-            whole = pa.Table.from_batches([batch])
-            inputs, carried = (cast_columns(whole.select(list(some)), some, block.name) for some in (columns, keys))
-            yield Batch(inputs, np.arange(start, start + batch.num_rows), [], carried)
-            start += batch.num_rows
+        yield from rows.of(reader, place, source.batch_rows)
     except (pa.ArrowException, OSError) as error:
         if is_store_error(error):
             raise

@@ -1,29 +1,231 @@
-"""Arrow columns in the types that they are to be read with."""
+"""Arrow columns in the types that they are to be read with. A value is exact in its new type, or its row is set apart.
+
+Which kinds of types go together (whole numbers may be read as floats, numbers never as text) is a matter of the whole
+column; whether a value fits (an integer above 2**53 is no float) is one of its row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_batchscore.data.csv_reader import arrow_type
+from airflow_batchscore.data.common_type import common_type, plain
+from airflow_batchscore.data.csv_reader import TYPE_NAMES
+from airflow_batchscore.data.type_names import named
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+
+#: Whole numbers beyond it are not all floats; pandas makes floats of integers where one is missing.
+_EXACT = 2**53
+
+
+class Fitted(NamedTuple):
+    """Rows of a table with the types that are to be read.
+
+    Attributes:
+        inputs, keys: of the rows that fit.
+        rows: their numbers in the table.
+        problems: row -> what does not fit there.
+    """
+
+    inputs: pa.Table
+    keys: pa.Table
+    rows: np.ndarray
+    problems: dict[int, str]
+
+
+def fit(
+    table: pa.Table,
+    columns: Mapping[str, str | None],
+    keys: Mapping[str, str | None],
+    what: str,
+    declared: Collection[str] = (),
+) -> Fitted:
+    """The columns of `table` in the types asked for; one whose type is None keeps its own, dictionaries their values'.
+
+    Args:
+        keys: likewise, of those that go with the scores.
+        what: how messages call the table.
+        declared: columns whose type a person has named, which may be of any kind.
+
+    Raises:
+        InputError: a column of `columns` is of another kind than the type asked for.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    problems: dict[int, str] = {}
+    for name in dict.fromkeys([*columns, *keys]):
+        column = table.column(name)
+        for row in _not_utf8(column):
+            problems[row] = f"column {name!r}: expected UTF-8 text, found {_text(column[row])!r}"
+    rows = np.delete(np.arange(table.num_rows), sorted(problems))
+    table = _taken(table, rows)
+    inputs, carried, unfit = {}, {}, dict[int, str]()
+    for name, kind in columns.items():
+        if kind is not None and name not in declared:
+            _require_kind(name, table.schema.field(name).type, kind, what)
+        inputs[name], bad = _cast(name, table.column(name), kind, for_pandas=True)
+        unfit |= bad
+    for name, kind in keys.items():
+        carried[name], bad = _cast(name, table.column(name), kind)
+        unfit |= bad
+    problems |= {int(rows[row]): message for row, message in unfit.items()}
+    kept = np.delete(np.arange(len(rows)), sorted(unfit))
+    made, those = (_taken(pa.table(some) if some else table, kept).select(list(some)) for some in (inputs, carried))
+    return Fitted(made, those, rows[kept], problems)
 
 
 def cast_columns(table: pa.Table, columns: Mapping[str, str | None], what: str) -> pa.Table:
-    """The table with the types that are to be read. Raises InputError, naming `what`, where one does not fit."""
+    """`fit`, for rows that cannot be set apart. Raises InputError that names `what` and the row, too."""
+    fitted = fit(table, columns, {}, what)
+    if fitted.problems:
+        row, message = min(fitted.problems.items())
+        raise InputError(f"{what}, row {row}: {message}")
+    return fitted.inputs
+
+
+def texts(table: pa.Table, row: int) -> dict[str, str | None]:
+    """The values of a row as text, for people."""
+    return {name: _text(table.column(name)[row]) for name in table.column_names}
+
+
+def _text(value: pa.Scalar) -> str | None:
+    try:
+        plain_value = value.as_py()
+    except (UnicodeDecodeError, ValueError, OverflowError):  # not UTF-8, or a time that Python does not know
+        return _readable(value)
+    return None if plain_value is None else str(plain_value)
+
+
+def _readable(value: pa.Scalar) -> str:
     import pyarrow as pa
 
-    for place, (name, type_name) in enumerate(columns.items()):
-        if type_name is None or table.schema.field(name).type == arrow_type(type_name):
-            continue
-        found = table.schema.field(name).type
+    try:
+        return bytes(value.cast(pa.binary()).as_py()).decode("utf-8", "backslashreplace")
+    except (pa.ArrowException, UnicodeDecodeError, ValueError):
+        return f"<{value.type}>"
+
+
+def _taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    import pyarrow as pa
+
+    return table if len(rows) == table.num_rows else table.take(pa.array(rows))
+
+
+def _not_utf8(column: pa.ChunkedArray) -> list[int]:
+    """Numbers of the rows whose text is not UTF-8; Arrow takes a file's word for it."""
+    import pyarrow as pa
+
+    def copied(part: pa.ChunkedArray) -> pa.ChunkedArray:  # of a slice of lists, all values would be looked at
+        return part.take(pa.array(range(len(part)), pa.int64()))
+
+    def invalid(part: pa.ChunkedArray, start: int) -> list[int]:
         try:
-            table = table.set_column(place, name, table.column(name).cast(arrow_type(type_name)))
-        except pa.ArrowException as error:
-            raise InputError(
-                f"{what}: column {name!r} is {found}, the model was trained on {type_name} ({error})"
-            ) from error
-    return table
+            part.validate(full=True)
+        except pa.ArrowInvalid:
+            if len(part) == 1:
+                return [start]
+            middle = len(part) // 2
+            return invalid(copied(part[:middle]), start) + invalid(copied(part[middle:]), start + middle)
+        return []
+
+    if not _holds_text(column.type):
+        return []
+    return invalid(_without_dictionary(column), 0)
+
+
+def _without_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(plain(column.type))
+
+
+def _holds_text(kind: pa.DataType) -> bool:
+    import pyarrow.types as pt
+
+    if pt.is_nested(kind):
+        return any(_holds_text(kind.field(place).type) for place in range(kind.num_fields))
+    kind = plain(kind)
+    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+
+
+def _require_kind(name: str, found: pa.DataType, kind: str, what: str) -> None:
+    import pyarrow.types as pt
+
+    wanted = named(kind)
+    if found != wanted and not pt.is_null(found) and not _goes_as(plain(found), wanted):
+        raise InputError(
+            f"{what}: column {name!r} is {found}, the model was trained on {kind if kind in TYPE_NAMES else wanted}"
+        )
+
+
+def _goes_as(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether values of a type can be read as another one without becoming something else."""
+    import pyarrow.types as pt
+
+    if pt.is_float64(wanted) or pt.is_int64(wanted):
+        return bool(pt.is_integer(found) or pt.is_floating(found) or pt.is_decimal(found) or pt.is_boolean(found))
+    if pt.is_string(wanted):  # dates: what a CSV file calls text
+        return bool(_holds_text(found) and not pt.is_nested(found)) or bool(pt.is_date(found) or pt.is_time(found))
+    if pt.is_nested(wanted):
+        return bool(found.id == wanted.id)
+    return common_type([found, wanted]) is not None and not pt.is_boolean(wanted)
+
+
+def _cast(
+    name: str, column: pa.ChunkedArray, kind: str | None, *, for_pandas: bool = False
+) -> tuple[Any, dict[int, str]]:
+    """A column in another type, null where a value does not fit, and what is wrong with those rows."""
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    column = _without_dictionary(column)
+    wanted = column.type if kind is None else named(kind)
+    if column.type == wanted:
+        made, bad = column, list[int]()
+    else:
+        made, bad = _cast_by_halves(pa.chunked_array(column).combine_chunks(), wanted)
+    problems = {row: f"column {name!r}: {_text(column[row])} {_reason(column.type, made.type)}" for row in bad}
+    if for_pandas and pt.is_integer(made.type) and made.null_count:
+        why = "is above 2**53, and pandas makes floats of integers where one is missing"
+        problems |= {row: f"column {name!r}: {column[row]} {why}" for row in _above(made)}
+    return made, problems
+
+
+def _reason(found: pa.DataType, wanted: pa.DataType) -> str:
+    import pyarrow.types as pt
+
+    if pt.is_float64(wanted) and pt.is_integer(found):
+        return (
+            "is not exact as a float. Read it as int64 (read_options={'column_types': ...}), or name the columns that "
+            "the recipe needs in Recipe(columns=[...])"
+        )
+    return f"is not exact as {wanted}, the type that this column is read as"
+
+
+def _above(column: Any) -> list[int]:
+    import numpy as np
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    beyond = pc.greater(column, _EXACT)
+    if pt.is_signed_integer(column.type):
+        beyond = pc.or_(beyond, pc.less(column, -_EXACT))
+    return [int(row) for row in np.flatnonzero(pc.fill_null(beyond, False).to_numpy(zero_copy_only=False))]
+
+
+def _cast_by_halves(column: pa.Array, wanted: pa.DataType, offset: int = 0) -> tuple[pa.Array, list[int]]:
+    """Cast a whole column at once; when that fails, halve it, so that few bad values cost few casts."""
+    import pyarrow as pa
+
+    try:
+        return column.cast(wanted), []
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        if len(column) < 2:
+            return pa.nulls(len(column), wanted), [offset] * len(column)
+    middle = len(column) // 2
+    left, bad_left = _cast_by_halves(column.slice(0, middle), wanted, offset)
+    right, bad_right = _cast_by_halves(column.slice(middle), wanted, offset + middle)
+    return pa.concat_arrays([left, right]), bad_left + bad_right

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.blocks import Source, cut, require_columns
+from airflow_batchscore.data.common_type import common_type, plain
 from airflow_batchscore.data.csv_reader import NULL_VALUES
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-from airflow_batchscore.data.parquet_footer import read_footer
+from airflow_batchscore.data.parquet_reader import ParquetReader
 from airflow_batchscore.data.store_errors import is_store_error
+from airflow_batchscore.data.type_names import name_of, named
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-
 _SAMPLE_BYTES = 1 << 18
+#: What pandas calls an index that has no name, as one of rows that were filtered.
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def infer_types(
@@ -28,18 +32,22 @@ def infer_types(
 ) -> dict[str, str | None]:
     """Type names of `columns` (all when None) over all files of `partitions`, each of which must have `required`.
 
-    Columns that mix numbers and text, or hold nothing, are text. A Parquet type with no name here (timestamp, list,
-    decimal) is None: taken as the file has it.
+    Columns of CSV files that mix numbers and text, or hold nothing, are text. Parquet columns that are no numbers, text
+    or truth values go by Arrow's own type (see `type_names`). An index that pandas wrote without a name
+    (``__index_level_0__``) is no column unless `columns` or `required` name it.
+
+    Raises:
+        InputError: a column is missing, there twice, or has types in several Parquet files that do not go together.
     """
-    found: dict[str, set[str | None]] = {}
+    found: dict[str, dict[str, Source]] = {}
     for partition in partitions:
         sources = {block.source.uri: block.source for block in cut(dataset, partition, block_rows=1 << 30)}
         for source in sources.values():
             require_columns(source, required, partition_key=partition.key)
-            for field in _schema(dataset, source, columns):
-                found.setdefault(field.name, set()).add(_type_name(field.type))
+            for name, kind in _types(dataset, source, columns, required, partition.key).items():
+                found.setdefault(name, {}).setdefault(kind, source)
     declared = dataset.column_types
-    return {name: declared.get(name) or _agreed(types) for name, types in found.items()}
+    return {name: declared.get(name) or _agreed(name, types) for name, types in found.items()}
 
 
 def sample_types(
@@ -52,22 +60,39 @@ def sample_types(
     source = cut(dataset, partition, block_rows=1 << 30)[0].source
     require_columns(source, [*(columns or ()), *required], partition_key=partition.key)
     declared = dataset.column_types
-    return {
-        field.name: declared.get(field.name) or _agreed({_type_name(field.type)})
-        for field in _schema(dataset, source, columns, sample=True)
-    }
+    found = _types(dataset, source, columns, required, partition.key, sample=True)
+    return {name: declared.get(name) or _agreed(name, {kind: source}) for name, kind in found.items()}
 
 
-def _schema(
-    dataset: PartitionedDataset, source: Source, columns: Sequence[str] | None, *, sample: bool = False
+def _types(
+    dataset: PartitionedDataset,
+    source: Source,
+    columns: Sequence[str] | None,
+    required: Sequence[str],
+    partition_key: str,
+    *,
+    sample: bool = False,
+) -> dict[str, str]:
+    if source.kind != "row_groups":
+        return {field.name: _csv_type(field.type) for field in _csv_schema(dataset, source, columns, sample=sample)}
+    file = storage.FileInfo(source.uri, source.size, source.mtime_ns)
+    wanted = [
+        name
+        for name in source.columns
+        if name in required or (name in columns if columns is not None else not _UNNAMED_INDEX.fullmatch(name))
+    ]
+    require_columns(source, wanted, partition_key=partition_key)
+    schema = ParquetReader(file, dataset.conn_id, wanted).schema
+    return {field.name: _parquet_type(field.type) for field in schema}
+
+
+def _csv_schema(
+    dataset: PartitionedDataset, source: Source, columns: Sequence[str] | None, *, sample: bool
 ) -> Iterable[pa.Field]:
     import pyarrow as pa
     import pyarrow.csv as pc
 
     wanted = [name for name in source.columns if columns is None or name in columns]
-    if source.kind == "row_groups":
-        schema = read_footer(source.uri, dataset.conn_id).schema.to_arrow_schema()
-        return [schema.field(name) for name in wanted]
     options: dict[str, Any] = dataset.read_options
     fs, path = storage.filesystem(source.uri, dataset.conn_id)
     try:
@@ -97,29 +122,45 @@ def _schema(
         raise InputError(f"{source.uri} cannot be read: {error}") from error
 
 
-def _type_name(arrow: pa.DataType) -> str | None:
+def _csv_type(arrow: pa.DataType) -> str:
     import pyarrow.types as pt
 
-    if pt.is_dictionary(arrow):
-        arrow = arrow.value_type
     if pt.is_integer(arrow):
         return "int64"
     if pt.is_floating(arrow):
         return "float64"
     if pt.is_boolean(arrow):
         return "bool"
-    if pt.is_null(arrow):
-        return "null"
-    if pt.is_string(arrow) or pt.is_large_string(arrow) or pt.is_date(arrow) or pt.is_time(arrow):
-        return "string"
-    return None
+    return "null" if pt.is_null(arrow) else "string"
 
 
-def _agreed(types: set[str | None]) -> str | None:
-    types = types - {"null"}
-    if types == {"int64", "float64"}:
+def _parquet_type(arrow: pa.DataType) -> str:
+    import pyarrow.types as pt
+
+    arrow = plain(arrow)
+    if pt.is_integer(arrow) or pt.is_floating(arrow) or pt.is_boolean(arrow) or pt.is_null(arrow):
+        return _csv_type(arrow)
+    text = pt.is_string(arrow) or pt.is_large_string(arrow) or pt.is_string_view(arrow)
+    return "string" if text else name_of(arrow)
+
+
+def _agreed(name: str, types: Mapping[str, Source]) -> str:
+    """The type of a column whose files have those of `types`, each with a file that has it."""
+    kinds = [kind for kind in types if kind != "null"]
+    if len(kinds) < 2:
+        return kinds[0] if kinds else "string"
+    if set(kinds) == {"int64", "float64"}:
         return "float64"
-    return next(iter(types)) if len(types) == 1 else "string"
+    if any(types[kind].kind != "row_groups" for kind in kinds):
+        return "string"
+    common = common_type([named(kind) for kind in kinds])
+    if common is None:
+        where = " and ".join(f"{kind} in {types[kind].uri}" for kind in kinds[:3])
+        raise InputError(
+            f"the column {name!r} is {where}. Write the files with one type, name one in PartitionedDataset("
+            f"read_options={{'column_types': {{{name!r}: 'string'}}}}), or leave it out: Recipe(columns=[...])"
+        )
+    return name_of(common)
 
 
 def reading_types(

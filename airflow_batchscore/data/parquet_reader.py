@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.data import storage
+from airflow_batchscore.data import int96, storage
 from airflow_batchscore.data.parquet_footer import read_footer
 
 if TYPE_CHECKING:
@@ -62,9 +62,20 @@ class ParquetReader:
         self._batch_bytes = batch_bytes
         self.metadata = _footer(file.uri, conn_id, (file.size, file.mtime_ns))
 
+        self._int96 = int96.int96_columns(self.metadata, self._columns, file.uri)
+
     @property
     def column_names(self) -> tuple[str, ...]:
         return tuple(self.metadata.schema.to_arrow_schema().names)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The wanted columns as `read` gives them: what others noted about them (an index of pandas) is left aside."""
+        import pyarrow as pa
+
+        fields = [f for f in self.metadata.schema.to_arrow_schema() if self._columns is None or f.name in self._columns]
+        coarse = pa.timestamp(int96.UNIT)
+        return pa.schema([(field.name, coarse if field.name in self._int96 else field.type) for field in fields])
 
     def batch_rows(self, block_rows: int) -> int:
         """Rows to hand on at once so that they take about `batch_bytes`, judged by the file's first rows."""
@@ -102,14 +113,18 @@ class ParquetReader:
         """Batches of a range, in order.
 
         Raises:
+            InputError: an INT96 timestamp is finer than what is read.
             pyarrow.ArrowException, OSError: the pages are damaged, or the store failed.
         """
+        import pyarrow as pa
+
         first, last, start, stop = place
         if stop:
             batches = self._read_part(first, start, stop, batch_rows)
         else:
             batches = self._batches(range(first, last), batch_rows)
         for batch in batches:
+            batch = pa.RecordBatch.from_arrays(batch.columns, names=batch.schema.names)
             step = max(1, batch.num_rows * self._batch_bytes // max(batch.nbytes, 1))
             for row in range(0, batch.num_rows, step):
                 yield batch.slice(row, step)
@@ -125,23 +140,28 @@ class ParquetReader:
             _kept.reader = kept
 
     def _batches(self, groups: range, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        import pyarrow.parquet as pq
-
         fs, path = storage.filesystem(self._file.uri, self._conn_id)
         # Local pages stream through a small buffer. From a remote store all chunks of the block are asked for at once,
         # unless they are so many bytes that they had better stream too.
         local = storage.is_local(self._file.uri)
         ahead = not local and self._chunk_bytes(groups) <= 2 * self._batch_bytes
-        with (
-            fs.open_input_file(path) as source,
-            pq.ParquetFile(
-                source,
-                metadata=self.metadata,
-                pre_buffer=ahead,
-                buffer_size=0 if ahead else _LOCAL_BUFFER if local else _REMOTE_BUFFER,
-            ) as opened,
-        ):
-            yield from opened.iter_batches(batch_rows, row_groups=groups, columns=self._columns, use_threads=False)
+        how = {"pre_buffer": ahead, "buffer_size": 0 if ahead else _LOCAL_BUFFER if local else _REMOTE_BUFFER}
+        with fs.open_input_file(path) as source:
+            batches = self._iterate(
+                source, groups, batch_rows, self._columns, coerce_int96_timestamp_unit=int96.UNIT, **how
+            )
+            if self._int96:
+                nanoseconds = self._iterate(source, groups, batch_rows, self._int96, **how)
+                batches = int96.exact(batches, nanoseconds, self._file.uri)
+            yield from batches
+
+    def _iterate(
+        self, source: pa.NativeFile, groups: range, batch_rows: int, columns: list[str] | None, **how: Any
+    ) -> Iterator[pa.RecordBatch]:
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(source, metadata=self.metadata, **how) as opened:
+            yield from opened.iter_batches(batch_rows, row_groups=groups, columns=columns, use_threads=False)
 
     def _chunk_bytes(self, groups: range) -> int:
         """Compressed size of the wanted columns of some row groups."""

@@ -16,6 +16,7 @@ from typing import Any
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.blocks import Block, BoundaryError, cut, layout_from_json, layout_to_json, require_columns
 from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.data.key_types import key_types
 from airflow_batchscore.engine.base import Session
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring import groups
@@ -78,6 +79,7 @@ class Attempt:
             columns=self.block_job.columns,
             block_memory=self.session.block_memory,
             stream=stream,
+            keys=list(self.block_job.key_types),
         )
         for source in dict.fromkeys(block.source for block in layout):
             require_columns(source, self.block_job.columns, partition_key=self.partition.key)
@@ -92,7 +94,11 @@ class Attempt:
             # Groups are put together from all blocks, so all are read again.
             kept = () if is_grouped(self.block_job.work) else self.replayed.blocks
             done = {block.index: block for block in kept if block.quarantine is None}
-        job = replace(self.block_job, prefix=hashlib.sha256(json.dumps(named).encode()).hexdigest()[:8])
+        asked, declared = self.block_job.key_types, self.job.dataset.column_types
+        types = key_types([block.source for block in layout], asked, declared, self.partition.key)
+        job = replace(
+            self.block_job, key_types=types, prefix=hashlib.sha256(json.dumps(named).encode()).hexdigest()[:8]
+        )
         stages = _stages(job, layout)
         units = [unit for _, some in stages for unit in some]
         done |= self._written(job, units)

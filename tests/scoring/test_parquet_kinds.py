@@ -14,7 +14,7 @@ import pytest
 from support import Small, scores, small
 
 from airflow_batchscore import PartitionedDataset
-from airflow_batchscore.errors import InputError, OutputError
+from airflow_batchscore.errors import InputError
 from airflow_batchscore.quality.accounting import Account
 
 pytestmark = pytest.mark.unit
@@ -104,16 +104,14 @@ def test_a_file_that_does_not_fit_is_named_and_nothing_is_committed(
     assert not list(tmp_path.glob("staged/**/manifests/*.json"))
 
 
-def test_keys_whose_type_differs_between_files_are_refused_at_publication(tmp_path: Path) -> None:
+def test_keys_whose_types_do_not_go_together_are_refused_before_a_row_is_scored(tmp_path: Path) -> None:
     """Not cast in silence: 7 and "7" are different keys."""
     data = small(tmp_path)
     text = _table(name=[str(n) for n in range(20)])
     number = _table(name=list(range(20)))
-    manifest = _score(data, text, number, keys=("id", "name"))
-    from airflow_batchscore.publish.combine import combine
-
-    with pytest.raises(OutputError, match=r"types of the key columns differ between its files"):
-        combine([manifest], f"{tmp_path}/out.parquet")
+    with pytest.raises(InputError, match=r"'name' is string in .*0\.parquet and int64 in .*1\.parquet"):
+        _score(data, text, number, keys=("id", "name"))
+    assert not list(tmp_path.glob("staged/**/part-*.parquet"))
 
 
 def test_a_replay_scores_the_blocks_with_quarantined_rows_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,65 @@
+"""One type for a column whose files have several: that which holds every value exactly, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_UNITS = ("s", "ms", "us", "ns")
+
+
+def plain(kind: pa.DataType) -> pa.DataType:
+    """The type of a dictionary's values; any other type as it is."""
+    import pyarrow.types as pt
+
+    return kind.value_type if pt.is_dictionary(kind) else kind
+
+
+def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
+    """The type that holds the values of all of `kinds`; None where there is none, such as for numbers and text.
+
+    Integers of several widths are int64 (unsigned ones uint64), and so are whole numbers beside floats, which pandas
+    makes of integers where one is missing: a value that is not whole, or too large, does not fit then. Times take the
+    finest unit; those of several zones have no common type, nor have dates and times.
+    """
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    some = list(dict.fromkeys(plain(kind) for kind in kinds if not pt.is_null(kind)))
+    if len(some) < 2:
+        return some[0] if some else pa.null()
+    if all(map(pt.is_floating, some)):
+        return pa.float64()
+    if all(pt.is_integer(kind) or pt.is_floating(kind) for kind in some):
+        return pa.uint64() if all(map(pt.is_unsigned_integer, some)) else pa.int64()
+    if all(map(pt.is_decimal, some)):
+        return _decimal(some)
+    if all(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind) for kind in some):
+        return pa.large_string()
+    if all(map(pt.is_date, some)):
+        return pa.date32()
+    return _finest(some)
+
+
+def _decimal(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
+    import pyarrow as pa
+
+    scale = max(kind.scale for kind in kinds)
+    digits = max(kind.precision - kind.scale for kind in kinds) + scale
+    if digits > 76:
+        return None
+    return pa.decimal128(digits, scale) if digits <= 38 else pa.decimal256(digits, scale)
+
+
+def _finest(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    if all(map(pt.is_timestamp, kinds)) and len({kind.tz for kind in kinds}) == 1:
+        return pa.timestamp(max((kind.unit for kind in kinds), key=_UNITS.index), kinds[0].tz)
+    if all(map(pt.is_duration, kinds)):
+        return pa.duration(max((kind.unit for kind in kinds), key=_UNITS.index))
+    return None
