@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.csv_reader import CsvReader, parse_header
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.lines import count_of, read_lines
+from airflow_batchscore.data.opened import look, open_input
 from airflow_batchscore.data.parquet_reader import BATCH_BYTES, BATCH_ROWS, ParquetReader
 from airflow_batchscore.data.parquet_rows import TypedRows
+from airflow_batchscore.data.storage import Stamp
 from airflow_batchscore.data.store_errors import is_store_error, reading
 from airflow_batchscore.data.type_names import name_of
 from airflow_batchscore.errors import InputError
@@ -47,24 +49,33 @@ class Source:
     """One file of a partition, as far as a reader must know it before it opens it.
 
     Attributes:
+        stamp: of the file as it was opened to be cut; a reader refuses other bytes.
         kind: ``bytes`` (CSV, cut at line ends), ``stream`` (CSV, front to back) or ``row_groups`` (Parquet).
         columns: the column names, in the order of the file.
         data_start: for ``bytes``, the offset of the first row.
-        mtime_ns: as listed when the file was cut.
         batch_rows: rows that a Parquet reader hands on at once.
         batch_bytes: most bytes that a reader hands on at once.
         keys: for ``row_groups``, the types of the key columns that `cut` was asked for; see `type_names`.
     """
 
     uri: str
-    size: int
+    stamp: Stamp
     kind: Literal["bytes", "stream", "row_groups"]
     columns: tuple[str, ...]
     data_start: int = 0
-    mtime_ns: int = 0
     batch_rows: int = BATCH_ROWS
     batch_bytes: int = BATCH_BYTES
     keys: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes on storage."""
+        return self.stamp.size
+
+    @property
+    def tag(self) -> str:
+        """What the bytes are identified by."""
+        return self.stamp.tag
 
 
 @dataclass(frozen=True)
@@ -86,25 +97,6 @@ class Block:
         """How messages call this block."""
         part = f", rows {self.rows[0]} to {self.rows[1]}" if self.rows[1] else ""
         return f"block {self.index} ({self.source.uri}, {self.source.kind} {self.start} to {self.stop}{part})"
-
-
-def layout_to_json(blocks: Sequence[Block]) -> dict[str, Any]:
-    sources = list(dict.fromkeys(block.source for block in blocks))
-    place = {source: number for number, source in enumerate(sources)}
-    return {
-        "sources": [asdict(source) for source in sources],
-        "blocks": [[place[block.source], block.start, block.stop, *block.rows] for block in blocks],
-    }
-
-
-def layout_from_json(value: Mapping[str, Any]) -> list[Block]:
-    sources = [
-        Source(**{**s, "columns": tuple(s["columns"]), "keys": tuple(map(tuple, s["keys"]))}) for s in value["sources"]
-    ]
-    return [
-        Block(index, sources[place], start, stop, (first, last))
-        for index, (place, start, stop, first, last) in enumerate(value["blocks"])
-    ]
 
 
 @dataclass(frozen=True)
@@ -137,7 +129,7 @@ def cut(
         keys: columns whose types in a Parquet file are noted down, for `key_types`.
 
     Raises:
-        InputError: a file is empty or cannot be read as its format.
+        InputError: a file is empty or cannot be read as its format, or is not the one that `partition` is held to.
     """
     share = BATCH_BYTES if block_memory is None else block_memory // _BATCH_SHARE
     batch_bytes = min(max(share, _LEAST_BATCH_BYTES), BATCH_BYTES)
@@ -160,28 +152,25 @@ def cut(
 def _cut_file(
     dataset: PartitionedDataset, file: storage.FileInfo, how: _Cut
 ) -> tuple[Source, list[tuple[int, int, int, int]]]:
-    if file.size == 0:
-        raise InputError(f"{file.uri} is empty (0 bytes)")
     with reading(file.uri):
-        return _cut_by_format(dataset, file, how)
+        if dataset.file_format(file.uri) == "parquet":
+            return _cut_parquet(dataset, file, how)
+        return _cut_csv(dataset, file, how)
 
 
-def _cut_by_format(
-    dataset: PartitionedDataset, file: storage.FileInfo, how: _Cut
-) -> tuple[Source, list[tuple[int, int, int, int]]]:
-    if dataset.file_format(file.uri) == "parquet":
-        return _cut_parquet(dataset, file, how)
-    return _cut_csv(dataset, file, how)
+def _require_bytes(uri: str, size: int) -> None:
+    if size == 0:
+        raise InputError(f"{uri} is empty (0 bytes)")
 
 
 def _cut_csv(
     dataset: PartitionedDataset, file: storage.FileInfo, how: _Cut
 ) -> tuple[Source, list[tuple[int, int, int, int]]]:
-    fs, path = storage.filesystem(file.uri, dataset.conn_id)
-    compressed = file.uri.lower().endswith(".gz")
-    with fs.open_input_stream(path, compression="gzip" if compressed else None) as source:
+    with open_input(file.uri, dataset.conn_id, file.stamp) as opened:
+        stamp, size = opened.stamp, opened.stamp.size
+        _require_bytes(file.uri, size)
         try:
-            sample = source.read(_SAMPLE_BYTES)
+            sample = opened.stream().read(_SAMPLE_BYTES)
         except OSError as error:
             if is_store_error(error):
                 raise
@@ -193,24 +182,26 @@ def _cut_csv(
     encoding = codecs.lookup(dataset.read_options.get("encoding") or "utf-8").name
     batch_bytes = min(how.batch_bytes, _STREAM_BYTES)
     as_stream = file.uri in how.stream or dataset.read_options.get("newlines_in_values")
-    if compressed or as_stream or encoding not in _CUTTABLE:
-        return Source(file.uri, file.size, "stream", columns, batch_bytes=batch_bytes), [(0, file.size, 0, 0)]
+    if file.uri.lower().endswith(".gz") or as_stream or encoding not in _CUTTABLE:
+        return Source(file.uri, stamp, "stream", columns, batch_bytes=batch_bytes), [(0, size, 0, 0)]
     data_start = len(line) + len(end)
     row_bytes = max(len(rest) / max(rest.count(b"\n"), 1), 1)
     step = min(max(int(how.block_rows * row_bytes), 1), how.batch_bytes, _MAX_BLOCK_BYTES)
-    found = Source(file.uri, file.size, "bytes", columns, data_start)
-    starts = range(data_start, file.size, step)
-    return found, [(start, min(start + step, file.size), 0, 0) for start in starts]
+    found = Source(file.uri, stamp, "bytes", columns, data_start)
+    starts = range(data_start, size, step)
+    return found, [(start, min(start + step, size), 0, 0) for start in starts]
 
 
 def _cut_parquet(
     dataset: PartitionedDataset, file: storage.FileInfo, how: _Cut
 ) -> tuple[Source, list[tuple[int, int, int, int]]]:
-    reader = ParquetReader(file, dataset.conn_id, how.columns, how.batch_bytes)
+    stamp = file.stamp or look(file.uri, dataset.conn_id)
+    _require_bytes(file.uri, stamp.size)
+    reader = ParquetReader(file.uri, stamp, dataset.conn_id, how.columns, how.batch_bytes)
     batch_rows = reader.batch_rows(how.block_rows)
     columns = reader.column_names
     keys = tuple((field.name, name_of(field.type)) for field in reader.schema if field.name in how.keys)
-    source = Source(file.uri, file.size, "row_groups", columns, 0, file.mtime_ns, batch_rows, how.batch_bytes, keys)
+    source = Source(file.uri, stamp, "row_groups", columns, 0, batch_rows, how.batch_bytes, keys)
     return source, reader.cut(how.block_rows, batch_rows)
 
 
@@ -239,27 +230,26 @@ def read(
 
     Raises:
         BoundaryError: a CSV byte range breaks a quoted field.
-        InputError: the file is damaged, or a Parquet column cannot have the type asked for.
+        InputError: the file is damaged or has changed, or a Parquet column cannot have the type asked for.
     """
     keys = keys or {}
     if block.source.kind == "row_groups":
         yield from _read_parquet(dataset, block, columns, keys)
         return
     reader = CsvReader(block.source.columns, columns, dataset.read_options, keys)
-    fs, path = storage.filesystem(block.source.uri, dataset.conn_id)
+    opening = open_input(block.source.uri, dataset.conn_id, block.source.stamp)
     if block.source.kind == "stream":
-        compression = "gzip" if block.source.uri.lower().endswith(".gz") else None
-        with fs.open_input_stream(path, compression=compression) as stream:
+        with opening as opened:
             try:
-                yield from reader.read_stream(stream, block.source.uri, block.source.batch_bytes)
+                yield from reader.read_stream(opened.stream(), block.source.uri, block.source.batch_bytes)
             except OSError as error:
                 if is_store_error(error):
                     raise
                 raise InputError(f"{block.source.uri} cannot be read to its end: {error}") from error
         return
-    with fs.open_input_file(path) as source:
+    with opening as opened:
         size, data_start = block.source.size, block.source.data_start
-        lines = read_lines(source, block.start, block.stop, data_start=data_start, size=size)
+        lines = read_lines(opened.file, block.start, block.stop, data_start=data_start, size=size)
     quotes = count_of(lines, dataset.read_options.get("quotechar", '"'))
     if quotes % 2:
         raise BoundaryError(f"{block.name} ends inside a quoted field")
@@ -282,8 +272,8 @@ def _read_parquet(
     import pyarrow as pa
 
     source, place = block.source, (block.start, block.stop, *block.rows)
-    file = storage.FileInfo(source.uri, source.size, source.mtime_ns)
-    reader = ParquetReader(file, dataset.conn_id, list(dict.fromkeys([*columns, *keys])), source.batch_bytes)
+    names = list(dict.fromkeys([*columns, *keys]))
+    reader = ParquetReader(source.uri, source.stamp, dataset.conn_id, names, source.batch_bytes)
     rows = TypedRows(columns, keys, block.name, source.uri, dataset.column_types)
     try:
         yield from rows.of(reader, place, source.batch_rows)

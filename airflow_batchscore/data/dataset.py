@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.opened import look
 from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, partition_key, sort_key
 from airflow_batchscore.data.request import parse_request, seen_before
 from airflow_batchscore.data.storage import FileInfo
@@ -36,6 +37,12 @@ class Partition:
     def size(self) -> int:
         """Bytes on storage."""
         return sum(file.size for file in self.files)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The identity of the bytes that readers of this partition get; of one that `PartitionedDataset.pin` gave."""
+        stamps = [(file.uri, file.stamp) for file in self.files]
+        return Fingerprint(tuple((uri, stamp.size, stamp.tag) for uri, stamp in stamps if stamp is not None))
 
 
 @dataclass
@@ -172,10 +179,24 @@ class PartitionedDataset:
             raise InputError(f"partition {partition_key(values)}: no file matches {uri}; it was there when planned")
         return Partition(dict(values), tuple(files))
 
+    def pin(self, partition: Partition) -> Partition:
+        """The partition held to its bytes as they are now: all that reads it refuses others. One small request a file.
+
+        Raises InputError: a file is gone.
+        """
+
+        def pinned(file: FileInfo) -> FileInfo:
+            try:
+                stamp = look(file.uri, self.conn_id)
+            except FileNotFoundError:
+                raise InputError(f"partition {partition.key}: {file.uri} was removed while it was looked at") from None
+            return replace(file, size=stamp.size, stamp=stamp)
+
+        return replace(partition, files=tuple(storage.each(pinned, partition.files, self.uri)))
+
     def fingerprint(self, partition: Partition) -> Fingerprint:
         """The identity of the partition's bytes, from storage as it is now (one small request a file)."""
-        tags = storage.each(lambda file: storage.content_tag(file, self.conn_id), partition.files, self.uri)
-        return Fingerprint(tuple((f.uri, f.size, tag) for f, tag in zip(partition.files, tags, strict=True)))
+        return self.pin(partition).fingerprint
 
 
 def _require_utf8(uri: str) -> None:
@@ -190,7 +211,7 @@ def _require_utf8(uri: str) -> None:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """URI, size in bytes, and ETag or mtime of each file of a partition."""
+    """URI, size in bytes, and ETag, or mtime and inode, of each file of a partition."""
 
     files: tuple[tuple[str, int, str], ...]
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.data import storage
 from airflow_batchscore.data.blocks import Source, cut, require_columns
 from airflow_batchscore.data.common_type import common_type, plain
 from airflow_batchscore.data.csv_reader import NULL_VALUES
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.opened import open_input
 from airflow_batchscore.data.parquet_reader import ParquetReader
 from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.data.type_names import name_of, named
@@ -75,14 +75,13 @@ def _types(
 ) -> dict[str, str]:
     if source.kind != "row_groups":
         return {field.name: _csv_type(field.type) for field in _csv_schema(dataset, source, columns, sample=sample)}
-    file = storage.FileInfo(source.uri, source.size, source.mtime_ns)
     wanted = [
         name
         for name in source.columns
         if name in required or (name in columns if columns is not None else not _UNNAMED_INDEX.fullmatch(name))
     ]
     require_columns(source, wanted, partition_key=partition_key)
-    schema = ParquetReader(file, dataset.conn_id, wanted).schema
+    schema = ParquetReader(source.uri, source.stamp, dataset.conn_id, wanted).schema
     return {field.name: _parquet_type(field.type) for field in schema}
 
 
@@ -94,12 +93,11 @@ def _csv_schema(
 
     wanted = [name for name in source.columns if columns is None or name in columns]
     options: dict[str, Any] = dataset.read_options
-    fs, path = storage.filesystem(source.uri, dataset.conn_id)
     try:
-        with fs.open_input_stream(path, compression="detect") as opened:
+        with open_input(source.uri, dataset.conn_id, source.stamp) as opened:
             encoding = options.get("encoding") or "utf8"
             found = (pc.open_csv if sample else pc.read_csv)(
-                opened,
+                opened.stream(),
                 pc.ReadOptions(encoding=encoding, block_size=_SAMPLE_BYTES if sample else None),
                 pc.ParseOptions(
                     delimiter=options.get("delimiter", ","),

@@ -28,7 +28,7 @@ class DamagedParquetError(InputError):
 
 
 def read_footer(uri: str, conn_id: str | None) -> pq.FileMetaData:
-    """The footer of a file.
+    """The footer of a file of ours; one of an input is read by `footer_of` from the file as opened.
 
     Raises:
         DamagedParquetError: it is not that of a Parquet file. A retry reads the same bytes.

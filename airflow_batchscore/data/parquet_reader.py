@@ -7,12 +7,14 @@ pages can only be read forward, a thread keeps its reader from one range to the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data import int96, storage
-from airflow_batchscore.data.parquet_footer import read_footer
+from airflow_batchscore.data.opened import Opened, open_input
+from airflow_batchscore.data.parquet_footer import footer_of
+from airflow_batchscore.data.storage import Stamp
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,34 +37,37 @@ Range = tuple[int, int, int, int]
 
 
 @lru_cache(maxsize=64)
-def _footer(uri: str, conn_id: str | None, _version: tuple[int, int]) -> pq.FileMetaData:
-    """The footer of a file, read once a process; `_version` (size and time) tells a replaced file from the old one."""
-    return read_footer(uri, conn_id)
+def read_footer(uri: str, conn_id: str | None, stamp: Stamp) -> pq.FileMetaData:
+    """The footer of an input file with that stamp, read once a process. Raises InputError when it has changed."""
+    with open_input(uri, conn_id, stamp) as opened:
+        return footer_of(opened.file, uri)
 
 
 class ParquetReader:
     """One file and the columns wanted of it.
 
     Args:
-        file: as it was listed; a file that was replaced since is noticed when the partition is done.
+        stamp: of the file; another one of that name is refused.
         columns: all when None.
         batch_bytes: most bytes that are handed on at once; one row at least.
     """
 
     def __init__(
         self,
-        file: storage.FileInfo,
+        uri: str,
+        stamp: Stamp,
         conn_id: str | None,
         columns: Sequence[str] | None = None,
         batch_bytes: int = BATCH_BYTES,
     ) -> None:
-        self._file = file
+        self._uri = uri
+        self._stamp = stamp
         self._conn_id = conn_id
         self._columns = None if columns is None else list(columns)
         self._batch_bytes = batch_bytes
-        self.metadata = _footer(file.uri, conn_id, (file.size, file.mtime_ns))
-
-        self._int96 = int96.int96_columns(self.metadata, self._columns, file.uri)
+        self._opened: Opened | None = None
+        self.metadata = read_footer(uri, conn_id, stamp)
+        self._int96 = int96.int96_columns(self.metadata, self._columns, uri)
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -130,30 +135,39 @@ class ParquetReader:
                 yield batch.slice(row, step)
 
     def _read_part(self, group: int, start: int, stop: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        key = (self._file, self._conn_id, tuple(self._columns or ()), group, batch_rows)
+        key = (self._uri, self._stamp, self._conn_id, tuple(self._columns or ()), group, batch_rows)
         kept: tuple[object, _Forward] | None = getattr(_kept, "reader", None)
         if kept is None or kept[0] != key or kept[1].row > start:
-            kept = (key, _Forward(self._batches(range(group, group + 1), batch_rows)))
+            kept = (key, _Forward(self._batches(range(group, group + 1), batch_rows), self.check))
         _kept.reader = None  # an error below must not leave half a reader behind
         yield from kept[1].take(start, stop)
+        kept[1].check()
         if stop < self.metadata.row_group(group).num_rows:
             _kept.reader = kept
 
     def _batches(self, groups: range, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        fs, path = storage.filesystem(self._file.uri, self._conn_id)
         # Local pages stream through a small buffer. From a remote store all chunks of the block are asked for at once,
         # unless they are so many bytes that they had better stream too.
-        local = storage.is_local(self._file.uri)
+        local = storage.is_local(self._uri)
         ahead = not local and self._chunk_bytes(groups) <= 2 * self._batch_bytes
         how = {"pre_buffer": ahead, "buffer_size": 0 if ahead else _LOCAL_BUFFER if local else _REMOTE_BUFFER}
-        with fs.open_input_file(path) as source:
+        with open_input(self._uri, self._conn_id, self._stamp) as opened:
             batches = self._iterate(
-                source, groups, batch_rows, self._columns, coerce_int96_timestamp_unit=int96.UNIT, **how
+                opened.file, groups, batch_rows, self._columns, coerce_int96_timestamp_unit=int96.UNIT, **how
             )
             if self._int96:
-                nanoseconds = self._iterate(source, groups, batch_rows, self._int96, **how)
-                batches = int96.exact(batches, nanoseconds, self._file.uri)
-            yield from batches
+                nanoseconds = self._iterate(opened.file, groups, batch_rows, self._int96, **how)
+                batches = int96.exact(batches, nanoseconds, self._uri)
+            self._opened = opened
+            try:
+                yield from batches
+            finally:
+                self._opened = None
+
+    def check(self) -> None:
+        """Raises InputError when the file has changed since it was opened; nothing where it is not open."""
+        if self._opened is not None:
+            self._opened.check()
 
     def _iterate(
         self, source: pa.NativeFile, groups: range, batch_rows: int, columns: list[str] | None, **how: Any
@@ -179,8 +193,9 @@ class ParquetReader:
 class _Forward:
     """The rows of a row group, given out range by range, never backwards."""
 
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+    def __init__(self, batches: Iterator[pa.RecordBatch], check: Callable[[], None]) -> None:
         self._batches = batches
+        self.check = check
         self._batch: pa.RecordBatch | None = None
         #: Where the batch in hand begins, or the next one.
         self.row = 0

@@ -30,12 +30,34 @@ _REQUESTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
+class Stamp:
+    """What identifies the bytes of a file.
+
+    Attributes:
+        size: in bytes.
+        tag: ETag in a store; on a disk modification time and inode.
+        changed: what also changes when a file is changed and put back (on a disk its ctime, in a store its time,
+            version and generation), but on a disk when only its permissions change, too. So readers compare it as long
+            as a task runs, and no identity holds it.
+    """
+
+    size: int
+    tag: str
+    changed: str
+
+
+@dataclass(frozen=True)
 class FileInfo:
-    """A file as a listing shows it: its URI, size in bytes and modification time in ns since 1970."""
+    """A file as a listing shows it: its URI, size in bytes and modification time in ns since 1970.
+
+    Attributes:
+        stamp: what its bytes are held to by all who read it; None before somebody looked.
+    """
 
     uri: str
     size: int
     mtime_ns: int
+    stamp: Stamp | None = None
 
 
 def split_scheme(uri: str) -> tuple[str, str]:
@@ -130,20 +152,6 @@ def stat(uri: str, conn_id: str | None = None) -> FileInfo | None:
     if info.type != FileType.File:
         return None
     return FileInfo(uri, info.size, info.mtime_ns or 0)
-
-
-def content_tag(info: FileInfo, conn_id: str | None = None) -> str:
-    """What changes when a file's bytes change: the ETag on an object store, else the mtime."""
-    if is_local(info.uri):
-        return f"mtime:{info.mtime_ns}"
-    fs, path = filesystem(info.uri, conn_id)
-    with reading(info.uri), fs.open_input_file(path) as source:
-        metadata = source.metadata() or {}
-    tag = metadata.get(b"ETag") or metadata.get("ETag")
-    if tag is None:
-        return f"mtime:{info.mtime_ns}"
-    text = tag.decode() if isinstance(tag, bytes) else str(tag)
-    return f"etag:{text.strip(chr(34))}"
 
 
 def read_bytes(uri: str, conn_id: str | None = None) -> bytes:

@@ -17,6 +17,8 @@ def reading(uri: str) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except OSError as error:
+        if str(error).startswith(f"cannot read {uri}: "):
+            raise
         if _is_refusal(error):
             raise InputError(f"cannot read {uri}: {error}. {_ACCESS_ADVICE}") from error
         raise OSError(f"cannot read {uri}: {error}") from error

@@ -9,28 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import platform
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import airflow_batchscore
 from airflow_batchscore.data import storage
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.flavors import flavor
+from airflow_batchscore.model.libraries import library_versions, module_of
 from airflow_batchscore.model.recipe import Recipe
-from airflow_batchscore.model.reference import ModelRef, manifest_value
+from airflow_batchscore.model.reference import REPAIR, ModelRef, manifest_value
 from airflow_batchscore.model.trust import sign, signature_file
 
 log = logging.getLogger(__name__)
 
 _FORMAT = 1
-_LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "joblib")
 #: Serialised bytes of the models that a process keeps loaded; in memory they are about as large.
 CACHE_BYTES = 512 << 20
 
@@ -86,20 +83,23 @@ class ModelManifest:
                 f"{uri}/model.json has format {value.get('format')!r}; this version ({airflow_batchscore.__version__}) "
                 f"reads format {_FORMAT}"
             )
-        signature = value["signature"]
-        return cls(
-            **{
-                **value,
-                "signature": Signature(
-                    signature["raw"],
-                    tuple(signature["features"]),
-                    signature["outputs"],
-                    tuple(signature.get("matrix", ())),
-                    signature.get("labels", {}),
-                ),
-                "recipe": Recipe.from_dict(value["recipe"]),
-            }
-        )
+        try:
+            signature = value["signature"]
+            return cls(
+                **{
+                    **value,
+                    "signature": Signature(
+                        signature["raw"],
+                        tuple(signature["features"]),
+                        signature["outputs"],
+                        tuple(signature.get("matrix", ())),
+                        signature.get("labels", {}),
+                    ),
+                    "recipe": Recipe.from_dict(value["recipe"]),
+                }
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"{uri}/model.json is not whole ({error!r}). {REPAIR}") from error
 
 
 @dataclass(frozen=True)
@@ -109,26 +109,6 @@ class LoadedModel:
     ref: ModelRef
     manifest: ModelManifest
     estimator: Any
-
-
-def library_versions(*more: str) -> dict[str, str]:
-    """Versions of Python, this package, the libraries under it and `more`, of those that are installed."""
-    found = {"python": platform.python_version(), "airflow-batchscore": airflow_batchscore.__version__}
-    versions = [(_module_of(name), _version(name)) for name in (*_LIBRARIES, *more)]
-    return found | {name: there for name, there in versions if there is not None}
-
-
-@cache
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
-
-
-def _module_of(distribution: str) -> str:
-    """Distributions of one module (``xgboost-cpu``, ``mlflow-skinny``) go by one name."""
-    return distribution.removesuffix("-cpu").removesuffix("-skinny")
 
 
 def read_manifest(ref: ModelRef) -> ModelManifest:
@@ -227,9 +207,14 @@ def load(ref: ModelRef, trusted_types: Sequence[str] = ()) -> LoadedModel:
     return _loaded.get(ref, trusted_types)
 
 
-def verify(ref: ModelRef) -> None:
-    """Raises ModelError unless the version's bytes are those that its digest names. Nothing is deserialised."""
-    _verified_bytes(ref, read_manifest(ref))
+def verify(ref: ModelRef) -> ModelManifest:
+    """What ``model.json`` says, once every byte of the version is verified. Nothing is deserialised.
+
+    Raises ModelError unless the bytes are those that the digest names.
+    """
+    manifest = read_manifest(ref)
+    _verified_bytes(ref, manifest)
+    return manifest
 
 
 def _verified_bytes(ref: ModelRef, manifest: ModelManifest) -> bytes:
@@ -237,12 +222,12 @@ def _verified_bytes(ref: ModelRef, manifest: ModelManifest) -> bytes:
     try:
         data = storage.read_bytes(uri, ref.conn_id)
     except FileNotFoundError as error:
-        raise ModelError(f"model {ref.uri}: {uri} is missing; the version is not complete, train it again") from error
+        raise ModelError(f"model {ref.uri}: {uri} is missing, the version is not complete. {REPAIR}") from error
     found = hashlib.sha256(data).hexdigest()
     if found != ref.digest:
         raise ModelError(
             f"model {ref.uri}: the bytes of {uri} have SHA-256 {found[:12]}, model.json says {ref.digest[:12]}. "
-            "The file was altered or damaged and was not loaded. Restore it, or train a new version"
+            f"The file was altered or damaged and was not loaded. {REPAIR}"
         )
     return data
 
@@ -280,7 +265,7 @@ def other_versions(manifest: ModelManifest) -> dict[str, tuple[str | None, str |
     """Library -> (version it was trained with, version here), of those that differ and that predictions depend on."""
     libraries = flavor(manifest.flavor).libraries
     here = library_versions(*libraries)
-    names = dict.fromkeys(("scikit-learn", *map(_module_of, libraries)))
+    names = dict.fromkeys(("scikit-learn", *map(module_of, libraries)))
     both = {name: (manifest.libraries.get(name), here.get(name)) for name in names}
     return {name: versions for name, versions in both.items() if versions[0] != versions[1]}
 

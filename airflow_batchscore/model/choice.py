@@ -12,8 +12,7 @@ from typing import Any, ClassVar, Literal
 from airflow_batchscore.data import storage
 from airflow_batchscore.errors import InputError, ModelError, ModelMissingError
 from airflow_batchscore.model import artifact
-from airflow_batchscore.model.artifact import ModelManifest
-from airflow_batchscore.model.reference import ModelRef, alias_uri, pin
+from airflow_batchscore.model.reference import ModelRef, alias_uri, resolve
 from airflow_batchscore.model.trust import TRUST_ALL, Trust
 
 log = logging.getLogger(__name__)
@@ -35,8 +34,8 @@ class ModelPolicy:
 
     Args:
         missing: there is none.
-        damaged: its files are incomplete or altered, or of a format that this version does not read. With anything but
-            ``"fail"`` the plan reads every model's bytes and checks them.
+        damaged: its files are incomplete or altered, or of a format that this version does not read. The plan reads
+            every model's bytes and checks them.
         stale: it was trained more than `max_age` before `not_after`, or before now.
         too_new: it was trained after `not_after`, so that it may know what it should predict.
         other_version: it was trained with another version of scikit-learn or of its flavour's library; ``"use"`` takes
@@ -165,7 +164,11 @@ def without_model(policy: ModelPolicy, conn_id: str | None = None, trust: Trust 
 
 
 def _pin_fallback(policy: ModelPolicy, conn_id: str | None, trust: Trust) -> ModelRef | None:
-    return pin(policy.fallback, conn_id, trust)[0] if policy.fallback else None
+    if not policy.fallback:
+        return None
+    ref = resolve(policy.fallback, conn_id, trust)
+    artifact.verify(ref)
+    return ref
 
 
 def _instead(action: str, reason: str, fallback: ModelRef | None) -> Chosen:
@@ -185,10 +188,8 @@ def _look(
     name: str, policy: ModelPolicy, limits: tuple[datetime | None, datetime | None], conn_id: str | None, trust: Trust
 ) -> _Seen:
     try:
-        ref, value = pin(name, conn_id, trust)
-        manifest = ModelManifest.from_dict(value, ref.uri)
-        if policy.damaged != "fail":
-            artifact.verify(ref)
+        ref = resolve(name, conn_id, trust)
+        manifest = artifact.verify(ref)
     except ModelMissingError as error:
         return _Seen(None, "missing", str(error))
     except ModelError as error:

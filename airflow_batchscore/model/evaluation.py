@@ -74,7 +74,7 @@ def evaluate(
         raise InputError(
             f"model {ref.uri}: its recipe has no target; give recipe=Recipe(target=...), the labels' place"
         )
-    found = dataset.require(partitions)
+    found = storage.each(dataset.pin, dataset.require(partitions), dataset.uri)
     label = [recipe.target_column] if recipe.target_column else []
     columns = [*(columns_to_read(recipe) or manifest.signature.raw), *label]
     types = reading_types(dataset.column_types, manifest.signature.raw, columns, [*recipe.keys, *label])
@@ -91,7 +91,7 @@ def evaluate(
         problems=metric_problems(measured, require, manifest.metrics),
     )
     inputs = [
-        [dataset.fingerprint(partition).digest for partition in found],
+        [partition.fingerprint.digest for partition in found],
         metric_names(metrics),
         dict(require),
         recipe.training_digest,

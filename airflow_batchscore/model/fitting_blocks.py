@@ -245,9 +245,8 @@ def _test_rows(rows: BlockRows, seen: _Seen, holdout: Any) -> tuple[Rows, str]:
     if rows.share:
         return seen.test, f"held-out {rows.share:.0%} of the rows"
     if holdout not in (None, ""):
-        partitions = rows.dataset.require(holdout)
-        keys = ", ".join(partition.key for partition in partitions)
-        return read_rows(rows.dataset, rows.recipe, partitions, rows.types), f"held-out {keys}"
+        keys = ", ".join(partition.key for partition in holdout)
+        return read_rows(rows.dataset, rows.recipe, holdout, rows.types), f"held-out {keys}"
     first_partition, first = seen.blocks[0]
     return rows.both(first_partition.key, first)[0], "the first block of the training rows"
 

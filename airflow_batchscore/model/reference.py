@@ -13,6 +13,9 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.errors import ModelError, ModelMissingError
 from airflow_batchscore.model.trust import TRUST_ALL, Trust
 
+#: What to do about a damaged version.
+REPAIR = "Restore the file, or train with retrain=True, which writes a new version"
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -62,14 +65,7 @@ def set_alias(model_uri: str, alias: str, ref: ModelRef) -> None:
 
 
 def resolve(model: str | Mapping[str, Any], conn_id: str | None = None, trust: Trust = TRUST_ALL) -> ModelRef:
-    """Pin a model: read the alias or the version's ``model.json`` once, and take its digest. See `pin`."""
-    return pin(model, conn_id, trust)[0]
-
-
-def pin(
-    model: str | Mapping[str, Any], conn_id: str | None = None, trust: Trust = TRUST_ALL
-) -> tuple[ModelRef, dict[str, Any]]:
-    """A model's reference, and the content of its ``model.json``.
+    """Pin a model: read the alias or the version's ``model.json`` once, and take its digest.
 
     Args:
         model: ``"<uri>@<alias>"``, ``"<uri>/<version>"``, or what `TrainOperator` returned.
@@ -94,22 +90,19 @@ def pin(
     return _resolve_version(storage.join(base, version), conn_id, trust, expected=pointer["digest"])
 
 
-def _resolve_version(
-    uri: str, conn_id: str | None, trust: Trust, expected: str | None
-) -> tuple[ModelRef, dict[str, Any]]:
+def _resolve_version(uri: str, conn_id: str | None, trust: Trust, expected: str | None) -> ModelRef:
     uri = uri.rstrip("/")
     check_name(uri.rpartition("/")[2], "version")
     trust.check_uri(uri)
     data = _read_manifest(uri, conn_id)
     trust.check_signature(uri, data, conn_id)
-    value = manifest_value(data, uri)
-    digest = str(value["digest"])
+    digest = str(manifest_value(data, uri)["digest"])
     if expected is not None and digest != expected:
         raise ModelError(
             f"model {uri}: model.json says digest {digest[:12]}, but {expected[:12]} was pinned; the artifact was "
             "replaced after it was pinned. Train a new version instead of changing one"
         )
-    return ModelRef(uri, digest, conn_id, hashlib.sha256(data).hexdigest()), value
+    return ModelRef(uri, digest, conn_id, hashlib.sha256(data).hexdigest())
 
 
 def require_trusted(ref: ModelRef, conn_id: str | None, trust: Trust) -> None:
@@ -123,9 +116,11 @@ def manifest_value(data: bytes, uri: str) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except ValueError as error:
-        raise ModelError(f"model {uri}: model.json is not JSON ({error}); it was altered or damaged") from error
+        raise ModelError(
+            f"model {uri}: model.json is not JSON ({error}); it was altered or damaged. {REPAIR}"
+        ) from error
     if not isinstance(value, dict) or not isinstance(value.get("digest"), str):
-        raise ModelError(f"model {uri}: model.json names no digest; it was altered or damaged")
+        raise ModelError(f"model {uri}: model.json names no digest; it was altered or damaged. {REPAIR}")
     return value
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.dataset import Fingerprint, Partition, PartitionedDataset
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.inference import infer_types, reading_types
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact, fitting, fitting_blocks
@@ -24,6 +24,7 @@ from airflow_batchscore.model.fitting import Fitted
 from airflow_batchscore.model.flavors import Flavor, flavor_of
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.imported import ImportedModel
+from airflow_batchscore.model.libraries import library_versions
 from airflow_batchscore.model.measure import (
     Metric,
     matrix_methods,
@@ -33,8 +34,16 @@ from airflow_batchscore.model.measure import (
     reference_profile,
 )
 from airflow_batchscore.model.recipe import Recipe
-from airflow_batchscore.model.reference import ModelRef, resolve
-from airflow_batchscore.model.training_rows import columns_to_read, make_rows, read_rows, required_columns, split
+from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.model.training_rows import (
+    as_share,
+    columns_to_read,
+    make_rows,
+    read_rows,
+    required_columns,
+    split,
+)
+from airflow_batchscore.model.versions import find_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +62,7 @@ class TrainingJob:
     Attributes:
         partitions: as a person writes them, or a list of `Partition`, found already.
         estimator: also an `ImportedModel`, which is fitted already.
+        retrain: names the run that trains anew, once; None uses a version that is there.
     """
 
     dataset: PartitionedDataset
@@ -65,6 +75,7 @@ class TrainingJob:
     flavor: str = "auto"
     learning_curve: bool = False
     incremental: bool = False
+    retrain: str | None = None
     conn_id: str | None = None
     signing_key: bytes | None = field(default=None, repr=False)
 
@@ -105,6 +116,8 @@ class TrainingData:
     """What is trained on, as far as storage has been asked.
 
     Attributes:
+        partitions: held to their bytes, which the version is named after.
+        held_out: what is measured on: a share, partitions (held to their bytes, too), or None.
         raw: column -> type name, as found.
         types: columns to read, with the types to read them with.
         frame: the raw rows, where they were read already; then only those that `only` names.
@@ -112,7 +125,7 @@ class TrainingData:
     """
 
     partitions: list[Partition]
-    fingerprints: list[Fingerprint]
+    held_out: Any
     raw: dict[str, str | None]
     types: dict[str, str | None]
     frame: pd.DataFrame | None = None
@@ -124,13 +137,20 @@ def look(job: TrainingJob, extra: Sequence[str] = ()) -> TrainingData:
 
     Raises InputError: a partition, file or column is missing or cannot be read.
     """
-    partitions = job.found()
-    return _typed(job, partitions, [job.dataset.fingerprint(partition) for partition in partitions], extra)
+    return _typed(job, *_pinned(job), extra)
 
 
-def _typed(
-    job: TrainingJob, partitions: list[Partition], fingerprints: list[Fingerprint], extra: Sequence[str] = ()
-) -> TrainingData:
+def _pinned(job: TrainingJob) -> tuple[list[Partition], Any]:
+    """The partitions to train on, and what is held out."""
+
+    def pin(partitions: list[Partition]) -> list[Partition]:
+        return storage.each(job.dataset.pin, partitions, job.dataset.uri)
+
+    is_named = job.holdout not in (None, "") and as_share(job.holdout) is None
+    return pin(job.found()), pin(job.dataset.require(job.holdout)) if is_named else job.holdout
+
+
+def _typed(job: TrainingJob, partitions: list[Partition], held_out: Any, extra: Sequence[str] = ()) -> TrainingData:
     wanted = columns_to_read(job.recipe)
     raw = infer_types(
         job.dataset,
@@ -141,11 +161,11 @@ def _typed(
     label = [job.recipe.target_column] if job.recipe.target_column else []
     # Keys may come with later data only.
     whole = [name for name in (*job.recipe.keys, *label, *extra) if name in raw]
-    return TrainingData(partitions, fingerprints, raw, reading_types(job.dataset.column_types, raw, raw, whole))
+    return TrainingData(partitions, held_out, raw, reading_types(job.dataset.column_types, raw, raw, whole))
 
 
 def train(job: TrainingJob, client: Client | None = None, data: TrainingData | None = None) -> TrainedModel:
-    """Fit, measure, save.
+    """Fit, measure, save; or use the version that is there from the same inputs, if every byte of it is whole.
 
     Args:
         client: of the Dask cluster that training may spread over; None stays in this process.
@@ -156,19 +176,17 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         RecipeError: a function of the recipe cannot be imported, fails, or leaves no row.
         ModelError: the estimator cannot be made, fitted or serialised, or a metric cannot be measured.
     """
-    partitions = data.partitions if data else job.found()
-    fingerprints = data.fingerprints if data else [job.dataset.fingerprint(partition) for partition in partitions]
+    partitions, held_out = (data.partitions, data.held_out) if data else _pinned(job)
     imported = job.estimator if isinstance(job.estimator, ImportedModel) else None
     estimator = imported.estimator if imported else fitting.make_estimator(job.estimator)
     kind = imported.flavor if imported else flavor_of(estimator, job.flavor)
-    version = training_version(job, estimator, kind, fingerprints, data.only if data else "")
-    ref_uri = storage.join(job.model_uri, version)
-    there = storage.read_json(storage.join(ref_uri, "model.json"), job.conn_id)
-    if there is not None:
-        log.info("model %s was trained from the same inputs before: using it", ref_uri)
-        return TrainedModel(resolve(ref_uri, job.conn_id), ModelManifest.from_dict(there, ref_uri), reused=True)
+    version = training_version(job, estimator, kind, partitions, held_out, data.only if data else "")
+    place = find_place(job.model_uri, version, conn_id=job.conn_id, signing_key=job.signing_key, retrain=job.retrain)
+    if place.ref is not None and place.manifest is not None:
+        log.info("model %s was trained from the same inputs before: using it", place.uri)
+        return TrainedModel(place.ref, place.manifest, reused=True)
 
-    data = data or _typed(job, partitions, fingerprints)
+    data = data or _typed(job, partitions, held_out)
     fitted = _fit(job, estimator, data, client)
     estimator = artifact.unwrap(fitted.estimator)
     fitting.warn_of_classes(estimator, fitted.test)
@@ -194,17 +212,18 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         training={
             "dataset": job.dataset.uri,
             "partitions": [partition.key for partition in partitions],
-            "files": [file for fingerprint in fingerprints for file in fingerprint.to_list()],
+            "files": [file for partition in partitions for file in partition.fingerprint.to_list()],
             "rows_read": fitted.rows_read,
             "rows_trained": fitted.rows_trained,
             **({"only": data.only} if data.only else {}),
+            **({"run": job.retrain} if job.retrain else {}),
             **fitted.facts,
         },
         profile=reference_profile(estimator, fitted.features),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        libraries=artifact.library_versions(*kind.libraries),
+        libraries=library_versions(*kind.libraries),
     )
-    ref = artifact.save(ref_uri, written, manifest, job.conn_id, job.signing_key)
+    ref = artifact.save(place.uri, written, manifest, job.conn_id, job.signing_key)
     if ref is None:  # another run trained it meanwhile; the bytes of one estimator can differ from fit to fit
         return train(job, client, data)
     log.info("model %s: trained on %d of %d rows", ref.uri, fitted.rows_trained, fitted.rows_read)
@@ -222,16 +241,16 @@ def _fit(
     if (job.incremental or distributed) and job.learning_curve:
         raise ModelError("learning_curve fits on samples that are in memory; it does not go with training by blocks")
     if job.incremental:
-        return fitting_blocks.fit_by_blocks(estimator, *where, job.holdout)
+        return fitting_blocks.fit_by_blocks(estimator, *where, data.held_out)
     if distributed:
         if client is None:
             raise ModelError(
                 f"{type(estimator).__name__} trains on a Dask cluster: give TrainOperator(engine=LocalDask()) or "
                 "engine=DaskCluster(...)"
             )
-        return fitting_blocks.fit_on_cluster(estimator, *where, job.holdout, client)
+        return fitting_blocks.fit_on_cluster(estimator, *where, data.held_out, client)
     rows = read_rows(*where) if data.frame is None else make_rows(job.recipe, data.frame, data.types)
-    train_rows, test_rows, measured_on = split(job.dataset, job.recipe, job.holdout, rows, data.types)
+    train_rows, test_rows, measured_on = split(job.dataset, job.recipe, data.held_out, rows, data.types)
     facts: dict[str, Any] = {}
     if not isinstance(job.estimator, ImportedModel):
         keys = [data.only] if data.only else [partition.key for partition in data.partitions]
@@ -250,13 +269,14 @@ def _fit(
 
 
 def training_version(
-    job: TrainingJob, estimator: Any, kind: Flavor, fingerprints: Sequence[Fingerprint], only: str = ""
+    job: TrainingJob, estimator: Any, kind: Flavor, partitions: Sequence[Partition], held_out: Any, only: str = ""
 ) -> str:
-    """The version's name: twelve hexadecimal digits of the hash of all that goes into the model."""
-    libraries = artifact.library_versions(*kind.libraries)
+    """The version's name: twelve hexadecimal digits of the hash of all that goes into the model and its metrics."""
+    libraries = library_versions(*kind.libraries)
     used = {name: libraries.get(name) for name in ("scikit-learn", "numpy", *kind.libraries) if name in libraries}
     inputs = {
-        "files": [fingerprint.files for fingerprint in fingerprints],
+        "files": [partition.fingerprint.files for partition in partitions],
+        "held_out": [one.fingerprint.files for one in held_out] if isinstance(held_out, list) else [],
         "recipe": job.recipe.training_digest,
         "keys": job.recipe.keys,
         "estimator": _describe(job.estimator, estimator),

@@ -140,14 +140,17 @@ def make_rows(recipe: Recipe, raw: pd.DataFrame, types: Mapping[str, str | None]
 def split(
     dataset: PartitionedDataset, recipe: Recipe, holdout: Any, rows: Rows, types: Mapping[str, str | None]
 ) -> tuple[Rows, Rows, str]:
-    """Rows to fit on, rows to measure on, and how to call the latter."""
+    """Rows to fit on, rows to measure on, and how to call the latter.
+
+    Args:
+        holdout: a share of the rows, partitions, or None.
+    """
     share = as_share(holdout)
     if holdout in (None, ""):
         return rows, rows, "training rows"
     if share is None:
-        partitions = dataset.require(holdout)
-        keys = ", ".join(partition.key for partition in partitions)
-        return rows, read_rows(dataset, recipe, partitions, types), f"held-out {keys}"
+        keys = ", ".join(partition.key for partition in holdout)
+        return rows, read_rows(dataset, recipe, holdout, types), f"held-out {keys}"
     from sklearn.model_selection import train_test_split
 
     fit, test = train_test_split(rows.features.index, test_size=share, random_state=0)

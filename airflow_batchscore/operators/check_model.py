@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class CheckModelOperator(BatchScoreOperator):
     """Hold a model's metrics to limits, and point an alias at it when it passes.
 
-    The metrics are read from the artifact, not from the training task.
+    The metrics are read from the artifact, not from the training task, and every byte of the model is verified, so that
+    no alias points at a damaged one.
 
     Args:
         model: what `TrainOperator` returned, ``"<uri>/<version>"`` or ``"<uri>@<alias>"``. Templated.
@@ -26,7 +27,8 @@ class CheckModelOperator(BatchScoreOperator):
     Returns:
         ``{"model", "version", "digest", "metrics", "baseline", "promoted_to"}``.
 
-    Fails at once when a metric is missing or outside its limit; the alias then stays where it was.
+    Fails at once when a metric is missing or outside its limit, or a file of the model is damaged; the alias then stays
+    where it was.
     """
 
     template_fields: Sequence[str] = ("model", "require", "baseline", "promote_to", "conn_id")
@@ -51,7 +53,7 @@ class CheckModelOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect
         from airflow_batchscore.data.storage import parent
-        from airflow_batchscore.model.artifact import read_manifest
+        from airflow_batchscore.model.artifact import read_manifest, verify
         from airflow_batchscore.model.gate import check_metrics
         from airflow_batchscore.model.reference import ModelRef, resolve, set_alias
         from airflow_batchscore.operators.trust import configured_trust
@@ -62,7 +64,7 @@ class CheckModelOperator(BatchScoreOperator):
             return resolve(model, connect(uri, self.conn_id), configured_trust())
 
         ref = find(self.model)
-        manifest = read_manifest(ref)
+        manifest = verify(ref)
         other = read_manifest(find(self.baseline)).metrics if self.baseline else None
         check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri, other)
         if self.promote_to:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class PlanPartitionsOperator(BatchScoreOperator):
     """Find or check the partitions, pin the model, and pack small partitions; the list is mapped over.
 
-    An alias is resolved here, once, so that every partition of the run is scored with one version.
+    An alias is resolved here, once, so that every partition of the run is scored with one version. Every byte of the
+    models is verified, so that a damaged one stops the run before its tasks start.
 
     Args:
         dataset: what to score.
@@ -45,8 +46,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
         A list to expand `ScorePartitionOperator` over. Each entry carries the plan's ``generation`` (ns since 1970):
         of two publications the one that was planned later is the newer one.
 
-    Fails at once when a partition is not there, is named twice, or a model does not exist and `model_policy` has no way
-    out.
+    Fails at once when a partition is not there, is named twice, or a model does not exist or is damaged and
+    `model_policy` has no way out.
     """
 
     template_fields: Sequence[str] = (
@@ -119,6 +120,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         for entry in plan:
             entry["generation"] = generation
             entry["partitions"] = shortened(entry["partitions"], *where)
+            entry["files"] = shortened(entry["files"], *where)
             if "choices" in entry:
                 entry["choices"] = shortened(entry["choices"], *where)
             if by_column is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_batchscore.connections import connect
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.errors import InputError
+from airflow_batchscore.model import artifact
 from airflow_batchscore.model.choice import (
     Chosen,
     ModelPolicy,
@@ -49,7 +50,7 @@ def planned_models(
 
     Raises:
         InputError: the fields in the name are neither the data set's nor one column, or there are no models by it.
-        ModelError: a model is not there, and the policy has no way out.
+        ModelError: a model is not there or damaged, and the policy has no way out.
     """
     if not model:
         return PlannedModels()
@@ -61,6 +62,7 @@ def planned_models(
     own = [field for field in fields if field in dataset.fields]
     if not fields:
         ref = resolve(model, known_as, trust)
+        artifact.verify(ref)  # once here, before a thousand tasks find it out
         return PlannedModels(f"{ref.uri} ({ref.digest[:12]})", ref)
     if own == fields:
 

@@ -144,6 +144,7 @@ class ScorePartitionOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine
         from airflow_batchscore.data import storage
+        from airflow_batchscore.data.pattern import partition_key
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.outputs import OutputSpec
         from airflow_batchscore.operators.lists import full, shortened
@@ -153,7 +154,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.scoring.partition import score_partitions
 
         entry = as_mapping(self.partition)
-        (partitions,) = full([entry["partitions"]])
+        partitions, files = full([entry["partitions"], entry["files"]])
         job = ScoringJob(
             dataset=connect_dataset(self.dataset),
             model=None,
@@ -166,6 +167,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             allow_empty=self.allow_empty,
             token=str(context["dag_run"].run_id) if as_bool(self.force) else None,
             replay=as_bool(self.replay_quarantined),
+            files={partition_key(values): count for values, count in zip(partitions, files, strict=True)},
             conn_id=connect(self.output_uri, self.conn_id),
         )
         job = replace(job, **scored_with(self, job, entry, partitions))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.operators.base import BatchScoreOperator
+from airflow_batchscore.operators.base import BatchScoreOperator, as_bool
 from airflow_batchscore.operators.slots import task_slots
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ class TrainOperator(BatchScoreOperator):
     """Train an estimator on a subset of the partitions and save it as a version of the model.
 
     The version's name is a hash of the training data's fingerprints, the recipe, the estimator and the library
-    versions: run again on the same inputs, or retried after a crash, it returns the version that is there.
+    versions: run again on the same inputs, or retried after a crash, it returns the version that is there. Every byte
+    of that is verified first; next to a damaged version a new one is written (``<version>-2``, ``-3``, ...).
 
     Args:
         dataset: where the training data lies.
@@ -49,6 +50,7 @@ class TrainOperator(BatchScoreOperator):
             memory holds.
         engine: `LocalDask()` or a `DaskCluster` that training may use: by estimators of ``xgboost.dask`` and
             ``lightgbm.dask``, by scikit-learn searches and whatever else joblib spreads, and for many models.
+        retrain: train anew, once a run, even if there is a version from the same inputs; it stays as it is. Templated.
         max_failed: of many models, how many may fail without failing the task. Templated.
         conn_id: connection for `model_uri`; default: the storage's own. Templated.
 
@@ -60,7 +62,16 @@ class TrainOperator(BatchScoreOperator):
     that does not answer is retried. An artifact exists only once it is whole.
     """
 
-    template_fields: Sequence[str] = ("dataset", "partitions", "model_uri", "alias", "holdout", "max_failed", "conn_id")
+    template_fields: Sequence[str] = (
+        "dataset",
+        "partitions",
+        "model_uri",
+        "alias",
+        "holdout",
+        "max_failed",
+        "retrain",
+        "conn_id",
+    )
 
     def __init__(
         self,
@@ -77,6 +88,7 @@ class TrainOperator(BatchScoreOperator):
         learning_curve: bool = False,
         incremental: bool = False,
         engine: LocalDask | DaskCluster | None = None,
+        retrain: bool | str = False,
         max_failed: int | str = 0,
         conn_id: str | None = None,
         **kwargs: Any,
@@ -94,6 +106,7 @@ class TrainOperator(BatchScoreOperator):
         self.learning_curve = learning_curve
         self.incremental = incremental
         self.engine = engine
+        self.retrain = retrain
         self.max_failed = max_failed
         self.conn_id = conn_id
 
@@ -106,6 +119,7 @@ class TrainOperator(BatchScoreOperator):
         from airflow_batchscore.model.training import TrainingJob, train
         from airflow_batchscore.operators.trust import configured_trust
 
+        run = context["dag_run"]
         job = TrainingJob(
             dataset=connect_dataset(self.dataset),
             partitions=self.partitions,
@@ -117,6 +131,7 @@ class TrainOperator(BatchScoreOperator):
             flavor=self.flavor,
             learning_curve=self.learning_curve,
             incremental=self.incremental,
+            retrain=f"{run.dag_id}/{run.run_id}" if as_bool(self.retrain) else None,
             conn_id=connect(self.model_uri, self.conn_id),
             signing_key=configured_trust().key,
         )

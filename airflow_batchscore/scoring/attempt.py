@@ -1,7 +1,7 @@
 """One attempt at a partition: its layout, the parts that are there, and the blocks that are missing.
 
-The layout (``blocks-*.json``) is written before the first part. A retry uses the one it finds and scores the blocks
-whose part is not there.
+The layout (``blocks-*.json``) is written before the first part. A retry uses the one it finds, if the files are those
+that were cut, and scores the blocks whose part is not there.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.blocks import Block, BoundaryError, cut, layout_from_json, layout_to_json, require_columns
+from airflow_batchscore.data.blocks import Block, BoundaryError, cut, require_columns
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.key_types import key_types
+from airflow_batchscore.data.layout import layout_from_json, layout_to_json
 from airflow_batchscore.engine.base import Session
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring import groups
@@ -59,7 +60,17 @@ class Attempt:
 
     def _layout(self) -> list[Block]:
         stored = storage.read_json(self._layout_uri, self.job.conn_id)
-        return layout_from_json(stored) if stored is not None else self._new_layout()
+        if stored is None:
+            return self._new_layout()
+        layout = layout_from_json(stored)
+        held = {file.uri: file.stamp for file in self.partition.files}
+        if {block.source.uri: block.source.stamp for block in layout} == held:
+            return layout
+        log.warning(
+            "partition %s: its files were touched since an earlier attempt cut them, so that nothing of it is used",
+            self.partition.key,
+        )
+        return self._new_layout()
 
     @property
     def _layout_uri(self) -> str:
@@ -121,7 +132,7 @@ class Attempt:
         """Results of the parts that lie there, from their footers: no finished input is read again."""
         names = {job.part_name(unit.index) for unit in units}
         parts = [file for file in storage.list_files(job.folder, job.conn_id) if file.uri.rpartition("/")[2] in names]
-        results = storage.each(lambda file: read_result(file.uri, file.size, job.conn_id), parts, job.folder)
+        results = storage.each(lambda file: read_result(job, file.uri, file.size), parts, job.folder)
         return {result.index: result for result in results if result is not None}
 
 

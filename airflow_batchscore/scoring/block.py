@@ -31,7 +31,7 @@ def writes_a_part(function: Callable[[BlockJob, U], BlockResult]) -> Callable[[B
         try:
             if may_be_a_rerun():
                 part = storage.stat(storage.join(job.folder, job.part_name(unit.index)), job.conn_id)
-                there = read_result(part.uri, part.size, job.conn_id) if part else None
+                there = read_result(job, part.uri, part.size) if part else None
                 if there is not None:
                     return there
             return function(job, unit)

@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.dataset import Fingerprint, Partition
+from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.scoring.identity import score_identity
@@ -27,6 +27,7 @@ class Found:
     """What storage says of a partition before anything is scored.
 
     Attributes:
+        partition: held to its bytes as they were looked at.
         folder: of the identity.
         number: of the manifest that counts; 0 where there is none.
         committed: that manifest; None where there is none, or where it may not be used for this job.
@@ -34,7 +35,6 @@ class Found:
 
     partition: Partition
     planned: Planned
-    fingerprint: Fingerprint
     identity: str
     folder: str
     number: int
@@ -49,21 +49,32 @@ def look(job: ScoringJob, planner: Planner, values: Values) -> Found:
     """Look at a partition's input and at what is committed of it.
 
     Raises:
-        InputError: the partition is not there, or its manifest was altered.
+        InputError: the partition is not there, lacks a file that it had when it was planned, or its manifest was
+            altered.
         ScoringError: what is committed has more rows in quarantine than this job allows.
     """
-    partition = job.dataset.partition(values)
+    partition = job.dataset.pin(job.dataset.partition(values))
+    _require_planned_files(job, partition)
     planned = planner.plan(partition)
-    fingerprint = job.dataset.fingerprint(partition)
     accepted = [name for name in ("allow_nan", "allow_empty") if getattr(job, name)]
     work = planned.work.identity()
-    identity = score_identity(job.dataset, fingerprint, work=work, keys=planned.keys, accepted=accepted)
+    identity = score_identity(job.dataset, partition.fingerprint, work=work, keys=planned.keys, accepted=accepted)
     folder = storage.join(job.output_uri, partition_key(values), identity[:16])
     number = newest_number(folder, job.conn_id)
     committed = _usable(job, folder, number) if number else None
     if committed is not None and not job.replay:
         require_limit(job.limit, committed.blocks, f"partition {committed.key}", folder)
-    return Found(partition, planned, fingerprint, identity, folder, number, committed)
+    return Found(partition, planned, identity, folder, number, committed)
+
+
+def _require_planned_files(job: ScoringJob, partition: Partition) -> None:
+    planned = job.files.get(partition.key, 0)
+    if len(partition.files) < planned:
+        raise InputError(
+            f"partition {partition.key} had {planned} files when it was planned, now {len(partition.files)} are there "
+            f"({', '.join(file.uri for file in partition.files[:20])}). Restore the missing one, or plan again: clear "
+            "the plan's task with all that comes after it"
+        )
 
 
 def _usable(job: ScoringJob, folder: str, number: int) -> Manifest | None:

@@ -44,6 +44,7 @@ class ScoringJob:
         models: one for each value of the column `model_by`.
         token: None reuses what is committed; a text (the run's id) scores again once for that text.
         trusted_types: see `Trust`.
+        files: partition key -> how many files it had when it was planned.
         replay: score the blocks of a committed partition again that have rows in quarantine.
     """
 
@@ -65,3 +66,4 @@ class ScoringJob:
     models: ModelSet | None = None
     model_by: str | None = None
     function: FunctionJob | None = None
+    files: Mapping[str, int] = field(default_factory=dict)

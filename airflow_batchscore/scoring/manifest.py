@@ -35,6 +35,7 @@ class BlockResult:
         quarantine: file name of the block's quarantined rows, None when there are none.
         bytes, rows: of the part. A function may make more or fewer rows than it was given.
         features, predictions: counts of the profile.
+        inputs: digest of the fingerprint of the bytes that it was made from.
         uncovered: what rows had no model of their own (``"sensor_id=17: missing, skipped"``), and how many there were.
     """
 
@@ -46,6 +47,7 @@ class BlockResult:
     features: Counts
     predictions: Counts
     rows: int
+    inputs: str
     uncovered: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class BlockJob:
         folder: URI where parts go.
         prefix: names the layout, so that parts of two layouts never mix.
         limit: see `quarantine.Limit`.
+        inputs: digest of the partition's fingerprint: a part made from other bytes does not count.
     """
 
     dataset: PartitionedDataset
@@ -54,6 +55,7 @@ class BlockJob:
     limit: quarantine.Limit
     allow_nan: bool
     conn_id: str | None
+    inputs: str
 
     @property
     def columns(self) -> list[str]:
@@ -142,6 +144,7 @@ class PartWriter:
             predictions=self._predictions,
             rows=self._rows,
             uncovered=dict(self._uncovered),
+            inputs=job.inputs,
         )
 
     def _write_quarantine(self) -> str:
@@ -166,12 +169,13 @@ class PartWriter:
         return name
 
 
-def read_result(uri: str, size: int, conn_id: str | None) -> BlockResult | None:
-    """The result that a part's footer carries; None when the file is not a whole part of ours."""
+def read_result(job: BlockJob, uri: str, size: int) -> BlockResult | None:
+    """The result that a part's footer carries; None when it is not a whole part of ours, made from the job's bytes."""
     try:
-        metadata = read_footer(uri, conn_id).metadata or {}
+        metadata = read_footer(uri, job.conn_id).metadata or {}
         raw = metadata.get(_FOOTER_KEY)
-        return replace(BlockResult.from_dict(json.loads(raw)), bytes=size) if raw else None
+        found = BlockResult.from_dict(json.loads(raw)) if raw else None
+        return replace(found, bytes=size) if found is not None and found.inputs == job.inputs else None
     except FileNotFoundError:
         return None
     except (DamagedParquetError, ValueError, KeyError, TypeError) as error:

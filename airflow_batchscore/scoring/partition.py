@@ -102,9 +102,10 @@ def _score_partition(
         limit=job.limit,
         allow_nan=job.allow_nan,
         conn_id=job.conn_id,
+        inputs=partition.fingerprint.digest,
     )
     results, rows_now = Attempt(job, block_job, partition, session, progress, replayed).run()
-    _unchanged(job.dataset, values, found.fingerprint)
+    _unchanged(job.dataset, values, partition.fingerprint)
     account = sum((result.account for result in results), Account()).check(f"partition {key}")
     if account.rows_read == 0 and not job.allow_empty:
         files = ", ".join(file.uri for file in partition.files)
@@ -117,7 +118,7 @@ def _score_partition(
         partition=values,
         identity=found.identity,
         dataset=job.dataset.uri,
-        files=found.fingerprint.to_list(),
+        files=partition.fingerprint.to_list(),
         model=planned.model,
         method=planned.work.method,
         keys=list(planned.keys),

@@ -22,7 +22,10 @@ def make_plan(
     resources_for: Callable[[Partition], str] | None = None,
     choose: Callable[[Sequence[Partition]], Mapping[str, Chosen]] | None = None,
 ) -> list[dict[str, Any]]:
-    """One JSON entry a task: ``label``, ``partitions`` (field values), ``bytes``, ``model``, ``tasks``, ``resources``.
+    """One JSON entry a task.
+
+    It holds ``label``, ``partitions`` (field values), ``files`` (how many each has), ``bytes`` (of all), ``model``,
+    ``tasks`` and ``resources``.
 
     ``tasks`` is the number of entries of the same ``resources``, which is None where nobody chose. With `choose` an
     entry has ``choices``, one a partition, and ``like``, a model that the output columns of all are like.
@@ -54,6 +57,7 @@ def make_plan(
         {
             "label": _label(pack),
             "partitions": [partition.values for partition in pack],
+            "files": [len(partition.files) for partition in pack],
             "bytes": sum(partition.size for partition in pack),
             "model": None if model is None else model.to_dict(),
             "tasks": len(some),

@@ -33,6 +33,7 @@ PARAMS = {
     "quarantine": 1000,
     "max_quarantined": 0,
     "force": False,
+    "retrain": False,
     "output": "out.parquet",
     "max_tasks": 1000,
     "plan_uri": "/nowhere",
@@ -65,6 +66,7 @@ def pipeline(
             recipe=Recipe(features=made, target="label", keys=["id"], columns=["a", "b"]),
             estimator=estimator,
             model_uri="{{ params.folder }}/model",
+            retrain="{{ params.retrain }}",
         )
         check_model = CheckModelOperator(
             task_id="check_model",

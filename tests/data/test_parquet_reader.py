@@ -8,18 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_batchscore.data.blocks import cut, layout_from_json, layout_to_json, read
+from airflow_batchscore.data.blocks import cut, read
 from airflow_batchscore.data.dataset import PartitionedDataset
+from airflow_batchscore.data.layout import layout_from_json, layout_to_json
+from airflow_batchscore.data.opened import look
 from airflow_batchscore.data.parquet_reader import ParquetReader
-from airflow_batchscore.data.storage import stat
 
 pytestmark = pytest.mark.unit
 
 
 def _reader(path: Path, columns: list[str] | None = None, **options: int) -> ParquetReader:
-    file = stat(str(path))
-    assert file is not None
-    return ParquetReader(file, None, columns, **options)
+    return ParquetReader(str(path), look(str(path)), None, columns, **options)
 
 
 def _write(path: Path, rows: int, group: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 from support import s3_client, s3_options
 
 from airflow_batchscore.data import s3, storage
+from airflow_batchscore.data.opened import look
 from airflow_batchscore.errors import InputError, OutputError
 
 pytestmark = pytest.mark.unit
@@ -88,7 +89,7 @@ def test_s3_reads_writes_lists_and_tags(bucket: str) -> None:
     # A store may list times in milliseconds and answer for one object in seconds.
     assert (there.uri, there.size, there.mtime_ns // 10**9) == (info.uri, info.size, info.mtime_ns // 10**9)
     etag = s3_client(bucket).head_object(Bucket="tennis", Key="a b/ü/x.json")["ETag"].strip('"')
-    assert storage.content_tag(info, "test") == f"etag:{etag}"
+    assert look(uri, "test").tag == f"etag:{etag}"
 
 
 @pytest.mark.service

@@ -86,7 +86,7 @@ def test_missing_pieces_and_other_formats_are_named(made: Small) -> None:
         artifact.load(_unpinned(made))
     _change_manifest(made, format=1)
     _estimator(made).unlink()
-    with pytest.raises(ModelError, match="is missing; the version is not complete"):
+    with pytest.raises(ModelError, match="is missing, the version is not complete. Restore the file, or train"):
         artifact.load(_unpinned(made))
     with pytest.raises(ModelError, match="has no model.json"):
         artifact.load(replace(made.model, uri=f"{made.folder}/model/none"))

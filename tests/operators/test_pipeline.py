@@ -62,6 +62,20 @@ def test_a_second_run_reuses_and_force_scores_again(airflow_dags: dict[str, Any]
         assert json.loads((folder / "out.summary.json").read_text())["totals"]["reused"] == reused
 
 
+def test_a_damaged_model_is_trained_again_and_retrain_trains_anew(airflow_dags: dict[str, Any], folder: Path) -> None:
+    def champion() -> str:
+        return str(json.loads((folder / "model" / "aliases" / "champion.json").read_text())["version"])
+
+    assert _run(airflow_dags, "small_pipeline", folder, partitions=[1])[0] == "success"
+    first = champion()
+    for path in folder.glob("model/*/model-*.joblib"):
+        path.write_bytes(path.read_bytes()[:-1])
+    assert _run(airflow_dags, "small_pipeline", folder, partitions=[1])[0] == "success"
+    assert champion() == f"{first}-2"
+    assert _run(airflow_dags, "small_pipeline", folder, partitions=[1], retrain=True)[0] == "success"
+    assert champion() == f"{first}-3"
+
+
 def test_a_run_publishes_into_a_folder_and_leaves_other_partitions_alone(
     airflow_dags: dict[str, Any], folder: Path
 ) -> None:
