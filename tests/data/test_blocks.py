@@ -14,12 +14,11 @@ from airflow_batchscore.data.blocks import (
     Block,
     BoundaryError,
     cut,
-    layout_from_json,
-    layout_to_json,
     read,
     require_columns,
 )
 from airflow_batchscore.data.dataset import PartitionedDataset
+from airflow_batchscore.data.layout import layout_from_json, layout_to_json
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
