@@ -171,6 +171,8 @@ def _goes_as(found: pa.DataType, wanted: pa.DataType) -> bool:
         return bool(_holds_text(found) and not pt.is_nested(found)) or bool(pt.is_date(found) or pt.is_time(found))
     if pt.is_nested(wanted):
         return bool(found.id == wanted.id)
+    if pt.is_timestamp(wanted) and pt.is_timestamp(found):  # an instant is the same in every zone
+        return (found.tz is None) == (wanted.tz is None)
     return common_type([found, wanted]) is not None and not pt.is_boolean(wanted)
 
 

@@ -157,7 +157,10 @@ def _rows_by_value(table: pa.Table, column: str) -> list[tuple[str, Any]]:
 
     if not table.num_rows:
         return []
-    texts = pc.fill_null(table.column(column).cast(pa.string()), "").combine_chunks().dictionary_encode()
+    values = table.column(column)
+    if pa.types.is_floating(values.type):  # training read every float as a double
+        values = values.cast(pa.float64())
+    texts = pc.fill_null(values.cast(pa.string()), "").combine_chunks().dictionary_encode()
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     numbers = texts.indices.to_numpy()

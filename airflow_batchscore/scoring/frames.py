@@ -77,6 +77,7 @@ class FrameJob:
         hold_to_one_thread()
         scorer = Scorer(loaded, self.spec, self.keys, self.limit, allow_nan=self.allow_nan)
         for table in tables:
+            table = table.replace_schema_metadata(None)  # what pandas noted about an index is no column
             keys = table.select(list(self.keys))
             inputs = cast_columns(table.select(list(self.columns)), self.columns, "the table")
             schema = output_schema(self.outputs, self.keys, {field.name: field.type for field in keys.schema})

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.errors import ScoringError
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.quality.quarantine import Limit
@@ -56,8 +57,10 @@ def predict_udf(
     struct = from_arrow_schema(pa.schema(list(kinds.items())))
 
     def predict(batches: Iterator[pd.DataFrame]) -> Iterator[Any]:
-        tables = (pa.RecordBatch.from_pandas(frame, preserve_index=False) for frame in batches)
-        for table in grouped(tables, group_rows):
+        # Typed one by one: a batch in which a column has no value has another type than the others.
+        given = (pa.Table.from_pandas(frame, preserve_index=False) for frame in batches)
+        typed = (batch for some in given for batch in cast_columns(some, job.columns, "the struct").to_batches())
+        for table in grouped(typed, group_rows):
             scored = _scored(job, table)
             yield scored if len(kinds) > 1 else scored[next(iter(kinds))]
 
