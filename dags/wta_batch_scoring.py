@@ -1,6 +1,7 @@
 """Train on one year of WTA matches, score many, audit, publish one file.
 
-Trigger it by hand to override the years, the training year, the model version, or where the result goes.
+Trigger it by hand to override the years, the training year, the model version, or where the result goes. Years that
+a run does not score stay in the output as they are.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ with DAG(
             type="string",
             minLength=1,
             title="Output",
-            description="A .parquet or .csv file, or a folder to publish partition by partition",
+            description=(
+                "A .parquet or .csv file, or a folder with a file a year. The years scored now replace their earlier "
+                "versions there; all other years are kept"
+            ),
         ),
     },
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import subprocess
@@ -140,6 +141,12 @@ def small(folder: Path, **recipe: Any) -> Small:
     dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv")
     job = TrainingJob(dataset, [0], made, "sklearn.linear_model:LogisticRegression", f"{folder}/model")
     return Small(folder, train(job).ref, made)
+
+
+def newest_summary(folder: Path, name: str = "out") -> Any:
+    """What the newest publication's report says of the file ``<name>.parquet`` in `folder`, as JSON."""
+    pointer = json.loads((folder / "_runs" / name / "latest.json").read_text())
+    return json.loads(Path(pointer["summary"]).read_text())
 
 
 def scores(manifest: Any) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
@@ -18,18 +20,23 @@ _TEMPORARY = ".tmp-"
 #: In the machine's temporary folder, which other programs use, too.
 _SCRATCH = "batchscore-"
 _OLD_SECONDS = 24 * 3600
+#: How names begin that only `_private_name` gives: machine, process, its start, and something random.
+_PRIVATE = re.compile(r"[0-9a-f]{12}-\d+-(\d+|none)-[0-9a-f]{8}-")
 
 
 @contextmanager
-def atomic_file(target: Path, uri: str) -> Iterator[Path]:
-    """A path to write beside `target`, which is renamed onto it at the end of the block; `uri` is for messages."""
+def atomic_file(target: Path, uri: str, take_place: Callable[[Path, Path], None] = os.replace) -> Iterator[Path]:
+    """A path to write beside `target`, which is renamed onto it at the end of the block; `uri` is for messages.
+
+    `take_place` is that last step, given both paths; it may decide otherwise, and the new file is removed.
+    """
     with writing(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent, _TEMPORARY)
     with _temporary(target, uri) as path:
         yield path
-        _settle(path, uri)
-        os.replace(path, target)
+        settle(path, uri)
+        take_place(path, target)
 
 
 def create(target: Path, data: bytes, uri: str) -> bool:
@@ -40,7 +47,7 @@ def create(target: Path, data: bytes, uri: str) -> bool:
     with _temporary(target, uri) as path:
         with writing(uri):
             path.write_bytes(data)
-        _settle(path, uri)
+        settle(path, uri)
         try:
             os.link(path, target)
         except FileExistsError:
@@ -62,9 +69,24 @@ def scratch_file() -> Iterator[Path]:
 
 
 @contextmanager
+def private_folder(target: Path, uri: str) -> Iterator[Path]:
+    """A new folder beside `target`, on the same disk; at the end of the block it is gone with all that is in it."""
+    with writing(uri):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent, _TEMPORARY)
+    path = _private_name(target, _TEMPORARY)
+    with writing(uri):
+        path.mkdir(0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
 def _temporary(target: Path, uri: str, prefix: str = _TEMPORARY) -> Iterator[Path]:
     """A new file beside `target`, private until it is whole; at the end of the block it is gone."""
-    path = target.with_name(f"{prefix}{_writer(os.getpid())}-{os.urandom(4).hex()}-{target.name}")
+    path = _private_name(target, prefix)
     try:
         with writing(uri):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -73,7 +95,11 @@ def _temporary(target: Path, uri: str, prefix: str = _TEMPORARY) -> Iterator[Pat
         path.unlink(missing_ok=True)
 
 
-def _settle(path: Path, uri: str) -> None:
+def _private_name(target: Path, prefix: str) -> Path:
+    return target.with_name(f"{prefix}{_writer(os.getpid())}-{os.urandom(4).hex()}-{target.name}")
+
+
+def settle(path: Path, uri: str) -> None:
     """On the disk, and for whom the process's umask allows it."""
     with writing(uri), open(path, "rb") as written:
         os.fsync(written.fileno())
@@ -89,7 +115,11 @@ def _sweep(folder: Path, prefix: str) -> None:
             here = machine == _machine()
             dead = here and not path.name.startswith(f"{prefix}{_writer(int(pid))}-")
             if dead or (not here and time.time() - path.stat().st_mtime > _OLD_SECONDS):
-                path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    if _PRIVATE.match(path.name.removeprefix(prefix)):
+                        shutil.rmtree(path)
+                else:
+                    path.unlink()
 
 
 def _writer(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""S3: connections by name, known to this process only, and the one write that Arrow cannot do.
+"""S3: connections by name, known to this process only, and the conditional writes that Arrow cannot do.
 
 A connection's credentials are registered once a process under the connection's name (`register`); datasets, blocks
 and jobs carry that name only, so that no secret enters a task graph, a manifest or a log line.
@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from pyarrow.fs import FileSystem
+
+#: Files up to this many bytes are sent in one request, others in parts of this size.
+_ONE_REQUEST = 64 << 20
+_MOST_PARTS = 9_000
+#: Name of the note that stays with an object, among its metadata.
+_NOTE = "batchscore"
 
 #: Keyword arguments of ``pyarrow.fs.S3FileSystem`` by connection name.
 _options: dict[str, dict[str, Any]] = {}
@@ -69,26 +78,121 @@ def put_new(path: str, data: bytes, conn_id: str | None) -> bool:
         ModuleNotFoundError: boto3 is not installed; Arrow has no such write.
     """
     client = _client(conn_id)
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     bucket, _, key = path.partition("/")
-    try:
+    with _named_errors():
         try:
-            client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+            try:
+                client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+            except ClientError as error:
+                # 409: somebody else's write of it was under way, and may have failed since.
+                if error.response["Error"]["Code"] != "ConditionalRequestConflict":
+                    raise
+                client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
         except ClientError as error:
-            # 409: somebody else's write of it was under way, and may have failed since.
-            if error.response["Error"]["Code"] != "ConditionalRequestConflict":
-                raise
-            client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+            if _status(error) == 412:
+                return False
+            raise
+    return True
+
+
+def head(path: str, conn_id: str | None) -> tuple[str, str | None] | None:
+    """ETag of an object (``bucket/key``) and the note that `put_if` left with it; None where there is none.
+
+    Raises:
+        OSError: the store did not answer.
+    """
+    from botocore.exceptions import ClientError
+
+    bucket, _, key = path.partition("/")
+    with _named_errors():
+        try:
+            found = _client(conn_id).head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if _status(error) == 404:
+                return None
+            raise
+    return found["ETag"].strip('"'), found["Metadata"].get(_NOTE)
+
+
+def put_if(path: str, whole: Path, tag: str | None, conn_id: str | None, *, note: str | None = None) -> bool:
+    """Write an object (``bucket/key``) from a file if the one that is there has the ETag `tag`; None: if there is none.
+
+    The store decides. A file of more than 64 MiB goes in parts, and the store decides when they are put together; as
+    not every store does that for parts, the object is looked at once more right before.
+
+    Returns:
+        False when another object is there; it is left as it is.
+
+    Raises:
+        OSError: the store did not take it.
+    """
+    from botocore.exceptions import ClientError
+
+    bucket, _, key = path.partition("/")
+    place = {"Bucket": bucket, "Key": key}
+    condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": f'"{tag}"'}
+    metadata = {"Metadata": {_NOTE: note}} if note else {}
+    with _named_errors(), open(whole, "rb") as source:
+        try:
+            if whole.stat().st_size <= _ONE_REQUEST:
+                _client(conn_id).put_object(**place, Body=source, **condition, **metadata)
+                return True
+            return _put_parts(place, source, tag, conn_id, condition, metadata)
+        except ClientError as error:
+            # 404: it was to be replaced, and is gone. 409: somebody else's write is under way.
+            if _status(error) in (404, 409, 412) and error.response["Error"]["Code"] != "NoSuchBucket":
+                return False
+            raise
+
+
+def _put_parts(
+    place: dict[str, str],
+    source: BinaryIO,
+    tag: str | None,
+    conn_id: str | None,
+    condition: dict[str, str],
+    metadata: dict[str, Any],
+) -> bool:
+    client = _client(conn_id)
+    upload = {**place, "UploadId": client.create_multipart_upload(**place, **metadata)["UploadId"]}
+    size = max(_ONE_REQUEST, os.fstat(source.fileno()).st_size // _MOST_PARTS + 1)
+    done = False
+    try:
+        parts: list[dict[str, Any]] = []
+        while data := source.read(size):
+            number = len(parts) + 1
+            part = client.upload_part(**upload, PartNumber=number, Body=data)
+            parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        now = head(f"{place['Bucket']}/{place['Key']}", conn_id)
+        if (now[0] if now else None) == tag:
+            client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **condition)
+            done = True
+    finally:
+        if not done:
+            client.abort_multipart_upload(**upload)
+    return done
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """boto3's errors as OSError, with the words that Arrow uses for them."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
-            return False
         # As Arrow spells them: NoSuchBucket is NO_SUCH_BUCKET.
         code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", error.response["Error"]["Code"]).upper()
+        code = "ACCESS_DENIED" if code == "403" else code  # what a HEAD says, which has no body
         raise OSError(f"AWS Error {code}: {error}") from error
     except BotoCoreError as error:
         raise OSError(f"AWS Error NETWORK_CONNECTION: {error}") from error
-    return True
 
 
 @cache

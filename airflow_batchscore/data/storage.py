@@ -231,13 +231,13 @@ def atomic_file(uri: str, conn_id: str | None = None) -> Iterator[Path]:
     if scheme != "file":
         with local.scratch_file() as whole:
             yield whole
-            _upload(whole, uri, conn_id)
+            upload(whole, uri, conn_id)
         return
     with local.atomic_file(Path(path), uri) as temporary:
         yield temporary
 
 
-def _upload(whole: Path, uri: str, conn_id: str | None) -> None:
+def upload(whole: Path, uri: str, conn_id: str | None) -> None:
     """One object from one complete file. The stream is closed, and so committed, only when all was sent."""
     fs, path = filesystem(uri, conn_id)
     with writing(uri):

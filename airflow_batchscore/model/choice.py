@@ -23,6 +23,8 @@ _FIELD = re.compile(r"\{(\w+)\}")
 _AGE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MOST_NAMED = 20
+#: How the note on rows ends that were skipped because there was no usable model.
+SKIPPED = ", skipped"
 
 
 @dataclass

@@ -79,6 +79,18 @@ def as_mapping(value: Any) -> Any:
     return value
 
 
+def run_name(context: Mapping[str, Any]) -> str:
+    """``<dag_id>/<run_id>``, by which scores and publications are told apart."""
+    run = context["dag_run"]
+    return f"{run.dag_id}/{run.run_id}"
+
+
+def task_name(context: Mapping[str, Any]) -> str:
+    """What tells a task of a run from the others."""
+    task = context["ti"]
+    return str(task.task_id) if task.map_index < 0 else f"{task.task_id}-{task.map_index}"
+
+
 def run_facts(context: Mapping[str, Any]) -> dict[str, str]:
     """What names a run in reports."""
     run = context["dag_run"]

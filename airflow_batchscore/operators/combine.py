@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.links import RunReportLink
-from airflow_batchscore.operators.base import BatchScoreOperator, run_facts
+from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, run_facts, run_name, task_name
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -16,24 +16,49 @@ class CombineOperator(BatchScoreOperator):
     """Publish the committed scores where readers see them, and write the run's report beside them.
 
     Args:
-        scores: output of `CheckScoresOperator` or of the mapped `ScorePartitionOperator`. Templated.
-        output_uri: ending in ``.parquet`` or ``.csv``: one file of all partitions of the run, with a column a
-            partition field. Otherwise a folder, hive-partitioned, one file a partition: this run's partitions replace
-            their earlier versions, no other is touched. Templated.
+        scores: output of `CheckScoresOperator` or of the mapped `ScorePartitionOperator`, of this run. Templated.
+        output_uri: ending in ``.parquet`` or ``.csv``: one file with a column a partition field. Otherwise a folder,
+            hive-partitioned, one file a partition. In both this run's partitions replace their earlier versions, and
+            others are kept. Templated.
         plan: output of `PlanPartitionsOperator`; when given, every planned partition must be there. Templated.
-        report_uri: where the HTML report goes; the same facts as JSON lie beside it. Default: beside the output
-            (``<name>.report.html``), or in the folder's ``_reports/``. Templated.
+        replace_all: make a single file anew, from this run's partitions alone: others are dropped, and a file that has
+            other columns, or that another program wrote, is replaced. Templated.
+        republish: let this run replace scores that a run published that was planned later. Templated.
+        allow_empty: let a partition without rows replace one with rows, and publish a run without any row. Templated.
+        report_uri: an HTML page (and the same facts as JSON beside it) that is always the newest publication's; each
+            run's own report lies under the run in any case. Templated.
         conn_id: connection for the output. Templated.
         scores_conn_id: connection of the scores' storage; default: `conn_id`. Templated.
 
     Returns:
-        ``{"output", "rows", "partitions", "unchanged", "report", "summary"}``.
+        ``{"output", "rows", "partitions", "added", "replaced", "unchanged", "kept", "dropped", "report", "summary"}``:
+        rows and partitions of this run, numbers of the partitions that were added and so on, and where the run's own
+        report lies: in the folder's ``_runs/<dag_id>/<run_id>/``, beside a file in ``_runs/<name>/<dag_id>/<run_id>/``.
 
-    Readers see a file's old content or the new one, never half of it. A retry writes the same bytes; what is published
-    already from the same inputs is left as it is. Fails at once when a part is damaged or the output is refused.
+    Readers see the old publication or the new one, never half of it: of a file and of a folder on a local disk all
+    partitions together, of a folder on an object store partition by partition. What is published says which manifest
+    it comes from; a partition that is published from the same manifest is left as it is.
+
+    Publications are ordered by the time at which they were planned, and that is decided in the last step, under a lock
+    on a disk and by a conditional write on S3: a run that was stopped, or cleared, does not replace what a newer one
+    published, unless `republish` is set. Other stores are looked at right before the write: there an older run can win
+    within the time of one upload.
+
+    Fails at once when newer scores are published, a part is damaged, the scores are another run's or not those that the
+    audit saw, or the output is refused.
     """
 
-    template_fields: Sequence[str] = ("scores", "output_uri", "plan", "report_uri", "conn_id", "scores_conn_id")
+    template_fields: Sequence[str] = (
+        "scores",
+        "output_uri",
+        "plan",
+        "replace_all",
+        "republish",
+        "allow_empty",
+        "report_uri",
+        "conn_id",
+        "scores_conn_id",
+    )
     operator_extra_links = (RunReportLink(),)
 
     def __init__(
@@ -42,6 +67,9 @@ class CombineOperator(BatchScoreOperator):
         scores: Any,
         output_uri: str,
         plan: Any = None,
+        replace_all: bool | str = False,
+        republish: bool | str = False,
+        allow_empty: bool | str = False,
         report_uri: str | None = None,
         conn_id: str | None = None,
         scores_conn_id: str | None = None,
@@ -51,6 +79,9 @@ class CombineOperator(BatchScoreOperator):
         self.scores = scores
         self.output_uri = output_uri
         self.plan = plan
+        self.replace_all = replace_all
+        self.republish = republish
+        self.allow_empty = allow_empty
         self.report_uri = report_uri
         self.conn_id = conn_id
         self.scores_conn_id = scores_conn_id
@@ -60,20 +91,29 @@ class CombineOperator(BatchScoreOperator):
         from airflow_batchscore.data.pattern import partition_key
         from airflow_batchscore.operators.scores import planned_partitions, read_scores, score_items
         from airflow_batchscore.publish.combine import combine
-        from airflow_batchscore.publish.report import report_place, summarise, write_report
+        from airflow_batchscore.publish.report import summarise
+        from airflow_batchscore.publish.runs import leave_report
+        from airflow_batchscore.publish.stamp import Publication
         from airflow_batchscore.scoring.audit import require_planned
 
-        shorts, manifests = read_scores(score_items(self.scores), self.scores_conn_id or self.conn_id)
+        run = run_name(context)
+        shorts, manifests = read_scores(score_items(self.scores), run, self.scores_conn_id or self.conn_id)
         if self.plan is not None:
             require_planned(planned_partitions(self.plan), manifests)
+        publication = Publication(
+            run=run,
+            generations={partition_key(short["partition"]): int(short["generation"]) for short in shorts},
+            replace_all=as_bool(self.replace_all),
+            republish=as_bool(self.republish),
+            allow_empty=as_bool(self.allow_empty),
+        )
         conn_id = connect(self.output_uri, self.conn_id)
-        published = combine(manifests, self.output_uri, conn_id)
-        run = run_facts(context)
+        published = combine(manifests, self.output_uri, conn_id, publication)
         reused = {partition_key(short["partition"]): bool(short["reused"]) for short in shorts}
-        summary = summarise(manifests, published, run=run, reused=reused)
-        report_uri = self.report_uri or report_place(self.output_uri, run["run_id"])
-        report_conn_id = connect(report_uri, self.conn_id)
-        summary_uri = write_report(manifests, summary, report_uri, report_conn_id)
+        summary = summarise(manifests, published, run=run_facts(context), reused=reused)
+        copy = (self.report_uri, connect(self.report_uri, self.conn_id)) if self.report_uri else None
+        newest = max(publication.generations.values())
+        report, facts = leave_report(manifests, summary, newest, task_name(context), conn_id, copy)
         self.log.info("published %d rows of %d partitions at %s", published["rows"], len(manifests), self.output_uri)
-        counted = {**published, "unchanged": len(published["unchanged"])}
-        return {**counted, "report": report_uri, "report_conn_id": report_conn_id, "summary": summary_uri}
+        counted = {name: len(value) if isinstance(value, list) else value for name, value in published.items()}
+        return {**counted, "report": report, "report_conn_id": conn_id, "summary": facts}

@@ -1,197 +1,97 @@
-"""Publish: committed parts become one file, or a hive-partitioned folder in which partitions are replaced one by one.
+"""Publish: committed parts become one file, or a hive-partitioned folder.
 
-A reader sees a partition's old file or its new one. In a folder each partition is one file with a fixed name, so that
-replacing it is one atomic step, and a partition whose scores have not changed is not touched.
+Readers see the old publication or the new one. A partition whose scores have not changed is not touched, one that the
+run did not score is kept, and an older publication never takes the place of a newer one (`order`).
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.errors import GateError, OutputError
+from airflow_batchscore.publish.changes import Changes
+from airflow_batchscore.publish.file import FileTarget
+from airflow_batchscore.publish.folder import publish_remote
+from airflow_batchscore.publish.local_folder import publish_local
+from airflow_batchscore.publish.parts import require_same_schema
+from airflow_batchscore.publish.stamp import Publication
 from airflow_batchscore.scoring.manifest import Manifest
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
-_FOOTER_KEY = b"batchscore"
-#: The file of a partition in a published folder.
-PARTITION_FILE = "scores.parquet"
 
-
-def combine(manifests: Sequence[Manifest], output_uri: str, conn_id: str | None = None) -> dict[str, Any]:
-    """Publish the scores of `manifests`, in the order given.
+def combine(
+    manifests: Sequence[Manifest],
+    output_uri: str,
+    conn_id: str | None = None,
+    publication: Publication | None = None,
+) -> dict[str, Any]:
+    """Publish the scores of `manifests`.
 
     Args:
         manifests: read from storage, each with the connection it was read with.
+        output_uri: ending in ``.parquet`` or ``.csv``: one file; else a folder.
         conn_id: connection of `output_uri`.
+        publication: whose scores they are, and what may happen to what is there.
 
     Returns:
-        ``{"output": uri, "rows": n, "partitions": n, "unchanged": [keys that were published before]}``.
+        ``{"output": uri, "rows": n, "partitions": n}`` of this run, and the keys of the partitions that were ``added``,
+        ``replaced``, left ``unchanged`` (published before from the same manifest), ``kept`` (of a file: not of this
+        run) and ``dropped``.
 
     Raises:
-        GateError: a part does not hold the rows its manifest says.
-        OutputError: partitions have different columns, or the output cannot be written.
+        GateError: there is nothing to publish, newer scores are published, or a part does not hold the rows its
+            manifest says. Nothing was published.
+        OutputError: partitions have different columns, or what is there cannot be replaced.
+        OSError: storage failed; a retry goes on.
     """
-    if not manifests:
-        raise GateError("there is no scored partition to publish")
-    _same_schema(manifests)
-    if output_uri.endswith((".parquet", ".csv")):
-        unchanged = _write_file(manifests, output_uri, conn_id)
-    else:
-        unchanged = _write_folder(manifests, output_uri, conn_id)
+    publication = publication or Publication()
+    _check(manifests, output_uri, publication)
+    changes = _publish(manifests, output_uri, conn_id, publication)
     return {
         "output": output_uri,
         "partitions": len(manifests),
         "rows": sum(manifest.rows for manifest in manifests),
-        "unchanged": unchanged,
+        **changes.to_dict(),
     }
 
 
-def _same_schema(manifests: Sequence[Manifest]) -> None:
-    first = manifests[0]
-    for manifest in manifests:
-        if manifest.schema != first.schema:
-            raise OutputError(
-                f"partition {manifest.key} has the columns {manifest.schema}, partition {first.key} has "
-                f"{first.schema}; partitions of one output must have the same"
-            )
+def is_file(output_uri: str) -> bool:
+    """Whether an output is one file."""
+    return output_uri.endswith((".parquet", ".csv"))
 
 
-def _stamp(manifests: Sequence[Manifest]) -> str:
-    """What a published Parquet file says of where it comes from; the same stamp means the same scores."""
-    return json.dumps(
-        [
-            {
-                "partition": manifest.partition,
-                "identity": manifest.identity,
-                "token": manifest.token,
-                "model": manifest.model["version"] if manifest.model else manifest.method,
-                **manifest.account.to_dict(),
-            }
-            for manifest in manifests
-        ]
-    )
-
-
-def _is_published(uri: str, stamp: str, conn_id: str | None) -> bool:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fs, path = storage.filesystem(uri, conn_id)
-    try:
-        with fs.open_input_file(path) as source:
-            metadata = pq.read_metadata(source).metadata or {}
-    except (FileNotFoundError, pa.ArrowInvalid):
-        return False
-    return metadata.get(_FOOTER_KEY) == stamp.encode()
-
-
-def _write_file(manifests: Sequence[Manifest], uri: str, conn_id: str | None) -> list[str]:
-    """All partitions in one file, with a column a partition field in front."""
-    import pyarrow as pa
-
-    fields = _field_types(manifests)
-    clash = sorted(set(fields) & set(manifests[0].schema))
-    if clash:
+def _check(manifests: Sequence[Manifest], output_uri: str, publication: Publication) -> None:
+    if not manifests:
+        raise GateError("there is no scored partition to publish")
+    twice = [key for key, count in Counter(manifest.key for manifest in manifests).items() if count > 1]
+    if twice:
+        raise GateError(
+            f"not published: there are several manifests of {', '.join(twice[:20])}; give each partition once"
+        )
+    require_same_schema(manifests)
+    if not any(manifest.rows for manifest in manifests) and not publication.allow_empty:
+        raise GateError(
+            f"not published: none of the {len(manifests)} partitions has a row. Find out why all were skipped or put "
+            "into quarantine; allow_empty=True publishes them"
+        )
+    if publication.replace_all and not is_file(output_uri):
         raise OutputError(
-            f"the partition fields {clash} are columns of the scores too; publish to a folder, or rename them"
+            f"replace_all=True is for a single file; in the folder {output_uri} each partition is replaced by itself. "
+            "Delete the folders of partitions that should go"
         )
-    stamp = _stamp(manifests)
-    if uri.endswith(".parquet") and _is_published(uri, stamp, conn_id):
-        log.info("%s holds these scores already: left as it is", uri)
-        return [manifest.key for manifest in manifests]
-
-    def tables() -> Iterator[pa.Table]:
-        for manifest in manifests:
-            for table in _parts(manifest):
-                for place, (name, kind) in enumerate(fields.items()):
-                    value = pa.scalar(manifest.partition[name]).cast(kind)
-                    table = table.add_column(place, pa.field(name, kind), pa.repeat(value, table.num_rows))
-                yield table
-
-    with storage.atomic_file(uri, conn_id) as path:
-        _write(path, tables(), stamp, as_csv=uri.endswith(".csv"))
-    return []
 
 
-def _write_folder(manifests: Sequence[Manifest], folder: str, conn_id: str | None) -> list[str]:
-    """One file a partition below ``<field>=<value>/``; all are written before the first takes its place."""
-    unchanged = []
-    with ExitStack() as files:
-        for manifest in manifests:
-            uri, stamp = storage.join(folder, manifest.key, PARTITION_FILE), _stamp([manifest])
-            if _is_published(uri, stamp, conn_id):
-                unchanged.append(manifest.key)
-            else:
-                path = files.enter_context(storage.atomic_file(uri, conn_id))
-                _write(path, _parts(manifest), stamp, as_csv=False)
-    if unchanged:
-        log.info(
-            "%d of %d partitions in %s hold these scores already: left as they are",
-            len(unchanged),
-            len(manifests),
-            folder,
-        )
-    return unchanged
-
-
-def _parts(manifest: Manifest) -> Iterator[pa.Table]:
-    """The scores of a partition in the order of its rows, one part at a time, each held to its manifest."""
-    import pyarrow.parquet as pq
-
-    for block in manifest.blocks:
-        uri = storage.join(manifest.folder, block.part)
-        fs, path = storage.filesystem(uri, manifest.conn_id)
-        with fs.open_input_file(path) as source:
-            table = pq.read_table(source)
-        found = {field.name: str(field.type) for field in table.schema}
-        if found != manifest.schema:
-            raise OutputError(
-                f"partition {manifest.key}: {uri} has the columns {found}, the partition's first part has "
-                f"{manifest.schema}. The types of the key columns differ between its files; make them the same"
-            )
-        if table.num_rows != block.rows:
-            raise GateError(
-                f"partition {manifest.key}: {uri} holds {table.num_rows} rows, its manifest says {block.rows}; score "
-                "the partition again with force"
-            )
-        yield table.replace_schema_metadata(None)
-
-
-def _write(path: Path, tables: Iterator[pa.Table], stamp: str, *, as_csv: bool) -> None:
-    import pyarrow.csv as pc
-    import pyarrow.parquet as pq
-
-    writer: Any = None
-    try:
-        for table in tables:
-            if writer is None:
-                writer = pc.CSVWriter(path, table.schema) if as_csv else pq.ParquetWriter(path, table.schema)
-            if table.num_rows:
-                writer.write_table(table)
-        if not as_csv:
-            writer.add_key_value_metadata({_FOOTER_KEY: stamp.encode()})
-    finally:
-        if writer is not None:
-            writer.close()
-
-
-def _field_types(manifests: Sequence[Manifest]) -> dict[str, pa.DataType]:
-    """int64 for a field whose values are all whole numbers without leading zeros, text otherwise."""
-    import pyarrow as pa
-
-    def kind(name: str) -> pa.DataType:
-        values = {manifest.partition[name] for manifest in manifests}
-        numbers = all(value.isascii() and value.isdigit() and str(int(value)) == value for value in values)
-        return pa.int64() if numbers else pa.string()
-
-    return {name: kind(name) for name in manifests[0].partition}
+def _publish(manifests: Sequence[Manifest], output_uri: str, conn_id: str | None, publication: Publication) -> Changes:
+    if is_file(output_uri):
+        return FileTarget(output_uri, conn_id, publication).publish(manifests)
+    if storage.is_local(output_uri):
+        changes = publish_local(manifests, output_uri, publication)
+    else:
+        changes = publish_remote(manifests, output_uri, conn_id, publication)
+    changes.log(output_uri)
+    return changes

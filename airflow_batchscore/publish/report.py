@@ -7,7 +7,6 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import airflow_batchscore
 from airflow_batchscore.data import storage
@@ -15,7 +14,8 @@ from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.profile import Counts, merge
-from airflow_batchscore.scoring.audit import coverage, model_of, partition_drifts, reference_counts
+from airflow_batchscore.scoring.audit import coverage
+from airflow_batchscore.scoring.drifts import Drift, model_of, partition_drifts, reference_counts
 from airflow_batchscore.scoring.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def summarise(
         "run": dict(run),
         "version": airflow_batchscore.__version__,
         "output": published["output"],
-        "unchanged": published["unchanged"],
+        **{what: published[what] for what in ("added", "replaced", "unchanged", "kept", "dropped")},
         "model": _model(manifests),
         "coverage": coverage(manifests),
         "method": manifests[0].method,
@@ -86,8 +86,8 @@ def _model(manifests: Sequence[Manifest]) -> dict[str, Any] | None:
     }
 
 
-def _partition(manifest: Manifest, reused: bool, drifts: Mapping[str, float]) -> dict[str, Any]:
-    worst = max(drifts, key=drifts.__getitem__, default=None)
+def _partition(manifest: Manifest, reused: bool, drift: Drift) -> dict[str, Any]:
+    worst = drift.worst
     return {
         "partition": manifest.key,
         "values": manifest.partition,
@@ -96,8 +96,8 @@ def _partition(manifest: Manifest, reused: bool, drifts: Mapping[str, float]) ->
         "seconds": round(manifest.seconds, 3),
         "rows_per_second": round(manifest.rows_per_second),
         "blocks": len(manifest.blocks),
-        "drift": round(drifts[worst], 4) if worst else None,
-        "drift_column": worst,
+        "drift": round(worst[1], 4) if worst else None,
+        "drift_column": worst[0] if worst else None,
         "manifest": manifest.uri,
     }
 
@@ -175,14 +175,6 @@ def _template() -> Template:
 
     source = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
     return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
-
-
-def report_place(output_uri: str, run_id: str) -> str:
-    """Where a run's report goes unless it is told: beside a file, or in a folder that readers of the data pass over."""
-    for suffix in (".parquet", ".csv"):
-        if output_uri.endswith(suffix):
-            return output_uri.removesuffix(suffix) + ".report.html"
-    return storage.join(output_uri, "_reports", f"{quote(run_id, safe='')}.report.html")
 
 
 def write_report(

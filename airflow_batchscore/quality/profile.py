@@ -7,7 +7,7 @@ a partition, and that of a partition can be held against the training data's (`d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,9 @@ BINS = 10
 Bins = dict[str, dict[str, Any]]
 #: column -> counts, one a bin; then "other" and missing values.
 Counts = dict[str, list[int]]
+#: column -> the counts that were to be expected, which are parts of rows.
+Expected = dict[str, list[float]]
+_Number = TypeVar("_Number", int, float)
 
 
 def make_bins(frame: pd.DataFrame) -> Bins:
@@ -96,7 +99,28 @@ def _bincount(places: np.ndarray, size: int) -> list[int]:
     return [int(number) for number in np.bincount(places, minlength=size)]
 
 
-def merge(left: Counts, right: Counts) -> Counts:
+def by_position(counts: dict[str, list[_Number]]) -> dict[str, list[_Number]]:
+    """The same with as many bins for every column, so that profiles of models with different bins can be added up.
+
+    A model's first bin is then added to the other models' first bins, whatever their edges are.
+    """
+    return {name: _padded(some) for name, some in counts.items()}
+
+
+def _padded(counts: list[_Number]) -> list[_Number]:
+    empty = [counts[0] * 0] * (2 * BINS + 2 - len(counts))
+    return counts[:-2] + empty + counts[-2:]
+
+
+def expected(reference: Counts, found: Counts) -> Expected:
+    """What `found` would be, had its rows fallen into the bins as those of the training data did."""
+    both = {name: (reference[name], sum(found[name])) for name in reference if name in found}
+    return {
+        name: [count * rows / sum(counts) for count in counts] for name, (counts, rows) in both.items() if sum(counts)
+    }
+
+
+def merge(left: dict[str, list[_Number]], right: dict[str, list[_Number]]) -> dict[str, list[_Number]]:
     """The sum of two counts made with the same bins."""
     merged = {name: list(counts) for name, counts in left.items()}
     for name, counts in right.items():

@@ -2,39 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.parquet_footer import DamagedParquetError, read_footer
 from airflow_batchscore.data.pattern import Values, partition_key, sort_key
-from airflow_batchscore.errors import GateError
-from airflow_batchscore.model import artifact
+from airflow_batchscore.errors import GateError, ScoringError
 from airflow_batchscore.model.choice import Chosen
-from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.quality.drift import drift
 from airflow_batchscore.quality.quarantine import Limit
+from airflow_batchscore.scoring.drifts import Drift, drift_limit, drift_problems, partition_drifts
 from airflow_batchscore.scoring.manifest import Manifest
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What the audit saw. `problems` is empty when the run may be published."""
+    """What the audit saw. `problems` is empty when the run may be published.
+
+    Attributes:
+        drift: of each partition; empty when no limit was asked for.
+    """
 
     manifests: list[Manifest]
     account: Account
-    drift: dict[str, float]
+    drift: dict[str, Drift]
     problems: list[str]
 
     def to_dict(self) -> dict[str, Any]:
+        worst = [found.worst for found in self.drift.values() if found.worst is not None]
         return {
             "partitions": len(self.manifests),
             **self.account.to_dict(),
-            "max_drift": round(max(self.drift.values(), default=0.0), 4),
+            "max_drift": round(max(value for _, value in worst), 4) if worst else None,
+            "without_drift": sum(found.worst is None for found in self.drift.values()),
             "uncovered": len((coverage(self.manifests) or {"uncovered": {}})["uncovered"]),
         }
+
+    def verdict(self) -> dict[str, Any]:
+        """All that was looked at and found, as JSON."""
+        return {
+            "passed": not self.problems,
+            "problems": self.problems,
+            **self.to_dict(),
+            "scores": [
+                {
+                    "partition": manifest.key,
+                    "manifest": manifest.uri,
+                    "digest": manifest.digest,
+                    **self._drift(manifest),
+                }
+                for manifest in self.manifests
+            ],
+        }
+
+    def _drift(self, manifest: Manifest) -> dict[str, Any]:
+        found = self.drift.get(manifest.key)
+        if found is None:
+            return {}
+        if found.worst is None:
+            return {"drift": None, "drift_is_not_measured_because": found.reason}
+        return {"drift": round(found.worst[1], 4), "drift_column": found.worst[0]}
 
     def require(self) -> Audit:
         """Raises GateError that lists every problem."""
@@ -80,7 +109,8 @@ def audit(
     manifests: list[Manifest],
     *,
     max_quarantined: Any = 0,
-    max_drift: float | None = None,
+    max_skipped: Any = None,
+    max_drift: Any = None,
     allow_missing: int = 0,
 ) -> Audit:
     """Hold manifests, and the size and rows of every part on storage, to what was planned and allowed.
@@ -89,24 +119,54 @@ def audit(
         planned: field values of the partitions that the run set out to score.
         manifests: what scoring committed, from `read_manifests`.
         max_quarantined: rows (a count) or the share of rows read (with a point: ``0.01``) allowed over the run.
+        max_skipped: the same of rows that were skipped, without those that a `ModelPolicy` skips; None: at least one of
+            the rows that were read must be scored.
         max_drift: highest population stability index against the training data, of any feature or output column of any
-            partition; None does not look.
+            partition; None does not look. A partition whose drift cannot be measured is a problem.
         allow_missing: planned partitions that may lack a manifest.
+
+    Raises:
+        GateError: a limit is not a number.
     """
     account = sum((manifest.account for manifest in manifests), Account())
     problems = [*_missing(planned, manifests, allow_missing), *_one_model(manifests)]
     for found in storage.each(_check_parts, manifests, manifests[0].uri) if manifests else []:
         problems += found
-    problems += _quarantined(manifests, account, Limit.of(max_quarantined))
-    columns = {} if max_drift is None else partition_drifts(manifests)
-    drifts = {key: max(values.values(), default=0.0) for key, values in columns.items()}
+    problems += _quarantined(manifests, account, _limit("max_quarantined", max_quarantined))
+    problems += _skipped(manifests, account, max_skipped)
+    drifts: dict[str, Drift] = {}
     if max_drift is not None:
-        problems += [
-            f"partition {name} drifted from the training data (PSI {value:.3f}, allowed {max_drift})"
-            for name, value in drifts.items()
-            if value > max_drift
-        ]
+        limit = drift_limit(max_drift)
+        drifts = partition_drifts(manifests)
+        problems += drift_problems(drifts, limit)
     return Audit(manifests, account, drifts, problems)
+
+
+def _limit(name: str, value: Any) -> Limit:
+    try:
+        return Limit.of(value)
+    except (ScoringError, OverflowError):
+        raise GateError(f"{name}={value!r}: give a count of rows such as 1000, or a share such as 0.01") from None
+
+
+def _skipped(manifests: Sequence[Manifest], account: Account, allowed: Any) -> list[str]:
+    """Rows that a policy skips are left out: they are not scored on purpose."""
+    on_purpose = sum(manifest.rows_without_model for manifest in manifests)
+    skipped, read = account.rows_skipped - on_purpose, account.rows_read - on_purpose
+    if allowed is None:
+        if read <= 0 or account.rows_scored:
+            return []
+        problem = (
+            f"not one of {read} rows was scored ({skipped} skipped, {account.rows_quarantined} in quarantine): look at "
+            "the recipe and the data, or allow it with max_skipped=1.0"
+        )
+        return [problem]
+    limit = _limit("max_skipped", allowed)
+    if limit.allows(skipped, read):
+        return []
+    worst = sorted(manifests, key=lambda manifest: manifest.rows_without_model - manifest.account.rows_skipped)
+    where = ", ".join(f"{manifest.key} {manifest.account.rows_skipped}" for manifest in worst[:10])
+    return [f"{skipped} of {read} rows were skipped, {limit.value} allowed: {where}. Look at the recipe and the data"]
 
 
 def require_planned(planned: Sequence[Values], manifests: Sequence[Manifest]) -> None:
@@ -178,37 +238,6 @@ def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) 
         "`message` and `raw` there, mend the data or the recipe and run again, or raise max_quarantined"
     )
     return [problem]
-
-
-def partition_drifts(manifests: Sequence[Manifest]) -> dict[str, dict[str, float]]:
-    """Partition key -> PSI of each feature and output column against the model's training data.
-
-    The reference is read once a model, however many partitions it scored.
-    """
-    refs = sorted({model_of(manifest) for manifest in manifests if manifest.model}, key=lambda ref: ref.uri)
-    models = storage.each(artifact.read_manifest, refs, refs[0].uri) if refs else []
-    references = {ref: model.profile for ref, model in zip(refs, models, strict=True)}
-    return {m.key: _drift(m, references[model_of(m)]) if m.model else {} for m in manifests}
-
-
-def model_of(manifest: Manifest) -> ModelRef:
-    """The one model that scored a partition."""
-    assert manifest.model is not None, "asked for where there is one"
-    return ModelRef.from_dict(manifest.model)
-
-
-def _drift(manifest: Manifest, reference: Mapping[str, Any]) -> dict[str, float]:
-    features, predictions = manifest.profiles()
-    return drift(reference["features"]["counts"], features) | drift(reference_counts(manifest, reference), predictions)
-
-
-def reference_counts(manifest: Manifest, reference: Mapping[str, Any], what: str = "counts") -> dict[str, Any]:
-    """What training saw of each output column that was written: its ``counts`` or its ``bins``."""
-    found = {
-        name: reference["outputs"].get(method, {}).get(what, {}).get(column)
-        for name, (method, column) in manifest.outputs.items()
-    }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def coverage(manifests: Sequence[Manifest]) -> dict[str, Any] | None:

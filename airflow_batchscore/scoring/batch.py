@@ -31,6 +31,7 @@ class ScoredBatch:
         skipped: rows that were left out.
         failed: rows that made the recipe, the model or the function raise.
         features, predictions: counts of the profile.
+        expected_features, expected_predictions: where each row has its model: see `BlockResult`.
         uncovered: what rows had no model of their own, and how many: see `BlockResult`.
     """
 
@@ -41,6 +42,8 @@ class ScoredBatch:
     failed: list[BadRow]
     features: profile.Counts = field(default_factory=dict)
     predictions: profile.Counts = field(default_factory=dict)
+    expected_features: profile.Expected = field(default_factory=dict)
+    expected_predictions: profile.Expected = field(default_factory=dict)
     uncovered: dict[str, int] = field(default_factory=dict)
 
 
@@ -121,6 +124,11 @@ class Scorer:
         known = manifest.profile["outputs"]
         bins = {name: known.get(c.method, {}).get("bins", {}).get(c.name) for name, c in columns.items()}
         self._output_bins = {name: spec for name, spec in bins.items() if spec}
+        #: Counts of the training data: of the features, and of the columns that are written.
+        self.reference_features: profile.Counts = manifest.profile["features"]["counts"]
+        self.reference_outputs: profile.Counts = {
+            name: known[columns[name].method]["counts"][columns[name].name] for name in self._output_bins
+        }
         self._matrix = MatrixInput.of(model, spec)
 
     def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:

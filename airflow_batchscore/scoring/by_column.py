@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from airflow_batchscore.model import artifact
 from airflow_batchscore.model.choice import Chosen
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.quality import profile
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch, Scorer, sorted_batch
 
@@ -92,6 +93,20 @@ class ModelsWork:
         return [self.models.digest, str(self.models.missing), self.column, self.recipe_digest, *self.spec.to_list()]
 
 
+class _Pool:
+    """Profiles of rows of different models, and what was to be expected of them, added up by the bins' position."""
+
+    def __init__(self) -> None:
+        self.found: profile.Counts = {}
+        self.expected: profile.Expected = {}
+
+    def add(self, found: profile.Counts, reference: profile.Counts) -> None:
+        """Rows of one model, and the counts of its training data."""
+        expected = profile.expected(reference, found)
+        self.found = profile.merge(self.found, profile.by_position(found))
+        self.expected = profile.merge(self.expected, profile.by_position(expected))
+
+
 @dataclass(frozen=True)
 class _ByColumn:
     work: ModelsWork
@@ -108,6 +123,7 @@ class _ByColumn:
         import pyarrow as pa
 
         tables, places, bad, uncovered = [], [], list[BadRow](), dict[str, int]()
+        features, predictions = _Pool(), _Pool()
         scored = skipped = 0
         for value, rows in _rows_by_value(batch.keys, self.work.column):
             choice = self._choice(value, len(rows))
@@ -118,7 +134,10 @@ class _ByColumn:
                 continue
             taken = pa.array(rows)
             part = Batch(batch.table.take(taken), batch.positions[rows], [], batch.keys.take(taken))
-            found = self._scorer(choice.model).score(part, schema)
+            scorer = self._scorer(choice.model)
+            found = scorer.score(part, schema)
+            features.add(found.features, scorer.reference_features)
+            predictions.add(found.predictions, scorer.reference_outputs)
             tables.append(found.table)
             places.append(rows[found.places])
             scored += found.scored
@@ -127,7 +146,13 @@ class _ByColumn:
         bad.sort(key=lambda row: row.position)
         whole = np.concatenate(places) if places else np.array([], dtype=np.int64)
         table = pa.concat_tables(tables) if tables else schema.empty_table()
-        return sorted_batch(table, whole, scored, skipped, bad, uncovered)
+        return replace(
+            sorted_batch(table, whole, scored, skipped, bad, uncovered),
+            features=features.found,
+            predictions=predictions.found,
+            expected_features=features.expected,
+            expected_predictions=predictions.expected,
+        )
 
     def _choice(self, value: str, rows: int) -> Chosen:
         choice = self.work.models.load().get(value, self.work.models.missing)

@@ -17,8 +17,9 @@ from typing import Any
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.errors import InputError, ScoringError
+from airflow_batchscore.model.choice import SKIPPED
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.quality.profile import Counts, merge
+from airflow_batchscore.quality.profile import Counts, Expected, merge
 
 FORMAT = 3
 
@@ -34,7 +35,10 @@ class BlockResult:
         part: file name of the scores, in the identity's folder.
         quarantine: file name of the block's quarantined rows, None when there are none.
         bytes, rows: of the part. A function may make more or fewer rows than it was given.
-        features, predictions: counts of the profile.
+        features, predictions: counts of the profile. Where each row has a model of its own, bins of different models
+            are added up by their position.
+        expected_features, expected_predictions: there, what these would be if all rows fell into the bins of their
+            models as the training data did.
         inputs: digest of the fingerprint of the bytes that it was made from.
         uncovered: what rows had no model of their own (``"sensor_id=17: missing, skipped"``), and how many there were.
     """
@@ -49,6 +53,8 @@ class BlockResult:
     rows: int
     inputs: str
     uncovered: dict[str, int] = field(default_factory=dict)
+    expected_features: Expected = field(default_factory=dict)
+    expected_predictions: Expected = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -139,6 +145,20 @@ class Manifest:
         for block in self.blocks:
             features, predictions = merge(features, block.features), merge(predictions, block.predictions)
         return features, predictions
+
+    def expected(self) -> tuple[Expected, Expected]:
+        """What `profiles` would be without drift, where each row has a model of its own; empty where one has all."""
+        features: Expected = {}
+        predictions: Expected = {}
+        for block in self.blocks:
+            features = merge(features, block.expected_features)
+            predictions = merge(predictions, block.expected_predictions)
+        return features, predictions
+
+    @property
+    def rows_without_model(self) -> int:
+        """Rows that were skipped on purpose, because a `ModelPolicy` says so of rows without a usable model."""
+        return sum(rows for what, rows in self.uncovered.items() if what.endswith(SKIPPED))
 
     def short(self, *, reused: bool) -> dict[str, Any]:
         """What goes through XCom: where to look, which bytes must be there, and counts for people."""

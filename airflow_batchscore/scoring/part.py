@@ -82,6 +82,7 @@ class PartWriter:
         self._rows = 0
         self._features: profile.Counts = {}
         self._predictions: profile.Counts = {}
+        self._expected: tuple[profile.Expected, profile.Expected] = ({}, {})
         self._uncovered: Counter[str] = Counter()
 
     def __enter__(self) -> PartWriter:
@@ -113,6 +114,11 @@ class PartWriter:
         self._rows += scored.table.num_rows
         self._features = profile.merge(self._features, scored.features)
         self._predictions = profile.merge(self._predictions, scored.predictions)
+        features, predictions = self._expected
+        self._expected = (
+            profile.merge(features, scored.expected_features),
+            profile.merge(predictions, scored.expected_predictions),
+        )
         self._uncovered.update(scored.uncovered)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -145,6 +151,8 @@ class PartWriter:
             rows=self._rows,
             uncovered=dict(self._uncovered),
             inputs=job.inputs,
+            expected_features=self._expected[0],
+            expected_predictions=self._expected[1],
         )
 
     def _write_quarantine(self) -> str:

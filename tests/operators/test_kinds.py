@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pandas as pd
 import pytest
 from kinds import PARAMS
 from sklearn.linear_model import LogisticRegression
-from support import good_rows, write_csv
+from support import good_rows, newest_summary, write_csv
 
 pytestmark = pytest.mark.dag
 
@@ -61,7 +60,7 @@ def test_a_model_for_each_value_of_a_column(airflow_dags: dict[str, Any], folder
         mine = raw[raw["sensor_id"] == sensor]
         got = found[found["id"].isin(mine["id"])]["prediction"].to_numpy()
         np.testing.assert_array_equal(got, model.predict(mine[["a", "b"]]))
-    assert json.loads((folder / "out.summary.json").read_text())["model"] is None
+    assert newest_summary(folder)["model"] is None
 
 
 def test_a_function_of_the_dag_file(airflow_dags: dict[str, Any], folder: Path) -> None:

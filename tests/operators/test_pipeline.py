@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from small_pipeline import PARAMS
-from support import AIRFLOW_HOME, good_rows, s3_client, write_csv
+from support import AIRFLOW_HOME, good_rows, newest_summary, s3_client, write_csv
 
 pytestmark = pytest.mark.dag
 
@@ -48,9 +48,9 @@ def test_a_run_publishes_what_was_asked_for(airflow_dags: dict[str, Any], folder
     assert {name for name in states if name.startswith("score ")} == {"score p=1", "score p=3"}
     found = pd.read_parquet(folder / "out.parquet")
     assert found["id"].tolist() == [*range(1000, 1050), *range(3000, 3050)]
-    summary = json.loads((folder / "out.summary.json").read_text())
+    summary = newest_summary(folder)
     assert summary["run"]["dag_id"] == dag_id
-    assert (folder / "out.report.html").exists()
+    assert len(list(folder.glob("_runs/out/*/*/publish.report.html"))) == 1
     assert (
         json.loads((folder / "model" / "aliases" / "champion.json").read_text())["digest"] == summary["model"]["digest"]
     )
@@ -59,7 +59,7 @@ def test_a_run_publishes_what_was_asked_for(airflow_dags: dict[str, Any], folder
 def test_a_second_run_reuses_and_force_scores_again(airflow_dags: dict[str, Any], folder: Path) -> None:
     for conf, reused in (({}, 0), ({}, 4), ({"force": True}, 0)):
         assert _run(airflow_dags, "small_pipeline", folder, **conf)[0] == "success"
-        assert json.loads((folder / "out.summary.json").read_text())["totals"]["reused"] == reused
+        assert newest_summary(folder)["totals"]["reused"] == reused
 
 
 def test_a_damaged_model_is_trained_again_and_retrain_trains_anew(airflow_dags: dict[str, Any], folder: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_bad_partition_loses_nothing_of_the_others(airflow_dags: dict[str, Any
     assert _run(airflow_dags, "small_pipeline", folder)[0] == "failed"
     (folder / "part_2.csv").write_text(good)
     assert _run(airflow_dags, "small_pipeline", folder)[0] == "success"
-    rows = json.loads((folder / "out.summary.json").read_text())["partitions"]
+    rows = newest_summary(folder)["partitions"]
     assert [row["reused"] for row in rows] == [True, True, False, True]
 
 
@@ -158,7 +158,9 @@ def test_the_pipeline_on_s3_with_the_connection_of_airflow(
         client.upload_file(str(path), "tennis", f"in put/{path.name}")
     for dag_id, reused in (("small_pipeline", 0), ("small_poking", 4)):
         assert _run(airflow_dags, dag_id, "s3://tennis/in put")[0] == "success"
-        summary = json.loads(client.get_object(Bucket="tennis", Key="in put/out.summary.json")["Body"].read())
+        pointer = json.loads(client.get_object(Bucket="tennis", Key="in put/_runs/out/latest.json")["Body"].read())
+        place = pointer["summary"].removeprefix("s3://tennis/")
+        summary = json.loads(client.get_object(Bucket="tennis", Key=place)["Body"].read())
         assert summary["totals"]["reused"] == reused
     published = client.get_object(Bucket="tennis", Key="in put/out.parquet")["Body"].read()
     (folder / "s3.parquet").write_bytes(published)

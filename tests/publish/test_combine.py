@@ -33,13 +33,20 @@ def _expected(manifests: list[Manifest]) -> pd.DataFrame:
 
 
 def _state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+    """What readers see."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in files
+        if not any(name.startswith(("_", ".")) for name in path.relative_to(folder).parts)
+    }
 
 
 def test_one_parquet_file_has_all_rows_in_order_with_the_partition_in_front(data: Small, tmp_path: Path) -> None:
     manifests = _scored(data)
     published = combine(manifests, f"{tmp_path}/out.parquet")
     assert (published["rows"], published["partitions"], published["unchanged"]) == (313, 3, [])
+    assert published["added"] == ["p=1", "p=2", "p=10"]
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), _expected(manifests))
 
 
@@ -50,7 +57,7 @@ def test_one_csv_file_has_the_same_rows(data: Small, tmp_path: Path) -> None:
 
 
 def test_published_again_nothing_is_touched(data: Small, tmp_path: Path) -> None:
-    for output in (tmp_path / "o1" / "out.parquet", tmp_path / "o2"):
+    for output in (tmp_path / "o1" / "out.parquet", tmp_path / "o3" / "out.csv", tmp_path / "o2"):
         manifests = _scored(data)
         combine(manifests, str(output))
         folder = output.parent if output.suffix else output
@@ -110,6 +117,20 @@ def test_a_field_with_the_name_of_a_column_needs_a_folder(data: Small, tmp_path:
 def test_nothing_to_publish_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(GateError, match="no scored partition"):
         combine([], f"{tmp_path}/out.parquet")
+
+
+def test_the_same_partition_twice_is_refused(data: Small, tmp_path: Path) -> None:
+    manifests = _scored(data, 1, 2)
+    with pytest.raises(GateError, match="several manifests of p=2"):
+        combine([*manifests, manifests[1]], f"{tmp_path}/out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_field_values_with_more_digits_than_a_number_has_stay_text(data: Small, tmp_path: Path) -> None:
+    long = "12345678901234567890"
+    data.add(long, good_rows(3))
+    combine([manifest for manifest, _ in data.score(long, 1)], f"{tmp_path}/out.parquet")
+    assert set(pd.read_parquet(tmp_path / "out.parquet")["p"]) == {long, "1"}
 
 
 def test_field_values_with_leading_zeros_or_letters_stay_text(data: Small, tmp_path: Path) -> None:

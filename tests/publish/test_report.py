@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from support import good_rows, small
 
+from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.combine import combine
-from airflow_batchscore.publish.report import render, report_place, summarise, write_report
+from airflow_batchscore.publish.report import render, summarise
+from airflow_batchscore.publish.runs import leave_report
 
 pytestmark = pytest.mark.unit
+
+NOTHING_CHANGED = Changes().to_dict()
 
 
 class _Page(HTMLParser):
@@ -34,9 +38,9 @@ def test_the_report_holds_the_facts_and_loads_nothing(tmp_path: Path) -> None:
     manifests = [manifest for manifest, _ in data.score(1, 2, method="predict_proba")]
     published = combine(manifests, f"{tmp_path}/out/x.parquet")
     summary = summarise(manifests, published, run={"dag_id": "d", "run_id": "r"}, reused={"p=1": True})
-    write_report(manifests, summary, report_place(f"{tmp_path}/out/x.parquet", "r"))
+    page_uri, facts_uri = leave_report(manifests, summary, 1, "publish", None)
 
-    found = json.loads((tmp_path / "out" / "x.summary.json").read_text())
+    found = json.loads(Path(facts_uri).read_text())
     assert found["totals"] == {
         "partitions": 2,
         "reused": 1,
@@ -47,7 +51,7 @@ def test_the_report_holds_the_facts_and_loads_nothing(tmp_path: Path) -> None:
     }
     assert [row["reused"] for row in found["partitions"]] == [True, False]
     assert found["model"]["digest"] == data.model.digest
-    text = (tmp_path / "out" / "x.report.html").read_text()
+    text = Path(page_uri).read_text()
     page = _Page(text)
     assert page.loads == []
     assert "script" not in page.tags
@@ -61,7 +65,7 @@ def test_of_very_many_partitions_the_page_shows_those_worth_a_look_and_the_json_
     for number in numbers:
         data.add(number, [*good_rows(2), (9, "x", 1, 1)] if number == 517 else good_rows(3))
     manifests = [manifest for manifest, _ in data.score(*numbers)]
-    published = {"output": "x", "unchanged": []}
+    published = {"output": "x", **NOTHING_CHANGED}
     summary = summarise(manifests, published, run={"dag_id": "d"}, reused={})
     assert len(summary["partitions"]) == 520
     text = render(summary, manifests)
@@ -74,20 +78,8 @@ def test_texts_from_data_are_escaped(tmp_path: Path) -> None:
     data = small(tmp_path)
     data.add("<script>alert(1)<", good_rows(5))
     manifests = [manifest for manifest, _ in data.score("<script>alert(1)<")]
-    summary = summarise(manifests, {"output": "<img src=x>", "unchanged": []}, run={"dag_id": "<b>"}, reused={})
+    summary = summarise(manifests, {"output": "<img src=x>", **NOTHING_CHANGED}, run={"dag_id": "<b>"}, reused={})
     page = _Page(render(summary, manifests))
     assert not {"script", "img", "b"} & (set(page.tags) - {"b"})
     assert page.loads == []
     assert "<b>&lt;" not in render(summary, manifests)
-
-
-@pytest.mark.parametrize(
-    ("output", "place"),
-    [
-        ("/d/x.parquet", "/d/x.report.html"),
-        ("s3://b/x.csv", "s3://b/x.report.html"),
-        ("s3://b/folder/", "s3://b/folder/_reports/manual__2026%2B0.report.html"),
-    ],
-)
-def test_the_report_lies_beside_the_output(output: str, place: str) -> None:
-    assert report_place(output, "manual__2026+0") == place
