@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import Block, read
-from airflow_batchscore.data.csv_reader import arrow_type
 from airflow_batchscore.data.pattern import partition_key
+from airflow_batchscore.data.type_names import named
 from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import BatchScoreError
@@ -77,7 +77,7 @@ def empty_batch(job: BlockJob) -> Batch:
     import pyarrow as pa
 
     table, keys = (
-        pa.schema([(name, arrow_type(type_name or "string")) for name, type_name in types.items()]).empty_table()
+        pa.schema([(name, named(type_name or "string")) for name, type_name in types.items()]).empty_table()
         for types in (job.types, job.key_types)
     )
     return Batch(table, np.array([], dtype=np.int64), [], keys)

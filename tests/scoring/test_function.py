@@ -122,6 +122,13 @@ def test_groups_of_one_file_that_is_a_stream_or_parquet(tmp_path: Path, frame: p
     assert sorted(scores(manifest)["rows"]) == sorted(frame.groupby("site", dropna=False).size())
 
 
+def test_groups_beside_a_column_of_any_type_where_a_bucket_stays_empty(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"id": range(60), "site": "one", "value": 1.0, "at": pd.Timestamp("2026-01-02", tz="UTC")})
+    rows.to_parquet(tmp_path / "part_1.parquet", row_group_size=20)
+    manifest = _apply(tmp_path, site_means, group_by=("site",), keys=None, suffix="parquet", block_rows=20)
+    assert scores(manifest)["rows"].tolist() == [60]
+
+
 def test_groups_by_several_columns_and_of_one_block(tmp_path: Path, frame: pd.DataFrame) -> None:
     frame.assign(odd=frame["id"] % 2 == 1).to_csv(tmp_path / "part_1.csv", index=False)
     several = _apply(tmp_path, site_means, group_by=("site", "odd"), keys=None)
