@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from airflow_batchscore.data import storage
@@ -43,6 +44,12 @@ class Partition:
         """The identity of the bytes that readers of this partition get; of one that `PartitionedDataset.pin` gave."""
         stamps = [(file.uri, file.stamp) for file in self.files]
         return Fingerprint(tuple((uri, stamp.size, stamp.tag) for uri, stamp in stamps if stamp is not None))
+
+    @cached_property
+    def shape(self) -> str:
+        """What changes when a file comes, goes, grows or shrinks."""
+        shape = json.dumps([[file.uri, file.size] for file in self.files])
+        return hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()
 
 
 @dataclass

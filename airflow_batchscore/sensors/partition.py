@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
-from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
-from airflow_batchscore.operators.base import failing_at_once
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import PartitionedDataset
+
+
+_MEMORY = "batchscore_looks"
 
 
 class PartitionSensor(BaseSensorOperator):
@@ -29,14 +31,18 @@ class PartitionSensor(BaseSensorOperator):
         deferrable: wait in the triggerer, which holds no worker slot; False looks from a worker (``mode`` is then
             ``poke`` or ``reschedule``).
         stable_for: seconds for which no file of a partition may have changed, for uploads that grow in place.
-            Held against the files' modification times, so the clocks must agree. Templated.
+            Held against the files' modification times, so the clocks must agree, and against their sizes at the look
+            before. Templated.
 
     ``poke_interval``, ``timeout`` (seconds) and ``soft_fail`` are those of every sensor.
 
     Returns:
-        ``{"partitions": [field values], "files": n, "bytes": n}``.
+        ``{"partitions": [field values], "files": n, "bytes": n, "each": [[files, bytes] of each partition]}``, which
+        `PlanPartitionsOperator(partitions=...)` takes as it is: it then fails where something was deleted since.
 
-    Fails after ``timeout`` with the partitions that are missing; at once when the request cannot be read.
+    Fails after ``timeout`` with the partitions that are missing; at once, without a retry, when the request cannot be
+    read or storage refuses; when storage has not answered three looks in a row, which a retry starts over. All ways to
+    wait follow these rules.
     """
 
     template_fields: Sequence[str] = ("dataset", "partitions", "stable_for")
@@ -56,6 +62,7 @@ class PartitionSensor(BaseSensorOperator):
         self.partitions = partitions
         self.deferrable = deferrable
         self.stable_for = stable_for
+        self._memory: dict[str, Any] | None = None
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         """Render a copy of the data set, which the DAG's other tasks share."""
@@ -65,13 +72,40 @@ class PartitionSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """One look."""
         from airflow_batchscore.connections import connect_dataset
-        from airflow_batchscore.data.readiness import look
+        from airflow_batchscore.data.readiness import after, look
 
-        with failing_at_once():
+        memory = self._recall(context)
+        try:
             stable_for = float(self.stable_for) if self.stable_for else None
-            seen = look(connect_dataset(self.dataset), self.partitions, stable_for=stable_for, now=time.time())
+            dataset = connect_dataset(self.dataset)
+            seen = look(dataset, self.partitions, stable_for=stable_for, now=time.time(), before=memory["shapes"])
+        except Exception as error:
+            failed = memory["failed"] + 1
+            verdict = after(error, failed)
+            self._remember(context, {**memory, "failed": failed if verdict == "again" else 0})
+            if verdict == "fatal":
+                raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+            if verdict == "failed":
+                raise
+            self.log.warning("%s: %s; looking again later", type(error).__name__, error)
+            return PokeReturnValue(False)
+        self._remember(context, {"failed": 0, "shapes": dict(seen.shapes)})
         self.log.info(seen.describe())
         return PokeReturnValue(seen.ready, seen.to_dict() if seen.ready else None)
+
+    def _recall(self, context: Context) -> dict[str, Any]:
+        """What the look before left: looks in a row that failed, and the shapes of what was there."""
+        if self._looks_in_many_processes(context):
+            self._memory = cast("dict[str, Any] | None", context["task_state_store"].get(_MEMORY))
+        return self._memory or {"failed": 0, "shapes": {}}
+
+    def _remember(self, context: Context, memory: dict[str, Any]) -> None:
+        self._memory = memory
+        if self._looks_in_many_processes(context):
+            context["task_state_store"].set(_MEMORY, memory)
+
+    def _looks_in_many_processes(self, context: Context) -> bool:
+        return not self.deferrable and self.reschedule and "task_state_store" in context
 
     def execute(self, context: Context) -> Any:  # noqa: RET503 - defer raises
         die_with_supervisor()
@@ -97,9 +131,10 @@ class PartitionSensor(BaseSensorOperator):
         """What the trigger saw last."""
         if event["status"] == "ready":
             return event["found"]
-        message = f"{event['message']} (after {self.timeout:.0f} s, in {self.dataset.uri})"
-        if event["status"] == "timeout" and self.soft_fail:
-            raise AirflowSkipException(message)
+        message = event["message"]
+        if event["status"] == "fatal":
+            raise AirflowFailException(message)
         if event["status"] == "timeout":
-            raise AirflowSensorTimeout(message)
-        raise RuntimeError(f"the trigger could not look at {self.dataset.uri}: {event['message']}")
+            message = f"{message} (after {self.timeout:.0f} s, in {self.dataset.uri})"
+            raise AirflowSkipException(message) if self.soft_fail else AirflowSensorTimeout(message)
+        raise RuntimeError(f"the trigger could not look at {self.dataset.uri}: {message}")

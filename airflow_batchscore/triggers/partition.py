@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+    from airflow_batchscore.data.readiness import Readiness, Shapes
+
+#: An answer this old is as good as a new one to a trigger that has not seen it; at most its `poke_interval`.
+_SHARED_SECONDS = 5.0
 
 
 class PartitionTrigger(BaseTrigger):
     """Looks every `poke_interval` seconds until the partitions are ready, `deadline` (seconds since 1970) has passed,
-    or storage has not answered three times in a row.
+    or an error ends the wait (`data.readiness.after`). Triggers of one process that wait for the same data set share
+    a listing of it.
 
-    Events: ``{"status": "ready", "found": ...}``, ``{"status": "timeout" | "error", "message": ...}``.
+    Events: ``{"status": "ready", "found": ...}``, ``{"status": "timeout" | "failed" | "fatal", "message": ...}``.
     """
-
-    _ERRORS_IN_A_ROW = 3
 
     def __init__(
         self,
@@ -34,6 +41,7 @@ class PartitionTrigger(BaseTrigger):
         self.stable_for = stable_for
         self.poke_interval = poke_interval
         self.deadline = deadline
+        self._asked: tuple[list[str] | None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Plain JSON: the trigger may be restarted elsewhere and keeps nothing but this."""
@@ -43,24 +51,21 @@ class PartitionTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        from asgiref.sync import sync_to_async
+        from airflow_batchscore.data.readiness import after
 
-        errors = 0
+        failed = 0
+        before: Shapes = {}
         while True:
-            # In a thread: storage and Airflow's connections are asked with calls that block.
             try:
-                seen = await sync_to_async(self._look)()
-            except OSError as error:
-                errors += 1
-                message = str(error)
-                if errors >= self._ERRORS_IN_A_ROW:
-                    yield TriggerEvent({"status": "error", "message": message})
-                    return
+                seen = await self._look(before)
             except Exception as error:
-                yield TriggerEvent({"status": "error", "message": f"{type(error).__name__}: {error}"})
-                return
+                failed += 1
+                status, message = after(error, failed), f"{type(error).__name__}: {error}"
+                if status != "again":
+                    yield TriggerEvent({"status": status, "message": message})
+                    return
             else:
-                errors, message = 0, seen.describe()
+                failed, before, message = 0, seen.shapes, seen.describe()
                 if seen.ready:
                     yield TriggerEvent({"status": "ready", "found": seen.to_dict()})
                     return
@@ -70,10 +75,22 @@ class PartitionTrigger(BaseTrigger):
                 return
             await asyncio.sleep(min(self.poke_interval, max(self.deadline - time.time(), 0)))
 
-    def _look(self) -> Any:
-        from airflow_batchscore.connections import connect_dataset
+    async def _look(self, before: Shapes) -> Readiness:
         from airflow_batchscore.data.dataset import PartitionedDataset
-        from airflow_batchscore.data.readiness import look
+        from airflow_batchscore.data.readiness import asked_for, judge
+        from airflow_batchscore.triggers.looks import shared
 
-        dataset = connect_dataset(PartitionedDataset(**self.dataset))
-        return look(dataset, self.partitions, stable_for=self.stable_for, now=time.time())
+        dataset = PartitionedDataset(**self.dataset)
+        if self._asked is None:
+            self._asked = (asked_for(dataset, self.partitions),)
+        name = json.dumps(self.dataset, sort_keys=True)
+        max_age = min(_SHARED_SECONDS, self.poke_interval)
+        there, began = await shared.look(name, lambda: _listed(dataset), max_age=max_age)
+        return judge(there, self._asked[0], stable_for=self.stable_for, now=began, before=before)
+
+
+def _listed(dataset: PartitionedDataset) -> dict[str, Partition]:
+    from airflow_batchscore.connections import connect_dataset
+    from airflow_batchscore.data.readiness import list_partitions
+
+    return list_partitions(connect_dataset(dataset))

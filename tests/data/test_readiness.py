@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import good_rows, write_csv
 
 from airflow_batchscore.data.dataset import PartitionedDataset
-from airflow_batchscore.data.readiness import look
+from airflow_batchscore.data.readiness import after, look
+from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
 
@@ -37,3 +40,27 @@ def test_names_what_is_missing_and_what_still_changes(dataset: PartitionedDatase
 def test_without_a_request_any_partition_will_do_but_not_none(dataset: PartitionedDataset, tmp_path: Path) -> None:
     assert look(dataset, None, stable_for=None, now=NOW).ready
     assert not look(PartitionedDataset(f"{tmp_path}/other_{{y}}.csv"), None, stable_for=None, now=NOW).ready
+
+
+@pytest.mark.parametrize("size", [3, 500])
+def test_a_file_that_shrank_or_grew_with_the_same_time_is_unsettled_for_as_long_as_was_asked(
+    dataset: PartitionedDataset, tmp_path: Path, size: int
+) -> None:
+    def seen_at(now: float, before: Any = None) -> Any:
+        return look(dataset, "2000", stable_for=60, now=now, before=before)
+
+    first = seen_at(NOW)
+    assert first.ready
+    os.truncate(tmp_path / "m_2000.csv", size)
+    os.utime(tmp_path / "m_2000.csv", (NOW - 100, NOW - 100))
+    second = seen_at(NOW + 30, json.loads(json.dumps(first.shapes)))
+    assert second.unsettled == ["year=2000"]
+    assert not seen_at(NOW + 60, second.shapes).ready
+    assert seen_at(NOW + 90, second.shapes).ready
+    assert seen_at(NOW + 30).ready, "a look alone has only the modification times"
+
+
+def test_which_errors_are_tried_again_and_how_often() -> None:
+    assert [after(OSError("down"), n) for n in (1, 2, 3)] == ["again", "again", "failed"]
+    assert after(InputError("no such bucket"), 1) == "fatal"
+    assert after(RuntimeError("a defect"), 1) == "failed"
