@@ -6,22 +6,19 @@ must not be: it imports Airflow), so it travels as bytes made by cloudpickle.
 
 from __future__ import annotations
 
-import ast
 import base64
-import hashlib
+import functools
 import importlib
-import inspect
-import os
 import pickle
+import platform
 import sys
-import textwrap
-import types
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from airflow_batchscore.errors import RecipeError
+from airflow_batchscore.errors import EngineError, RecipeError
+from airflow_batchscore.model import digest as digests
 
 
 @dataclass(frozen=True)
@@ -31,66 +28,80 @@ class FunctionRef:
     Attributes:
         path: ``module:qualname``.
         pickled: base64 of the cloudpickled function, when it travels by value.
-        by_value_digest: SHA-256 of its source, when it travels by value.
+        expected: digest of the code that it must have wherever it is loaded; None takes what is there.
     """
 
     path: str
     pickled: str | None = None
-    by_value_digest: str | None = None
+    expected: str | None = None
 
     @classmethod
     def of(cls, function: str | Callable[..., Any]) -> FunctionRef:
+        """The reference to a function, or to any other object that can be called.
+
+        Raises:
+            RecipeError: it can neither be imported nor sent, or it uses something whose change could not be noticed.
+        """
         if isinstance(function, str):
             if function.count(":") != 1:
                 raise RecipeError(f"{function!r} is not an import path; write 'package.module:function'")
             return cls(function)
-        path = f"{function.__module__}:{function.__qualname__}"
-        if _importable_elsewhere(function):
+        home = _home(function)
+        path = f"{home.__module__}:{home.__qualname__}"
+        if home is function and _importable_elsewhere(home):
             return cls(path)
-        label = f"{_readable_module(function)}:{function.__qualname__}"
-        return cls(label, base64.b64encode(_pickle_by_value(function)).decode(), _source_digest(function))
+        label = f"{_readable_module(home)}:{home.__qualname__}"
+        digests.check(function, label)
+        return cls(label, base64.b64encode(_pickle_by_value(function, home.__module__, label)).decode())
+
+    def pinned(self) -> FunctionRef:
+        """The same, for a worker: it is loaded only where its code is what it is here."""
+        return replace(self, expected=self.digest)
 
     def load(self) -> Callable[..., Any]:
-        """The function. Raises RecipeError when it cannot be imported here."""
-        return _load(self)
+        """The function.
+
+        Raises:
+            RecipeError: it cannot be imported here, or is no function.
+            EngineError: its code is not the one that it was pinned to.
+        """
+        found = self._found()
+        if not callable(found):
+            raise RecipeError(f"{self.path} is not a function")
+        here = digests.code_digest(found, self.path)  # before it is called, and fills what it may fill
+        if self.expected not in (None, here):
+            raise EngineError(
+                f"the worker on {platform.node()} has other code of {self.path} than the task, or of something that it "
+                "uses. Deploy the same code and packages everywhere, and restart workers that have loaded older code. "
+                "If they are the same: a constant differs that is made where it runs (of the time, the host, the "
+                "environment, a path outside of its own folder); make it inside the function"
+            )
+        return found  # type: ignore[no-any-return]
 
     @property
     def digest(self) -> str:
-        """Identity of what the function does: its import path and its module's code, comments left out."""
-        if self.by_value_digest is not None:
-            return self.by_value_digest
-        module = sys.modules[self.load().__module__]
-        try:
-            file = os.stat(module.__file__ or "")
-            code = _code(module.__name__, file.st_mtime_ns, file.st_size)
-        except (AttributeError, OSError, TypeError, SyntaxError):  # compiled: its version is all there is to see
-            code = str(getattr(module, "__version__", ""))
-        return hashlib.sha256(f"{self.path}\n{code}".encode()).hexdigest()
+        """Identity of what the function does: of all code and values that it reaches; see `digest.code_digest`."""
+        return digests.code_digest(self._found(), self.path)
 
     def to_dict(self) -> dict[str, str]:
-        value = {"path": self.path}
-        if self.pickled is not None and self.by_value_digest is not None:
-            value |= {"pickled": self.pickled, "digest": self.by_value_digest}
-        return value
+        return {"path": self.path} | ({"pickled": self.pickled} if self.pickled is not None else {})
 
     @classmethod
     def from_dict(cls, value: dict[str, str]) -> FunctionRef:
-        return cls(value["path"], value.get("pickled"), value.get("digest"))
+        return cls(value["path"], value.get("pickled"))
+
+    def _found(self) -> Any:
+        return import_path(self.path) if self.pickled is None else _unpickled(self.pickled)
 
 
-@lru_cache(maxsize=64)
-def _code(module: str, mtime_ns: int, size: int) -> str:
-    """A module's code without comments, read again when its file has changed."""
-    return ast.dump(ast.parse(inspect.getsource(sys.modules[module])))
+#: Digest of each path's code, for a worker to compare with what it has.
+Code = tuple[tuple[str, str], ...]
 
 
-@cache
-def _load(ref: FunctionRef) -> Callable[..., Any]:
+@lru_cache(maxsize=256)
+def _unpickled(pickled: str) -> Any:
     # Bytes are trusted as the artifact that they lie in, which was checked against its pin.
-    found = pickle.loads(base64.b64decode(ref.pickled)) if ref.pickled is not None else import_path(ref.path)  # noqa: S301
-    if not callable(found):
-        raise RecipeError(f"{ref.path} is not a function")
-    return found  # type: ignore[no-any-return]
+    return pickle.loads(base64.b64decode(pickled))  # noqa: S301
 
 
 def import_path(path: str) -> Any:
@@ -111,6 +122,13 @@ def import_path(path: str) -> Any:
     return found
 
 
+def _home(function: Any) -> Any:
+    """What has a name and a module: the function itself, the one in a partial, or the class of a callable object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if hasattr(function, "__qualname__") and function.__module__ else type(function)
+
+
 def _importable_elsewhere(function: Callable[..., Any]) -> bool:
     module = function.__module__
     if module == "__main__" or module.startswith("unusual_prefix_") or "<" in function.__qualname__:
@@ -127,47 +145,20 @@ def _readable_module(function: Callable[..., Any]) -> str:
     return name.split("_", 3)[3] if name.startswith("unusual_prefix_") else name
 
 
-def _pickle_by_value(function: Callable[..., Any]) -> bytes:
+def _pickle_by_value(function: Any, home: str, label: str) -> bytes:
     import cloudpickle
 
-    module = sys.modules.get(function.__module__)
-    if module is None or module.__name__ == "__main__":
-        return bytes(cloudpickle.dumps(function))
-    cloudpickle.register_pickle_by_value(module)
+    module = sys.modules.get(home)
+    by_value = module is not None and home != "__main__"
+    if by_value:
+        cloudpickle.register_pickle_by_value(module)
     try:
         return bytes(cloudpickle.dumps(function))
+    except Exception as error:  # pickle raises almost anything
+        raise RecipeError(
+            f"{label} cannot be sent to workers: {type(error).__name__}: {error}. Put it into a module that workers can "
+            "import, or make what it uses inside the function"
+        ) from error
     finally:
-        cloudpickle.unregister_pickle_by_value(module)
-
-
-def _source_digest(function: Callable[..., Any]) -> str:
-    digest = hashlib.sha256()
-    for piece in _pieces(function, set()):
-        digest.update(piece.encode())
-    return digest.hexdigest()
-
-
-def _pieces(function: Any, seen: set[int]) -> Iterator[str]:
-    """Source of a function and of what it uses from its own module, comments left out."""
-    if id(function) in seen:
-        return
-    seen.add(id(function))
-    function = inspect.unwrap(function)
-    try:
-        yield ast.dump(ast.parse(textwrap.dedent(inspect.getsource(function))))
-    except (OSError, TypeError, SyntaxError):  # typed at a prompt, or a lambda inside a call
-        code = getattr(function, "__code__", None)
-        yield f"{code.co_code!r}{code.co_names!r}{code.co_consts!r}" if code else repr(function)
-    if not isinstance(function, types.FunctionType):
-        return
-    used = inspect.getclosurevars(function)
-    for name, value in sorted({**used.globals, **used.nonlocals}.items()):
-        if inspect.ismodule(value):
-            continue
-        if inspect.isfunction(value) or inspect.isclass(value):
-            if value.__module__ == function.__module__:
-                yield from _pieces(value, seen)
-            else:
-                yield f"{name}={value.__module__}:{value.__qualname__}"
-        else:
-            yield f"{name}={value!r}"
+        if by_value:
+            cloudpickle.unregister_pickle_by_value(module)

@@ -1,0 +1,94 @@
+"""What compiled code does and which names it looks up, apart from where it stands and what is said about it."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+_READS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+_BY_ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
+_OPTIMIZED_NEWLOCALS = 0x3
+#: Flags that say how code runs; the others say which ``__future__`` it was compiled under, or that it has a docstring.
+_KINDS = 0x3FF
+#: What a class statement notes down of where it stands.
+_NOTES = {"__doc__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__"}
+
+
+@dataclass(frozen=True)
+class Names:
+    """What code looks up, with the code inside it (lambdas, comprehensions, functions).
+
+    Attributes:
+        read: global name -> whether nothing but its attributes is used.
+        imported: level, module and names of each import statement.
+        mentioned: every name, of globals and attributes.
+    """
+
+    read: dict[str, bool]
+    imported: list[tuple[int, str, tuple[str, ...]]]
+    mentioned: frozenset[str]
+
+
+def body(code: CodeType) -> tuple[Any, ...]:
+    """What `code` does, as plain values and the code objects inside it: no file, line numbers or docstring."""
+    constants = list(code.co_consts)
+    if _has_docstring(code):
+        constants[0] = None
+    steps = code.co_code if code.co_flags & _OPTIMIZED_NEWLOCALS else tuple(_class_steps(code))
+    return (
+        *(code.co_name, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _KINDS),
+        *(steps, code.co_exceptiontable, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars),
+        tuple(constants) if code.co_flags & _OPTIMIZED_NEWLOCALS else None,
+    )
+
+
+def names(code: CodeType) -> Names:
+    """Every global name and import in `code` and in the code inside it."""
+    read: dict[str, bool] = {}
+    imported = []
+    mentioned: set[str] = set()
+    for inner in _with_inner(code):
+        mentioned.update(inner.co_names)
+        steps = _steps(inner)
+        for place, step in enumerate(steps):
+            if step.opname in _READS:
+                after = steps[place + 1].opname if place + 1 < len(steps) else ""
+                read[step.argval] = read.get(step.argval, True) and after in _BY_ATTRIBUTE
+            elif step.opname == "IMPORT_NAME":
+                level, wanted = steps[place - 2].argval, steps[place - 1].argval
+                imported.append((int(level), str(step.argval), tuple(wanted or ())))
+    return Names(read, imported, frozenset(mentioned))
+
+
+def _with_inner(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _with_inner(constant)
+
+
+def _steps(code: CodeType) -> list[dis.Instruction]:
+    return [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
+
+
+def _has_docstring(code: CodeType) -> bool:
+    first = code.co_consts[0] if code.co_consts else None
+    # A function's first constant is its docstring or None; a comprehension's may be anything.
+    is_function = bool(code.co_flags & _OPTIMIZED_NEWLOCALS) and not code.co_name.startswith("<")
+    return is_function and isinstance(first, str)
+
+
+def _class_steps(code: CodeType) -> Iterator[tuple[Any, ...]]:
+    """The body of a class statement within a function, without what it notes down of where it stands."""
+    steps = _steps(code)
+    for place, step in enumerate(steps):
+        following = steps[place + 1] if place + 1 < len(steps) else None
+        if following and following.opname == "STORE_NAME" and following.argval in _NOTES:
+            continue
+        if step.opname == "STORE_NAME" and step.argval in _NOTES:
+            continue
+        by_value = step.opcode in dis.hasconst or step.opcode in dis.hasname
+        yield step.opname, step.argval if by_value else step.arg

@@ -1,0 +1,245 @@
+"""Values written down the same way in every process: by content, never by memory address, hash order or ``repr``."""
+
+from __future__ import annotations
+
+import copyreg
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum
+from logging import Logger
+from pathlib import PurePath
+from types import CodeType, MappingProxyType
+from typing import Any, ClassVar, NoReturn
+
+from airflow_batchscore.errors import RecipeError
+from airflow_batchscore.model import bytecode, canonical_tables
+from airflow_batchscore.model.packages import is_own
+
+#: Exact types whose instances are one short text.
+_PLAIN: dict[type, Callable[[Any], str]] = {
+    type(None): str,
+    bool: str,
+    int: hex,
+    float: lambda value: "nan" if value != value else value.hex(),
+    complex: lambda value: f"{value.real.hex()} {value.imag.hex()}",
+    type(...): str,
+    type(NotImplemented): str,
+}
+_CONTAINERS = {list, tuple, dict, set, frozenset}
+#: What holds nothing that a result depends on, or another thing in each thread.
+_BY_TYPE = {
+    *("_thread.lock", "_thread.RLock", "_thread._local", "multiprocessing.synchronize.Lock", "asyncio.locks.Lock"),
+    *("threading.Condition", "threading.Event", "threading.Semaphore", "threading.BoundedSemaphore"),
+    *("_contextvars.ContextVar", "_abc._abc_data", "weakref.ReferenceType", "weakref.WeakKeyDictionary"),
+    *("weakref.WeakValueDictionary", "_weakrefset.WeakSet"),
+}
+
+
+class Canonical:
+    """A hash of what is written. `reference` says how functions, classes and modules are.
+
+    Attributes:
+        here: folder of the module whose code is looked at; a path below it is written without it, because machines
+            keep the same code in different places.
+        who: the function or class that is looked at, for messages.
+    """
+
+    here: str | None = None
+    who: str = ""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+        self._open: list[int] = []
+        self._names: list[str] = []
+
+    def hexdigest(self) -> str:
+        """Of what was written so far."""
+        return self._sha.hexdigest()
+
+    def reference(self, value: Any) -> bool:
+        """Write a function, class, module or what stands for one; False when it is something else."""
+        raise NotImplementedError
+
+    def alone(self, value: Any, container: Any) -> str:
+        """The digest of an element of `container`, whatever was written before."""
+        raise NotImplementedError
+
+    def emit(self, tag: str, data: str | bytes = b"") -> None:
+        """Write a piece that cannot be mistaken for another."""
+        raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+        self._sha.update(f"{tag} {len(raw)}:".encode())
+        self._sha.update(raw)
+
+    @contextmanager
+    def at(self, name: str) -> Iterator[None]:
+        """While the value called `name` is written."""
+        self._names.append(name)
+        try:
+            yield
+        finally:
+            self._names.pop()
+
+    def value(self, value: Any) -> None:
+        """Write any value.
+
+        Raises:
+            RecipeError: it cannot be written the same way in every process. Names what uses it.
+        """
+        kind = type(value)
+        if kind in _PLAIN:
+            self.emit(kind.__name__, _PLAIN[kind](value))
+        elif kind is str:
+            self._text(value)
+        elif kind is bytes:
+            self.emit("bytes", value)
+        elif kind is CodeType:
+            self.value(bytecode.body(value))
+        elif kind in _CONTAINERS or not self.reference(value):
+            self._composite(value)
+
+    def _text(self, value: str) -> None:
+        here = self.here
+        if here and (value == here or value.startswith(here + os.sep)):
+            self.emit("here", value[len(here) :])
+        else:
+            self.emit("str", value)
+
+    def _composite(self, value: Any) -> None:
+        if id(value) in self._open:  # a cycle: how many levels up it leads
+            self.emit("up", str(len(self._open) - self._open.index(id(value))))
+            return
+        self._open.append(id(value))
+        try:
+            for kinds, write in self._writers.items():
+                if isinstance(value, kinds):
+                    write(self, value)
+                    break
+            else:
+                self._library(value)
+        except RecursionError:
+            self.refuse(value, "is nested too deeply")
+        finally:
+            self._open.pop()
+
+    def _sequence(self, value: Any) -> None:
+        if type(value) not in (list, tuple):
+            self._object(value)
+            return
+        self.emit(type(value).__name__, str(len(value)))
+        for item in value:
+            self.value(item)
+
+    def _mapping(self, value: Any) -> None:
+        if type(value) not in (dict, MappingProxyType):
+            self._object(value)
+            return
+        self.emit("dict", str(len(value)))  # in its order, which is there for code to see
+        for key, item in value.items():
+            self.value(key)
+            with self.at(f"[{key!r}]" if type(key) is str else "[...]"):
+                self.value(item)
+
+    def _set(self, value: Any) -> None:
+        self.emit("set" if isinstance(value, set) else "frozenset")
+        self.value(None if type(value) in (set, frozenset) else type(value))
+        self.value(sorted(self.alone(item, value) for item in value))
+
+    def _enum(self, value: Enum) -> None:
+        self.emit("member", value.name or "")
+        self.value(type(value))
+        self.value(value.value)
+
+    def _logger(self, value: Logger) -> None:
+        self.emit("logger")  # its name is a module's, which may differ from process to process
+
+    def _path(self, value: PurePath) -> None:
+        self.emit("path", type(value).__name__)
+        self._text(str(value))
+
+    _writers: ClassVar[dict[Any, Callable[[Canonical, Any], None]]] = {
+        Enum: _enum,
+        (list, tuple): _sequence,
+        (dict, MappingProxyType): _mapping,
+        (set, frozenset): _set,
+        Logger: _logger,
+        PurePath: _path,
+    }
+
+    def _library(self, value: Any) -> None:
+        """Arrays, frames and tables by their content; pickling them keeps more than that."""
+        for kind in type(value).__mro__:
+            write = canonical_tables.WRITERS.get(kind.__module__.partition(".")[0])
+            if write and write(self, value):
+                return
+        self._object(value)
+
+    def _object(self, value: Any) -> None:
+        """An object by its class and state, as pickling would take it apart."""
+        kind = type(value)
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        if name in _BY_TYPE:
+            self.emit("type", name)
+            return
+        found = _name_of(value)
+        if found:
+            self.emit("name", found)
+            self.value(kind)
+            return
+        try:
+            reduce = copyreg.dispatch_table.get(kind)
+            made = reduce(value) if reduce else value.__reduce_ex__(4)
+        except Exception as error:  # whatever a class raises that does not pickle
+            self.refuse(value, f"cannot be taken apart ({type(error).__name__}: {error})")
+        if isinstance(made, str):
+            self.emit("constant", made)
+            self.value(kind)
+            return
+        self.emit("object")
+        self.value(made[0])
+        self.value(made[1])
+        self._state(made[2] if len(made) > 2 else None)
+        self.value(list(made[3]) if len(made) > 3 and made[3] is not None else None)
+        self.value(dict(made[4]) if len(made) > 4 and made[4] is not None else None)
+
+    def _state(self, state: Any) -> None:
+        if isinstance(state, tuple) and len(state) == 2 and all(isinstance(s, (dict, type(None))) for s in state):
+            for part in state:
+                self._state(part)
+        elif isinstance(state, dict) and all(isinstance(name, str) for name in state):
+            self.attributes(state)
+        else:
+            self.value(state)
+
+    def attributes(self, found: Mapping[str, Any]) -> None:
+        """Attributes in the order of their names, without those that describe (``__doc__``, ``__module__``)."""
+        kept = {name: item for name, item in found.items() if not name.startswith("__") or name == "__wrapped__"}
+        self.emit("attributes", str(len(kept)))
+        for name in sorted(kept):
+            self._text(name)
+            with self.at(f".{name}"):
+                self.value(kept[name])
+
+    def refuse(self, value: Any, why: str) -> NoReturn:
+        """Say what cannot be told apart from a changed one."""
+        kind = type(value)
+        what = "".join(self._names).lstrip(".") or "a value"
+        raise RecipeError(
+            f"{self.who} uses {what}, a {kind.__module__}.{kind.__qualname__} that {why}: whether it has changed cannot "
+            "be told, and so not whether old results may be used again. Make it inside the function, or keep what the "
+            "function needs of it as plain data (numbers, texts, lists, arrays, frames)"
+        )
+
+
+def _name_of(value: Any) -> str | None:
+    """Where an object of a library stands in it, such as ``scipy.stats.norm``: that is the same in every process."""
+    module = type(value).__module__
+    while module and not is_own(module):
+        loaded = sys.modules.get(module)
+        name = next((name for name, there in vars(loaded).items() if there is value), None) if loaded else None
+        if name is not None:
+            return f"{module}.{name}"
+        module = module.rpartition(".")[0]
+    return None

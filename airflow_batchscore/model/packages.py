@@ -1,0 +1,105 @@
+"""Whose code a module is: the user's own, which counts by what it does, or a package's, which counts by version."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import sysconfig
+from functools import cache
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
+from importlib.util import find_spec
+from types import ModuleType
+
+#: Modules called otherwise than their distribution; looking through all that is installed takes half a second.
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "airflow": "apache-airflow",
+    "airflow_batchscore": "airflow-batchscore",
+    "dateutil": "python-dateutil",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+#: Packages by version wherever they lie: a checkout of this one, Spark's below SPARK_HOME.
+_NEVER_OWN = {"airflow", "airflow_batchscore", "pyspark"}
+
+
+def is_own(module: str) -> bool:
+    """Whether a module is the user's: neither Python's nor of an installed package. It is not imported."""
+    return _is_own(module, _file(module))
+
+
+@cache
+def label(module: str) -> str:
+    """The package of a module that is not the user's own, with what tells its version; Python's own go by name."""
+    top = module.partition(".")[0]
+    found = _distribution(top)
+    if found is not None:
+        return f"{found.name}=={found.version} {_recorded(found, top)}"
+    if top in sys.stdlib_module_names:
+        return top
+    return f"{top}=={getattr(sys.modules.get(top), '__version__', '')}"
+
+
+@cache
+def _is_own(module: str, file: str | None) -> bool:
+    top = module.partition(".")[0]
+    if top in _NEVER_OWN:
+        return False
+    if file is None:
+        return top not in sys.stdlib_module_names
+    if {"site-packages", "dist-packages"} & set(file.split(os.sep)):
+        # Something copied there that has no version either.
+        return not hasattr(sys.modules.get(top), "__version__") and _distribution(top) is None
+    return not os.path.realpath(file).startswith(_stdlib())
+
+
+@cache
+def _stdlib() -> tuple[str, ...]:
+    places = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)]
+    return tuple({os.path.realpath(place) + os.sep for place in places})
+
+
+def _file(module: str) -> str | None:
+    loaded = sys.modules.get(module)
+    if loaded is not None:
+        return file_of(loaded)
+    top = module.partition(".")[0]
+    if top in sys.modules:
+        return file_of(sys.modules[top])
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    return spec.origin if spec.has_location else next(iter(spec.submodule_search_locations or ()), None)
+
+
+def file_of(module: ModuleType) -> str | None:
+    """Where a module was loaded from; a folder for a package without ``__init__``, None for what is built in."""
+    file = getattr(module, "__file__", None)
+    return file if isinstance(file, str) else next(iter(getattr(module, "__path__", ())), None)
+
+
+@cache
+def _distribution(top: str) -> Distribution | None:
+    if top in sys.stdlib_module_names:
+        return None
+    try:
+        return distribution(_DISTRIBUTIONS.get(top, top))
+    except (PackageNotFoundError, ValueError):
+        names = sorted(set(packages_distributions().get(top, ())))
+        return distribution(names[0]) if names else None
+
+
+def _recorded(found: Distribution, top: str) -> str:
+    """Of a package that is all Python, the hashes that its installer wrote down: a build of one's own may keep its
+    version.
+    """
+    lines = [line.split(",") for line in (found.read_text("RECORD") or "").splitlines()]
+    inside = [line for line in lines if line[0].startswith((f"{top}/", f"{top}."))]
+    if any(line[0].endswith((".so", ".pyd")) for line in inside):
+        return ""
+    hashes = sorted(",".join(line[:2]) for line in inside if line[0].endswith(".py"))
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest() if hashes else ""
