@@ -21,6 +21,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.flavors import flavor
 from airflow_batchscore.model.libraries import library_versions, module_of
+from airflow_batchscore.model.model_code import Code, check_code
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import REPAIR, ModelRef, manifest_value
 from airflow_batchscore.model.trust import sign, signature_file
@@ -55,7 +56,12 @@ class Signature:
 
 @dataclass(frozen=True)
 class ModelManifest:
-    """The content of ``model.json``."""
+    """The content of ``model.json``.
+
+    Attributes:
+        code: import path -> digest of the user's own classes and functions that the estimator is made of, as they were
+            when it was trained; None in artifacts that are older than this.
+    """
 
     digest: str
     file: str
@@ -69,7 +75,8 @@ class ModelManifest:
     training: dict[str, Any]
     profile: dict[str, Any]
     created: str
-    libraries: dict[str, str] = field(default_factory=lambda: library_versions())
+    libraries: dict[str, str] = field(default_factory=library_versions)
+    code: dict[str, str] | None = None
     format: int = _FORMAT
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,17 +170,19 @@ def save(
 
 
 class _Cache:
-    """Models by URI and digest; the ones not used for longest leave when there are too many bytes."""
+    """Models by all that loading them checks; the ones not used for longest leave when there are too many bytes."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[LoadedModel, int]] = OrderedDict()
+        self._kept: OrderedDict[Any, tuple[LoadedModel, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, ref: ModelRef, trusted_types: Sequence[str]) -> LoadedModel:
-        key = f"{ref.uri}\n{ref.digest}"
+    def get(self, ref: ModelRef, trusted_types: Sequence[str], code: Code | None) -> LoadedModel:
+        key = (ref, tuple(trusted_types), code)
         with self._lock:
             if key not in self._kept:
                 manifest = read_manifest(ref)
+                if code is not None:
+                    check_code(manifest, code, ref.uri)
                 data = _verified_bytes(ref, manifest)
                 self._kept[key] = (
                     LoadedModel(ref, manifest, _deserialise(ref, manifest, data, trusted_types)),
@@ -195,16 +204,18 @@ class _Cache:
 _loaded = _Cache()
 
 
-def load(ref: ModelRef, trusted_types: Sequence[str] = ()) -> LoadedModel:
+def load(ref: ModelRef, trusted_types: Sequence[str] = (), code: Code | None = None) -> LoadedModel:
     """The model, read once a process however many threads ask, and kept while `CACHE_BYTES` hold it.
 
     Args:
         trusted_types: see `Trust`.
+        code: what `model_code` gave where the work was planned; None takes the code that is here.
 
     Raises:
         ModelError: the bytes are not those that the digest names. Nothing of them was deserialised.
+        EngineError: the code that the model runs is not that of the task.
     """
-    return _loaded.get(ref, trusted_types)
+    return _loaded.get(ref, trusted_types, code)
 
 
 def verify(ref: ModelRef) -> ModelManifest:

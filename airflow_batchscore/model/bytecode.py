@@ -34,14 +34,13 @@ class Names:
 
 def body(code: CodeType) -> tuple[Any, ...]:
     """What `code` does, as plain values and the code objects inside it: no file, line numbers or docstring."""
-    constants = list(code.co_consts)
-    if _has_docstring(code):
-        constants[0] = None
-    steps = code.co_code if code.co_flags & _OPTIMIZED_NEWLOCALS else tuple(_class_steps(code))
+    what: tuple[Any, ...] = tuple(_class_steps(code))
+    if code.co_flags & _OPTIMIZED_NEWLOCALS:
+        constants = (None, *code.co_consts[1:]) if _has_docstring(code) else code.co_consts
+        what = (code.co_code, code.co_names, constants)
     return (
         *(code.co_name, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _KINDS),
-        *(steps, code.co_exceptiontable, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars),
-        tuple(constants) if code.co_flags & _OPTIMIZED_NEWLOCALS else None,
+        *(code.co_varnames, code.co_freevars, code.co_cellvars, code.co_exceptiontable, what),
     )
 
 

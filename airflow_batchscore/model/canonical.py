@@ -190,25 +190,25 @@ class Canonical:
             return
         try:
             reduce = copyreg.dispatch_table.get(kind)
-            made = reduce(value) if reduce else value.__reduce_ex__(4)
+            made: Any = reduce(value) if reduce else value.__reduce_ex__(4)
         except Exception as error:  # whatever a class raises that does not pickle
             self.refuse(value, f"cannot be taken apart ({type(error).__name__}: {error})")
         if isinstance(made, str):
             self.emit("constant", made)
             self.value(kind)
             return
+        make, arguments, state, items, pairs = (*made, None, None, None)[:5]
         self.emit("object")
-        self.value(made[0])
-        self.value(made[1])
-        self._state(made[2] if len(made) > 2 else None)
-        self.value(list(made[3]) if len(made) > 3 and made[3] is not None else None)
-        self.value(dict(made[4]) if len(made) > 4 and made[4] is not None else None)
+        self.value(make)
+        self.value(arguments)
+        self._state(state)
+        self.value(None if items is None else list(items))
+        self.value(None if pairs is None else dict(pairs))
 
     def _state(self, state: Any) -> None:
         if isinstance(state, tuple) and len(state) == 2 and all(isinstance(s, (dict, type(None))) for s in state):
-            for part in state:
-                self._state(part)
-        elif isinstance(state, dict) and all(isinstance(name, str) for name in state):
+            state = {**(state[0] or {}), **(state[1] or {})}  # slots are attributes like others
+        if isinstance(state, dict) and all(isinstance(name, str) for name in state):
             self.attributes(state)
         else:
             self.value(state)
@@ -227,9 +227,9 @@ class Canonical:
         kind = type(value)
         what = "".join(self._names).lstrip(".") or "a value"
         raise RecipeError(
-            f"{self.who} uses {what}, a {kind.__module__}.{kind.__qualname__} that {why}: whether it has changed cannot "
-            "be told, and so not whether old results may be used again. Make it inside the function, or keep what the "
-            "function needs of it as plain data (numbers, texts, lists, arrays, frames)"
+            f"{self.who} uses {what}, a {kind.__module__}.{kind.__qualname__} that {why}: whether it has changed "
+            "cannot be told, and so not whether old results may be used again. Make it inside the function, or keep "
+            "what the function needs of it as plain data (numbers, texts, lists, arrays, frames)"
         )
 
 

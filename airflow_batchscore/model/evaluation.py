@@ -80,6 +80,7 @@ def evaluate(
     types = reading_types(dataset.column_types, manifest.signature.raw, columns, [*recipe.keys, *label])
     rows = read_rows(dataset, recipe, found, types)
     features = rows.features[list(manifest.signature.features)]
+    names = metric_names(metrics)  # before they are called
     wanted = metrics if metrics is not None else list(manifest.metrics) or None
     measured = measure(loaded.estimator, Rows(features, rows.labels, rows.read), wanted)
     evaluation = Evaluation(
@@ -92,7 +93,7 @@ def evaluate(
     )
     inputs = [
         [partition.fingerprint.digest for partition in found],
-        metric_names(metrics),
+        names,
         dict(require),
         recipe.training_digest,
     ]

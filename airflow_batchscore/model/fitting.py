@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.errors import ModelError, RecipeError
+from airflow_batchscore.errors import BatchScoreError, ModelError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.measure import Metric, kind_of, measure
+from airflow_batchscore.model.model_code import own_code
 from airflow_batchscore.model.training_rows import Rows
 
 if TYPE_CHECKING:
@@ -64,19 +65,21 @@ def make_estimator(estimator: Any) -> Any:
 
 def call_factory(estimator: Any) -> Any:
     """What a factory (or its import path) makes; an object that is no factory as it is."""
-    if (
-        isinstance(estimator, str)
-        or (callable(estimator) and not hasattr(estimator, "get_params") and not hasattr(estimator, "predict"))
-        or isinstance(estimator, type)
-    ):
+    if is_factory(estimator):
         ref = FunctionRef.of(estimator)
         try:
             return ref.load()()
-        except RecipeError:
+        except BatchScoreError:
             raise
         except Exception as error:
             raise ModelError(f"the estimator factory {ref.path} failed: {type(error).__name__}: {error}") from error
     return estimator
+
+
+def is_factory(estimator: Any) -> bool:
+    """Whether it makes an estimator: an import path, a class or a function."""
+    made = hasattr(estimator, "get_params") or hasattr(estimator, "predict")
+    return isinstance(estimator, (str, type)) or (callable(estimator) and not made)
 
 
 def fit(estimator: Any, rows: Rows, keys: Sequence[str], client: Client | None = None) -> None:
@@ -87,8 +90,11 @@ def fit(estimator: Any, rows: Rows, keys: Sequence[str], client: Client | None =
 
     Raises:
         ModelError: the estimator raises, or a classifier has one class to learn.
+        EngineError: a worker of the cluster has other code of the estimator's own classes.
     """
     refuse_one_class(estimator, rows.labels, keys)
+    if client is not None:
+        _require_on_workers(client, estimator)
     try:
         with _spread(client):
             if rows.labels is None:
@@ -100,6 +106,18 @@ def fit(estimator: Any, rows: Rows, keys: Sequence[str], client: Client | None =
             f"{type(estimator).__name__} could not be fitted on {len(rows.features)} rows of {', '.join(keys)}: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def _require_on_workers(client: Client, estimator: Any) -> None:
+    """What joblib sends there names its classes; workers that come later load the code that is there now."""
+    own = [FunctionRef(path).pinned() for path in own_code(estimator)]
+    if own:
+        client.run(_verify, own)
+
+
+def _verify(refs: Sequence[FunctionRef]) -> None:
+    for ref in refs:
+        ref.verified()
 
 
 @contextlib.contextmanager

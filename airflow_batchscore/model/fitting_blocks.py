@@ -162,7 +162,7 @@ def fit_on_cluster(
                 f"early stopping watches partitions that are not trained on, and {', '.join(keys)} is all there is; "
                 "name more partitions, or train without early_stopping_rounds"
             )
-    rows = BlockRows(dataset, recipe, types, as_share(holdout) or 0.0)
+    rows = BlockRows(dataset, recipe.pinned(), types, as_share(holdout) or 0.0)
     seen = _look(rows, partitions, estimator, client)
     refuse_one_class(estimator, seen.labels, keys)
     features, labels = _collections(rows, seen.blocks, seen.sample, seen.labels)

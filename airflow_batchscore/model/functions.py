@@ -65,18 +65,18 @@ class FunctionRef:
             RecipeError: it cannot be imported here, or is no function.
             EngineError: its code is not the one that it was pinned to.
         """
-        found = self._found()
+        found = self.verified()
         if not callable(found):
             raise RecipeError(f"{self.path} is not a function")
+        return found  # type: ignore[no-any-return]
+
+    def verified(self) -> Any:
+        """`load` for what need not be a function."""
+        found = self._found()
         here = digests.code_digest(found, self.path)  # before it is called, and fills what it may fill
         if self.expected not in (None, here):
-            raise EngineError(
-                f"the worker on {platform.node()} has other code of {self.path} than the task, or of something that it "
-                "uses. Deploy the same code and packages everywhere, and restart workers that have loaded older code. "
-                "If they are the same: a constant differs that is made where it runs (of the time, the host, the "
-                "environment, a path outside of its own folder); make it inside the function"
-            )
-        return found  # type: ignore[no-any-return]
+            raise EngineError(stale(self.path))
+        return found
 
     @property
     def digest(self) -> str:
@@ -94,8 +94,14 @@ class FunctionRef:
         return import_path(self.path) if self.pickled is None else _unpickled(self.pickled)
 
 
-#: Digest of each path's code, for a worker to compare with what it has.
-Code = tuple[tuple[str, str], ...]
+def stale(what: str) -> str:
+    """What to say where code is not that of the task."""
+    return (
+        f"the worker on {platform.node()} has other code of {what} than the task, or of something that it uses. "
+        "Deploy the same code and packages everywhere, restart workers that have loaded older code, and run the task "
+        "again. If they are the same: a constant differs that is made where it runs (of the time, the host, the "
+        "environment, a path outside of its own folder); make it inside the function"
+    )
 
 
 @lru_cache(maxsize=256)
@@ -156,8 +162,8 @@ def _pickle_by_value(function: Any, home: str, label: str) -> bytes:
         return bytes(cloudpickle.dumps(function))
     except Exception as error:  # pickle raises almost anything
         raise RecipeError(
-            f"{label} cannot be sent to workers: {type(error).__name__}: {error}. Put it into a module that workers can "
-            "import, or make what it uses inside the function"
+            f"{label} cannot be sent to workers: {type(error).__name__}: {error}. Put it into a module that workers "
+            "can import, or make what it uses inside the function"
         ) from error
     finally:
         if by_value:

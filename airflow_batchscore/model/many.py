@@ -12,6 +12,7 @@ from airflow_batchscore.errors import BatchScoreError, InputError, ModelError
 from airflow_batchscore.model.choice import template_fields
 from airflow_batchscore.model.reference import check_name, set_alias
 from airflow_batchscore.model.training import TrainingData, TrainingJob, look, train
+from airflow_batchscore.model.training_code import require_code, training_code
 from airflow_batchscore.model.training_rows import as_share, read_raw
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class One:
 
     Attributes:
         segment: a value of the data that becomes part of a path.
+        code: what a worker's must be; see `training_code`.
     """
 
     name: str
@@ -34,6 +36,7 @@ class One:
     data: TrainingData | None = None
     alias: str | None = None
     segment: str | None = None
+    code: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def train_many(job: TrainingJob, run: Run, *, alias: str | None = None, max_fail
             f"({list(job.dataset.fields)}), or one column"
         )
     found = ManyTrained()
-    for outcome in run(train_one, [(one,) for one in ones]):
+    code = training_code(job)
+    for outcome in run(train_one, [(replace(one, code=code),) for one in ones]):
         if outcome.problem is not None:
             found.failed[outcome.name] = outcome.problem
             log.warning("%s: not trained: %s", outcome.name, outcome.problem)
@@ -103,7 +107,11 @@ def train_many(job: TrainingJob, run: Run, *, alias: str | None = None, max_fail
 
 
 def train_one(one: One) -> Outcome:
-    """Train a model and point its alias at it; a failure that a retry cannot mend is an outcome."""
+    """Train a model and point its alias at it; a failure that a retry cannot mend is an outcome.
+
+    Raises EngineError: this worker has other code than the task.
+    """
+    require_code(one.job, one.code)
     try:
         if one.segment is not None:
             check_name(one.segment, "value")

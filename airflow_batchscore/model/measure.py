@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.columns import OutputColumn, Pair, columns_of
-from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.digest import code_digest
 from airflow_batchscore.model.outputs import METHODS
 from airflow_batchscore.model.training_rows import Rows
 from airflow_batchscore.quality import profile
@@ -29,7 +29,10 @@ _ERRORS = {"rmse": "root_mean_squared_error", "mae": "mean_absolute_error"}
 
 def metric_names(metrics: Sequence[Metric] | None) -> list[str]:
     """What identifies metrics: a name, or the digest of a function."""
-    return [metric if isinstance(metric, str) else FunctionRef.of(metric).digest for metric in metrics or ()]
+    return [
+        metric if isinstance(metric, str) else code_digest(metric, f"the metric {getattr(metric, '__name__', metric)}")
+        for metric in metrics or ()
+    ]
 
 
 def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dict[str, float]:

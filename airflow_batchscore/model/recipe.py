@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -57,7 +58,7 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Identity of what makes the features: import path and code of the module, and the columns read."""
+        """Identity of what makes the features: all code that the function reaches, and the columns read."""
         features = self.features.digest if self.features else None
         return hashlib.sha256(json.dumps([features, self.columns]).encode()).hexdigest()
 
@@ -65,6 +66,13 @@ class Recipe:
     def training_digest(self) -> str:
         target = self.target.digest if self.target else self.target_column
         return hashlib.sha256(json.dumps([self.digest, target]).encode()).hexdigest()
+
+    def pinned(self) -> Recipe:
+        """The same, for a worker: its functions are loaded only where their code is what it is here."""
+        found = copy.copy(self)
+        found.features = self.features.pinned() if self.features else None
+        found.target = self.target.pinned() if self.target else None
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         return {

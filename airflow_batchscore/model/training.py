@@ -22,7 +22,6 @@ from airflow_batchscore.model import artifact, fitting, fitting_blocks
 from airflow_batchscore.model.artifact import ModelManifest, Signature
 from airflow_batchscore.model.fitting import Fitted
 from airflow_batchscore.model.flavors import Flavor, flavor_of
-from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.imported import ImportedModel
 from airflow_batchscore.model.libraries import library_versions
 from airflow_batchscore.model.measure import (
@@ -33,8 +32,10 @@ from airflow_batchscore.model.measure import (
     output_types,
     reference_profile,
 )
+from airflow_batchscore.model.model_code import estimator_code
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.model.training_code import describe, flavor_code
 from airflow_batchscore.model.training_rows import (
     as_share,
     columns_to_read,
@@ -222,6 +223,7 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         profile=reference_profile(estimator, fitted.features),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         libraries=library_versions(*kind.libraries),
+        code=estimator_code(estimator, kind),
     )
     ref = artifact.save(place.uri, written, manifest, job.conn_id, job.signing_key)
     if ref is None:  # another run trained it meanwhile; the bytes of one estimator can differ from fit to fit
@@ -279,21 +281,12 @@ def training_version(
         "held_out": [one.fingerprint.files for one in held_out] if isinstance(held_out, list) else [],
         "recipe": job.recipe.training_digest,
         "keys": job.recipe.keys,
-        "estimator": _describe(job.estimator, estimator),
+        "estimator": describe(job.estimator, estimator),
         "holdout": str(job.holdout),
         "metrics": metric_names(job.metrics),
-        "flavor": kind.name,
+        "flavor": flavor_code(kind.name),
         "how": [job.learning_curve, job.incremental, only],
         "libraries": used,
         "rules": _RULES,
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _describe(given: Any, estimator: Any) -> str:
-    if isinstance(given, ImportedModel):
-        return f"imported {given.identity}"
-    factory = FunctionRef.of(given).digest if isinstance(given, str) else ""
-    parameters = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
-    kind = type(estimator)
-    return f"{factory} {kind.__module__}:{kind.__qualname__} {json.dumps(parameters, sort_keys=True, default=repr)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.blocks import Block, cut, read, require_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-from airflow_batchscore.errors import InputError, RecipeError
+from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
 from airflow_batchscore.model.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def make_rows(recipe: Recipe, raw: pd.DataFrame, types: Mapping[str, str | None]
         labels = raw[recipe.target_column] if recipe.target_column else None
         if recipe.target is not None:
             labels = recipe.target.load()(raw)
-    except RecipeError:
+    except BatchScoreError:
         raise
     except Exception as error:
         raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}") from error

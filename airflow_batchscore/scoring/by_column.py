@@ -14,6 +14,7 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.choice import Chosen
+from airflow_batchscore.model.model_code import Code
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality import profile
@@ -71,13 +72,15 @@ class ModelsWork:
     """Each row with the model of its value in `column`.
 
     Attributes:
-        recipe_digest: of the code that is there when it is planned.
+        recipe_digest: of the code that is there when it is planned, of the model `ModelSet.like`.
+        code: of all that it runs, likewise; a worker must have the same, and the other models may run nothing else.
         outputs: output column -> Arrow type, which all models must give.
     """
 
     models: ModelSet
     column: str
     recipe_digest: str
+    code: Code
     spec: OutputSpec
     outputs: dict[str, str]
     trusted_types: tuple[str, ...] = ()
@@ -90,7 +93,11 @@ class ModelsWork:
         return _ByColumn(self, tuple(keys), limit, allow_nan)
 
     def identity(self) -> list[Any]:
-        return [self.models.digest, str(self.models.missing), self.column, self.recipe_digest, *self.spec.to_list()]
+        code = [digest for _, digest in self.code]
+        return [
+            *(self.models.digest, str(self.models.missing), self.column, self.recipe_digest, code),
+            *self.spec.to_list(),
+        ]
 
 
 class _Pool:
@@ -164,7 +171,7 @@ class _ByColumn:
         return choice
 
     def _scorer(self, ref: ModelRef) -> Scorer:
-        loaded = artifact.load(ref, self.work.trusted_types)
+        loaded = artifact.load(ref, self.work.trusted_types, self.work.code)
         scorer = Scorer(loaded, self.work.spec, self.keys, self.limit, allow_nan=self.allow_nan)
         if scorer.outputs != self.outputs:
             raise ModelError(

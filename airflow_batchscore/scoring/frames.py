@@ -10,6 +10,7 @@ from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.model import artifact
+from airflow_batchscore.model.model_code import Code, model_code
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef, resolve
 from airflow_batchscore.quality.quarantine import Limit
@@ -32,6 +33,7 @@ class FrameJob:
         outputs: columns that are kept, with their Arrow types.
         columns: columns that the model needs, with the types training found.
         limit: rows of a group that may fail before scoring stops.
+        code: of all that the model runs; a worker must have the same.
     """
 
     model: ModelRef
@@ -41,6 +43,7 @@ class FrameJob:
     columns: dict[str, str | None]
     limit: Limit
     allow_nan: bool
+    code: Code
 
     @property
     def needed(self) -> list[str]:
@@ -62,7 +65,7 @@ class FrameJob:
         manifest = artifact.read_manifest(ref)
         wanted = manifest.recipe.keys if keys is None else tuple(keys)
         kept = spec.types(manifest.signature.outputs, manifest.estimator)
-        return cls(ref, spec, wanted, kept, columns_to_read(manifest, {}), limit, allow_nan)
+        return cls(ref, spec, wanted, kept, columns_to_read(manifest, {}), limit, allow_nan, model_code(manifest))
 
     def score(self, tables: Iterable[pa.Table]) -> Iterator[tuple[Batch, ScoredBatch]]:
         """Each table and what became of its rows.
@@ -70,10 +73,11 @@ class FrameJob:
         Raises:
             InputError: a column cannot have the type that training found.
             RecipeError, ModelError, ScoringError: something is wrong with more than single rows.
+            EngineError: this worker has other code than the driver.
         """
         import numpy as np
 
-        loaded = artifact.load(self.model)
+        loaded = artifact.load(self.model, code=self.code)
         hold_to_one_thread()
         scorer = Scorer(loaded, self.spec, self.keys, self.limit, allow_nan=self.allow_nan)
         for table in tables:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.errors import InputError, RecipeError, ScoringError
+from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError, ScoringError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.quality import quarantine
 from airflow_batchscore.quality.quarantine import Limit
@@ -38,6 +38,7 @@ class FunctionWork:
         return self.function.path
 
     def open(self, keys: Sequence[str], limit: Limit, *, allow_nan: bool) -> BatchScorer:
+        self.function.load()  # said before a row is read
         return _Rows(self, tuple(keys), limit)
 
     def identity(self) -> list[Any]:
@@ -126,7 +127,7 @@ class Groups:
         for rows in _places(frame, group_by):
             try:
                 made = frame_of(self.work.function.load()(frame.iloc[rows].reset_index(drop=True)), path)
-            except RecipeError:
+            except BatchScoreError:
                 raise
             except Exception as error:  # whatever a user's function raises for a group
                 bad += [bad_row(batch, int(row), error) for row in rows]
@@ -223,7 +224,7 @@ def output_types(
             made = pd.concat([frame_of(function.load()(group), function.path) for group in groups[:20]])
         else:
             made = frame_of(function.load()(sample), function.path)
-    except RecipeError:
+    except BatchScoreError:
         raise
     except Exception as error:
         raise RecipeError(

@@ -13,6 +13,7 @@ from airflow_batchscore.data.inference import reading_types, sample_types
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest
+from airflow_batchscore.model.model_code import changed_code, model_code
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.scoring.by_column import ModelsWork
 from airflow_batchscore.scoring.function import FunctionWork, output_types
@@ -81,11 +82,12 @@ class Planner:
         if ref not in self._manifests:
             manifest = artifact.read_manifest(ref)
             self._output_types(manifest)  # refuses what the model does not have
-            if manifest.recipe.digest != manifest.recipe_digest:
+            changed = changed_code(manifest)
+            if changed:
                 log.warning(
-                    "the recipe's code (%r) has changed since model %s was trained with it; train it again if the "
-                    "change alters the features",
-                    manifest.recipe,
+                    "the code of %s has changed since model %s was trained with it; train it again if the change "
+                    "alters the features or the predictions",
+                    ", ".join(changed),
                     ref.uri,
                 )
             self._manifests[ref] = manifest
@@ -105,7 +107,7 @@ class Planner:
 
     def _model(self, ref: ModelRef, choice: dict[str, Any] | None) -> Planned:
         job, manifest = self._job, self._manifest(ref)
-        work = ModelWork(ref, manifest.recipe.digest, job.spec, job.trusted_types)
+        work = ModelWork(ref, manifest.recipe.digest, model_code(manifest), job.spec, job.trusted_types)
         columns = job.spec.columns(manifest.signature.outputs, manifest.estimator)
         keys = self._keys(manifest)
         return Planned(
@@ -125,7 +127,8 @@ class Planner:
         manifest = self._manifest(job.models.like)
         keys = self._keys(manifest)
         outputs = self._output_types(manifest)
-        work = ModelsWork(job.models, job.model_by, manifest.recipe.digest, job.spec, outputs, job.trusted_types)
+        digest, code = manifest.recipe.digest, model_code(manifest)
+        work = ModelsWork(job.models, job.model_by, digest, code, job.spec, outputs, job.trusted_types)
         return Planned(work, self._types(manifest), self._key_types(manifest, (*keys, job.model_by)), keys)
 
     def _function(self, job: FunctionJob, partition: Partition) -> Planned:
@@ -139,7 +142,7 @@ class Planner:
         types = reading_types(dataset.column_types, found, dict.fromkeys([*names, *keys]), whole=keys)
         # Of each partition for itself: what shares a task with it must not decide its identity.
         outputs = self._outputs_of(job, partition, types)
-        work = FunctionWork(job.function, job.function.digest, outputs, job.group_by)
+        work = FunctionWork(job.function.pinned(), job.function.digest, outputs, job.group_by)
         return Planned(work, types, reading_types(dataset.column_types, found, keys, whole=keys), keys)
 
     def _outputs_of(

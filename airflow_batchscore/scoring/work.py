@@ -13,6 +13,7 @@ from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.inference import reading_types
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest
+from airflow_batchscore.model.model_code import Code
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.quarantine import Limit
@@ -31,7 +32,7 @@ class Work(Protocol):
         ...
 
     def open(self, keys: Sequence[str], limit: Limit, *, allow_nan: bool) -> BatchScorer:
-        """On a worker: load what is needed. Raises ModelError, RecipeError."""
+        """On a worker: load what is needed. Raises ModelError, RecipeError, and EngineError where code differs."""
         ...
 
     def identity(self) -> list[Any]:
@@ -57,10 +58,12 @@ class ModelWork:
 
     Attributes:
         recipe_digest: of the code that is there when it is planned.
+        code: of all that the model runs, likewise; a worker must have the same.
     """
 
     model: ModelRef
     recipe_digest: str
+    code: Code
     spec: OutputSpec
     trusted_types: tuple[str, ...] = ()
 
@@ -69,10 +72,11 @@ class ModelWork:
         return self.spec.method
 
     def open(self, keys: Sequence[str], limit: Limit, *, allow_nan: bool) -> BatchScorer:
-        return Scorer(artifact.load(self.model, self.trusted_types), self.spec, keys, limit, allow_nan=allow_nan)
+        loaded = artifact.load(self.model, self.trusted_types, self.code)
+        return Scorer(loaded, self.spec, keys, limit, allow_nan=allow_nan)
 
     def identity(self) -> list[Any]:
-        return [self.model.digest, self.recipe_digest, *self.spec.to_list()]
+        return [self.model.digest, self.recipe_digest, [digest for _, digest in self.code], *self.spec.to_list()]
 
 
 @dataclass(frozen=True)
