@@ -35,7 +35,7 @@ def label(module: str) -> str:
     top = module.partition(".")[0]
     found = _distribution(top)
     if found is not None:
-        return f"{found.name}=={found.version} {_recorded(found, top)}"
+        return f"{top}=={found.version} {_recorded(found, top)}"
     if top in sys.stdlib_module_names:
         return top
     return f"{top}=={getattr(sys.modules.get(top), '__version__', '')}"
@@ -86,11 +86,13 @@ def file_of(module: ModuleType) -> str | None:
 def _distribution(top: str) -> Distribution | None:
     if top in sys.stdlib_module_names:
         return None
-    try:
-        return distribution(_DISTRIBUTIONS.get(top, top))
-    except (PackageNotFoundError, ValueError):
-        names = sorted(set(packages_distributions().get(top, ())))
-        return distribution(names[0]) if names else None
+    for name in (_DISTRIBUTIONS.get(top, top), f"{top}-cpu", f"{top}-skinny"):
+        try:
+            return distribution(name)
+        except (PackageNotFoundError, ValueError):
+            continue
+    names = sorted(set(packages_distributions().get(top, ())))
+    return distribution(names[0]) if names else None
 
 
 def _recorded(found: Distribution, top: str) -> str:
