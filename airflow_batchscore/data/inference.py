@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SAMPLE_BYTES = 1 << 18
+_WHOLE = ("int64", "uint64")
 #: What pandas calls an index that has no name, as one of rows that were filtered.
 _UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
@@ -136,6 +137,8 @@ def _parquet_type(arrow: pa.DataType) -> str:
     import pyarrow.types as pt
 
     arrow = plain(arrow)
+    if pt.is_uint64(arrow):
+        return "uint64"
     if pt.is_integer(arrow) or pt.is_floating(arrow) or pt.is_boolean(arrow) or pt.is_null(arrow):
         return _csv_type(arrow)
     text = pt.is_string(arrow) or pt.is_large_string(arrow) or pt.is_string_view(arrow)
@@ -147,7 +150,7 @@ def _agreed(name: str, types: Mapping[str, Source]) -> str:
     kinds = [kind for kind in types if kind != "null"]
     if len(kinds) < 2:
         return kinds[0] if kinds else "string"
-    if set(kinds) == {"int64", "float64"}:
+    if "float64" in kinds and set(kinds) <= {"float64", *_WHOLE}:
         return "float64"
     if any(types[kind].kind != "row_groups" for kind in kinds):
         return "string"
@@ -172,6 +175,6 @@ def reading_types(
 
     def of(name: str) -> str | None:
         found = declared.get(name) or raw.get(name)
-        return "float64" if found == "int64" and name not in whole and name not in declared else found
+        return "float64" if found in _WHOLE and name not in whole and name not in declared else found
 
     return {name: of(name) for name in columns}

@@ -30,7 +30,7 @@ class MatrixInput:
     def of(cls, model: LoadedModel, spec: OutputSpec) -> MatrixInput | None:
         """None when the model needs a DataFrame."""
         signature, recipe = model.manifest.signature, model.manifest.recipe
-        numbers = ("float64", "int64", "bool")
+        numbers = ("float64", "int64", "uint64", "bool")
         if recipe.features is not None or any(signature.raw.get(name) not in numbers for name in signature.features):
             return None
         return cls(model, spec) if set(spec.methods) <= set(signature.matrix) else None

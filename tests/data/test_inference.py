@@ -62,6 +62,7 @@ def test_parquet_columns_go_by_their_own_types(tmp_path: Path) -> None:
             "d": pa.array([date(2026, 1, 2)]),
             "t": pa.array([0], pa.timestamp("ns", "UTC")),
             "m": pa.array([Decimal("1.25")]),
+            "w": pa.array([2**64 - 1], pa.uint64()),
         }
     )
     dataset = _parquet(tmp_path, table)
@@ -71,7 +72,10 @@ def test_parquet_columns_go_by_their_own_types(tmp_path: Path) -> None:
         "d": "date32[day]",
         "t": "timestamp[ns, tz=UTC]",
         "m": "decimal128(3, 2)",
+        "w": "uint64",
     }
+    assert reading_types({}, {"w": "uint64"}, ["w"]) == {"w": "float64"}
+    assert reading_types({}, {"w": "uint64"}, ["w"], whole=["w"]) == {"w": "uint64"}
 
 
 def test_parquet_types_agree_where_one_holds_all_values(tmp_path: Path) -> None:

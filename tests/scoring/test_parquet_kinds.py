@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,41 @@ def test_a_key_column_of_any_kind_passes_through(tmp_path: Path, name: str, colu
     assert manifest.account == Account(20, 20, 0, 0)
     parts = [pq.read_table(f"{manifest.folder}/{block.part}") for block in manifest.blocks]
     assert pa.concat_tables(parts)["key"].to_pylist() == column.to_pylist()
+
+
+@pytest.mark.parametrize("features", [None, "tests"], ids=["columns", "function"])
+def test_keys_are_exact_in_what_is_published(tmp_path: Path, features: str | None) -> None:
+    """Also where the recipe reads every column, the keys among them."""
+    from airflow_batchscore.publish.combine import combine
+
+    table = _table(
+        wide=pa.array([2**64 - 1 - n for n in range(20)], pa.uint64()),
+        narrow=pa.array(np.linspace(0, 1, 20), pa.float32()),
+        day=pa.array([date(9999, 12, 31)] * 20),
+        at=pa.array([datetime(9999, 12, 31)] * 20, pa.timestamp("us")),
+    )
+    keys = ("wide", "narrow", "day", "at")
+    (tmp_path / "train=0").mkdir()
+    pq.write_table(
+        table.append_column("label", pa.array([n % 2 for n in range(20)])), tmp_path / "train=0" / "0.parquet"
+    )
+    from airflow_batchscore import Recipe
+    from airflow_batchscore.model.training import TrainingJob, train
+
+    recipe = Recipe(
+        features=(lambda frame: frame[["a", "b"]]) if features else None,
+        target="label",
+        keys=keys,
+        columns=None if features else ["a", "b"],
+    )
+    dataset = PartitionedDataset(f"{tmp_path}/train={{p}}/")
+    job = TrainingJob(dataset, [0], recipe, "sklearn.tree:DecisionTreeClassifier", f"{tmp_path}/model")
+    manifest = _score(Small(tmp_path, train(job).ref, recipe), table)
+    assert manifest.account == Account(20, 20, 0, 0)
+    combine([manifest], f"{tmp_path}/out.parquet")
+    published = pq.read_table(tmp_path / "out.parquet").select(keys)
+    assert published.schema.types == table.select(keys).schema.types
+    assert published.equals(table.select(keys))
 
 
 def test_missing_whole_numbers_are_quarantined_where_the_model_takes_none(tmp_path: Path) -> None:
