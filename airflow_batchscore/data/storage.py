@@ -207,7 +207,7 @@ def create_bytes(uri: str, data: bytes, conn_id: str | None = None) -> bool:
 def delete(uri: str, conn_id: str | None = None) -> None:
     """Remove a file; one that is gone already will do."""
     fs, path = filesystem(uri, conn_id)
-    with contextlib.suppress(FileNotFoundError), writing(uri):
+    with writing(uri), contextlib.suppress(FileNotFoundError):
         fs.delete_file(path)
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import Block
+from airflow_batchscore.data.parquet_footer import DamagedParquetError, footer_of
+from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch
 from airflow_batchscore.scoring.block import batches, empty_batch, writes_a_part
@@ -206,15 +208,23 @@ def _hashes(table: pa.Table, group_by: Sequence[str]) -> np.ndarray:
 
 
 def _read(job: BlockJob, index: int, bucket: int) -> list[pa.Table]:
+    """The rows of a bucket that a block had. Raises OSError when what was spilled is gone or damaged."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     uri = _uri(job, index)
     fs, path = storage.filesystem(uri, job.conn_id)
     try:
-        with fs.open_input_file(path) as source, pq.ParquetFile(source) as file:
+        with fs.open_input_file(path) as source, pq.ParquetFile(source, metadata=footer_of(source, uri)) as file:
             numbers = json.loads(file.metadata.metadata[_BUCKETS_KEY])
             wanted = [place for place, number in enumerate(numbers) if number == bucket]
             return [file.read_row_groups(wanted)] if wanted else []
     except FileNotFoundError:
         # A retry finds the partition committed, or sorts its rows again.
         raise OSError(f"{uri} is gone: another run has committed this partition meanwhile, or removed it") from None
+    except (DamagedParquetError, pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
+        if is_store_error(error):
+            raise
+        # Without the part that says that they were written, a retry sorts the block's rows again.
+        storage.delete(storage.join(job.folder, job.part_name(index)), job.conn_id)
+        raise OSError(f"{uri} is damaged, a retry sorts the rows of its block again: {error}") from error

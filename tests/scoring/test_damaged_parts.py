@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from support import Small, good_rows, scores, small
 
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputError, RecipeError
+from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.scoring.audit import audit
+from airflow_batchscore.scoring.job import FunctionJob
 
 pytestmark = pytest.mark.unit
 
@@ -64,3 +67,34 @@ def test_a_damaged_footer_of_an_input_fails_at_once_and_names_the_file(tmp_path:
     damage(tmp_path / "p_1.parquet")
     with pytest.raises(InputError, match=r"partition p=1: .*p_1\.parquet cannot be read as Parquet"):
         data.score(1, dataset=PartitionedDataset(f"{tmp_path}/p_{{p}}.parquet"))
+
+
+def _add_up(folder: Path) -> Any:
+    def add_up(rows: Any) -> Any:
+        if (folder / "stop").exists():
+            raise RecipeError("stopped between sorting and adding up")
+        return rows[["a"]].sum().to_frame("total")
+
+    return add_up
+
+
+@pytest.mark.parametrize("how", ["thrift", "pages"])
+def test_rows_that_were_sorted_into_a_damaged_file_are_sorted_again(tmp_path: Path, how: str) -> None:
+    data = small(tmp_path)
+    data.add(1, good_rows(400))
+    job = {"model": None, "function": FunctionJob(FunctionRef.of(_add_up(tmp_path)), ("b",), None, {"total": "double"})}
+    (tmp_path / "stop").touch()
+    with pytest.raises(RecipeError, match="between sorting and adding up"):
+        data.score(1, block_rows=100, **job)
+    spilled = sorted(tmp_path.glob("staged/**/groups/*.parquet"))[1]
+    (tmp_path / "stop").unlink()
+    if how == "thrift":
+        damage(spilled)
+    else:
+        whole = spilled.read_bytes()
+        spilled.write_bytes(whole[:4] + b"\xff" * 300 + whole[304:])
+    with pytest.raises(OSError, match="is damaged, a retry sorts the rows of its block again"):
+        data.score(1, block_rows=100, **job)
+    ((manifest, _),) = data.score(1, block_rows=100, **job)
+    plain = pd.DataFrame(good_rows(400), columns=["id", "a", "b", "label"]).groupby("b")["a"].sum()
+    assert scores(manifest).set_index("b")["total"].sort_index().tolist() == plain.tolist()
