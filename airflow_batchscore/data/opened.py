@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
@@ -96,11 +97,10 @@ def _open_local(uri: str, conn_id: str | None, known: bool) -> Iterator[Opened]:
             raise _gone(uri) from None
         raise
     try:
-        same = f"/proc/self/fd/{descriptor}"
-        by_descriptor = os.path.exists(same)
+        by_descriptor = _has_proc()
         stamp = _of_disk(os.fstat(descriptor))
         with reading(uri):
-            file = fs.open_input_file(same if by_descriptor else path)
+            file = fs.open_input_file(f"/proc/self/fd/{descriptor}" if by_descriptor else path)
         with file:
             # Without /proc Arrow opened the path once more, and it is the path that must not change.
             yield Opened(uri, file, stamp, lambda: _of_disk(os.fstat(descriptor) if by_descriptor else os.stat(path)))
@@ -121,6 +121,11 @@ def _open_remote(uri: str, conn_id: str | None, known: bool) -> Iterator[Opened]
         raise
     with file:
         yield Opened(uri, file, stamp, lambda: look(uri, conn_id))
+
+
+@cache
+def _has_proc() -> bool:
+    return os.path.isdir("/proc/self/fd")
 
 
 def _of_disk(found: os.stat_result) -> Stamp:

@@ -29,6 +29,9 @@ from airflow_batchscore.scoring.part import BlockJob, read_result, require_limit
 
 log = logging.getLogger(__name__)
 
+#: Functions, and what each is run over: one after the other.
+Stages = list[tuple[Callable[..., BlockResult], Sequence[Any]]]
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -111,8 +114,8 @@ class Attempt:
             self.block_job, key_types=types, prefix=hashlib.sha256(json.dumps(named).encode()).hexdigest()[:8]
         )
         stages = _stages(job, layout)
-        units = [unit for _, some in stages for unit in some]
-        done |= self._written(job, units)
+        units = _units(stages)
+        done |= self._written(job, stages)
         require_limit(job.limit, done.values(), f"partition {self.partition.key}", job.folder)
         if done:
             log.info("partition %s: %d of %d blocks are there already", self.partition.key, len(done), len(units))
@@ -128,15 +131,26 @@ class Attempt:
                 report(len(done), len(units), account)
         return [done[unit.index] for unit in units], account.rows_read - there.rows_read
 
-    def _written(self, job: BlockJob, units: Sequence[Any]) -> dict[int, BlockResult]:
+    def _written(self, job: BlockJob, stages: Stages) -> dict[int, BlockResult]:
         """Results of the parts that lie there, from their footers: no finished input is read again."""
-        names = {job.part_name(unit.index) for unit in units}
+        names = {job.part_name(unit.index) for unit in _units(stages)}
         parts = [file for file in storage.list_files(job.folder, job.conn_id) if file.uri.rpartition("/")[2] in names]
         results = storage.each(lambda file: read_result(job, file.uri, file.size), parts, job.folder)
-        return {result.index: result for result in results if result is not None}
+        found = {result.index: result for result in results if result is not None}
+        if len(stages) > 1 and any(unit.index not in found for unit in stages[-1][1]):
+            # The rows that are missing come from what blocks were sorted into, which must be there, too.
+            there = groups.spilled(job.folder, job.conn_id)
+            for unit in stages[0][1]:
+                if job.part_name(unit.index) not in there:
+                    found.pop(unit.index, None)
+        return found
 
 
-def _stages(job: BlockJob, layout: Sequence[Block]) -> list[tuple[Callable[..., BlockResult], Sequence[Any]]]:
+def _units(stages: Stages) -> list[Any]:
+    return [unit for _, some in stages for unit in some]
+
+
+def _stages(job: BlockJob, layout: Sequence[Block]) -> Stages:
     """What is run over what, one stage after the other; each unit has an index of its own, and writes a part."""
     if not is_grouped(job.work):
         return [(score_block, layout)]

@@ -8,6 +8,7 @@ these files (`score_bucket`). So memory holds a block, or a bucket: about as man
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FOLDER = "groups"
+_OLD_NS = 24 * 3600 * 10**9
 _BUCKETS_KEY = b"batchscore_buckets"
 #: Begins the names of key columns in spilled rows.
 _KEY = "batchscore_key:"
@@ -140,10 +142,20 @@ def score_groups(job: BlockJob, block: Block) -> BlockResult:
     return part.result
 
 
-def sweep(job: BlockJob) -> None:
-    """Remove what the blocks of a committed partition were sorted into."""
-    for file in storage.list_files(storage.join(job.folder, FOLDER), job.conn_id):
-        storage.delete(file.uri, job.conn_id)
+def spilled(folder: str, conn_id: str | None) -> dict[str, storage.FileInfo]:
+    """The files that blocks were sorted into, by the name of the part that goes with each."""
+    return {file.uri.rpartition("/")[2]: file for file in storage.list_files(storage.join(folder, FOLDER), conn_id)}
+
+
+def sweep(folder: str, results: Sequence[BlockResult], conn_id: str | None) -> None:
+    """Remove what the blocks of a committed partition were sorted into, and what attempts of long ago left.
+
+    Those of another attempt, which may still be at work, stay.
+    """
+    own, old = {result.part for result in results}, time.time_ns() - _OLD_NS
+    for name, file in spilled(folder, conn_id).items():
+        if name in own or file.mtime_ns < old:
+            storage.delete(file.uri, conn_id)
 
 
 def _work(job: BlockJob) -> FunctionWork:

@@ -138,7 +138,7 @@ def _score_partition(
     )
     committed = commit(job, manifest, found)
     if is_grouped(planned.work):
-        groups.sweep(block_job)
+        groups.sweep(found.folder, results, job.conn_id)
     return committed
 
 

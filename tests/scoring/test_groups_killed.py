@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -79,3 +80,32 @@ def test_a_retry_does_what_is_missing_and_ends_like_an_undisturbed_run(
     pd.testing.assert_frame_equal(scores(manifest), scores(undisturbed))
     assert sorted(scores(manifest)["total"]) == sorted(pd.read_csv(tmp_path / "part_1.csv").groupby("site")["x"].sum())
     assert not list(tmp_path.glob("killed/p=1/*/groups/*"))
+
+
+def test_what_blocks_were_sorted_into_is_sorted_again_where_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_groups.py").write_text(SLOW)
+    monkeypatch.syspath_prepend(tmp_path)
+    write_csv(tmp_path / "part_1.csv", [(n, n % 30, n % 13) for n in range(ROWS)], header=("id", "site", "x"))
+    first, _ = apply(tmp_path, "scores")
+    Path(first.uri).unlink()
+    parts = sorted(Path(first.folder).glob("part-*.parquet"))
+    parts[-1].unlink()  # a bucket is missing, and the sorted rows were removed at the commit
+    again, _ = apply(tmp_path, "scores")
+    pd.testing.assert_frame_equal(scores(again), scores(first))
+
+
+def test_a_commit_leaves_what_another_attempt_sorted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_groups.py").write_text(SLOW)
+    monkeypatch.syspath_prepend(tmp_path)
+    write_csv(tmp_path / "part_1.csv", [(n, n % 30, n % 13) for n in range(ROWS)], header=("id", "site", "x"))
+    first, _ = apply(tmp_path, "scores")
+    Path(first.uri).unlink()
+    names = {"of-another-attempt": 0, "of-long-ago": 2 * 24 * 3600}
+    for name, age in names.items():
+        path = Path(first.folder, "groups", f"part-{name}-00000.parquet")
+        path.write_text("rows")
+        os.utime(path, (time.time() - age, time.time() - age))
+    apply(tmp_path, "scores")
+    assert [path.name for path in Path(first.folder, "groups").iterdir()] == ["part-of-another-attempt-00000.parquet"]
