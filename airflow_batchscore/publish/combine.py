@@ -17,7 +17,7 @@ from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.file import FileTarget
 from airflow_batchscore.publish.folder import publish_remote
 from airflow_batchscore.publish.local_folder import publish_local
-from airflow_batchscore.publish.parts import require_same_schema
+from airflow_batchscore.publish.parts import common_schema
 from airflow_batchscore.publish.stamp import Publication
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -73,7 +73,7 @@ def _check(manifests: Sequence[Manifest], output_uri: str, publication: Publicat
         raise GateError(
             f"not published: there are several manifests of {', '.join(twice[:20])}; give each partition once"
         )
-    require_same_schema(manifests)
+    common_schema(manifests)
     if not any(manifest.rows for manifest in manifests) and not publication.allow_empty:
         raise GateError(
             f"not published: none of the {len(manifests)} partitions has a row. Find out why all were skipped or put "

@@ -20,7 +20,7 @@ from airflow_batchscore.errors import BatchScoreError, OutputError
 from airflow_batchscore.publish import csv_file, parquet_file
 from airflow_batchscore.publish.changes import Changes, require_rows
 from airflow_batchscore.publish.order import Order
-from airflow_batchscore.publish.parts import field_types, part_schema, read_parts, with_fields
+from airflow_batchscore.publish.parts import common_schema, field_types, read_parts, with_fields
 from airflow_batchscore.publish.stamp import ForeignFileError, Publication, Stamp, Statement
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -153,7 +153,8 @@ class FileTarget:
     ) -> _Writer:
         """Write all of `stamps`: those of `manifests` from their parts, the others from the file that is there."""
         kept = [stamp for stamp in stamps if stamp.key not in manifests]
-        kinds, schema = self._schema(list(manifests.values()), kept)
+        columns = common_schema(list(manifests.values()))
+        kinds, schema = self._schema(list(manifests.values()), kept, columns)
         types = {column.name: str(column.type) for column in schema}
         if kept and there.said is not None and list(types.items()) != list(there.said.schema.items()):
             raise OutputError(
@@ -170,13 +171,17 @@ class FileTarget:
                 if manifest is None:
                     said.append(writer.keep(stamp))
                 else:
-                    said.append(writer.add(stamp, with_fields(read_parts(manifest), manifest.partition, kinds)))
+                    said.append(
+                        writer.add(stamp, with_fields(read_parts(manifest, columns), manifest.partition, kinds))
+                    )
             writer.finish(Statement(types, said), replacement)
         finally:
             writer.close()
         return writer
 
-    def _schema(self, manifests: Sequence[Manifest], kept: Sequence[Stamp]) -> tuple[dict[str, pa.DataType], pa.Schema]:
+    def _schema(
+        self, manifests: Sequence[Manifest], kept: Sequence[Stamp], columns: pa.Schema
+    ) -> tuple[dict[str, pa.DataType], pa.Schema]:
         """Types of the partition fields, and the schema of the file."""
         import pyarrow as pa
 
@@ -189,7 +194,7 @@ class FileTarget:
             raise OutputError(
                 f"the partition fields {clash} are columns of the scores too; publish to a folder, or rename them"
             )
-        return kinds, pa.schema([*(pa.field(name, kind) for name, kind in kinds.items()), *part_schema(manifests[0])])
+        return kinds, pa.schema([*(pa.field(name, kind) for name, kind in kinds.items()), *columns])
 
 
 def _difference(there: Mapping[str, str], new: Mapping[str, str]) -> str:

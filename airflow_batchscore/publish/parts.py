@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.casting import fit
+from airflow_batchscore.data.common_type import common_type
 from airflow_batchscore.data.pattern import Values
+from airflow_batchscore.data.type_names import name_of
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -14,23 +17,42 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def require_same_schema(manifests: Sequence[Manifest]) -> None:
-    """Raises OutputError when partitions of one run have different columns."""
-    first = manifests[0]
+def common_schema(manifests: Sequence[Manifest]) -> pa.Schema:
+    """Columns of the parts of all partitions, whose key columns may have several types that one holds exactly.
+
+    Raises OutputError when partitions of one run have different columns.
+    """
+    import pyarrow as pa
+
+    examples: dict[tuple[tuple[str, str], ...], Manifest] = {}
     for manifest in manifests:
-        if manifest.schema != first.schema:
+        examples.setdefault(tuple(manifest.schema.items()), manifest)
+    first, *others = examples.values()
+    schema = part_schema(first)
+    for other in others:
+        theirs = part_schema(other)
+        kinds = [
+            common_type([mine.type, their.type]) if mine.name in other.keys or mine.type == their.type else None
+            for mine, their in zip(schema, theirs, strict=False)
+        ]
+        if schema.names != theirs.names or None in kinds:
             raise OutputError(
-                f"partition {manifest.key} has the columns {manifest.schema}, partition {first.key} has "
-                f"{first.schema}; partitions of one output must have the same"
+                f"partition {other.key} has the columns {other.schema}, partition {first.key} has {first.schema}; "
+                "partitions of one output must have the same, or types of the keys that one type holds exactly"
             )
+        schema = pa.schema(list(zip(schema.names, kinds, strict=True)))
+    return schema
 
 
-def read_parts(manifest: Manifest) -> Iterator[pa.Table]:
+def read_parts(manifest: Manifest, schema: pa.Schema | None = None) -> Iterator[pa.Table]:
     """The scores of a partition in the order of its rows, one part at a time.
+
+    Args:
+        schema: of the tables, as `common_schema` gives it; that of the parts when None.
 
     Raises:
         GateError: a part does not hold the rows that the manifest says.
-        OutputError: the parts have different columns.
+        OutputError: the parts have different columns, or a value is not exact in the type that is to hold all.
     """
     import pyarrow.parquet as pq
 
@@ -50,7 +72,17 @@ def read_parts(manifest: Manifest) -> Iterator[pa.Table]:
                 f"partition {manifest.key}: {uri} holds {table.num_rows} rows, its manifest says {block.rows}; score "
                 "the partition again with force"
             )
-        yield table.replace_schema_metadata(None)
+        yield _typed(table.replace_schema_metadata(None), schema or table.schema, f"partition {manifest.key}: {uri}")
+
+
+def _typed(table: pa.Table, schema: pa.Schema, what: str) -> pa.Table:
+    if table.schema.types == schema.types:
+        return table
+    fitted = fit(table, {}, {field.name: name_of(field.type) for field in schema}, what)
+    if fitted.problems:
+        row, message = min(fitted.problems.items())
+        raise OutputError(f"{what}, row {row}: {message}. Other partitions of this output have that type")
+    return fitted.keys
 
 
 def part_schema(manifest: Manifest) -> pa.Schema:
