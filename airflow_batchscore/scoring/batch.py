@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_batchscore.data.batch import BadRow, Batch
+from airflow_batchscore.data.casting import texts
+from airflow_batchscore.data.exact import to_column
 from airflow_batchscore.errors import OutputError, RecipeError, ScoringError
 from airflow_batchscore.model.artifact import LoadedModel
 from airflow_batchscore.model.outputs import OutputSpec, check_method
@@ -259,16 +261,12 @@ def as_column(outputs: Mapping[str, Any], field: pa.Field) -> pa.Array:
 
     if not outputs:
         return pa.array([], field.type)
-    array = pa.array(outputs[field.name])
-    return array if array.type == field.type else array.cast(field.type)
+    return to_column(outputs[field.name], field.type)
 
 
 def bad_row(batch: Batch, row: int, error: Exception) -> BadRow:
     """A row of a batch that cannot be scored, for quarantine."""
-    values: dict[str, Any] = {}
-    for table in (batch.table, batch.keys):
-        values |= table.slice(row, 1).to_pylist()[0] if table.num_columns else {}
-    raw = {name: None if value is None else str(value) for name, value in values.items()}
+    raw = texts(batch.table, row) | texts(batch.keys, row)
     return BadRow(int(batch.positions[row]), type(error).__name__, str(error)[:2000], raw)
 
 

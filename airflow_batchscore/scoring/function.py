@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import Batch
+from airflow_batchscore.data.exact import to_column
 from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError, ScoringError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.quality import quarantine
@@ -188,8 +189,6 @@ def column_of(made: pd.DataFrame, field: pa.Field, path: str) -> pa.Array:
     Raises:
         RecipeError: it is not there, or does not fit the type.
     """
-    import pyarrow as pa
-
     if field.name not in made.columns:
         raise RecipeError(
             f"{path} gave the columns {list(made.columns)} here, without {field.name!r}; it must give the same ones "
@@ -197,7 +196,7 @@ def column_of(made: pd.DataFrame, field: pa.Field, path: str) -> pa.Array:
         )
     try:
         return as_column({field.name: made[field.name]}, field)
-    except (pa.ArrowException, TypeError) as error:
+    except ValueError as error:
         raise RecipeError(
             f"{path}: the column {field.name!r} does not fit {field.type}, which it had in the first rows or in "
             f"output_types: {error}. Say its type in output_types={{{field.name!r}: ...}}"
@@ -231,18 +230,21 @@ def output_types(
             f"{function.path} raised {type(error).__name__}: {error}, when it was tried on the first {len(sample)} "
             f"rows. {hint}"
         ) from error
-    types = {str(name): _type_name(made[name]) for name in made.columns if name not in group_by}
+    types = {str(name): _type_name(made[name], function.path) for name in made.columns if name not in group_by}
     unclear = [name for name, kind in types.items() if not len(made) or kind == "null"]
     if unclear or not types:
         raise RecipeError(f"{function.path} gave no values in {unclear or 'any column'} for the first rows. {hint}")
     return tuple((name, _known(name, kind)) for name, kind in types.items())
 
 
-def _type_name(values: pd.Series) -> str:
+def _type_name(values: pd.Series, path: str) -> str:
     """The Arrow type of a column; ``string`` for text, whichever of pandas' types it has."""
     import pyarrow as pa
 
-    kind = pa.array(values).type
+    try:
+        kind = to_column(values).type
+    except ValueError as error:
+        raise RecipeError(f"{path}: the column {values.name!r} has values of several kinds: {error}") from error
     return "string" if pa.types.is_large_string(kind) else str(kind)
 
 

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from airflow_batchscore.data.exact import cast_exactly, to_column
+
+pytestmark = pytest.mark.unit
+
+NOON = datetime(2026, 1, 1, 12)
+
+
+def _objects(*values: Any) -> Any:
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        _objects(date(2026, 1, 1), NOON),
+        _objects(NOON, NOON.replace(tzinfo=UTC)),
+        _objects(pd.Timestamp("2026-01-01 00:00:00.000000001")),
+        _objects(timedelta(1), 1),
+        _objects(b"a", "a"),
+    ],
+    ids=["a time among dates", "an instant among times", "nanoseconds", "a number among durations", "text among bytes"],
+)
+def test_values_that_arrow_would_bend_are_refused_with_the_first_such_value(values: Any) -> None:
+    last = len(values) - 1
+    for some in (values, pd.Series(values, dtype=object), pd.Series(values, dtype=object).set_axis(range(7, 8 + last))):
+        with pytest.raises(ValueError, match=re.escape(f"row {last} has {values[last]!r}: ")):
+            to_column(some)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        _objects(1, 2.5, None, np.float32(0.1), np.nan),
+        _objects(Decimal("1.10"), 2, None),
+        _objects(date(9999, 12, 31), None),
+        _objects(NOON, None),
+        _objects("a", None),
+        _objects([1, 2], None),
+        np.array([1, 2]),
+    ],
+)
+def test_values_that_arrow_keeps_pass(values: Any) -> None:
+    assert len(to_column(values)) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (pa.array([NOON]), pa.date32()),
+        (pa.array([NOON.replace(tzinfo=UTC)]), pa.timestamp("us")),
+        (pa.array([NOON]), pa.timestamp("us", "UTC")),
+        (pa.array([1.125]), pa.decimal128(5, 2)),
+        (pa.array([Decimal("12345678901234567890.12")]), pa.float64()),
+        (pa.array([2.0**60]), pa.int64()),
+        (pa.array([1.5]), pa.int64()),
+        (pa.array([2**53 + 1]), pa.float64()),
+        (pa.array([2**63], pa.uint64()), pa.int64()),
+    ],
+    ids=str,
+)
+def test_a_cast_that_loses_something_is_refused(values: pa.Array, kind: pa.DataType) -> None:
+    with pytest.raises((ValueError, pa.ArrowException)):
+        cast_exactly(values, kind)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (pa.array([datetime(2026, 1, 1), None]), pa.date32()),
+        (pa.array([date(2026, 1, 1)]), pa.timestamp("us")),
+        (pa.array([1.0, None]), pa.int64()),
+        (pa.array([2**53]), pa.float64()),
+        (pa.array([0.1, float("nan")]), pa.float32()),
+        (pa.array([Decimal("1.10")]), pa.float64()),
+        (pa.array([1.25]), pa.decimal128(5, 2)),
+        (pa.array(["a"]), pa.large_string()),
+        (pa.nulls(2), pa.float64()),
+    ],
+    ids=str,
+)
+def test_a_cast_that_keeps_every_value_is_made(values: pa.Array, kind: pa.DataType) -> None:
+    made = cast_exactly(values, kind)
+    assert made.type == kind
+    assert made.null_count == values.null_count
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ([1.0, 2.0, "x", 3.0], 2),
+        ([1, 2**63], 1),
+        ([None, True, 1], 2),
+        ([date(2026, 1, 1), NOON, NOON], 1),
+        ([Decimal("1.5"), 2.5], 1),
+    ],
+)
+def test_the_first_value_that_does_not_fit_is_named(values: list[Any], place: int) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"row {place} has {values[place]!r}")):
+        to_column(pd.Series(values, dtype=object))
