@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from support import Small, good_rows, small
 
@@ -66,9 +67,9 @@ def test_two_partitions_of_three_replace_themselves_alone(data: Small, tmp_path:
 def test_what_the_audit_read_is_published_whatever_is_scored_meanwhile(data: Small, tmp_path: Path) -> None:
     checked = _check(_score(data, "a", 1, 1), "a", 1)
     _score(data, "b", 2, 1, token="force of another run")
-    done = _publish(checked, "a", tmp_path / "out.parquet")
-    facts = json.loads(Path(done["summary"]).read_text())
-    assert facts["partitions"][0]["manifest"] == checked["scores"][0]["manifests"][0]["manifest"]
+    _publish(checked, "a", tmp_path / "out.parquet")
+    said = json.loads(pq.read_metadata(tmp_path / "out.parquet").metadata[b"batchscore"])
+    assert said["partitions"][0]["manifest"] == checked["scores"][0]["manifests"][0]["digest"]
 
 
 def test_a_manifest_that_was_altered_after_the_audit_is_not_published(data: Small, tmp_path: Path) -> None:

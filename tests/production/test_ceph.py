@@ -22,6 +22,12 @@ from test_storage import (  # noqa: F401
     test_s3_objects_over_one_part_and_listings_over_one_page,
     test_s3_reads_writes_lists_and_tags,
 )
+from test_swap import (  # noqa: F401
+    server,
+    test_an_object_is_replaced_only_while_it_is_the_one_that_was_seen,
+    test_an_object_of_several_parts_is_replaced_on_the_same_condition,
+    test_what_cannot_be_read_because_it_is_being_replaced_is_read_again,
+)
 
 pytestmark = [pytest.mark.production, pytest.mark.timeout(300)]
 

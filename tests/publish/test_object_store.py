@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import pytest
 from publications import publish, stopped_publisher
 from support import good_rows, s3_client, s3_options, small
 
-from airflow_batchscore.data import s3, storage, swap
+from airflow_batchscore.data import s3
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -124,64 +122,3 @@ def test_one_temporary_copy_is_held_at_a_time(
     monkeypatch.setattr(s3, "put_if", counting)
     publish(scored[20], "s3://tennis/one-by-one", 1, "test")
     assert max(held) == 1
-
-
-def test_an_object_is_replaced_only_while_it_is_the_one_that_was_seen(server: str) -> None:
-    uri = "s3://tennis/swap/x"
-    assert swap.look(uri, "test") is None
-    assert _swap(uri, None, b"one", note="n1")
-    assert not _swap(uri, None, b"two")
-    seen = swap.look(uri, "test")
-    assert seen is not None
-    assert seen.note == "n1"
-    assert _swap(uri, seen, b"two")
-    assert not _swap(uri, seen, b"three")
-    assert storage.read_bytes(uri, "test") == b"two"
-    storage.delete(uri, "test")
-    assert not _swap(uri, seen, b"four")
-
-
-def test_an_object_of_several_parts_is_replaced_on_the_same_condition(
-    server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3, "_ONE_REQUEST", 5 << 20)
-    uri, data = "s3://tennis/swap/large", b"x" * (12 << 20)
-    assert _swap(uri, None, data)
-    seen = swap.look(uri, "test")
-    assert not _swap(uri, None, data)
-    assert _swap(uri, seen, data + b"y")
-    assert not _swap(uri, seen, data + b"z")
-    assert storage.read_bytes(uri, "test") == data + b"y"
-    assert "Uploads" not in s3_client(server).list_multipart_uploads(Bucket="tennis")
-
-
-def _swap(uri: str, seen: swap.Seen | None, data: bytes, note: str | None = None) -> bool:
-    with swap.replacing(uri, seen, "test") as new:
-        new.path.write_bytes(data)
-        new.note = note
-    return new.done
-
-
-def test_what_cannot_be_read_because_it_is_being_replaced_is_read_again(server: str) -> None:
-    uri = "s3://tennis/swap/torn"
-    storage.write_bytes(uri, b"one", "test")
-    calls = []
-
-    def read(seen: swap.Seen) -> bytes:
-        calls.append(seen)
-        if len(calls) == 1:
-            storage.write_bytes(uri, b"two", "test")
-            raise ValueError("the end of another file")
-        return storage.read_bytes(uri, "test")
-
-    seen, data = swap.read_seen(uri, read, "test")
-    assert (data, seen) == (b"two", swap.look(uri, "test"))
-
-
-def test_a_small_json_file_is_changed_by_many_and_no_change_is_lost(tmp_path: Path) -> None:
-    def add(number: int) -> bool:
-        return swap.change_json(f"{tmp_path}/counts.json", lambda value: {**value, str(number): number})
-
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(add, range(20)))
-    assert json.loads((tmp_path / "counts.json").read_text()) == {str(n): n for n in range(20)}
