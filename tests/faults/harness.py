@@ -1,6 +1,8 @@
 """Kill stages at random instants, retry them, and count what should never happen.
 
-usage: python harness.py [--kills N] [--seed N] [--out FILE.md]      N kills for each row of the table, at least
+usage: python harness.py [--kills N] [--stops N] [--seed N] [--out FILE.md]
+
+N kills for each row of the first table, at least, and N kills and stops for each of the second (`interleavings`).
 
 After each kill: no process of the attempt may be left within 15 s, no part that was there may be written again, and
 everything that a reader could open must be whole. After each series the stage runs to its end, and its result must be
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import interleavings
 import stage
 from attempts import (
     GROUP,
@@ -295,6 +298,7 @@ def table(rows: list[Row]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--stops", type=int, default=70)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", default="")
@@ -306,11 +310,19 @@ def main() -> int:
                 kills = max(1, round(asked.kills * share))
                 rows.append(run(server, kills, random.Random(1000 * asked.seed + number)))
                 print(f"{time.monotonic() - began:5.0f} s  {rows[-1]}", flush=True)
-    text = f"{table(rows)}\n\n{sum(row.kills for row in rows)} kills in {(time.monotonic() - began) / 60:.0f} min.\n"
+        runs = []
+        for number, output in enumerate(interleavings.OUTPUTS):
+            if asked.only in f"interleaved: {output}":
+                chance = random.Random(1000 * asked.seed + number)
+                runs.append(interleavings.interleaved(server, output, asked.stops, chance))
+                print(f"{time.monotonic() - began:5.0f} s  {runs[-1]}", flush=True)
+    faults = sum(row.kills for row in rows) + sum(row.faults for row in runs)
+    minutes = (time.monotonic() - began) / 60
+    text = f"{table(rows)}\n\n{interleavings.table(runs)}\n\n{faults} kills and stops in {minutes:.0f} min.\n"
     print(f"\n{text}")
     if asked.out:
         asked.out.write_text(text)
-    return 0 if all(row.clean for row in rows) else 1
+    return 0 if all(row.clean for row in [*rows, *runs]) else 1
 
 
 if __name__ == "__main__":

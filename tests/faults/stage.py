@@ -118,7 +118,11 @@ def _run(stage: str, folder: Path, seconds: float) -> None:
     signal.signal(signal.SIGALRM, on_timeout)
     if seconds:
         signal.setitimer(signal.ITIMER_REAL, seconds)
-    if stage == "train":
+    if " " in stage:
+        import fault_runs
+
+        fault_runs.task(folder, *stage.split())
+    elif stage == "train":
         train(folder, version=json.loads((folder / "wanted.json").read_text()))
     elif stage in ("threads", "processes"):
         from airflow_batchscore.model.reference import resolve
