@@ -42,6 +42,9 @@ copy_dags(AIRFLOW_HOME / "dags")
 
 KEYS = ["tourney_id", "match_num", "winner_id", "loser_id"]
 
+#: For data sets whose key ``id`` is a number here; undeclared, keys of CSV are text.
+NUMBERED = {"column_types": {"id": "int64"}}
+
 
 @dataclass(frozen=True)
 class Wta:
@@ -60,7 +63,7 @@ class Wta:
         from sklearn.linear_model import LogisticRegression
 
         def read(year: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-            raw = pd.read_csv(self.folder / f"wta_matches_{year}.csv")
+            raw = pd.read_csv(self.folder / f"wta_matches_{year}.csv", dtype=dict.fromkeys(KEYS, str))
             lead = (raw["winner_rank_points"] - raw["loser_rank_points"]).dropna().to_frame("rank_points_lead")
             return raw.loc[lead.index], lead
 
@@ -107,7 +110,7 @@ class Small:
     def dataset(self) -> Any:
         from airflow_batchscore import PartitionedDataset
 
-        return PartitionedDataset(f"{self.folder}/part_{{p}}.csv")
+        return PartitionedDataset(f"{self.folder}/part_{{p}}.csv", read_options=NUMBERED)
 
     def add(self, partition: int | str, rows: Sequence[Sequence[object]], **header: Any) -> Path:
         return write_csv(self.folder / f"part_{partition}.csv", rows, **header)
@@ -138,7 +141,7 @@ def small(folder: Path, **recipe: Any) -> Small:
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder / "part_0.csv", good_rows(200))
     made = Recipe(**{"target": "label", "keys": ["id"], "columns": ["a", "b"], **recipe})
-    dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv")
+    dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv", read_options=NUMBERED)
     job = TrainingJob(dataset, [0], made, "sklearn.linear_model:LogisticRegression", f"{folder}/model")
     return Small(folder, train(job).ref, made)
 

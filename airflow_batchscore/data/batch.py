@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,13 +35,22 @@ class Batch:
         table: the columns that go into a recipe, a model or a function, of the rows that were parsed.
         keys: of the same rows the columns that go with their scores; a column can be in both.
         positions: the rows' numbers in the block.
+        padded: rows whose last cells were left off and are taken as empty.
     """
 
     table: pa.Table
     positions: np.ndarray
     bad: list[BadRow]
     keys: pa.Table
+    padded: int = 0
 
     @property
     def rows_read(self) -> int:
         return int(self.table.num_rows) + len(self.bad)
+
+    def behind(self, rows: int) -> Batch:
+        """The batch as it is after `rows` others of its block."""
+        if not rows:
+            return self
+        bad = [replace(row, position=row.position + rows) for row in self.bad]
+        return replace(self, positions=self.positions + rows, bad=bad)

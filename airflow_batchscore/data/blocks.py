@@ -1,24 +1,20 @@
 """Blocks: the slices of a partition that are read, scored, written and retried one by one.
 
-A CSV file that can be entered anywhere is cut into byte ranges by arithmetic alone; each range begins after
-the first line end at or behind its start. A line end inside a quoted field would break that, so a reader counts
-the quote characters of its range: as long as every range before holds an even number, every boundary is
-a true one. An odd number raises `BoundaryError`, and the partition is cut again with that file as one
-stream. Compressed files are streams from the outset. Parquet is cut by `parquet_reader`.
+CSV files are cut into byte ranges (`csv_file`), or are one stream. Parquet is cut by `parquet_reader`.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.data.csv_reader import CsvReader, parse_header
+from airflow_batchscore.data.csv_file import look_at, range_lines, stream_lines
+from airflow_batchscore.data.csv_reader import CsvReader
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-from airflow_batchscore.data.lines import count_of, read_lines
+from airflow_batchscore.data.lines import Lines
 from airflow_batchscore.data.opened import look, open_input
 from airflow_batchscore.data.parquet_reader import BATCH_BYTES, BATCH_ROWS, ParquetReader
 from airflow_batchscore.data.parquet_rows import TypedRows
@@ -34,14 +30,6 @@ _STREAM_BYTES = 16 << 20
 #: Share of a worker's memory that a batch may take as it is read: features, model input and outputs come on top.
 _BATCH_SHARE = 12
 _LEAST_BATCH_BYTES = 1 << 20
-_SAMPLE_BYTES = 1 << 18
-
-#: Encodings in which the byte 0x0A is a line end and nothing else, so that a file may be entered anywhere.
-_CUTTABLE = {"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"}
-
-
-class BoundaryError(Exception):
-    """A byte range ends inside a quoted field: the file must be read as one stream."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +41,7 @@ class Source:
         kind: ``bytes`` (CSV, cut at line ends), ``stream`` (CSV, front to back) or ``row_groups`` (Parquet).
         columns: the column names, in the order of the file.
         data_start: for ``bytes``, the offset of the first row.
+        line_end: for CSV, the character that ends every line.
         batch_rows: rows that a Parquet reader hands on at once.
         batch_bytes: most bytes that a reader hands on at once.
         keys: for ``row_groups``, the types of the key columns that `cut` was asked for; see `type_names`.
@@ -63,6 +52,7 @@ class Source:
     kind: Literal["bytes", "stream", "row_groups"]
     columns: tuple[str, ...]
     data_start: int = 0
+    line_end: str = "\n"
     batch_rows: int = BATCH_ROWS
     batch_bytes: int = BATCH_BYTES
     keys: tuple[tuple[str, str], ...] = ()
@@ -106,7 +96,6 @@ class _Cut:
     block_rows: int
     columns: Sequence[str] | None
     batch_bytes: int
-    stream: Sequence[str]
     keys: Sequence[str]
 
 
@@ -117,7 +106,6 @@ def cut(
     block_rows: int,
     columns: Sequence[str] | None = None,
     block_memory: int | None = None,
-    stream: Sequence[str] = (),
     keys: Sequence[str] = (),
 ) -> list[Block]:
     """Cut a partition into blocks of about `block_rows` rows, in the order of its rows.
@@ -125,7 +113,6 @@ def cut(
     Args:
         columns: those that will be read; all when None.
         block_memory: bytes that scoring a block may use.
-        stream: URIs of CSV files that must not be cut, because a byte range of theirs broke a quoted field.
         keys: columns whose types in a Parquet file are noted down, for `key_types`.
 
     Raises:
@@ -133,7 +120,7 @@ def cut(
     """
     share = BATCH_BYTES if block_memory is None else block_memory // _BATCH_SHARE
     batch_bytes = min(max(share, _LEAST_BATCH_BYTES), BATCH_BYTES)
-    how = _Cut(block_rows, columns, batch_bytes, stream, keys)
+    how = _Cut(block_rows, columns, batch_bytes, keys)
     blocks: list[Block] = []
     try:
         files = storage.each(lambda file: _cut_file(dataset, file, how), partition.files, dataset.uri)
@@ -169,27 +156,14 @@ def _cut_csv(
     with open_input(file.uri, dataset.conn_id, file.stamp) as opened:
         stamp, size = opened.stamp, opened.stamp.size
         _require_bytes(file.uri, size)
-        try:
-            sample = opened.stream().read(_SAMPLE_BYTES)
-        except OSError as error:
-            if is_store_error(error):
-                raise
-            raise InputError(f"{file.uri} cannot be unpacked: {error}") from error
-    line, end, rest = sample.partition(b"\n")
-    columns = parse_header(line, dataset.read_options, file.uri)
-    if not columns:
-        raise InputError(f"{file.uri} has no header: its first line is empty")
-    encoding = codecs.lookup(dataset.read_options.get("encoding") or "utf-8").name
-    batch_bytes = min(how.batch_bytes, _STREAM_BYTES)
-    as_stream = file.uri in how.stream or dataset.read_options.get("newlines_in_values")
-    if file.uri.lower().endswith(".gz") or as_stream or encoding not in _CUTTABLE:
-        return Source(file.uri, stamp, "stream", columns, batch_bytes=batch_bytes), [(0, size, 0, 0)]
-    data_start = len(line) + len(end)
-    row_bytes = max(len(rest) / max(rest.count(b"\n"), 1), 1)
-    step = min(max(int(how.block_rows * row_bytes), 1), how.batch_bytes, _MAX_BLOCK_BYTES)
-    found = Source(file.uri, stamp, "bytes", columns, data_start)
-    starts = range(data_start, size, step)
-    return found, [(start, min(start + step, size), 0, 0) for start in starts]
+        layout = look_at(opened, dataset.read_options)
+    columns, start, line_end = layout.columns, layout.data_start, layout.line_end
+    if layout.is_stream:
+        batch_bytes = min(how.batch_bytes, _STREAM_BYTES)
+        return Source(file.uri, stamp, "stream", columns, 0, line_end, batch_bytes=batch_bytes), [(0, size, 0, 0)]
+    step = min(max(int(how.block_rows * layout.row_bytes), 1), how.batch_bytes, _MAX_BLOCK_BYTES)
+    found = Source(file.uri, stamp, "bytes", columns, start, line_end)
+    return found, [(at, min(at + step, size), 0, 0) for at in range(start, size, step)]
 
 
 def _cut_parquet(
@@ -201,7 +175,10 @@ def _cut_parquet(
     batch_rows = reader.batch_rows(how.block_rows)
     columns = reader.column_names
     keys = tuple((field.name, name_of(field.type)) for field in reader.schema if field.name in how.keys)
-    source = Source(file.uri, stamp, "row_groups", columns, 0, batch_rows, how.batch_bytes, keys)
+    batch_bytes = how.batch_bytes
+    source = Source(
+        file.uri, stamp, "row_groups", columns, batch_rows=batch_rows, batch_bytes=batch_bytes, keys=keys
+    )
     return source, reader.cut(how.block_rows, batch_rows)
 
 
@@ -225,11 +202,11 @@ def read(
     """The rows of a block in order, in batches.
 
     Args:
-        columns: name -> type name of what fills `Batch.table`; a Parquet column whose type is None keeps its own type.
+        columns: name -> type name of what fills `Batch.table`; a Parquet column whose type is None keeps its own type,
+            one of CSV is text.
         keys: likewise, of what fills `Batch.keys`.
 
     Raises:
-        BoundaryError: a CSV byte range breaks a quoted field.
         InputError: the file is damaged or has changed, or a Parquet column cannot have the type asked for.
     """
     keys = keys or {}
@@ -237,33 +214,23 @@ def read(
         yield from _read_parquet(dataset, block, columns, keys)
         return
     reader = CsvReader(block.source.columns, columns, dataset.read_options, keys)
-    opening = open_input(block.source.uri, dataset.conn_id, block.source.stamp)
-    if block.source.kind == "stream":
-        with opening as opened:
-            try:
-                yield from reader.read_stream(opened.stream(), block.source.uri, block.source.batch_bytes)
-            except OSError as error:
-                if is_store_error(error):
-                    raise
-                raise InputError(f"{block.source.uri} cannot be read to its end: {error}") from error
-        return
-    with opening as opened:
-        size, data_start = block.source.size, block.source.data_start
-        lines = read_lines(opened.file, block.start, block.stop, data_start=data_start, size=size)
-    quotes = count_of(lines, dataset.read_options.get("quotechar", '"'))
-    if quotes % 2:
-        raise BoundaryError(f"{block.name} ends inside a quoted field")
-    yield reader.read_chunk(_to_utf8(lines, dataset, block), quoted=quotes > 0)
+    rows = 0
+    for lines in csv_lines(dataset, block):
+        batch = reader.read(lines).behind(rows)
+        rows += batch.rows_read
+        yield batch
 
 
-def _to_utf8(raw: memoryview, dataset: PartitionedDataset, block: Block) -> bytes | memoryview:
-    encoding = dataset.read_options.get("encoding")
-    if not encoding or codecs.lookup(encoding).name == "utf-8":
-        return raw
-    try:
-        return bytes(raw).decode(encoding).encode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{block.name} is not {encoding}: {error.reason} at byte {error.start}") from error
+def csv_lines(dataset: PartitionedDataset, block: Block) -> Iterator[Lines]:
+    """The lines of a block of CSV, about as many at a time as a reader hands on. Raises InputError: see `read`."""
+    source, options = block.source, dataset.read_options
+    with open_input(source.uri, dataset.conn_id, source.stamp) as opened:
+        if source.kind == "stream":
+            yield from stream_lines(opened, options, source.line_end, source.batch_bytes)
+            return
+        place = (block.start, block.stop)
+        lines = range_lines(opened, options, *place, data_start=source.data_start, line_end=source.line_end)
+    yield lines
 
 
 def _read_parquet(

@@ -1,4 +1,4 @@
-"""CSV bytes to typed Arrow columns, with the rows that do not parse set apart rather than lost or fatal.
+"""CSV lines to typed Arrow columns, with the rows that do not parse set apart rather than lost or fatal.
 
 Rows are parsed by Arrow. The quick way converts whole columns; when a cell of the chunk does not fit its
 type, the chunk is read again as bytes and only the cells that fail are searched for.
@@ -6,17 +6,15 @@ type, the chunk is read again as bytes and only the cells that fail are searched
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import BadRow, Batch
+from airflow_batchscore.data.csv_rows import RowParser, Rows, as_latin1, as_text
+from airflow_batchscore.data.lines import Lines
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
     import pyarrow.csv as pc
 
@@ -37,26 +35,15 @@ def arrow_type(name: str) -> pa.DataType:
     return {"float64": pa.float64(), "int64": pa.int64(), "bool": pa.bool_(), "string": pa.string()}[name]
 
 
-def parse_header(line: bytes, options: Mapping[str, Any], uri: str) -> tuple[str, ...]:
-    """Column names of the first line. Raises InputError when it is not text."""
-    try:
-        text = line.decode(options.get("encoding") or "utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise InputError(f"the header of {uri} is not {error.encoding} ({error.reason}); give the encoding") from error
-    delimiter, quote = options.get("delimiter", ","), options.get("quotechar", '"')
-    if text.count(quote) % 2:
-        raise InputError(f"the header of {uri} has a line end inside a quoted name; rename the column")
-    return tuple(next(csv.reader(io.StringIO(text.strip("\r\n")), delimiter=delimiter, quotechar=quote), ()))
-
-
 class CsvReader:
-    """Reads chunks and streams of one layout: a header, the columns wanted and their types.
+    """Reads lines of one layout: a header, the columns wanted and their types.
 
     Args:
         header: the file's column names, in order.
         columns: name -> type name of the columns to read, text when None; other columns are not converted.
         options: ``PartitionedDataset.read_options``.
-        keys: likewise, of the columns that go with the scores.
+        keys: likewise, of the columns that go with the scores. Text among them is what stands in the cell, byte for
+            byte: nothing is missing or trimmed.
     """
 
     def __init__(
@@ -66,180 +53,117 @@ class CsvReader:
         options: Mapping[str, Any],
         keys: Mapping[str, str | None] | None = None,
     ) -> None:
-        self.header = list(header)
-        self.columns, self.keys = list(columns), list(keys or {})
-        self.types = {name: arrow_type(kind or "string") for name, kind in {**(keys or {}), **columns}.items()}
-        self.options = options
+        import pyarrow as pa
+
+        self.columns = {name: arrow_type(kind or "string") for name, kind in columns.items()}
+        self.keys = {name: arrow_type(kind or "string") for name, kind in (keys or {}).items()}
         self.nulls = list(options.get("null_values", NULL_VALUES))
+        self._parser = RowParser(header, options)
+        # A column that is a key of one type and an input of another is read as it stands and converted twice.
+        both = {**self.columns, **self.keys}
+        self._read_as = {n: kind if self.columns.get(n, kind) == kind else pa.string() for n, kind in both.items()}
+        #: Whether a missing text is only found afterwards: Arrow knows of no column whose texts are never missing.
+        self._plain_text = pa.string() in self.keys.values() or list(self._read_as.values()) != list(both.values())
 
-    def read_chunk(self, raw: bytes | memoryview, *, quoted: bool = True) -> Batch:
-        """All rows of `raw`, which begins and ends at row boundaries and has no header.
-
-        Args:
-            quoted: whether `raw` may hold quote characters; without any it is parsed faster.
-        """
+    def read(self, lines: Lines) -> Batch:
+        """All rows of `lines`, numbered from 0."""
         import pyarrow as pa
-        import pyarrow.csv as pc
 
-        malformed: list[Any] = []
-
-        def read(convert: pc.ConvertOptions) -> pa.Table:
-            malformed.clear()
-            # One Arrow block for the whole chunk: a quoted newline can then never meet a block boundary.
-            size = max(len(raw), 1) if quoted else 1 << 20
-            return pc.read_csv(
-                pa.BufferReader(raw),
-                pc.ReadOptions(column_names=self.header, use_threads=False, block_size=min(size, 2**31 - 1)),
-                self._parse_options(malformed, quoted),
-                convert,
-            )
-
+        text = self._parser.text(lines)
         try:
-            table = read(self._convert_options())
-        except pa.ArrowInvalid as error:
-            if "Empty CSV file" in str(error):
-                return self._batch(self._empty(), [], [], 0)[0]
-            table, failed = self._convert(read(self._bytes_options()))
-        else:
-            failed = []
-        batch, trailing = self._batch(table, failed, [(row.number - 1, row) for row in malformed], 0)
-        return replace(batch, bad=batch.bad + [_malformed_row(*item) for item in trailing])
-
-    def read_stream(self, stream: Any, uri: str, chunk_bytes: int) -> Iterator[Batch]:
-        """Batches of a whole file, header included, read once from front to back, about `chunk_bytes` at a time."""
-        import pyarrow as pa
-        import pyarrow.csv as pc
-
-        malformed: list[Any] = []
-        encoding = self.options.get("encoding") or "utf8"
-        read = pc.ReadOptions(use_threads=False, block_size=chunk_bytes)
-        if encoding.lower().replace("-", "") != "utf8":
-            stream = pa.transcoding_input_stream(stream, encoding, "utf8")
-        start, waiting = 0, list[tuple[int, Any]]()
-        try:
-            reader = pc.open_csv(stream, read, self._parse_options(malformed, quoted=True), self._bytes_options())
-            for cells in reader:
-                # Arrow numbers rows from 1 and counts the header; it may have read ahead of this batch.
-                waiting += [(row.number - 2, row) for row in malformed]
-                malformed.clear()
-                table, failed = self._convert(pa.Table.from_batches([cells]))
-                batch, waiting = self._batch(table, failed, waiting, start)
-                start += batch.rows_read
-                yield batch
-        except pa.ArrowInvalid as error:
-            if "Empty CSV file" in str(error):  # a header without a line end
-                return
-            raise InputError(f"{uri} cannot be read as CSV after row {start}: {error}") from error
-        waiting += [(row.number - 2, row) for row in malformed]
-        if waiting:
-            yield replace(self._batch(self._empty(), [], [], 0)[0], bad=[_malformed_row(*i) for i in waiting])
-
-    def _parse_options(self, malformed: list[Any], quoted: bool) -> pc.ParseOptions:
-        import pyarrow.csv as pc
-
-        def keep(row: Any) -> str:
-            malformed.append(row)
-            return "skip"
-
-        return pc.ParseOptions(
-            delimiter=self.options.get("delimiter", ","),
-            quote_char=self.options.get("quotechar", '"'),
-            newlines_in_values=quoted,
-            invalid_row_handler=keep,
-        )
+            rows = self._parser.parse(text, self._convert_options())
+            columns, keys, failed = self._typed(rows.table)
+            if not failed:
+                return Batch(columns, rows.positions, rows.bad, keys, rows.padded)
+        except pa.ArrowInvalid:
+            pass
+        rows = self._parser.cells(text, list(self._read_as))
+        return self._batch(rows, *self._typed(rows.table))
 
     def _convert_options(self) -> pc.ConvertOptions:
         import pyarrow.csv as pc
 
         return pc.ConvertOptions(
-            include_columns=list(self.types),
-            column_types=self.types,
+            include_columns=list(self._read_as),
+            column_types=self._read_as,
             null_values=self.nulls,
-            strings_can_be_null=True,
+            strings_can_be_null=not self._plain_text,
         )
 
-    def _bytes_options(self) -> pc.ConvertOptions:
-        import pyarrow as pa
-        import pyarrow.csv as pc
-
-        return pc.ConvertOptions(
-            include_columns=list(self.types), column_types=dict.fromkeys(self.types, pa.binary()), null_values=[]
-        )
-
-    def _empty(self) -> pa.Table:
+    def _typed(self, table: pa.Table) -> tuple[pa.Table, pa.Table, dict[int, str]]:
+        """Inputs and keys, and of each row with a cell that does not fit what is wrong with it."""
         import pyarrow as pa
 
-        return pa.schema(list(self.types.items())).empty_table()
+        problems: dict[int, str] = {}
 
-    def _convert(self, cells: pa.Table) -> tuple[pa.Table, list[tuple[int, str, dict[str, str | None]]]]:
-        """Typed columns of byte cells, and (row, message, raw) of the rows whose cells do not fit."""
+        def converted(wanted: Mapping[str, pa.DataType], *, keys: bool) -> pa.Table:
+            columns = {}
+            for name, kind in wanted.items():
+                cells = table.column(name)
+                plain = keys and kind == pa.string()
+                if cells.type == kind and (plain or kind != pa.string() or not self._plain_text):
+                    columns[name] = cells
+                    continue
+                cells = cells.combine_chunks()
+                columns[name], failed = _cast_cells(cells, kind, None if plain else self.nulls)
+                for row in failed:
+                    value = _text(cells[row].as_py())
+                    problems.setdefault(row, f"column {name!r}: expected {_EXPECTED[str(kind)]}, found {value!r}")
+            # Without columns a table would not know how many rows it has.
+            return pa.table(columns) if columns else table.select([])
+
+        return converted(self.columns, keys=False), converted(self.keys, keys=True), problems
+
+    def _batch(self, rows: Rows, columns: pa.Table, keys: pa.Table, failed: Mapping[int, str]) -> Batch:
         import numpy as np
         import pyarrow as pa
 
-        columns, problems = {}, dict[int, str]()
-        for name, wanted in self.types.items():
-            column = cells.column(name).combine_chunks()
-            columns[name], failed = _cast_cells(column, wanted, self.nulls)
-            for row in failed:
-                value = _text(column[row].as_py())
-                problems.setdefault(row, f"column {name!r}: expected {_EXPECTED[str(wanted)]}, found {value!r}")
-        table = pa.table(columns) if columns else cells
-        if not problems:
-            return table, []
-        rows = sorted(problems)
-        raw = cells.take(rows).to_pylist()
-        kept = np.ones(cells.num_rows, dtype=bool)
-        kept[rows] = False
-        failures = [
-            (row, problems[row], {k: _text(v) for k, v in cell.items()}) for row, cell in zip(rows, raw, strict=True)
+        if not failed:
+            return Batch(columns, rows.positions, rows.bad, keys, rows.padded)
+        numbers = sorted(failed)
+        raw = rows.table.take(pa.array(numbers)).to_pylist()
+        bad = [
+            BadRow(int(rows.positions[row]), "ParseError", failed[row], {name: _text(v) for name, v in cells.items()})
+            for row, cells in zip(numbers, raw, strict=True)
         ]
-        return table.filter(pa.array(kept)), failures
-
-    def _batch(
-        self,
-        table: pa.Table,
-        failed: list[tuple[int, str, dict[str, str | None]]],
-        malformed: list[tuple[int, Any]],
-        start: int,
-    ) -> tuple[Batch, list[tuple[int, Any]]]:
-        """Number the rows of a batch from `start`, malformed ones in their places among them.
-
-        `failed` counts within the rows that parsed, `malformed` within the file. Returned beside the batch are
-        the malformed rows that come after its last row.
-        """
-        import numpy as np
-
-        parsed = table.num_rows + len(failed)
-        if not failed and not malformed:
-            return self._made(table, np.arange(start, start + parsed), []), []
-        stop, inside = start + parsed, 0
-        while inside < len(malformed) and malformed[inside][0] < stop:
-            stop, inside = stop + 1, inside + 1
-        positions = np.delete(np.arange(start, stop), [position - start for position, _ in malformed[:inside]])
-        bad = [_malformed_row(*item) for item in malformed[:inside]]
-        bad += [BadRow(int(positions[row]), "ParseError", message, raw) for row, message, raw in failed]
-        good = np.delete(positions, [row for row, _, _ in failed])
-        return self._made(table, good, sorted(bad, key=lambda row: row.position)), malformed[inside:]
-
-    def _made(self, table: pa.Table, positions: np.ndarray, bad: list[BadRow]) -> Batch:
-        return Batch(table.select(self.columns), positions, bad, table.select(self.keys))
+        kept = np.ones(len(rows.positions), dtype=bool)
+        kept[numbers] = False
+        mask = pa.array(kept)
+        bad = sorted([*rows.bad, *bad], key=lambda row: row.position)
+        return Batch(columns.filter(mask), rows.positions[kept], bad, keys.filter(mask), rows.padded)
 
 
-def _malformed_row(position: int, row: Any) -> BadRow:
-    message = f"expected {row.expected_columns} fields, found {row.actual_columns}"
-    return BadRow(position, "ParseError", message, {"line": row.text})
+def found_schema(lines: Lines, header: Sequence[str], names: Sequence[str], options: Mapping[str, Any]) -> pa.Schema:
+    """The types that the columns `names` of some lines look like: whole numbers, numbers, truth values, times, text."""
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    convert = pc.ConvertOptions(
+        include_columns=names,
+        null_values=options.get("null_values", NULL_VALUES),
+        strings_can_be_null=True,
+        timestamp_parsers=[],
+    )
+    parser = RowParser(header, options)
+    text = parser.text(lines)
+    try:
+        return parser.parse(text, convert).table.schema
+    except pa.ArrowInvalid:
+        return parser.parse(as_latin1(text), convert).table.schema
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("utf-8", "backslashreplace")
+def _text(value: bytes | str | None) -> str | None:
+    return as_text(value) if isinstance(value, bytes) else value
 
 
-def _cast_cells(column: pa.Array, wanted: pa.DataType, nulls: list[str]) -> tuple[pa.Array, list[int]]:
+def _cast_cells(column: pa.Array, wanted: pa.DataType, nulls: list[str] | None) -> tuple[pa.Array, list[int]]:
     """Bytes to `wanted`, with null where a cell does not fit, and the rows of those cells."""
     import pyarrow as pa
     import pyarrow.compute as pcompute
 
     text, failed = _cast_by_halves(column, pa.string())
+    if nulls is None:
+        return text, failed
     if wanted != pa.string():
         text = pcompute.utf8_trim_whitespace(text)
     missing = pcompute.is_in(text, value_set=pa.array(nulls, pa.string()))

@@ -20,7 +20,9 @@ from airflow_batchscore.errors import InputError
 Format = Literal["csv", "parquet"]
 
 #: What ``read_options`` may hold for CSV; Parquet files describe themselves.
-CSV_OPTIONS = frozenset({"delimiter", "quotechar", "encoding", "newlines_in_values", "null_values", "column_types"})
+CSV_OPTIONS = frozenset(
+    {"delimiter", "quotechar", "encoding", "newlines_in_values", "pad_short_rows", "null_values", "column_types"}
+)
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,10 @@ class PartitionedDataset:
             (``year={year}/``) and a glob after the last field are allowed. A field never spans a ``/``.
         format: ``"csv"`` or ``"parquet"``; taken from the suffix (``.csv``, ``.csv.gz``, ``.parquet``) when None.
         conn_id: Airflow connection for the bytes; None is the default connection of the storage.
-        read_options: for CSV ``delimiter``, ``quotechar``, ``encoding``, ``newlines_in_values`` (read each file as one
-            stream), ``null_values`` (list of texts) and ``column_types`` (``{column: "float64" | "int64" |
-            "string" | "bool"}``).
+        read_options: for CSV ``delimiter``, ``quotechar``, ``encoding``, ``newlines_in_values`` (a quoted field may
+            hold line ends; each file is then read as one stream), ``pad_short_rows`` (cells left off at the end of a
+            row are empty, not an error), ``null_values`` (list of texts) and ``column_types`` (``{column: "float64" |
+            "int64" | "string" | "bool"}``).
     """
 
     uri: str

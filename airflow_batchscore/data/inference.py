@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from airflow_batchscore.data.blocks import Source, cut, require_columns
+from airflow_batchscore.data.blocks import Block, Source, csv_lines, cut, require_columns
 from airflow_batchscore.data.common_type import common_type, plain
-from airflow_batchscore.data.csv_reader import NULL_VALUES
+from airflow_batchscore.data.csv_reader import found_schema
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-from airflow_batchscore.data.opened import open_input
 from airflow_batchscore.data.parquet_reader import ParquetReader
-from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.data.type_names import name_of, named
 from airflow_batchscore.errors import InputError
 
@@ -42,11 +42,12 @@ def infer_types(
     """
     found: dict[str, dict[str, Source]] = {}
     for partition in partitions:
-        sources = {block.source.uri: block.source for block in cut(dataset, partition, block_rows=1 << 30)}
-        for source in sources.values():
+        blocks = cut(dataset, partition, block_rows=1 << 30)
+        for source in dict.fromkeys(block.source for block in blocks):
             require_columns(source, required, partition_key=partition.key)
-            for name, kind in _types(dataset, source, columns, required, partition.key).items():
-                found.setdefault(name, {}).setdefault(kind, source)
+        for block in blocks:
+            for name, kind in _types(dataset, block, columns, required, partition.key):
+                found.setdefault(name, {}).setdefault(kind, block.source)
     declared = dataset.column_types
     return {name: declared.get(name) or _agreed(name, types) for name, types in found.items()}
 
@@ -58,24 +59,37 @@ def sample_types(
 
     Raises InputError that names a column which is not there.
     """
-    source = cut(dataset, partition, block_rows=1 << 30)[0].source
-    require_columns(source, [*(columns or ()), *required], partition_key=partition.key)
+    first = cut(dataset, partition, block_rows=1 << 30)[0]
+    require_columns(first.source, [*(columns or ()), *required], partition_key=partition.key)
+    # One chunk, and so one type a column.
+    source = replace(first.source, batch_bytes=_SAMPLE_BYTES)
+    sample = replace(first, source=source, stop=min(first.stop, first.start + _SAMPLE_BYTES))
+    found = dict(_types(dataset, sample, columns, required, partition.key, chunks=1))
     declared = dataset.column_types
-    found = _types(dataset, source, columns, required, partition.key, sample=True)
     return {name: declared.get(name) or _agreed(name, {kind: source}) for name, kind in found.items()}
 
 
 def _types(
     dataset: PartitionedDataset,
-    source: Source,
+    block: Block,
     columns: Sequence[str] | None,
     required: Sequence[str],
     partition_key: str,
     *,
-    sample: bool = False,
-) -> dict[str, str]:
+    chunks: int | None = None,
+) -> Iterator[tuple[str, str]]:
+    """Columns with the types that a block has; those of CSV once for each of its first `chunks` chunks.
+
+    Rows of CSV that cannot be parsed say nothing here; they are met when the file is read.
+    """
+    source = block.source
     if source.kind != "row_groups":
-        return {field.name: _csv_type(field.type) for field in _csv_schema(dataset, source, columns, sample=sample)}
+        wanted = [name for name in source.columns if columns is None or name in columns]
+        yield from ((name, "null") for name in wanted)
+        for lines in islice(csv_lines(dataset, block), chunks):
+            schema = found_schema(lines, source.columns, wanted, dataset.read_options)
+            yield from ((field.name, _csv_type(field.type)) for field in schema)
+        return
     wanted = [
         name
         for name in source.columns
@@ -83,42 +97,7 @@ def _types(
     ]
     require_columns(source, wanted, partition_key=partition_key)
     schema = ParquetReader(source.uri, source.stamp, dataset.conn_id, wanted).schema
-    return {field.name: _parquet_type(field.type) for field in schema}
-
-
-def _csv_schema(
-    dataset: PartitionedDataset, source: Source, columns: Sequence[str] | None, *, sample: bool
-) -> Iterable[pa.Field]:
-    import pyarrow as pa
-    import pyarrow.csv as pc
-
-    wanted = [name for name in source.columns if columns is None or name in columns]
-    options: dict[str, Any] = dataset.read_options
-    try:
-        with open_input(source.uri, dataset.conn_id, source.stamp) as opened:
-            encoding = options.get("encoding") or "utf8"
-            found = (pc.open_csv if sample else pc.read_csv)(
-                opened.stream(),
-                pc.ReadOptions(encoding=encoding, block_size=_SAMPLE_BYTES if sample else None),
-                pc.ParseOptions(
-                    delimiter=options.get("delimiter", ","),
-                    quote_char=options.get("quotechar", '"'),
-                    newlines_in_values=True,
-                    # What training reads must be whole; a bad row of a sample goes to quarantine when it is its turn.
-                    invalid_row_handler=(lambda row: "skip") if sample else None,
-                ),
-                pc.ConvertOptions(
-                    include_columns=wanted,
-                    null_values=options.get("null_values", NULL_VALUES),
-                    strings_can_be_null=True,
-                    timestamp_parsers=[],
-                ),
-            )
-            return list(found.schema)
-    except (pa.ArrowInvalid, OSError) as error:
-        if is_store_error(error):
-            raise
-        raise InputError(f"{source.uri} cannot be read: {error}") from error
+    yield from ((field.name, _parquet_type(field.type)) for field in schema)
 
 
 def _csv_type(arrow: pa.DataType) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.data.blocks import Block, BoundaryError
+from airflow_batchscore.data.blocks import Block
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model.fitting import Fitted, refuse_one_class
@@ -201,17 +201,9 @@ def _off_cluster(estimator: Any, sample: pd.DataFrame) -> Any:
 
 def _look(rows: BlockRows, partitions: Sequence[Partition], estimator: Any, client: Client | None = None) -> _Seen:
     """One pass over the blocks, on the cluster where there is one."""
-    try:
-        return _look_at(rows, blocks_of(rows.dataset, partitions, _BLOCK_ROWS, whole_files=False), estimator, client)
-    except BoundaryError:  # a quoted field holds line ends
-        return _look_at(rows, blocks_of(rows.dataset, partitions, _BLOCK_ROWS), estimator, client)
-
-
-def _look_at(
-    rows: BlockRows, blocks: Sequence[tuple[Partition, Block]], estimator: Any, client: Client | None
-) -> _Seen:
     import pandas as pd
 
+    blocks = blocks_of(rows.dataset, partitions, _BLOCK_ROWS)
     each = -(-_SAMPLE_ROWS // max(len(blocks), 1))
     see = partial(rows.glimpse, rows=each, classes=kind_of(estimator) == "classifier")
     where: list[list[Any]] = [[partition.key for partition, _ in blocks], [block for _, block in blocks]]

@@ -13,7 +13,7 @@ from airflow_batchscore.model.choice import template_fields
 from airflow_batchscore.model.reference import check_name, set_alias
 from airflow_batchscore.model.training import TrainingData, TrainingJob, look, train
 from airflow_batchscore.model.training_code import require_code, training_code
-from airflow_batchscore.model.training_rows import as_share, read_raw
+from airflow_batchscore.model.training_rows import as_share, read_raw, read_texts
 
 log = logging.getLogger(__name__)
 
@@ -134,12 +134,12 @@ def _by_column(job: TrainingJob, column: str, alias: str | None) -> list[One]:
     """The rows are read once and kept, so the partitions must fit into memory."""
     if job.holdout not in (None, "") and as_share(job.holdout) is None:
         raise InputError(f"holdout={job.holdout!r}: with a model for each {column} give a share, such as 0.2")
-    import pyarrow as pa
+    import pandas as pd
 
     data = look(job, [column])
     raw = read_raw(job.dataset, data.partitions, data.types)
-    whole = raw[column].astype("Int64") if data.types[column] == "int64" else raw[column]
-    texts = pa.Array.from_pandas(whole).cast(pa.string()).to_pandas()  # as scoring finds a row's model by it
+    found = read_texts(job.dataset, data.partitions, column)  # as scoring finds a row's model by it
+    texts = pd.Series([text or None for text in found], raw.index, dtype=object)
     ones = []
     for value, rows in raw.groupby(texts, sort=True):
         only = f"{column}={value}"

@@ -75,18 +75,10 @@ def read_raw(
 
 
 def blocks_of(
-    dataset: PartitionedDataset, partitions: Sequence[Partition], block_rows: int, *, whole_files: bool = True
+    dataset: PartitionedDataset, partitions: Sequence[Partition], block_rows: int
 ) -> list[tuple[Partition, Block]]:
-    """The blocks of partitions. A CSV file is one where `whole_files`, because a cut could fall into a quoted field."""
-
-    def stream(partition: Partition) -> list[str]:
-        return [file.uri for file in partition.files] if whole_files else []
-
-    return [
-        (partition, block)
-        for partition in partitions
-        for block in cut(dataset, partition, block_rows=block_rows, stream=stream(partition))
-    ]
+    """The blocks of partitions, in order."""
+    return [(partition, block) for partition in partitions for block in cut(dataset, partition, block_rows=block_rows)]
 
 
 def read_block(
@@ -106,6 +98,19 @@ def read_block(
             )
         tables.append(batch.table)
     return [pa.concat_tables(tables).to_pandas()] if tables else []
+
+
+def read_texts(dataset: PartitionedDataset, partitions: Sequence[Partition], column: str) -> list[str]:
+    """What names a model for each row of whole partitions: the text of `column`, empty where it is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    types = {column: dataset.column_types.get(column)}
+    texts: list[str] = []
+    for _, block in blocks_of(dataset, partitions, BLOCK_ROWS):
+        for batch in read(dataset, block, {}, types):
+            texts += pc.fill_null(batch.keys.column(column).cast(pa.string()), "").to_pylist()
+    return texts
 
 
 def make_rows(recipe: Recipe, raw: pd.DataFrame, types: Mapping[str, str | None]) -> Rows:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.blocks import Block, BoundaryError, cut, require_columns
+from airflow_batchscore.data.blocks import Block, cut, require_columns
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.key_types import key_types
 from airflow_batchscore.data.layout import layout_from_json, layout_to_json
@@ -50,16 +50,7 @@ class Attempt:
 
     def run(self) -> tuple[list[BlockResult], int]:
         """The results of all blocks in order, and the rows that this attempt read itself."""
-        layout = self._layout()
-        while True:
-            try:
-                return self._score(layout)
-            except BoundaryError as error:
-                cut_up = [block.source.uri for block in layout if block.source.kind == "bytes"]
-                if not cut_up:
-                    raise
-                log.warning("%s: reading the partition's CSV files as single streams, which is slower", error)
-                layout = self._new_layout(stream=cut_up)
+        return self._score(self._layout())
 
     def _layout(self) -> list[Block]:
         stored = storage.read_json(self._layout_uri, self.job.conn_id)
@@ -84,7 +75,7 @@ class Attempt:
     def _remote(self) -> bool:
         return not (storage.is_local(self.job.dataset.uri) and storage.is_local(self.job.output_uri))
 
-    def _new_layout(self, stream: Sequence[str] = ()) -> list[Block]:
+    def _new_layout(self) -> list[Block]:
         """Cut, check the columns before anything is scored, and write it down for a retry."""
         layout = cut(
             self.job.dataset,
@@ -92,7 +83,6 @@ class Attempt:
             block_rows=self.job.block_rows,
             columns=self.block_job.columns,
             block_memory=self.session.block_memory,
-            stream=stream,
             keys=list(self.block_job.key_types),
         )
         for source in dict.fromkeys(block.source for block in layout):

@@ -48,7 +48,6 @@ def score_block(job: BlockJob, block: Block) -> BlockResult:
     """Score one block and write its part; the part's footer carries the result for a later resume.
 
     Raises:
-        BoundaryError: the block's file cannot be cut and must be read as a stream.
         BatchScoreError: with the partition and the block named; a retry cannot mend it.
         OSError: likewise; storage failed, which a retry may mend.
     """

@@ -41,6 +41,7 @@ class BlockResult:
             models as the training data did.
         inputs: digest of the fingerprint of the bytes that it was made from.
         uncovered: what rows had no model of their own (``"sensor_id=17: missing, skipped"``), and how many there were.
+        padded: rows of CSV whose last cells were left off and were taken as empty (``pad_short_rows``).
     """
 
     index: int
@@ -55,6 +56,7 @@ class BlockResult:
     uncovered: dict[str, int] = field(default_factory=dict)
     expected_features: Expected = field(default_factory=dict)
     expected_predictions: Expected = field(default_factory=dict)
+    padded: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

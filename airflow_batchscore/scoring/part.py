@@ -79,7 +79,7 @@ class PartWriter:
         self._writer: pq.ParquetWriter | None = None
         self.account = Account()
         self.bad: list[BadRow] = []
-        self._rows = 0
+        self._rows = self._padded = 0
         self._features: profile.Counts = {}
         self._predictions: profile.Counts = {}
         self._expected: tuple[profile.Expected, profile.Expected] = ({}, {})
@@ -112,6 +112,7 @@ class PartWriter:
         self.bad += here
         self.account += Account(batch.rows_read, scored.scored, scored.skipped, len(here))
         self._rows += scored.table.num_rows
+        self._padded += batch.padded
         self._features = profile.merge(self._features, scored.features)
         self._predictions = profile.merge(self._predictions, scored.predictions)
         features, predictions = self._expected
@@ -140,6 +141,13 @@ class PartWriter:
     def _result(self) -> BlockResult:
         job = self._job
         self.account.check(f"partition {partition_key(job.partition)}, {self._name}")
+        if self._padded:
+            log.warning(
+                "partition %s, %s: %d rows had fewer cells than the header; those left off were taken as empty",
+                partition_key(job.partition),
+                self._name,
+                self._padded,
+            )
         return BlockResult(
             index=self._index,
             part=job.part_name(self._index),
@@ -153,6 +161,7 @@ class PartWriter:
             inputs=job.inputs,
             expected_features=self._expected[0],
             expected_predictions=self._expected[1],
+            padded=self._padded,
         )
 
     def _write_quarantine(self) -> str:

@@ -102,8 +102,10 @@ class Planner:
     def _types(self, manifest: ModelManifest) -> dict[str, str | None]:
         return columns_to_read(manifest, self._job.dataset.column_types)
 
-    def _key_types(self, manifest: ModelManifest, keys: Sequence[str]) -> dict[str, str | None]:
-        return reading_types(self._job.dataset.column_types, manifest.signature.raw, keys, whole=keys)
+    def _key_types(self, keys: Sequence[str]) -> dict[str, str | None]:
+        """Keys are what stands in the file, byte for byte, unless their type was declared."""
+        declared = self._job.dataset.column_types
+        return {name: declared.get(name) for name in keys}
 
     def _model(self, ref: ModelRef, choice: dict[str, Any] | None) -> Planned:
         job, manifest = self._job, self._manifest(ref)
@@ -113,7 +115,7 @@ class Planner:
         return Planned(
             work,
             self._types(manifest),
-            self._key_types(manifest, keys),
+            self._key_types(keys),
             keys,
             {**ref.to_dict(), "version": ref.version},
             {name: [column.method, column.name] for name, column in columns.items()},
@@ -129,7 +131,7 @@ class Planner:
         outputs = self._output_types(manifest)
         digest, code = manifest.recipe.digest, model_code(manifest)
         work = ModelsWork(job.models, job.model_by, digest, code, job.spec, outputs, job.trusted_types)
-        return Planned(work, self._types(manifest), self._key_types(manifest, (*keys, job.model_by)), keys)
+        return Planned(work, self._types(manifest), self._key_types((*keys, job.model_by)), keys)
 
     def _function(self, job: FunctionJob, partition: Partition) -> Planned:
         keys = tuple(self._job.keys or ())
@@ -143,7 +145,7 @@ class Planner:
         # Of each partition for itself: what shares a task with it must not decide its identity.
         outputs = self._outputs_of(job, partition, types)
         work = FunctionWork(job.function.pinned(), job.function.digest, outputs, job.group_by)
-        return Planned(work, types, reading_types(dataset.column_types, found, keys, whole=keys), keys)
+        return Planned(work, types, self._key_types(keys), keys)
 
     def _outputs_of(
         self, job: FunctionJob, partition: Partition, types: Mapping[str, str | None]

@@ -104,7 +104,8 @@ def main() -> None:
     folder, name = path.removesuffix(".csv").rsplit("/", 1)
     uri = f"{folder}/{{name}}" + (".csv" if kind == "csv" else "/")
     job = ScoringJob(
-        PartitionedDataset(uri),
+        # The peers write the key as the number that it is.
+        PartitionedDataset(uri, read_options={"column_types": {c.W: "float64"}} if kind == "csv" else {}),
         ref,
         c.fresh(f"{c.OUT}/engine-{work}-{mode}"),
         OutputSpec.of("predict") if kind == "csv" else OutputSpec.of("predict_proba", ["prediction_1"]),

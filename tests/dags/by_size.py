@@ -23,7 +23,7 @@ def kind(partition: Partition) -> str:
 
 
 with DAG("by_size", schedule=None, params=PARAMS) as dag:
-    dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv")
+    dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
     train = TrainOperator(
         task_id="train",
         dataset=dataset,

@@ -16,7 +16,7 @@ from airflow_batchscore.operators import (
 )
 
 PARAMS = {"folder": "/nowhere", "sha256": None}
-dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv")
+dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
 recipe = Recipe(target="label", keys=["id"], columns=["a", "b"])
 
 

@@ -50,7 +50,7 @@ def pipeline(
 ) -> DAG:
     """Train on partition 0, score what the conf says, publish."""
     with DAG(dag_id, schedule=None, params=PARAMS) as dag:
-        dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv")
+        dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
         wait = PartitionSensor(
             task_id="wait",
             dataset=dataset,

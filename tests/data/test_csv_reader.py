@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import random
+import re
 from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from airflow_batchscore.data.csv_reader import CsvReader, parse_header
+from airflow_batchscore.data.batch import Batch
+from airflow_batchscore.data.csv_reader import CsvReader, found_schema
+from airflow_batchscore.data.csv_rows import parse_header, quoting_of
+from airflow_batchscore.data.lines import Lines, LineStream
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
 
-COLUMNS = {"a": "int64", "b": "float64", "c": "string"}
+COLUMNS: dict[str, str | None] = {"a": "int64", "b": "float64", "c": "string"}
 
 
 @pytest.fixture
@@ -19,12 +24,24 @@ def reader() -> CsvReader:
     return CsvReader(("a", "b", "c", "unused"), COLUMNS, {})
 
 
+def _lines(raw: bytes) -> Lines:
+    return Lines(memoryview(raw), quoted=b'"' in raw or b"'" in raw)
+
+
+def _reader(*, keys: dict[str, str | None] | None = None, **options: Any) -> CsvReader:
+    return CsvReader(("id", "a", "b"), {"a": "float64", "b": "string"}, options, keys or {"id": None})
+
+
+def _bad(batch: Batch) -> list[int]:
+    return [row.position for row in batch.bad]
+
+
 def test_reads_types_nulls_quotes_and_a_last_line_without_end(reader: CsvReader) -> None:
-    batch = reader.read_chunk(b'1,2.5,x,\r\n2,NA,"p, ""q""\nr",\n\n3,,,zz')
+    batch = reader.read(_lines(b'1,2.5,x,\r\n2,NA,"p, ""q"" r",\n\n3,,,zz'))
     assert batch.bad == []
     assert batch.table.to_pylist() == [
         {"a": 1, "b": 2.5, "c": "x"},
-        {"a": 2, "b": None, "c": 'p, "q"\nr'},
+        {"a": 2, "b": None, "c": 'p, "q" r'},
         {"a": 3, "b": None, "c": None},
     ]
 
@@ -36,39 +53,137 @@ def test_reads_types_nulls_quotes_and_a_last_line_without_end(reader: CsvReader)
         (b"7.5,1,x,", "column 'a': expected a whole number, found '7.5'"),
         (b"7,1,\xff\xfe,", "column 'c': expected UTF-8 text"),
         (b"7,1,x,,more", "expected 4 fields, found 5"),
-        (b"7,1", "expected 4 fields, found 2"),
+        (b"7,1", 'expected 4 fields, found 2. .*"pad_short_rows": True'),
+        (b"7,1,\xff,,more", "expected 4 fields, found 5"),
+        (b'7,1,"x,', 'quoted field that does not end on it.*"newlines_in_values": True'),
     ],
 )
 def test_a_row_that_does_not_parse_is_set_apart(reader: CsvReader, line: bytes, message: str) -> None:
-    batch = reader.read_chunk(b"1,1,x,\n" + line + b"\n2,2,y,\n")
+    batch = reader.read(_lines(b"1,1,x,\n" + line + b"\n2,2,y,\n"))
     assert batch.table["a"].to_pylist() == [1, 2]
     assert batch.positions.tolist() == [0, 2]
-    assert [row.position for row in batch.bad] == [1]
-    assert message in batch.bad[0].message
+    assert _bad(batch) == [1]
+    assert re.search(message, batch.bad[0].message)
     assert batch.rows_read == 3
 
 
+def test_a_malformed_row_that_is_not_utf8_is_shown_and_the_others_keep_their_bytes() -> None:
+    batch = _reader().read(_lines("é,1,ü\n".encode() + b"\xff,1,x,y\n"))
+    assert (batch.keys.to_pylist(), batch.table["b"].to_pylist()) == ([{"id": "é"}], ["ü"])
+    assert batch.bad[0].raw == {"line": "\\xff,1,x,y"}
+
+
 def test_bad_bytes_in_a_column_that_is_not_read_do_no_harm(reader: CsvReader) -> None:
-    batch = reader.read_chunk(b"1,1,x,\xff\n")
+    batch = reader.read(_lines(b"1,1,x,\xff\n"))
     assert (batch.table.num_rows, batch.bad) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["12345678901234567890", "12345678901234567891", "12E3", "00123", "+49170", "NA", "", " x ", "nan", "1.50", "True"],
+)
+def test_a_key_is_what_stands_in_the_cell(key: str) -> None:
+    """Beside a row whose cell does not fit, where all is read again as bytes, too."""
+    for rows in (f"{key},1,x\n7,2,y\n", f"{key},1,x\n7,zz,y\n", f'"{key}",1,x\n'):
+        batch = _reader().read(_lines(rows.encode()))
+        assert batch.keys["id"].to_pylist()[0] == key
+
+
+def test_missing_text_of_inputs_is_null_beside_keys_that_are_text() -> None:
+    batch = _reader().read(_lines(b"NA,NA,NA\n,,\nx, 2 , NA\n"))
+    assert batch.keys.to_pylist() == [{"id": "NA"}, {"id": ""}, {"id": "x"}]
+    assert batch.table.to_pylist() == [{"a": None, "b": None}, {"a": None, "b": None}, {"a": 2.0, "b": " NA"}]
+
+
+def test_a_column_that_is_key_and_input_is_text_for_the_one_and_typed_for_the_other() -> None:
+    reader = _reader(keys={"a": None, "b": None})
+    batch = reader.read(_lines(b'1,012,NA\n2,"1E2",x\n3, NA,\n4,zz,y\n'))
+    assert batch.keys.to_pylist() == [{"a": "012", "b": "NA"}, {"a": "1E2", "b": "x"}, {"a": " NA", "b": ""}]
+    assert batch.table["a"].to_pylist() == [12.0, 100.0, None]
+    assert batch.table["b"].to_pylist() == [None, "x", None]
+    assert [(row.position, row.raw["a"]) for row in batch.bad] == [(3, "zz")]
+    assert "column 'a': expected a number, found 'zz'" in batch.bad[0].message
+
+
+def test_a_key_with_a_declared_type_has_it() -> None:
+    batch = _reader(keys={"id": "int64", "a": "float64"}).read(_lines(b"007,1.5,x\nNA,2,y\nz,1,y\n"))
+    assert batch.keys.to_pylist() == [{"id": 7, "a": 1.5}, {"id": None, "a": 2.0}]
+    assert _bad(batch) == [2]
+
+
+def test_a_field_over_several_lines_makes_each_of_them_a_bad_row() -> None:
+    batch = _reader().read(_lines(b'1,1,x\n2,1,"Dear sir,\n5,5,hello\n\nbye"\n3,1,y\n'))
+    assert batch.keys["id"].to_pylist() == ["1", "3"]
+    assert batch.positions.tolist() == [0, 4]
+    assert [row.raw["line"] for row in batch.bad] == ['2,1,"Dear sir,', "5,5,hello", 'bye"']
+    assert _bad(batch) == [1, 2, 3]
+
+
+def test_two_stray_quotes_cost_their_own_lines_and_none_between() -> None:
+    lines = [f"{n},1,x" for n in range(1000)]
+    lines[200], lines[300] = '200,1,"x', '300,"1,x'
+    batch = _reader().read(_lines("\n".join(lines).encode()))
+    assert (batch.rows_read, _bad(batch)) == (1000, [200, 300])
+    assert batch.keys["id"].to_pylist() == [str(n) for n in range(1000) if n not in (200, 300)]
+
+
+@pytest.mark.parametrize(
+    "line", ['1,2,5" pipe', '1,2,x"y","z', '1,2,""', '1,2,"a""b"', '1,2,"a"b"', '"1","2","x, y"', '1,2,"x" ']
+)
+def test_quotes_that_close_on_their_line_are_fine(line: str) -> None:
+    header = ("id", "a", "b", "c") if line.endswith('"z') else ("id", "a", "b")
+    reader = CsvReader(header, {"a": "float64"}, {}, {"id": None})
+    batch = reader.read(_lines(f"{line}\n".encode() * 3))
+    # The third field of 'x"y","z' opens and does not end.
+    assert _bad(batch) == ([0, 1, 2] if line.endswith('"z') else [])
+    assert batch.rows_read == 3
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_line_ends_of_all_systems_end_a_row(reader: CsvReader, ending: str) -> None:
+    batch = reader.read(_lines(ending.join(["1,1,x,", "2,2,y", '3,3,"z,', "4,4,w,"]).encode()))
+    assert (batch.table["a"].to_pylist(), batch.positions.tolist(), _bad(batch)) == ([1, 4], [0, 3], [1, 2])
+
+
+def test_short_rows_are_padded_when_asked_for_and_counted() -> None:
+    batch = _reader(pad_short_rows=True).read(_lines(b'1\n2,2\n3,3,y\n"4 ""q"""\n5,5,y,z\n6,zz\n7,"7\n'))
+    assert batch.keys["id"].to_pylist() == ["1", "2", "3", '4 "q"']
+    assert batch.table.to_pylist() == [
+        {"a": None, "b": None},
+        {"a": 2.0, "b": None},
+        {"a": 3.0, "b": "y"},
+        {"a": None, "b": None},
+    ]
+    assert (batch.padded, _bad(batch), batch.rows_read) == (4, [4, 5, 6], 7)
+
+
+def test_a_row_of_several_mebibytes_is_a_row() -> None:
+    batch = _reader().read(_lines(b"1,1," + b"x" * (3 << 20) + b"\n2,2,y\n"))
+    assert [len(value) for value in batch.table["b"].to_pylist()] == [3 << 20, 1]
 
 
 def _messy(rows: int) -> tuple[list[str], bytes]:
     chance = random.Random(7)
-    kinds = ["{n},{n}.5,x,", "{n},,y,", "{n},zz,y,", "{n}", "{n},1,x,,,"]
-    lines = [chance.choices(kinds, [80, 10, 4, 3, 3])[0].format(n=n) for n in range(rows)]
-    return lines, "\n".join(lines).encode()
+    kinds = ["{n},{n}.5,x,", "{n},,y,", "{n},zz,y,", "{n}", "{n},1,x,,,", '{n},1,"x,', '{n},1,"x\n{n}\n y",']
+    texts = [chance.choices(kinds, [80, 10, 4, 3, 3, 2, 4])[0].format(n=n) for n in range(rows)]
+    return "\n".join(texts).split("\n"), "\n".join(texts).encode()
 
 
 @pytest.mark.parametrize("size", [16 << 20, 4096, 200])
-def test_a_stream_gives_the_rows_and_positions_of_a_chunk(reader: CsvReader, size: int) -> None:
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
+def test_a_stream_gives_the_rows_and_positions_of_a_chunk(reader: CsvReader, size: int, ending: bytes) -> None:
     lines, raw = _messy(3000)
-    whole = reader.read_chunk(raw)
-    stream = list(reader.read_stream(pa.BufferReader(b"a,b,c,unused\n" + raw), "u", size))
-    assert pa.concat_tables([batch.table for batch in stream]).to_pylist() == whole.table.to_pylist()
-    assert list(chain.from_iterable(batch.positions.tolist() for batch in stream)) == whole.positions.tolist()
-    assert list(chain.from_iterable(batch.bad for batch in stream)) == whole.bad
-    assert sorted([*whole.positions.tolist(), *(row.position for row in whole.bad)]) == list(range(3000))
+    raw = raw.replace(b"\n", ending)
+    whole = reader.read(_lines(raw))
+    stream = LineStream(pa.BufferReader(b"a,b,c,unused" + ending + raw), ending[-1:], quoting_of({}), "u", joined=False)
+    read, batches = 0, list[Batch]()
+    for chunk in stream.chunks(size):
+        batches.append(reader.read(chunk).behind(read))
+        read += batches[-1].rows_read
+    assert pa.concat_tables([batch.table for batch in batches]).to_pylist() == whole.table.to_pylist()
+    assert list(chain.from_iterable(batch.positions.tolist() for batch in batches)) == whole.positions.tolist()
+    assert list(chain.from_iterable(batch.bad for batch in batches)) == whole.bad
+    assert sorted([*whole.positions.tolist(), *_bad(whole)]) == list(range(len(lines)))
     for position, value in zip(whole.positions.tolist(), whole.table["a"].to_pylist(), strict=True):
         assert lines[position].startswith(f"{value},")
 
@@ -77,7 +192,14 @@ def test_options_change_delimiter_quote_and_nulls() -> None:
     reader = CsvReader(
         ("a", "c"), {"a": "float64", "c": "string"}, {"delimiter": ";", "quotechar": "'", "null_values": ["-"]}
     )
-    assert reader.read_chunk(b"1;'x;y'\n-;NA\n").table.to_pylist() == [{"a": 1.0, "c": "x;y"}, {"a": None, "c": "NA"}]
+    batch = reader.read(_lines(b"1;'x;y'\n-;NA\n2;'\n3;z\n"))
+    assert batch.table.to_pylist() == [{"a": 1.0, "c": "x;y"}, {"a": None, "c": "NA"}, {"a": 3.0, "c": "z"}]
+    assert _bad(batch) == [2]
+
+
+def test_what_types_columns_look_like_is_judged_by_the_rows_that_parse() -> None:
+    schema = found_schema(_lines(b'1,2.5,x\n2,3,"y\n4,5\n\xff,1,2,3\n'), ("i", "f", "s"), ["s", "i", "f"], {})
+    assert [str(kind) for kind in schema.types] == ["string", "int64", "double"]
 
 
 def test_a_header_loses_its_byte_order_mark_and_line_end() -> None:

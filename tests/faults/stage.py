@@ -49,7 +49,9 @@ def score(folder: Path, partitions: list[int], ref: Any, processes: bool, block_
     from airflow_batchscore.scoring.job import ScoringJob
     from airflow_batchscore.scoring.partition import score_partitions
 
-    job = ScoringJob(PartitionedDataset(f"{folder}/part_{{p}}.csv"), ref, f"{folder}/staged", block_rows=block_rows)
+    numbered = {"column_types": {"id": "int64"}}
+    dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv", read_options=numbered)
+    job = ScoringJob(dataset, ref, f"{folder}/staged", block_rows=block_rows)
     values = [{"p": str(partition)} for partition in partitions]
     return [manifest for manifest, _ in score_partitions(job, values, LocalDask(workers=2, processes=processes))]
 

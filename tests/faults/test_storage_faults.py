@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from proxy import Fault, Proxy
-from support import good_rows, s3_client, s3_options, small
+from support import NUMBERED, good_rows, s3_client, s3_options, small
 
 from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.data import s3, storage
@@ -44,7 +44,7 @@ def job(proxy: Proxy, moto: str, tmp_path: Path, request: pytest.FixtureRequest)
     uri = f"s3://tennis/{prefix}"
     ref = type(local.model)(f"{uri}/model/{local.model.version}", local.model.digest, "faults")
     artifact._loaded.clear()
-    dataset = PartitionedDataset(f"{uri}/part_{{p}}.csv", conn_id="faults")
+    dataset = PartitionedDataset(f"{uri}/part_{{p}}.csv", conn_id="faults", read_options=NUMBERED)
     return ScoringJob(dataset, ref, f"{uri}/staged", block_rows=40, conn_id="faults")
 
 

@@ -110,11 +110,15 @@ def test_bytes_that_are_not_text_are_quarantined(tmp_path: Path) -> None:
     assert "expected UTF-8 text" in bad["message"]
 
 
-def test_quoted_newlines_are_part_of_the_value(tmp_path: Path) -> None:
+def test_quoted_newlines_are_part_of_the_value_when_asked_for_and_bad_rows_else(tmp_path: Path) -> None:
     data = small(tmp_path, keys=["id", "name"])
     (data.folder / "part_1.csv").write_text('id,a,b,name\n1,1,1,"two\nlines"\n2,1,1,plain\n')
-    ((manifest, _),) = data.score(1)
+    joined = PartitionedDataset(data.dataset.uri, read_options={"newlines_in_values": True})
+    ((manifest, _),) = data.score(1, dataset=joined)
     assert scores(manifest)["name"].tolist() == ["two\nlines", "plain"]
+    ((manifest, _),) = data.score(1)
+    assert manifest.account == Account(3, 1, 0, 2)
+    assert 'read_options={"newlines_in_values": True}' in _quarantined(manifest)[0]["message"]
 
 
 def test_a_truncated_gzip_is_named(data: Small) -> None:

@@ -25,6 +25,7 @@ from airflow_batchscore.scoring.partition import score_partitions
 pytestmark = pytest.mark.unit
 
 ROWS = 3000
+NUMBERS = {"column_types": {"id": "int64", "site": "int64"}}
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def _apply(folder: Path, function: Any, *, partition: str = "1", suffix: str = "
     job_options = {name: options.pop(name) for name in ("group_by", "columns", "output_types") if name in options}
     engine = options.pop("engine", LocalDask(workers=2))
     job = ScoringJob(
-        PartitionedDataset(f"{folder}/part_{{p}}.{suffix}"),
+        PartitionedDataset(f"{folder}/part_{{p}}.{suffix}", read_options=NUMBERS),
         None,
         f"{folder}/staged",
         function=FunctionJob(FunctionRef.of(function), **job_options),

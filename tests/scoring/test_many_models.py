@@ -220,7 +220,7 @@ def test_each_row_is_scored_with_the_model_of_its_column(tmp_path: Path, process
     engine = LocalDask(workers=2, processes=processes)
     ((manifest, _),) = score_partitions(job, [{"day": "1"}], engine)
     found = scores(manifest)
-    assert found["id"].tolist() == list(range(600, 1200))
+    assert found["id"].tolist() == [str(n) for n in range(600, 1200)]
     np.testing.assert_allclose(found["prediction"], (found["id"] % 6 + 1) * found["id"], rtol=1e-9)
     assert audit([{"day": "1"}], [manifest]).problems == []
     assert score_partitions(job, [{"day": "1"}], engine)[0][1]
@@ -249,7 +249,9 @@ def test_a_value_without_a_model_fails_or_is_skipped_or_falls_back(tmp_path: Pat
     ("values", "names"),
     [
         (["1", "2", ""], ["1", "2"]),  # whole numbers stay so beside a missing one
-        (["1.5", "2.0", "1.5"], ["1.5", "2"]),
+        (["1.5", "2.0", "1.5"], ["1.5", "2.0"]),
+        (["007", "NA", "7"], ["007", "7", "NA"]),
+        (["12345678901234567890", "12345678901234567891", "5"], ["12345678901234567890", "12345678901234567891", "5"]),
         (["true", "false", "true"], ["false", "true"]),
         (["a b", "../up", "ok"], ["ok"]),
     ],

@@ -214,15 +214,18 @@ def test_input_that_changes_while_it_is_scored_fails(data: Small) -> None:
     assert not list(data.folder.glob("staged/**/manifests/*.json"))
 
 
-def test_quoted_newlines_across_blocks_fall_back_to_a_stream(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_quoted_newlines_across_blocks_are_bad_rows_unless_asked_for(tmp_path: Path) -> None:
     data = small(tmp_path)
     text = "line\n" * 30
-    rows = [(n, 1, 2, 0, f'"{text}"') for n in range(50)]
+    rows = [(n, 1, 2, 0, f'"{text}"' if n % 10 == 0 else "") for n in range(50)]
     data.add(1, rows, header=("id", "a", "b", "label", "note"))
-    ((manifest, _),) = data.score(1, block_rows=8)
+    options = {**data.dataset.read_options, "newlines_in_values": True}
+    ((manifest, _),) = data.score(1, block_rows=8, dataset=PartitionedDataset(data.dataset.uri, read_options=options))
     assert scores(manifest)["id"].tolist() == list(range(50))
     assert manifest.account == Account(50, 50, 0, 0)
-    assert "single streams" in caplog.text
+    ((manifest, _),) = data.score(1, block_rows=8)
+    assert scores(manifest)["id"].tolist() == [n for n in range(50) if n % 10]
+    assert manifest.account == Account(45 + 5 * 31, 45, 0, 5 * 31)
 
 
 def test_a_recipe_of_a_function_defined_here_travels_to_worker_processes(tmp_path: Path) -> None:
