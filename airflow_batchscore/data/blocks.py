@@ -176,9 +176,7 @@ def _cut_parquet(
     columns = reader.column_names
     keys = tuple((field.name, name_of(field.type)) for field in reader.schema if field.name in how.keys)
     batch_bytes = how.batch_bytes
-    source = Source(
-        file.uri, stamp, "row_groups", columns, batch_rows=batch_rows, batch_bytes=batch_bytes, keys=keys
-    )
+    source = Source(file.uri, stamp, "row_groups", columns, batch_rows=batch_rows, batch_bytes=batch_bytes, keys=keys)
     return source, reader.cut(how.block_rows, batch_rows)
 
 

@@ -45,6 +45,7 @@ class Signature:
         matrix: methods that give the same for a plain matrix as for a DataFrame, so that scoring needs no pandas.
         labels: method -> output column -> what it stands for (a class, a pair of classes, a feature), which its name
             may say in other words, or only by place.
+        whole_names: the frame that it was fitted on has whole numbers for names, not text.
     """
 
     raw: dict[str, str | None]
@@ -52,6 +53,7 @@ class Signature:
     outputs: dict[str, dict[str, str]]
     matrix: tuple[str, ...] = ()
     labels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    whole_names: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,11 @@ class ModelManifest:
                 **{
                     **value,
                     "signature": Signature(
-                        signature["raw"],
-                        tuple(signature["features"]),
-                        signature["outputs"],
-                        tuple(signature.get("matrix", ())),
-                        signature.get("labels", {}),
+                        **{
+                            **signature,
+                            "features": tuple(signature["features"]),
+                            "matrix": tuple(signature.get("matrix", ())),
+                        }
                     ),
                     "recipe": Recipe.from_dict(value["recipe"]),
                 }

@@ -14,6 +14,7 @@ from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.inference import reading_types
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model import artifact
+from airflow_batchscore.model.features import in_order
 from airflow_batchscore.model.gate import metric_problems
 from airflow_batchscore.model.measure import Metric, measure, metric_names
 from airflow_batchscore.model.recipe import Recipe
@@ -79,7 +80,7 @@ def evaluate(
     columns = [*(columns_to_read(recipe) or manifest.signature.raw), *label]
     types = reading_types(dataset.column_types, manifest.signature.raw, columns, [*recipe.keys, *label])
     rows = read_rows(dataset, recipe, found, types)
-    features = rows.features[list(manifest.signature.features)]
+    features = in_order(rows.features, manifest.signature.features, whole=manifest.signature.whole_names)
     names = metric_names(metrics)  # before they are called
     wanted = metrics if metrics is not None else list(manifest.metrics) or None
     measured = measure(loaded.estimator, Rows(features, rows.labels, rows.read), wanted)

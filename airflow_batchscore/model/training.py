@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from airflow_batchscore.data.inference import infer_types, reading_types
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact, fitting, fitting_blocks
 from airflow_batchscore.model.artifact import ModelManifest, Signature
+from airflow_batchscore.model.features import as_fitted, names_of
 from airflow_batchscore.model.fitting import Fitted
 from airflow_batchscore.model.flavors import Flavor, flavor_of
 from airflow_batchscore.model.imported import ImportedModel
@@ -189,6 +190,7 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
 
     data = data or _typed(job, partitions, held_out)
     fitted = _fit(job, estimator, data, client)
+    names, whole = names_of(fitted.features)
     estimator = artifact.unwrap(fitted.estimator)
     fitting.warn_of_classes(estimator, fitted.test)
     written = imported.data if imported and imported.data is not None else kind.dump(estimator, fitted.features)
@@ -201,9 +203,10 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         estimator=repr(estimator)[:500],
         signature=Signature(
             raw=data.raw,
-            features=tuple(str(name) for name in fitted.features.columns),
+            features=names,
             outputs=outputs,
             matrix=matrix_methods(estimator, fitted.features),
+            whole_names=whole,
             labels=labels,
         ),
         recipe=job.recipe,
@@ -265,6 +268,9 @@ def _fit(
             fitting.fit(estimator, train_rows, keys, client)
         facts |= fitting.search_facts(estimator)
     else:
+        train_rows, test_rows = (
+            replace(rows, features=as_fitted(estimator, rows.features)) for rows in (train_rows, test_rows)
+        )
         measured_on = f"rows of {', '.join(partition.key for partition in data.partitions)}"
     rows_trained = 0 if isinstance(job.estimator, ImportedModel) else len(train_rows.features)
     return Fitted(estimator, train_rows.features, rows.read, rows_trained, test_rows, measured_on, facts)

@@ -65,7 +65,8 @@ def sample(frame: pd.DataFrame) -> pd.DataFrame:
 
 def count(frame: pd.DataFrame, bins: Bins) -> Counts:
     """Counts, a list a column: one number a bin, then other values, then missing ones."""
-    return {name: _count_column(frame[name], spec) for name, spec in bins.items() if name in frame.columns}
+    labels = {str(label): label for label in frame.columns}
+    return {name: _count_column(frame[labels[name]], spec) for name, spec in bins.items() if name in labels}
 
 
 def count_matrix(matrix: np.ndarray, names: Sequence[str], bins: Bins) -> Counts:

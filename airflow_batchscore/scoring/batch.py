@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.casting import texts
 from airflow_batchscore.data.exact import to_column
-from airflow_batchscore.errors import OutputError, RecipeError, ScoringError
+from airflow_batchscore.errors import OutputError, ScoringError
 from airflow_batchscore.model.artifact import LoadedModel
+from airflow_batchscore.model.features import in_order
 from airflow_batchscore.model.outputs import OutputSpec, check_method
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.scoring.matrix import MatrixInput
@@ -185,12 +186,7 @@ class Scorer:
         manifest = self._model.manifest
         made = manifest.recipe.apply(frame)
         rows = made.index.to_numpy(dtype=np.int64)
-        missing = [name for name in manifest.signature.features if name not in made.columns]
-        if missing:
-            raise RecipeError(
-                f"the features lack {missing}, which the model was trained on; there are {list(made.columns)}"
-            )
-        inputs = made[list(manifest.signature.features)]
+        inputs = in_order(made, manifest.signature.features, whole=manifest.signature.whole_names)
         skipped = len(frame) - len(inputs)
         if not len(inputs):
             return _Slice(rows, skipped, {}, {})
@@ -271,4 +267,4 @@ def bad_row(batch: Batch, row: int, error: Exception) -> BadRow:
 
 
 # An array with the columns in the model's order needs no names; scikit-learn says so once for every batch.
-warnings.filterwarnings("ignore", message="X does not have valid feature names")
+warnings.filterwarnings("ignore", message="X (does not have valid|has) feature names")

@@ -1,0 +1,67 @@
+"""The columns that a model is given: found by name, in its own order, labelled as when it was fitted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.errors import RecipeError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What LightGBM calls the columns of an array.
+_PLACE = re.compile(r"Column_\d+")
+
+
+def names_of(features: pd.DataFrame) -> tuple[tuple[str, ...], bool]:
+    """The names of a model's features, and whether they were whole numbers.
+
+    Raises RecipeError: two have one name, so that neither can be found again.
+    """
+    names = tuple(str(label) for label in features.columns)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RecipeError(f"the features have more than one column named {twice}; give each a name of its own")
+    return names, bool(names) and all(_is_whole(label) for label in features.columns)
+
+
+def in_order(features: pd.DataFrame, names: Sequence[str], *, whole: bool = False) -> pd.DataFrame:
+    """The columns called `names`, in that order, labelled with them as text, or as `whole` numbers.
+
+    Raises RecipeError: one is not there, or there twice.
+    """
+    there: dict[str, list[int]] = {}
+    for place, label in enumerate(features.columns):
+        there.setdefault(str(label), []).append(place)
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise RecipeError(f"the features lack {missing}, which the model was trained on; there are {list(there)}")
+    twice = [name for name in names if len(there[name]) > 1]
+    if twice:
+        raise RecipeError(f"the features have more than one column named {twice}")
+    inputs = features.iloc[:, [there[name][0] for name in names]]
+    return inputs.set_axis([int(name) for name in names] if whole else list(names), axis=1)
+
+
+def as_fitted(estimator: Any, features: pd.DataFrame) -> pd.DataFrame:
+    """The features as a model that somebody else fitted wants them: by its own names where it has some.
+
+    A model that was fitted on columns named by whole numbers does not say so: 0, 1, 2 ... are its places.
+
+    Raises RecipeError: a column that it was fitted on is missing.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None and not all(_PLACE.fullmatch(str(name)) for name in names):
+        return in_order(features, [str(name) for name in names])
+    places = range(features.shape[1])
+    if {str(label) for label in features.columns} == {str(place) for place in places}:
+        return in_order(features, [str(place) for place in places])
+    return features
+
+
+def _is_whole(label: Any) -> bool:
+    import numpy as np
+
+    return isinstance(label, (int, np.integer)) and not isinstance(label, bool)
