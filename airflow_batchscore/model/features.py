@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _PLACE = re.compile(r"Column_\d+")
 
 
-def names_of(features: pd.DataFrame) -> tuple[tuple[str, ...], bool]:
-    """The names of a model's features, and whether they were whole numbers.
+def names_of(features: pd.DataFrame) -> dict[str, Any]:
+    """What a signature says of the names of a model's features.
 
     Raises RecipeError: two have one name, so that neither can be found again.
     """
@@ -24,7 +24,7 @@ def names_of(features: pd.DataFrame) -> tuple[tuple[str, ...], bool]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise RecipeError(f"the features have more than one column named {twice}; give each a name of its own")
-    return names, bool(names) and all(_is_whole(label) for label in features.columns)
+    return {"features": names, "whole_names": all(_is_whole(label) for label in features.columns)}
 
 
 def in_order(features: pd.DataFrame, names: Sequence[str], *, whole: bool = False) -> pd.DataFrame:

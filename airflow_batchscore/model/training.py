@@ -190,7 +190,6 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
 
     data = data or _typed(job, partitions, held_out)
     fitted = _fit(job, estimator, data, client)
-    names, whole = names_of(fitted.features)
     estimator = artifact.unwrap(fitted.estimator)
     fitting.warn_of_classes(estimator, fitted.test)
     written = imported.data if imported and imported.data is not None else kind.dump(estimator, fitted.features)
@@ -203,10 +202,9 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         estimator=repr(estimator)[:500],
         signature=Signature(
             raw=data.raw,
-            features=names,
+            **names_of(fitted.features),
             outputs=outputs,
             matrix=matrix_methods(estimator, fitted.features),
-            whole_names=whole,
             labels=labels,
         ),
         recipe=job.recipe,

@@ -93,7 +93,8 @@ def read_block(
         if batch.bad:
             row = batch.bad[0]
             raise InputError(
-                f"partition {partition_key}: {block.source.uri}, row {row.position}: {row.message}. "
+                f"partition {partition_key}: {block.name if block.index else block.source.uri}, row {row.position}: "
+                f"{row.message}. "
                 "Training takes whole files only: mend the row, or train on another partition"
             )
         tables.append(batch.table)

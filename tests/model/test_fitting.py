@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _train(folder: Path, estimator: Any, partitions: Any = "0..2", client: Any = None, **options: Any) -> TrainedModel:
-    dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv")
+    dataset = options.pop("dataset", PartitionedDataset(f"{folder}/part_{{p}}.csv"))
     job = {"recipe": RECIPE, "model_uri": f"{folder}/model", "holdout": [3], **options}
     return train(TrainingJob(dataset, partitions, estimator=estimator, **job), client)
 
@@ -101,12 +101,17 @@ def test_blocks_are_fitted_one_after_the_other_and_each_is_read_when_it_is_due(
     assert trained.manifest.signature.features == ("a", "b")
 
 
-def test_a_quoted_line_end_is_no_obstacle_to_blocks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quoted_line_end_is_refused_unless_fields_may_hold_some(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fitting_blocks, "_BLOCK_ROWS", 20)
     rows = [(*row, '"two\nlines"') for row in good_rows(200)]
     write_csv(folder / "part_0.csv", rows, header=("id", "a", "b", "label", "note"))
     options = {"incremental": True, "recipe": Recipe(target="label"), "holdout": None}
-    trained = _train(folder, SGDClassifier(random_state=0), 0, **options)
+    with pytest.raises(InputError, match=r"part_0.csv, row 0: .*quoted field.*\"newlines_in_values\": True"):
+        _train(folder, SGDClassifier(random_state=0), 0, **options)
+    joined = PartitionedDataset(f"{folder}/part_{{p}}.csv", read_options={"newlines_in_values": True})
+    trained = _train(folder, SGDClassifier(random_state=0), 0, dataset=joined, **options)
     assert trained.manifest.training["rows_trained"] == 200
     assert trained.manifest.metrics_on == "the first block of the training rows"
 

@@ -135,7 +135,7 @@ def test_bad_training_data_is_named(tmp_path: Path, rows: Any, header: Any, mess
 
 def test_a_row_with_too_many_fields_stops_training_and_is_named(tmp_path: Path) -> None:
     write_csv(tmp_path / "part_0.csv", [*good_rows(3), (1, 2, 3, 4, 5)])
-    with pytest.raises(InputError, match=r"part_0.csv.*(row #?5|Expected 4 columns, got 5)"):
+    with pytest.raises(InputError, match=r"part_0.csv.*row 3: expected 4 fields, found 5"):
         _train(tmp_path)
 
 

@@ -221,7 +221,8 @@ def test_each_row_is_scored_with_the_model_of_its_column(tmp_path: Path, process
     ((manifest, _),) = score_partitions(job, [{"day": "1"}], engine)
     found = scores(manifest)
     assert found["id"].tolist() == [str(n) for n in range(600, 1200)]
-    np.testing.assert_allclose(found["prediction"], (found["id"] % 6 + 1) * found["id"], rtol=1e-9)
+    ids = found["id"].astype(int)
+    np.testing.assert_allclose(found["prediction"], (ids % 6 + 1) * ids, rtol=1e-9)
     assert audit([{"day": "1"}], [manifest]).problems == []
     assert score_partitions(job, [{"day": "1"}], engine)[0][1]
 
