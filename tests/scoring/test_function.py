@@ -45,7 +45,7 @@ def _apply(folder: Path, function: Any, *, partition: str = "1", suffix: str = "
     job_options = {name: options.pop(name) for name in ("group_by", "columns", "output_types") if name in options}
     engine = options.pop("engine", LocalDask(workers=2))
     job = ScoringJob(
-        PartitionedDataset(f"{folder}/part_{{p}}.{suffix}", read_options=NUMBERS),
+        PartitionedDataset(f"{folder}/part_{{p}}.{suffix}", read_options={} if suffix == "parquet" else NUMBERS),
         None,
         f"{folder}/staged",
         function=FunctionJob(FunctionRef.of(function), **job_options),
