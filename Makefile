@@ -93,8 +93,11 @@ test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph,
 	AWS_REQUEST_CHECKSUM_CALCULATION=when_required AWS_RESPONSE_CHECKSUM_VALIDATION=when_required \
 	  $(BIN)/pytest -m production --no-cov
 
-test-faults: setup  ## kill every stage, 450 times in all, and count what should never happen (15 minutes)
-	$(BIN)/python tests/faults/harness.py --kills 30
+test-faults: setup  ## 650 kills and stops of stages and of runs that meet; counts what should never happen (20 minutes)
+	$(BIN)/python tests/faults/harness.py --kills 30 --stops 70
+
+test-fuzz: setup  ## random tables, pandas idioms and models against plain pandas (20 minutes)
+	$(BIN)/python tests/fuzz/run.py --minutes 20
 
 audit: setup  ## known vulnerabilities of the locked dependencies
 	$(BIN)/python scripts/audit.py .tools/bin/uv requirements.lock
@@ -114,4 +117,4 @@ format: setup
 clean:  ## remove what the targets made
 	rm -rf .venv .bench-venv .worker-venv .flavors-venv .pandas3-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
 
-.PHONY: help setup lock bench bench-full demo up lint types test test-flavors test-pandas3 test-services test-faults audit containers format clean
+.PHONY: help setup lock bench bench-full demo up lint types test test-flavors test-pandas3 test-services test-faults test-fuzz audit containers format clean
