@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from types import CodeType
 from typing import Any
 
@@ -22,12 +23,13 @@ class Names:
     """What code looks up, with the code inside it (lambdas, comprehensions, functions).
 
     Attributes:
-        read: global name -> whether nothing but its attributes is used.
+        read: global name -> the chains of attributes that are taken of it (``a.b.c`` is ``("b", "c")``); an empty one
+            where it is used itself.
         imported: level, module and names of each import statement.
         mentioned: every name, of globals and attributes.
     """
 
-    read: dict[str, bool]
+    read: dict[str, set[tuple[str, ...]]]
     imported: list[tuple[int, str, tuple[str, ...]]]
     mentioned: frozenset[str]
 
@@ -46,7 +48,7 @@ def body(code: CodeType) -> tuple[Any, ...]:
 
 def names(code: CodeType) -> Names:
     """Every global name and import in `code` and in the code inside it."""
-    read: dict[str, bool] = {}
+    read: dict[str, set[tuple[str, ...]]] = {}
     imported = []
     mentioned: set[str] = set()
     for inner in _with_inner(code):
@@ -54,8 +56,8 @@ def names(code: CodeType) -> Names:
         steps = _steps(inner)
         for place, step in enumerate(steps):
             if step.opname in _READS:
-                after = steps[place + 1].opname if place + 1 < len(steps) else ""
-                read[step.argval] = read.get(step.argval, True) and after in _BY_ATTRIBUTE
+                chain = takewhile(lambda after: after.opname in _BY_ATTRIBUTE, steps[place + 1 :])
+                read.setdefault(step.argval, set()).add(tuple(after.argval for after in chain))
             elif step.opname == "IMPORT_NAME":
                 level, wanted = steps[place - 2].argval, steps[place - 1].argval
                 imported.append((int(level), str(step.argval), tuple(wanted or ())))

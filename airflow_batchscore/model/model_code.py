@@ -25,6 +25,11 @@ _NAME_CLASSES = {"joblib", "skops"}
 Code = tuple[tuple[str, str], ...]
 
 
+class _Nowhere(io.RawIOBase):
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
 def own_code(estimator: Any) -> list[str]:
     """Import paths of the user's own classes and functions that an estimator is made of."""
     found: set[str] = set()
@@ -42,7 +47,7 @@ def own_code(estimator: Any) -> list[str]:
     for kind in type(estimator).__mro__:
         see(kind)
     try:
-        Watching(io.BytesIO(), protocol=5, buffer_callback=lambda _: None).dump(estimator)
+        Watching(_Nowhere(), protocol=5, buffer_callback=lambda _: None).dump(estimator)
     except Exception:  # what does not pickle is written down by its own flavour, and its class is seen
         return sorted(found)
     return sorted(found)

@@ -10,14 +10,15 @@ import os
 import sys
 import types
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from itertools import accumulate
 from typing import Any
 
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model import bytecode
 from airflow_batchscore.model.canonical import Canonical
+from airflow_batchscore.model.members import members
 from airflow_batchscore.model.packages import file_of, is_own, label
 
 _BUILT_IN = (
@@ -29,23 +30,7 @@ _BUILT_IN = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
-_WRITTEN = (types.FunctionType, classmethod, staticmethod)
 _LRU_CACHE = type(functools.lru_cache(int))
-#: Of a class: what is made from the rest of it, or says where it stands.
-_DERIVED = {
-    *(
-        "__dict__",
-        "__weakref__",
-        "__slots__",
-        "__doc__",
-        "__module__",
-        "__qualname__",
-        "__annotations__",
-        "__annotate_func__",
-    ),
-    *("__firstlineno__", "__static_attributes__", "__slotnames__", "__abstractmethods__", "_abc_impl"),
-    *("__orig_bases__", "__parameters__", "__type_params__", "__dataclass_fields__", "__dataclass_params__"),
-}
 
 
 @dataclass
@@ -147,7 +132,7 @@ class Reach(Canonical):
         self.who = shown if shown == readable else f"{readable}:{shown}"
         self.here = _folder(value, module)
         if isinstance(value, types.ModuleType):
-            self._module(value, None, set())
+            self._module(value)
         elif not is_own(module):
             code = getattr(value, "__code__", None)
             self.emit("installed", f"{self._label(module)}{module}:{code.co_qualname if code else value.__qualname__}")
@@ -169,7 +154,7 @@ class Reach(Canonical):
         self.attributes(vars(function))
         names = bytecode.names(function.__code__)
         for name in sorted(names.read):
-            self._global(function.__globals__, name, names.mentioned if names.read[name] else None)
+            self._global(function.__globals__, name, names.read[name])
         package = function.__globals__.get("__package__") or ""
         for level, module, wanted in names.imported:
             self._import("." * level + module, package, wanted, names.mentioned)
@@ -182,8 +167,8 @@ class Reach(Canonical):
                 except ValueError:  # nothing was put there yet
                     self.emit("empty")
 
-    def _global(self, names: Mapping[str, Any], name: str, mentioned: frozenset[str] | None) -> None:
-        """Write a global variable; of a module of which only attributes are used, those that are `mentioned`."""
+    def _global(self, names: Mapping[str, Any], name: str, chains: set[tuple[str, ...]]) -> None:
+        """Write a global variable; of a module of the user's what the chains of attributes lead to."""
         if name.startswith("__") or (name not in names and hasattr(builtins, name)):
             return
         self.emit("global", name)
@@ -193,37 +178,60 @@ class Reach(Canonical):
         with self.at(name):
             self._looked_up(names, name)
             if isinstance(names[name], types.ModuleType):
-                self._module(names[name], mentioned, set())
+                for chain in sorted(chains):
+                    self._chain(names[name], chain)
             else:
                 self.value(names[name])
+
+    def _chain(self, module: types.ModuleType, chain: tuple[str, ...], mentioned: frozenset[str] | None = None) -> None:
+        """Write what a chain of attributes leads to; of a module at its end all, or what is `mentioned`."""
+        if not is_own(module.__name__) or (not chain and mentioned is None):
+            self.value(module)
+            return
+        if not chain:
+            self._module(module, mentioned, (module.__name__,))
+            return
+        name = chain[0]
+        self.emit("in", name)
+        if name not in vars(module) and self.importing and hasattr(module, "__path__"):
+            self._bring(f"{module.__name__}.{name}")  # somebody will have, when the code runs
+        if name not in vars(module):
+            self.emit("missing")
+            self.value(vars(module).get("__getattr__"))
+            return
+        there = vars(module)[name]
+        self._looked_up(vars(module), name)
+        with self.at(f".{name}"):
+            if isinstance(there, types.ModuleType):
+                self._chain(there, chain[1:], mentioned)
+            else:
+                self.value(there)
 
     def _looked_up(self, names: Mapping[str, Any], name: str) -> None:
         if isinstance(names.get(name), (types.FunctionType, types.ModuleType, type)):
             self.looked_up.append((names, name, names[name]))
 
-    def _module(self, module: types.ModuleType, mentioned: frozenset[str] | None, seen: set[str]) -> None:
-        """Write what a module of the user's defines: all, or of what is `mentioned` what it has."""
-        if not is_own(module.__name__):
-            self.value(module)
-            return
-        if module.__name__ in seen:
-            return
-        seen.add(module.__name__)
+    def _module(
+        self, module: types.ModuleType, mentioned: frozenset[str] | None = None, above: tuple[str, ...] | None = None
+    ) -> None:
+        """Write what a module of the user's defines: all, or what it has of what is `mentioned`.
+
+        Args:
+            above: modules that led here; None leaves modules in it out. Whether a package has them as attributes
+                depends on what was imported before.
+        """
         self.emit("names")
-        for name in sorted(vars(module)):
-            if name.startswith("__") and name != "__getattr__":
+        for name, there in sorted(vars(module).items()):
+            if name != "__getattr__" and (name.startswith("__") or (mentioned is not None and name not in mentioned)):
                 continue
-            there = vars(module)[name]
-            if isinstance(there, types.ModuleType) and is_own(there.__name__):
-                # Whether a package has its modules as attributes depends on what was imported before.
-                if mentioned and name in mentioned:
-                    self.emit("in", name)
-                    self._module(there, mentioned, seen)
-            elif mentioned is None or name in mentioned or name == "__getattr__":
+            if not isinstance(there, types.ModuleType) or not is_own(there.__name__):
                 self.emit("in", name)
                 with self.at(f".{name}"):
                     self._looked_up(vars(module), name)
                     self.value(there)
+            elif above is not None and there.__name__ not in above:
+                self.emit("in", name)
+                self._module(there, mentioned, (*above, there.__name__))
 
     def _import(self, name: str, package: str, wanted: tuple[str, ...], mentioned: frozenset[str]) -> None:
         """Write what an import statement inside a function will find."""
@@ -233,22 +241,28 @@ class Reach(Canonical):
             self.emit("installed", self._label(full))
             return
         if self.importing:
-            try:
-                importlib.__import__(full, fromlist=wanted)
-            except ImportError:  # the function may do without it, and says so itself if it cannot
-                self.emit("missing")
-            except Exception as error:
-                raise RecipeError(f"{self.who} imports {full}, which raises {type(error).__name__}: {error}") from error
-        seen: set[str] = set()
-        for part in dict.fromkeys([full, full.partition(".")[0]]):
+            self._bring(full, wanted)
+        for name in wanted:
+            if full in sys.modules:
+                self._chain(sys.modules[full], (name,), mentioned)
+        for part in accumulate(() if wanted else full.split("."), "{}.{}".format):
             if part in sys.modules:
-                self._module(sys.modules[part], mentioned | set(wanted), seen)
+                self._module(sys.modules[part], mentioned, (full,) if part == full else None)
+
+    def _bring(self, module: str, wanted: tuple[str, ...] = ()) -> None:
+        """Import a module as the code will."""
+        try:
+            importlib.__import__(module, fromlist=wanted)
+        except ImportError:  # the code may do without it, and says so itself if it cannot
+            self.emit("missing")
+        except Exception as error:
+            raise RecipeError(f"{self.who} imports {module}, which raises {type(error).__name__}: {error}") from error
 
     def _class(self, kind: type) -> None:
         self.emit("class", kind.__name__)
         self.value(type(kind))
         self.value(kind.__bases__)
-        for name, member in _members(kind):
+        for name, member in members(kind):
             self.emit("member", name)
             with self.at(f".{name}"):
                 self._looked_up(vars(kind), name)
@@ -260,15 +274,3 @@ def _folder(value: Any, module: str) -> str | None:
     if file is None and module in sys.modules:
         file = file_of(sys.modules[module])
     return os.path.dirname(file) if isinstance(file, str) else None
-
-
-def _members(kind: type) -> Iterator[tuple[str, Any]]:
-    """What a class statement defined. Of an Enum, the values of its members in place of what Enum makes of them."""
-    enum = kind.__members__ if issubclass(kind, Enum) else None
-    if enum is not None:
-        yield "members", [(name, member.value) for name, member in enum.items()]
-    for name, member in sorted(vars(kind).items()):
-        made_by_enum = enum is not None and (name in enum or not isinstance(member, (*_WRITTEN, property)))
-        is_slot = isinstance(member, types.MemberDescriptorType)  # which a class that was unpickled may lack
-        if name not in _DERIVED and not made_by_enum and not is_slot:
-            yield name, member

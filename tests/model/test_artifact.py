@@ -111,3 +111,18 @@ def test_threads_share_one_loaded_model(made: Small) -> None:
     for thread in threads:
         thread.join()
     assert len({id(estimator) for estimator in found}) == 1
+
+
+def test_a_model_that_was_loaded_with_fewer_checks_is_checked_again(made: Small) -> None:
+    _change_manifest(made, created="another time")
+    assert artifact.load(_unpinned(made)).manifest.created == "another time"
+    with pytest.raises(ModelError, match="model.json is not the one that the run pinned"):
+        artifact.load(made.model)
+    with pytest.raises(ModelError, match="has no model.json"):
+        artifact.load(replace(_unpinned(made), uri=f"{made.model.uri}/elsewhere"))
+
+
+def test_a_model_is_loaded_again_where_its_code_is_to_be_checked(made: Small) -> None:
+    assert artifact.load(made.model) is artifact.load(made.model)
+    assert artifact.load(made.model, ("a.Type",)) is not artifact.load(made.model)
+    assert artifact.load(made.model, code=()) is not artifact.load(made.model)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,27 @@ def test_a_helper_in_another_module_is_noticed(digest: Digest, line: str, inside
     assert digest(*lines, clean=helper.replace("K = 1", "K = 2"), middle=middle) != before
     assert digest(*lines, clean=helper.replace("x - K", "x + K"), middle=middle) != before
     assert digest(*lines, clean=helper.replace("return x\n", "return -x\n"), middle=middle) == before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import shop\ndef features(x): return shop.clean.clean(x).merge(x).plot",
+        "import shop.clean\ndef features(x): return shop.clean.clean(x).merge(x).plot",
+        "from shop import clean\ndef features(x): return clean.clean(x).merge(x).plot",
+        "def features(x):\n    import shop.clean\n    return shop.clean.clean(x).merge(x).plot",
+        "def features(x):\n    from shop import clean\n    return clean.clean(x).merge(x).plot",
+    ],
+)
+def test_what_else_was_imported_before_does_not_count(digest: Digest, source: str) -> None:
+    files = {"clean": "def clean(x): return x", "merge": "K = 1", "plot": "K = 1"}
+    before = digest(source, **files)
+    assert digest(source, **{**files, "clean": "def clean(x): return -x"}) != before
+    digest(source, **files)
+    for name in ("merge", "plot"):
+        importlib.import_module(f"shop.{name}")
+    known = sys.modules["shop.recipe"].features
+    assert code_digest(types.FunctionType(known.__code__, known.__globals__, "features"), "features") == before
 
 
 def test_a_module_that_is_handed_on_counts_whole(digest: Digest) -> None:

@@ -1,0 +1,29 @@
+"""What a class statement defined, without what Python made of it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+#: Of a class: what is made from the rest of it, or says where it stands.
+_DERIVED = {
+    *("__dict__", "__weakref__", "__slots__", "__doc__", "__module__", "__qualname__", "__annotations__"),
+    *("__annotate_func__", "__firstlineno__", "__static_attributes__", "__slotnames__", "__abstractmethods__"),
+    *("_abc_impl", "__orig_bases__", "__parameters__", "__type_params__", "__dataclass_fields__"),
+    *("__dataclass_params__",),
+}
+_WRITTEN = (types.FunctionType, classmethod, staticmethod)
+
+
+def members(kind: type) -> Iterator[tuple[str, Any]]:
+    """What a class statement defined. Of an Enum, the values of its members in place of what Enum makes of them."""
+    enum = kind.__members__ if issubclass(kind, Enum) else None
+    if enum is not None:
+        yield "members", [(name, member.value) for name, member in enum.items()]
+    for name, member in sorted(vars(kind).items()):
+        made_by_enum = enum is not None and (name in enum or not isinstance(member, (*_WRITTEN, property)))
+        is_slot = isinstance(member, types.MemberDescriptorType)  # which a class that was unpickled may lack
+        if name not in _DERIVED and not made_by_enum and not is_slot:
+            yield name, member
