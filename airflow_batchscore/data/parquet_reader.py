@@ -174,7 +174,7 @@ class ParquetReader:
     ) -> Iterator[pa.RecordBatch]:
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(source, metadata=self.metadata, **how) as opened:
+        with pq.ParquetFile(source, metadata=self.metadata, page_checksum_verification=True, **how) as opened:
             yield from opened.iter_batches(batch_rows, row_groups=groups, columns=columns, use_threads=False)
 
     def _chunk_bytes(self, groups: range) -> int:

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.data.swap import Replacement, Seen
+from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.parts import part_schema, read_parts
 from airflow_batchscore.publish.stamp import FOOTER_KEY, Stamp, Statement, read_statement
 from airflow_batchscore.scoring.manifest import Manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 #: Rows that are in memory when a partition is copied, at most.
 _GROUP_ROWS = 1 << 20
@@ -28,7 +31,7 @@ def write_partition(path: Path, stamp: Stamp, manifest: Manifest) -> None:
     """A file of one partition."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(path, part_schema(manifest)) as writer:
+    with pq.ParquetWriter(path, part_schema(manifest), write_page_checksum=True) as writer:
         for table in read_parts(manifest):
             if table.num_rows:
                 writer.write_table(table)
@@ -46,7 +49,7 @@ class ParquetFile:
         import pyarrow.parquet as pq
 
         self._old, self._conn_id, self._schema = old, conn_id, schema
-        self._writer = pq.ParquetWriter(path, schema)
+        self._writer = pq.ParquetWriter(path, schema, write_page_checksum=True)
         self._groups = 0
 
     def add(self, stamp: Stamp, tables: Iterable[pa.Table]) -> Stamp:
@@ -62,10 +65,24 @@ class ParquetFile:
 
         first = self._groups
         fs, path = storage.filesystem(self._old, self._conn_id)
-        with fs.open_input_file(path) as source, pq.ParquetFile(source) as old:
+        with fs.open_input_file(path) as source, pq.ParquetFile(source, page_checksum_verification=True) as old:
             for group in range(*stamp.place):
-                self._write(old.read_row_group(group).cast(self._schema))
+                self._write(self._row_group(old, group, stamp.key).cast(self._schema))
         return stamp.at(first, self._groups)
+
+    def _row_group(self, old: pq.ParquetFile, group: int, key: str) -> pa.Table:
+        import pyarrow as pa
+
+        try:
+            return old.read_row_group(group)
+        except (pa.ArrowException, OSError) as error:
+            if is_store_error(error):
+                raise
+            raise OutputError(
+                f"not published: {self._old} is damaged where partition {key} lies, which this run did not score and "
+                f"which would be kept: {error}. Score that partition too, or drop all that this run did not score with "
+                "replace_all=True"
+            ) from error
 
     def _write(self, table: pa.Table) -> None:
         if table.num_rows:

@@ -9,6 +9,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.casting import fit
 from airflow_batchscore.data.common_type import common_type
 from airflow_batchscore.data.pattern import Values
+from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.data.type_names import name_of
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.scoring.manifest import Manifest
@@ -51,16 +52,24 @@ def read_parts(manifest: Manifest, schema: pa.Schema | None = None) -> Iterator[
         schema: of the tables, as `common_schema` gives it; that of the parts when None.
 
     Raises:
-        GateError: a part does not hold the rows that the manifest says.
+        GateError: a part is damaged, or does not hold the rows that the manifest says.
         OutputError: the parts have different columns, or a value is not exact in the type that is to hold all.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     for block in manifest.blocks:
         uri = storage.join(manifest.folder, block.part)
         fs, path = storage.filesystem(uri, manifest.conn_id)
         with fs.open_input_file(path) as source:
-            table = pq.read_table(source)
+            try:
+                table = pq.read_table(source, page_checksum_verification=True)
+            except (pa.ArrowException, OSError) as error:
+                if is_store_error(error):
+                    raise
+                raise GateError(
+                    f"not published: partition {manifest.key}: {uri} is damaged ({error}); score it again with force"
+                ) from error
         found = {field.name: str(field.type) for field in table.schema}
         if found != manifest.schema:
             raise OutputError(

@@ -99,7 +99,7 @@ def spill_block(job: BlockJob, spill: Spill) -> BlockResult:
                 part.add(replace(batch, table=batch.table.slice(0, 0)), _nothing(schema))
                 check_limit(job, part.bad, part.account)
                 rows = _with_keys(batch)
-                writer = writer or pq.ParquetWriter(path, rows.schema)
+                writer = writer or pq.ParquetWriter(path, rows.schema, write_page_checksum=True)
                 for number, table in _by_bucket(rows, _hashes(batch.keys, _work(job).group_by), spill.buckets):
                     writer.write_table(table, row_group_size=max(1, table.num_rows))
                     buckets.append(number)
@@ -227,7 +227,10 @@ def _read(job: BlockJob, index: int, bucket: int) -> list[pa.Table]:
     uri = _uri(job, index)
     fs, path = storage.filesystem(uri, job.conn_id)
     try:
-        with fs.open_input_file(path) as source, pq.ParquetFile(source, metadata=footer_of(source, uri)) as file:
+        with (
+            fs.open_input_file(path) as source,
+            pq.ParquetFile(source, metadata=footer_of(source, uri), page_checksum_verification=True) as file,
+        ):
             numbers = json.loads(file.metadata.metadata[_BUCKETS_KEY])
             wanted = [place for place, number in enumerate(numbers) if number == bucket]
             return [file.read_row_groups(wanted)] if wanted else []

@@ -100,7 +100,7 @@ class PartWriter:
             schema = output_schema(scorer.outputs, self._job.keys, key_types)
             # A dictionary pays for text; for predictions and ids it doubles the time of a block.
             text = [field.name for field in schema if pa.types.is_string(field.type)]
-            self._writer = pq.ParquetWriter(self._path, schema, use_dictionary=text)
+            self._writer = pq.ParquetWriter(self._path, schema, use_dictionary=text, write_page_checksum=True)
         return self._writer.schema
 
     def add(self, batch: Batch, scored: ScoredBatch) -> None:
