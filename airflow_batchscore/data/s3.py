@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from pyarrow.fs import FileSystem
 
-#: Files up to this many bytes are sent in one request, others in parts of this size.
-_ONE_REQUEST = 64 << 20
+#: Files up to this many bytes are sent in one request, the only kind for which every store checks a condition.
+_ONE_REQUEST = 4 << 30
+#: Others are sent in parts of at least this size.
+_PART = 64 << 20
 _MOST_PARTS = 9_000
 #: Name of the note that stays with an object, among its metadata.
 _NOTE = "batchscore"
@@ -119,8 +121,8 @@ def head(path: str, conn_id: str | None) -> tuple[str, str | None] | None:
 def put_if(path: str, whole: Path, tag: str | None, conn_id: str | None, *, note: str | None = None) -> bool:
     """Write an object (``bucket/key``) from a file if the one that is there has the ETag `tag`; None: if there is none.
 
-    The store decides. A file of more than 64 MiB goes in parts, and the store decides when they are put together; as
-    not every store does that for parts, the object is looked at once more right before.
+    The store decides. A file of more than 4 GiB goes in parts, and S3 decides when they are put together; as Ceph's
+    gateway does not, the object is looked at once more right before.
 
     Returns:
         False when another object is there; it is left as it is.
@@ -132,7 +134,8 @@ def put_if(path: str, whole: Path, tag: str | None, conn_id: str | None, *, note
 
     bucket, _, key = path.partition("/")
     place = {"Bucket": bucket, "Key": key}
-    condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": f'"{tag}"'}
+    # Without quotes: S3 takes the ETag either way, Ceph's gateway only so.
+    condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
     metadata = {"Metadata": {_NOTE: note}} if note else {}
     with _named_errors(), open(whole, "rb") as source:
         try:
@@ -157,7 +160,7 @@ def _put_parts(
 ) -> bool:
     client = _client(conn_id)
     upload = {**place, "UploadId": client.create_multipart_upload(**place, **metadata)["UploadId"]}
-    size = max(_ONE_REQUEST, os.fstat(source.fileno()).st_size // _MOST_PARTS + 1)
+    size = max(_PART, os.fstat(source.fileno()).st_size // _MOST_PARTS + 1)
     done = False
     try:
         parts: list[dict[str, Any]] = []

@@ -80,7 +80,8 @@ def test_an_object_is_replaced_only_while_it_is_the_one_that_was_seen(server: st
 def test_an_object_of_several_parts_is_replaced_on_the_same_condition(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "_ONE_REQUEST", 5 << 20)
+    monkeypatch.setattr(s3, "_ONE_REQUEST", 1 << 20)
+    monkeypatch.setattr(s3, "_PART", 5 << 20)
     uri, data = "s3://tennis/swap/large", b"x" * (12 << 20)
     assert _swap(uri, None, data)
     seen = swap.look(uri, "test")
