@@ -54,7 +54,6 @@ def fit(
     Raises:
         InputError: a column of `columns` is of another kind than the type asked for.
     """
-    import numpy as np
     import pyarrow as pa
 
     problems: dict[int, str] = {}
@@ -62,7 +61,7 @@ def fit(
         column = table.column(name)
         for row in _not_utf8(column):
             problems[row] = f"column {name!r}: expected UTF-8 text, found {_text(column[row])!r}"
-    rows = np.delete(np.arange(table.num_rows), sorted(problems))
+    rows = _without(table.num_rows, problems)
     table = _taken(table, rows)
     inputs, carried, unfit = {}, {}, dict[int, str]()
     for name, kind in columns.items():
@@ -74,9 +73,9 @@ def fit(
         carried[name], bad = _cast(name, table.column(name), kind)
         unfit |= bad
     problems |= {int(rows[row]): message for row, message in unfit.items()}
-    kept = np.delete(np.arange(len(rows)), sorted(unfit))
+    kept = _without(len(rows), unfit)
     made, those = (_taken(pa.table(some) if some else table, kept).select(list(some)) for some in (inputs, carried))
-    return Fitted(made, those, rows[kept], problems)
+    return Fitted(made, those, rows[kept] if unfit else rows, problems)
 
 
 def cast_columns(table: pa.Table, columns: Mapping[str, str | None], what: str) -> pa.Table:
@@ -110,6 +109,14 @@ def _readable(value: pa.Scalar) -> str:
         return f"<{value.type}>"
 
 
+def _without(count: int, rows: Collection[int]) -> np.ndarray:
+    """The numbers below `count` that are not in `rows`."""
+    import numpy as np
+
+    every = np.arange(count)
+    return np.delete(every, sorted(rows)) if rows else every
+
+
 def _taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
     import pyarrow as pa
 
@@ -139,7 +146,8 @@ def _not_utf8(column: pa.ChunkedArray) -> list[int]:
 
 
 def _without_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(plain(column.type))
+    kind = plain(column.type)
+    return column if column.type == kind else column.cast(kind)
 
 
 def _holds_text(kind: pa.DataType) -> bool:
