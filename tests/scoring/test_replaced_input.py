@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from support import Small, s3_client, s3_options, scores, small, write_csv
 
@@ -49,11 +50,10 @@ def _rows(offset: int) -> list[tuple[int, float, int, int]]:
     return [(10_000 + n, (n + offset) % 7, (n + 3 * offset) % 5, 0) for n in range(ROWS)]
 
 
-def _write(path: Path, offset: int) -> Path:
+def _write(path: Path, offset: int, group: int = 50) -> Path:
     write_csv(path.with_suffix(".csv"), _rows(offset))
     if path.suffix == ".parquet":
-        frame = pd.read_csv(path.with_suffix(".csv"))
-        frame.to_parquet(path, row_group_size=50)
+        pd.read_csv(path.with_suffix(".csv")).to_parquet(path, row_group_size=group)
     if path.name.endswith(".gz"):
         pd.read_csv(path.with_suffix(".csv")).to_csv(path, index=False)
     return path
@@ -66,7 +66,7 @@ def _do_the_rest() -> None:
 
 
 def _score(data: Small, dataset: PartitionedDataset, **options: Any) -> Any:
-    job = data.job(dataset=dataset, block_rows=50, **options)
+    job = data.job(dataset=dataset, block_rows=40, **options)
     ((manifest, _),) = score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
     return manifest
 
@@ -78,15 +78,11 @@ def _expected(data: Small, path: Path) -> list[int]:
     return list(artifact.load(data.model).estimator.predict(frame[["a", "b"]]))
 
 
-@pytest.fixture(params=["csv", "csv.gz", "parquet", "one row group"])
+@pytest.fixture(params=["csv", "csv.gz", "parquet", "parquet of one row group"])
 def file(request: pytest.FixtureRequest, data: Small) -> Path:
     """The file of partition 1, in the formats that are read in different ways."""
-    if request.param == "one row group":
-        path = data.folder / "part_1.parquet"
-        write_csv(data.folder / "one.csv", _rows(0))
-        pd.read_csv(data.folder / "one.csv").to_parquet(path)
-        return path
-    return _write(data.folder / f"part_1.{request.param}", 0)
+    suffix, _, one = request.param.partition(" of ")
+    return _write(data.folder / f"part_1.{suffix}", 0, group=ROWS if one else 50)
 
 
 def _dataset(file: Path) -> PartitionedDataset:
@@ -97,11 +93,8 @@ def _other(file: Path) -> Path:
     """Another content of as many rows, beside the file."""
     other = file.parent / "other" / file.name
     other.parent.mkdir(exist_ok=True)
-    if file.suffix != ".parquet" or not (file.parent / "one.csv").exists():
-        return _write(other, 2)
-    write_csv(other.with_suffix(".csv"), _rows(2))
-    pd.read_csv(other.with_suffix(".csv")).to_parquet(other)
-    return other
+    one = file.suffix == ".parquet" and pq.read_metadata(file).num_row_groups == 1
+    return _write(other, 2, group=ROWS if one else 50)
 
 
 def _swap_and_put_back(file: Path) -> None:
@@ -213,13 +206,15 @@ def bucket(moto: str) -> Iterator[Any]:
     s3.forget("test")
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_an_object_that_is_replaced_while_it_is_scored_and_put_back(data: Small, bucket: Any, suffix: str) -> None:
+@pytest.mark.parametrize(("suffix", "group"), [("csv", 0), ("parquet", 50), ("parquet", ROWS)])
+def test_an_object_that_is_replaced_while_it_is_scored_and_put_back(
+    data: Small, bucket: Any, suffix: str, group: int
+) -> None:
     def put(path: Path) -> None:
         bucket.upload_file(str(path), "tennis", f"in/part_1.{suffix}")
 
-    file = _write(data.folder / f"part_1.{suffix}", 0)
-    other = _write(data.folder / f"other/part_1.{suffix}", 2)
+    file = _write(data.folder / f"part_1.{suffix}", 0, group)
+    other = _write(data.folder / f"other/part_1.{suffix}", 2, group)
     put(file)
     time.sleep(1.1)  # a store's times are whole seconds
     dataset = PartitionedDataset(f"s3://tennis/in/part_{{p}}.{suffix}", conn_id="test")
