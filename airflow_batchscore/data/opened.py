@@ -151,7 +151,7 @@ def _require(uri: str, expected: Stamp, found: Stamp) -> None:
     if found == expected:
         return
     if (found.size, found.tag) == (expected.size, expected.tag):
-        how = f"size and tag are the same, the time of the last change is not: {expected.changed}, now {found.changed}"
+        how = f"replaced, edited in place or put back: last change {expected.changed}, now {found.changed}"
     else:
         how = f"{expected.size} bytes, {expected.tag}; now {found.size} bytes, {found.tag}"
     raise InputError(f"{uri} changed since this task first looked at it ({how}). {_ADVICE}")
