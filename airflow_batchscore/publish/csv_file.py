@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.swap import Replacement, Seen, keeps_notes
+from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.stamp import ForeignFileError, Stamp, Statement
 
 if TYPE_CHECKING:
@@ -58,6 +59,23 @@ def _digest(uri: str, conn_id: str | None) -> str:
     return digest.hexdigest()
 
 
+def _unwritable(table: pa.Table, what: str, error: Exception) -> OutputError:
+    """What to say of columns that cannot be written."""
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    bad = []
+    for field in table.schema:
+        try:
+            pc.write_csv(table.select([field.name]), pa.BufferOutputStream())
+        except pa.ArrowException:
+            bad.append(f"{field.name} ({field.type})")
+    return OutputError(
+        f"not published: {what} has values that no CSV file holds in {', '.join(bad)}: {error}. Publish a .parquet "
+        "file or a folder, or leave those columns out of the keys"
+    )
+
+
 class CsvFile:
     """Writes partitions one after the other, and then the statement beside the file.
 
@@ -66,17 +84,27 @@ class CsvFile:
     """
 
     def __init__(self, path: Path, schema: pa.Schema, old: str, conn_id: str | None) -> None:
+        import pyarrow as pa
         import pyarrow.csv as pc
 
         self._old, self._conn_id = old, conn_id
         self._file = path.open("wb")
-        self._writer = pc.CSVWriter(self._file, schema)
+        try:
+            self._writer = pc.CSVWriter(self._file, schema)
+        except pa.ArrowException as error:
+            self._file.close()
+            raise _unwritable(schema.empty_table(), "the output", error) from error
 
     def add(self, stamp: Stamp, tables: Iterable[pa.Table]) -> Stamp:
         """Write a partition; returns its stamp with its place."""
+        import pyarrow as pa
+
         first = self._file.tell()
         for table in tables:
-            self._writer.write_table(table)
+            try:
+                self._writer.write_table(table)
+            except pa.ArrowException as error:
+                raise _unwritable(table, f"partition {stamp.key}", error) from error
         return stamp.at(first, self._file.tell())
 
     def keep(self, stamp: Stamp) -> Stamp:

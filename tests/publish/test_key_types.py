@@ -82,3 +82,14 @@ def test_a_csv_file_has_the_keys_as_one_type_too(tmp_path: Path) -> None:
     manifests = _manifests(tmp_path, pa.array([BIG]), pa.array([7.0]))
     combine(manifests, f"{tmp_path}/out.csv")
     assert pd.read_csv(tmp_path / "out.csv", dtype=str)["id"].tolist() == [str(BIG), "7"]
+
+
+@pytest.mark.parametrize(
+    "key", [pa.array([{"x": 1}]), pa.array([[1]]), pa.array([b"\xff"])], ids=lambda key: str(key.type)
+)
+def test_keys_that_no_csv_file_holds_are_refused_by_name(tmp_path: Path, key: pa.Array) -> None:
+    manifests = _manifests(tmp_path, key)
+    with pytest.raises(OutputError, match=r"has values that no CSV file holds in id \("):
+        combine(manifests, f"{tmp_path}/out.csv")
+    assert not (tmp_path / "out.csv").exists()
+    combine(manifests, f"{tmp_path}/out.parquet")
