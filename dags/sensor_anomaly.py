@@ -88,6 +88,7 @@ with DAG(
         plan=plan.output,
         scores=audit.output,
         output_uri=f"{PLACE}/predictions.parquet",
+        replace_all=True,  # the file holds one day: a sensor that has none today must not keep yesterday's
         report_uri=f"{PLACE}/report.html",
     )
     data >> train >> plan

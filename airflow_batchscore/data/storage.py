@@ -118,6 +118,11 @@ def parent(uri: str) -> str:
     return uri.rstrip("/").rsplit("/", 1)[0]
 
 
+def beside(uri: str, *names: str) -> str:
+    """A place in the folder of the file `uri`, which may be a name alone."""
+    return uri[: uri.rfind("/") + 1] + "/".join(names)
+
+
 def list_files(uri: str, conn_id: str | None = None, *, recursive: bool = False) -> list[FileInfo]:
     """The files under the folder `uri`, sorted by URI; none when the folder does not exist."""
     prefix = uri.rstrip("/")

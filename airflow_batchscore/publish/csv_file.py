@@ -47,7 +47,7 @@ def _place(uri: str, name: str) -> str:
 
 
 def _folder(uri: str) -> str:
-    return storage.join(storage.parent(uri), "_published", uri.rpartition("/")[2])
+    return storage.beside(uri, "_published", uri.rpartition("/")[2])
 
 
 def _digest(uri: str, conn_id: str | None) -> str:

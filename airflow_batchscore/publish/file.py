@@ -73,7 +73,8 @@ class FileTarget:
         for _ in range(_ATTEMPTS):
             there = self._look()
             placed = self._order.placed(stamps, there.stamps, self._publication)
-            require_rows(placed, there.stamps, self._uri, self._publication)
+            if not self._publication.replace_all:
+                require_rows(placed, there.stamps, self._uri, self._publication)
             changes = Changes.between(there.stamps, placed, keep=not self._publication.replace_all)
             if there.said is not None and not changes.any and not unfinished:
                 done = self._confirmed(there, placed)

@@ -52,7 +52,7 @@ class Order:
     @classmethod
     def of_file(cls, output: str, conn_id: str | None) -> Order:
         name = f"{output.rpartition('/')[2]}.order.json"
-        return cls(output, storage.join(storage.parent(output), "_published", name), conn_id)
+        return cls(output, storage.beside(output, "_published", name), conn_id)
 
     @classmethod
     def of_folder(cls, output: str, conn_id: str | None) -> Order:

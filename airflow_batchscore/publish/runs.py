@@ -38,7 +38,7 @@ def runs_folder(output_uri: str) -> str:
     if not is_file(output_uri):
         return storage.join(output_uri, RUNS)
     stem = re.sub(r"\.(parquet|csv)$", "", output_uri.rpartition("/")[2])
-    return storage.join(storage.parent(output_uri), RUNS, stem)
+    return storage.beside(output_uri, RUNS, stem)
 
 
 def staged_runs_folder(manifests: Sequence[Manifest]) -> str:

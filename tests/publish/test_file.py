@@ -142,6 +142,9 @@ def test_no_rows_replace_none_unless_that_is_allowed(data: Small, tmp_path: Path
     with pytest.raises(GateError, match=r"no row was scored of p=1 \(101 rows\), of which"):
         publish([*emptied, *_scored(data, 3)], output)
     assert sorted(ids(output)) == ["1", "2"]
+    if name in FILES:
+        publish([*emptied, *_scored(data, 3)], output, replace_all=True)  # what is not there may go, so rows may
+        publish(_scored(data, 1, 2), output, replace_all=True)
     publish(emptied, output, allow_empty=True)
     assert list(ids(output)) == ["2"]
     assert publish([*emptied, *_scored(data, 3)], output)["added"] == ["p=3"]  # no rows are lost now

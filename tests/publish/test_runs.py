@@ -57,6 +57,16 @@ def test_a_report_that_comes_late_does_not_become_the_latest(scored: list[Manife
     assert "manual__2" in copy.read_text()
 
 
+@pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out"])
+def test_an_output_may_be_a_name_alone(
+    scored: list[Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for generation in (1, 2):
+        page, _ = _leave(scored, Path(name), generation)
+        assert (tmp_path / page).exists()
+
+
 def test_the_report_says_what_was_kept(scored: list[Manifest], tmp_path: Path) -> None:
     data = small(tmp_path / "more")
     data.add(2, good_rows(5))
