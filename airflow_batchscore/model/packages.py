@@ -7,9 +7,12 @@ import os
 import sys
 import sysconfig
 from functools import cache
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 #: Modules called otherwise than their distribution; looking through all that is installed takes half a second.
 _DISTRIBUTIONS = {
@@ -46,7 +49,7 @@ def _is_own(module: str, file: str | None) -> bool:
     top = module.partition(".")[0]
     if top in _NEVER_OWN:
         return False
-    if file is None:
+    if file is None or top == "__main__":  # a notebook's functions travel to workers whose main module is Dask's
         return top not in sys.stdlib_module_names
     if {"site-packages", "dist-packages"} & set(file.split(os.sep)):
         # Something copied there that has no version either.
@@ -86,6 +89,9 @@ def file_of(module: ModuleType) -> str | None:
 def _distribution(top: str) -> Distribution | None:
     if top in sys.stdlib_module_names:
         return None
+    # Not while a DAG file is parsed, which needs no version.
+    from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+
     for name in (_DISTRIBUTIONS.get(top, top), f"{top}-cpu", f"{top}-skinny"):
         try:
             return distribution(name)
@@ -99,9 +105,9 @@ def _recorded(found: Distribution, top: str) -> str:
     """Of a package that is all Python, the hashes that its installer wrote down: a build of one's own may keep its
     version.
     """
-    lines = [line.split(",") for line in (found.read_text("RECORD") or "").splitlines()]
-    inside = [line for line in lines if line[0].startswith((f"{top}/", f"{top}."))]
-    if any(line[0].endswith((".so", ".pyd")) for line in inside):
+    recorded = found.read_text("RECORD") or ""
+    if ".so," in recorded or ".pyd," in recorded:
         return ""
-    hashes = sorted(",".join(line[:2]) for line in inside if line[0].endswith(".py"))
+    lines = [line.split(",") for line in recorded.splitlines() if line.startswith((f"{top}/", f"{top}."))]
+    hashes = sorted(",".join(line[:2]) for line in lines if line[0].endswith(".py"))
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest() if hashes else ""

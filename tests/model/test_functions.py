@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,28 @@ def test_says_what_cannot_be_imported(path: str, message: str) -> None:
 def test_a_text_that_is_no_path_is_refused() -> None:
     with pytest.raises(RecipeError, match="write 'package.module:function'"):
         FunctionRef.of("features")
+
+
+def test_a_notebooks_function_has_the_same_digest_on_a_worker_that_was_started_as_a_module(tmp_path: Path) -> None:
+    notebook = tmp_path / "notebook.py"
+    notebook.write_text(
+        "from airflow_batchscore.model.functions import FunctionRef\nK = 2\ndef features(x): return x * K\n"
+        "ref = FunctionRef.of(features)\nprint(ref.digest, ref.pickled)"
+    )
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, str(notebook)], capture_output=True, text=True, check=True, env=env)
+    digest, pickled = done.stdout.split()
+    worker = tmp_path / "site-packages" / "worker" / "__main__.py"
+    worker.parent.mkdir(parents=True)
+    worker.write_text(
+        "import sys\nfrom airflow_batchscore.model.functions import FunctionRef\n"
+        "ref = FunctionRef('__main__:features', sys.argv[1])\nprint(ref.digest, ref.load()(21))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "worker", pickled],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=env | {"PYTHONPATH": f"{worker.parent.parent}:{ROOT}"},
+    )
+    assert done.stdout.split() == [digest, "42"]
