@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+import pyarrow as pa
 import pytest
 from support import Small, good_rows, scores, small
 
@@ -18,8 +19,10 @@ from airflow_batchscore.errors import EngineError, ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.many import train_many
+from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.quarantine import Limit
+from airflow_batchscore.scoring.frames import FrameJob
 from airflow_batchscore.scoring.job import FunctionJob
 
 pytestmark = pytest.mark.unit
@@ -142,6 +145,28 @@ def test_groups_are_not_worked_on_with_a_workers_old_code(
     deploy("FACTOR = 1", "FACTOR = 3")
     with pytest.raises(EngineError, match=rf"other code of {name}:function than the task"):
         data.score(1, engine=_engine(client), **given)
+
+
+def test_rows_from_spark_are_not_scored_with_an_executors_old_code(tmp_path: Path, deploy: Callable[..., str]) -> None:
+    name = deploy()
+    data = _of_features(tmp_path, name)
+    deploy("FACTOR = 1", "FACTOR = 3")
+    job = FrameJob.of(data.model.uri, OutputSpec.of("predict"), ["id"], Limit(0), allow_nan=False)
+    table = pa.table({"id": [1], "a": [1.0], "b": [2.0]})
+    assert [scored.scored for _, scored in job.score([table])] == [1]
+    deploy()  # this process now stands for an executor
+    with pytest.raises(EngineError, match=rf"other code of {name}:features than the task"):
+        next(job.score([table]))
+
+
+def test_a_model_that_runs_code_which_the_task_knows_nothing_of_is_refused(
+    tmp_path: Path, deploy: Callable[..., str]
+) -> None:
+    data = _of_features(tmp_path, deploy())
+    with pytest.raises(
+        ModelError, match=r"runs \w+:features, which the other models of this run do not; train it alike"
+    ):
+        artifact.load(data.model, code=())
 
 
 def test_a_restarted_worker_has_the_new_code(
