@@ -163,9 +163,7 @@ def test_a_model_that_runs_code_which_the_task_knows_nothing_of_is_refused(
     tmp_path: Path, deploy: Callable[..., str]
 ) -> None:
     data = _of_features(tmp_path, deploy())
-    with pytest.raises(
-        ModelError, match=r"runs \w+:features, which the other models of this run do not; train it alike"
-    ):
+    with pytest.raises(ModelError, match=r"runs \w+:features, which the other models of this run do not"):
         artifact.load(data.model, code=())
 
 
