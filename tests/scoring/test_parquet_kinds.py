@@ -15,7 +15,9 @@ from support import Small, scores, small
 
 from airflow_batchscore import PartitionedDataset
 from airflow_batchscore.errors import InputError
+from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring.job import FunctionJob
 
 pytestmark = pytest.mark.unit
 
@@ -111,6 +113,68 @@ def test_a_timestamp_reaches_the_features_as_it_is(tmp_path: Path) -> None:
     data = Small(tmp_path, train(TrainingJob(dataset, [1], recipe, estimator, f"{tmp_path}/model")).ref, recipe)
     ((manifest, _),) = data.score(1, dataset=dataset)
     assert scores(manifest)["prediction"].tolist() == table["label"].to_pylist()
+
+
+def test_a_date_reaches_the_features_as_pandas_gives_it(tmp_path: Path) -> None:
+    """And not as text."""
+    from airflow_batchscore import Recipe
+    from airflow_batchscore.model.training import TrainingJob, train
+
+    days = [date(2026, 1, 1 + n % 28) for n in range(60)]
+    table = pa.table({"id": range(60), "day": days, "label": [int(n % 28 > 14) for n in range(60)]})
+    (tmp_path / "p=1").mkdir()
+    pq.write_table(table, tmp_path / "p=1" / "0.parquet")
+    assert pd.read_parquet(tmp_path / "p=1" / "0.parquet")["day"].tolist() == days
+    recipe = Recipe(
+        features=lambda frame: frame["day"].map(lambda day: day.day).to_frame(), target="label", keys=["id", "day"]
+    )
+    dataset = PartitionedDataset(f"{tmp_path}/p={{p}}/")
+    job = TrainingJob(dataset, [1], recipe, "sklearn.tree:DecisionTreeClassifier", f"{tmp_path}/model")
+    data = Small(tmp_path, train(job).ref, recipe)
+    ((manifest, _),) = data.score(1, dataset=dataset)
+    assert scores(manifest)["prediction"].tolist() == table["label"].to_pylist()
+    assert scores(manifest)["day"].tolist() == days
+
+
+def test_text_that_is_not_utf8_costs_its_row_and_says_so(tmp_path: Path) -> None:
+    texts = [b"good"] * 20
+    texts[7] = b"caf\xe9"
+    name = pa.Array.from_buffers(pa.string(), 20, pa.array(texts, pa.binary()).buffers())
+    data = small(tmp_path)
+    for keys in (("id", "name"), ("id",)):
+        job = FunctionJob(FunctionRef.of(lambda rows: rows[["name"]].assign(n=rows["name"].str.len())), (), None)
+        folder = tmp_path / "-".join(keys)
+        folder.mkdir()
+        inner = Small(folder, data.model, data.recipe)
+        options: dict[str, Any] = {} if "name" in keys else {"model": None, "function": job}
+        manifest = _score(inner, _table(name=name), keys=keys, **options)
+        assert manifest.account == Account(20, 19, 0, 1)
+        (file,) = Path(manifest.folder).glob("quarantine/*.parquet")
+        bad = pq.read_table(file).to_pylist()[0]
+        assert bad["row"] == 7
+        assert "column 'name': expected UTF-8 text, found 'caf\\\\xe9'" in bad["message"]
+
+
+def test_training_names_the_row_whose_text_is_not_utf8(tmp_path: Path) -> None:
+    from airflow_batchscore import Recipe
+    from airflow_batchscore.model.training import TrainingJob, train
+
+    name = pa.Array.from_buffers(pa.string(), 3, pa.array([b"a", b"b", b"\xff"], pa.binary()).buffers())
+    (tmp_path / "p=1").mkdir()
+    pq.write_table(pa.table({"a": [1.0, 2.0, 3.0], "name": name, "label": [0, 1, 0]}), tmp_path / "p=1" / "0.parquet")
+    recipe = Recipe(features=lambda rows: rows[["a"]], target="label")
+    dataset = PartitionedDataset(f"{tmp_path}/p={{p}}/")
+    with pytest.raises(InputError, match=r"0\.parquet, row 2: .*column 'name': expected UTF-8 text"):
+        train(TrainingJob(dataset, [1], recipe, "sklearn.tree:DecisionTreeClassifier", f"{tmp_path}/model"))
+
+
+def test_integers_that_are_no_floats_cost_their_row_and_keys_keep_them(tmp_path: Path) -> None:
+    big = 2**53 + 1
+    data = small(tmp_path)
+    table = _table(a=pa.array([big if n == 5 else n for n in range(20)]), big=[big + n for n in range(20)])
+    manifest = _score(data, table, keys=("big",))
+    assert manifest.account == Account(20, 19, 0, 1)
+    assert scores(manifest)["big"].tolist() == [big + n for n in range(20) if n != 5]
 
 
 def test_files_of_a_partition_may_differ_in_number_types_and_order_of_columns(tmp_path: Path) -> None:
