@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_batchscore.data import s3
 from airflow_batchscore.engine.dispatch import run_on
 from airflow_batchscore.engine.versions import Checked
+from airflow_batchscore.engine.watch import Watch, within
 from airflow_batchscore.errors import EngineError, InputError
 from airflow_batchscore.model.functions import import_path
 
@@ -48,6 +50,8 @@ class DaskCluster:
         tls: paths ``tls_ca_file``, ``tls_client_cert`` and ``tls_client_key``, for a ``tls://`` address.
         share_credentials: send the storage credentials of the task's connections to the workers. Only over an
             encrypted or private network; otherwise workers use their own identity.
+        patience: seconds that the scheduler may be silent, or without any worker, until the task fails (and follows its
+            `retries`). Long enough for workers that must be started first.
     """
 
     address: str | None = None
@@ -57,11 +61,14 @@ class DaskCluster:
     adapt: tuple[int, int] | None = None
     tls: Mapping[str, str] | None = None
     share_credentials: bool = False
+    patience: float = 600
 
     def __post_init__(self) -> None:
         given = [name for name in ("address", "conn_id", "cluster") if getattr(self, name)]
         if len(given) != 1:
             raise InputError(f"DaskCluster: give one of address, conn_id and cluster, not {given or 'none'}")
+        if self.patience <= 0:
+            raise InputError(f"DaskCluster(patience={self.patience!r}): give seconds, more than 0")
         if self.adapt is not None:
             least, most = self.adapt
             if not self.cluster or not 0 <= least <= most or not most:
@@ -87,7 +94,7 @@ class DaskCluster:
     def client(self, slots: int = 1) -> Iterator[Client]:
         """A client of the cluster, for what training spreads over it."""
         with contextlib.ExitStack() as resources:
-            yield _Session(self, resources).connect()
+            yield _Session(self, resources).connect_to_workers()
 
 
 class _Session:
@@ -106,7 +113,9 @@ class _Session:
         if self._client is None:
             self._client = self.connect()
         try:
-            yield from run_on(self._client, Checked.of(function), arguments, in_flight=_IN_FLIGHT)
+            watch = self._watch(self._client)
+            watch.check()
+            yield from run_on(self._client, Checked.of(function), arguments, in_flight=_IN_FLIGHT, watch=watch)
         except ImportError as error:
             raise EngineError(
                 f"the Dask scheduler or a worker cannot import what it needs: {error}. Install "
@@ -120,22 +129,43 @@ class _Session:
         engine = self._engine
         security = distributed.Security(require_encryption=True, **engine.tls) if engine.tls else None
         target = self._start() if engine.cluster else engine.address
+        seconds = min(_CONNECT_SECONDS, engine.patience)
+        log.info("connecting to the Dask scheduler %s, for at most %.0f s", self._name, seconds)
+
+        def connect() -> Client:
+            return distributed.Client(target, timeout=seconds, set_as_default=False, security=security)
+
         try:
-            client = distributed.Client(target, timeout=_CONNECT_SECONDS, set_as_default=False, security=security)
+            client = within(seconds + 1, connect)
         except OSError as error:
             raise OSError(
-                f"no Dask scheduler answers at {engine.address or engine.cluster}: {error}. Is it up, and may this "
-                "machine reach it?"
+                f"no Dask scheduler answers at {self._name}: {error or f'nothing for {seconds:.0f} s'}. Is it up, and "
+                "may this machine reach it?"
             ) from error
-        self._resources.callback(client.close, timeout=_CLOSE_SECONDS)
+        self._resources.callback(_let_go, lambda: client.close(timeout=_CLOSE_SECONDS))
         if engine.share_credentials and s3.registered():
             from airflow_batchscore.engine.connections_plugin import ConnectionsPlugin
 
             plugin = ConnectionsPlugin(s3.registered())
             client.register_plugin(plugin)
-            self._resources.callback(client.unregister_worker_plugin, plugin.name)
-        log.info("Dask scheduler %s: %d workers; dashboard %s", target, len(client.nthreads()), client.dashboard_link)
+            self._resources.callback(_let_go, lambda: client.unregister_worker_plugin(plugin.name))
+        log.info("Dask scheduler %s: dashboard %s", self._name, client.dashboard_link)
         return client
+
+    def connect_to_workers(self) -> Client:
+        """`connect`, and a worker at least; those that come when there is work are not waited for."""
+        client = self.connect()
+        watch = self._watch(client)
+        while not self._engine.adapt and not watch.check():
+            time.sleep(watch.seconds)
+        return client
+
+    def _watch(self, client: Client) -> Watch:
+        return Watch(client, self._name, self._engine.patience)
+
+    @property
+    def _name(self) -> str:
+        return str(self._engine.address or self._engine.cluster)
 
     def _start(self) -> Any:
         engine = self._engine
@@ -145,6 +175,14 @@ class _Session:
         if engine.adapt:
             cluster.adapt(minimum=engine.adapt[0], maximum=engine.adapt[1])
         return cluster
+
+
+def _let_go(call: Callable[[], Any]) -> None:
+    """Of a scheduler that may no longer answer."""
+    try:
+        within(_CLOSE_SECONDS, call)
+    except OSError as error:
+        log.warning("the Dask scheduler did not say goodbye: %s: %s", type(error).__name__, error)
 
 
 def _close(cluster: Any) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_batchscore.engine.base import WorkerLostError
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from airflow_batchscore.engine.watch import Watch
 
 R = TypeVar("R")
 
@@ -18,40 +21,64 @@ ALLOWED_WORKER_DEATHS = 2
 
 
 def run_on(
-    client: Client, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]], in_flight: int
+    client: Client,
+    function: Callable[..., R],
+    arguments: Sequence[tuple[Any, ...]],
+    in_flight: int,
+    watch: Watch | None = None,
 ) -> Iterator[R]:
-    """Results of ``function(*a)`` in the order they finish, never more than `in_flight` submitted at once."""
-    from distributed import as_completed
+    """Results of ``function(*a)`` in the order they finish, never more than `in_flight` submitted at once.
 
+    Args:
+        watch: asked while nothing finishes.
+    """
     waiting = iter(arguments)
+    finished: SimpleQueue[Any] = SimpleQueue()
+    running: dict[Any, tuple[Any, ...]] = {}
 
-    def submit(argument: tuple[Any, ...]) -> Any:
-        return client.submit(function, *argument, pure=False)
+    def submit(argument: tuple[Any, ...]) -> None:
+        future = client.submit(function, *argument, pure=False)
+        running[future] = argument
+        future.add_done_callback(finished.put)
 
-    running = {submit(argument): argument for argument in islice(waiting, in_flight)}
     try:
-        finished = as_completed(list(running), loop=client.loop)
-        for future in finished:
+        for argument in islice(waiting, in_flight):
+            submit(argument)
+        while running:
+            future = _next(finished, watch)
             argument = running.pop(future)
-            yield _result(future, argument)
+            yield _result(future, argument, watch)
             future.release()
             for following in islice(waiting, 1):
-                again = submit(following)
-                running[again] = following
-                finished.add(again)
+                submit(following)
     finally:
         if running:
             client.cancel(list(running), force=True)
 
 
-def _result(future: Any, argument: tuple[Any, ...]) -> Any:
+def _next(finished: SimpleQueue[Any], watch: Watch | None) -> Any:
+    while True:
+        try:
+            return finished.get(timeout=watch.seconds if watch else None)
+        except Empty:
+            assert watch, "there is no time limit without one"
+            watch.check()
+
+
+def _result(future: Any, argument: tuple[Any, ...], watch: Watch | None) -> Any:
     from distributed.scheduler import KilledWorker
 
-    try:
-        return future.result()
-    except KilledWorker as error:
-        name = getattr(argument[-1], "name", repr(argument[-1]))
-        raise WorkerLostError(
-            f"{name}: the worker died {error.allowed_failures + 1} times while it ran this, most likely for lack "
-            "of memory. Give it more memory, or smaller blocks (block_rows)"
-        ) from error
+    while True:
+        try:
+            return future.result(timeout=watch.seconds if watch else None)
+        except KilledWorker as error:
+            name = getattr(argument[-1], "name", repr(argument[-1]))
+            raise WorkerLostError(
+                f"{name}: the worker died {error.allowed_failures + 1} times while it ran this, most likely for lack "
+                "of memory. Give it more memory, or smaller blocks (block_rows)"
+            ) from error
+        except TimeoutError:
+            # The function's own, or that of fetching what it returned.
+            if watch is None or future.status == "error":
+                raise
+            watch.check()

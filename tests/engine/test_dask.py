@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -114,10 +119,109 @@ def test_credentials_go_to_workers_when_asked_to_and_stay_until_the_last_task_is
         assert _known_to(workers) is None
 
 
+@pytest.fixture
+def empty() -> Iterator[distributed.LocalCluster]:
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, protocol="tcp://", host="127.0.0.1", **QUIET
+    ) as cluster:
+        yield cluster
+
+
+_ALONE = """
+import sys, time
+from distributed import LocalCluster
+place = {"protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": None, "scheduler_kwargs": {"dashboard": False}}
+if __name__ == "__main__":
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **place)
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def alone() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A scheduler with a worker in a process of its own, which can be stopped: its address and the process."""
+    process = subprocess.Popen([sys.executable, "-c", _ALONE], stdin=-1, stdout=-1, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip(), process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_scheduler_that_is_stopped_is_an_error_not_a_hang(alone: tuple[str, subprocess.Popen[str]]) -> None:
+    address, process = alone
+    process.send_signal(signal.SIGSTOP)
+    with (
+        DaskCluster(address=address, patience=1).session() as session,
+        pytest.raises(OSError, match="no Dask scheduler"),
+    ):
+        list(session.run(len, [("abc",)]))
+
+
+def test_a_scheduler_that_is_stopped_in_mid_run_is_said_and_then_an_error(
+    alone: tuple[str, subprocess.Popen[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    address, process = alone
+    with DaskCluster(address=address, patience=2).session() as session:
+        results = session.run(time.sleep, [(0.05,)] * 100)
+        assert next(results) is None
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(OSError, match=f"{address} does not answer, for 2 s"):
+            list(results)
+    assert f"the Dask scheduler {address} does not answer: waiting, at most 2 s" in caplog.messages
+
+
+def _late() -> None:
+    raise TimeoutError("of the function")
+
+
+def test_a_time_limit_of_the_function_is_not_taken_for_one_of_the_cluster(empty: distributed.LocalCluster) -> None:
+    empty.scale(1)
+    with (
+        DaskCluster(address=empty.scheduler_address, patience=60).session() as session,
+        pytest.raises(TimeoutError, match="of the function"),
+    ):
+        list(session.run(_late, [()]))
+
+
+def test_a_scheduler_that_goes_on_in_time_loses_nothing(alone: tuple[str, subprocess.Popen[str]]) -> None:
+    address, process = alone
+    with DaskCluster(address=address, patience=60).session() as session:
+        results = session.run(time.sleep, [(0.01,)] * 100)
+        assert next(results) is None
+        process.send_signal(signal.SIGSTOP)
+        threading.Timer(1, process.send_signal, [signal.SIGCONT]).start()
+        assert len(list(results)) == 99
+
+
+def test_a_cluster_without_workers_is_said_at_once_and_is_an_error_after_a_while(
+    empty: distributed.LocalCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = empty.scheduler_address
+    engine = DaskCluster(address=address, patience=1)
+    with engine.session() as session, pytest.raises(OSError, match="has no worker, for 1 s. Start it, or workers"):
+        list(session.run(len, [("abc",)]))
+    assert f"the Dask scheduler {address} has no worker: waiting, at most 1 s" in caplog.messages
+    with pytest.raises(OSError, match="has no worker"), engine.client():
+        pass
+
+
+def test_workers_that_come_in_time_do_the_work(empty: distributed.LocalCluster) -> None:
+    engine = DaskCluster(address=empty.scheduler_address, patience=60)
+    threading.Timer(0.5, empty.scale, [1]).start()
+    with engine.session() as session:
+        assert list(session.run(len, [("abc",)])) == [3]
+    with engine.client() as client:
+        assert client.nthreads()
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {},
+        {"address": "tcp://x:1", "patience": 0},
         {"address": "tcp://x:1", "cluster": "a.b"},
         {"address": "tcp://x:1", "adapt": (0, 2)},
         {"cluster": "a.b", "adapt": (3, 2)},
