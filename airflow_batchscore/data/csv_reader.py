@@ -149,7 +149,7 @@ def found_schema(lines: Lines, header: Sequence[str], names: Sequence[str], opti
     try:
         return parser.parse(text, convert).table.schema
     except pa.ArrowInvalid:
-        return parser.parse(as_latin1(text), convert).table.schema
+        return parser.parse(as_latin1(parser.settled(text)), convert).table.schema
 
 
 def _text(value: bytes | str | None) -> str | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Arrow parses this much at a time where no field can hold a line end: it stays in the processor's cache.
 _PIECE_BYTES = 1 << 20
+_TAIL_BYTES = 1 << 12
 
 _BROKEN = (
     "the line is part of a quoted field that does not end on it. If fields of this file may hold line ends, read it "
@@ -54,13 +55,15 @@ class Text:
     Attributes:
         raw: the text that is left.
         bad: the lines that were left out, as rows of the chunk.
-        lines: physical lines of the chunk that hold anything, where some were left out.
+        lines: how many of the chunk hold anything, with those left out; 0 where it does not matter.
+        doubt: the chunk, as long as some of its lines may be no records: then it parses to fewer rows than `lines`.
     """
 
     raw: memoryview | bytes
     quoted: bool
     bad: list[BadRow]
     lines: int = 0
+    doubt: Lines | None = None
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,19 @@ class RowParser:
         self._pads = bool(options.get("pad_short_rows"))
 
     def text(self, lines: Lines) -> Text:
-        """The lines without those that are no records of their own."""
+        """What of `lines` can be parsed, as far as a quick look tells."""
         if not lines.quoted or self._joined:
             return Text(lines.raw, lines.quoted, [])
+        # A field that goes over several lines leaves fewer rows than lines, but for one that the last line opens.
+        if self._quoting.leaves_open(lines.before) or self._quoting.leaves_open(_last_line(lines.raw)):
+            return self._without_broken(lines)
+        return Text(lines.raw, True, [], _count_lines(lines.raw), lines)
+
+    def settled(self, text: Text) -> Text:
+        """The text without lines that are no records of their own."""
+        return text if text.doubt is None else self._without_broken(text.doubt)
+
+    def _without_broken(self, lines: Lines) -> Text:
         whole = b"".join((lines.before, lines.raw, lines.after))
         first, last = len(lines.before), len(lines.before) + len(lines.raw)
         cuts = [(max(a, first), min(b, last)) for a, b in self._quoting.broken_lines(whole) if a < last and b > first]
@@ -123,6 +136,8 @@ class RowParser:
         import pyarrow as pa
 
         table, malformed = self._read(text.raw, text.quoted, convert)
+        if text.doubt is not None and table.num_rows + len(malformed) != text.lines:
+            return self.parse(self.settled(text), convert)
         numbers = np.array([row.number - 1 for row in malformed], dtype=np.int64)
         positions = np.delete(np.arange(table.num_rows + len(malformed)), numbers)
         short = [n for n, row in enumerate(malformed) if self._pads and row.actual_columns < row.expected_columns]
@@ -148,6 +163,7 @@ class RowParser:
             return self.parse(text, convert)
         except pa.ArrowInvalid:
             # Arrow gives up at a malformed row that is not UTF-8. Each byte as a character of its own always is.
+            text = self.settled(text)
             rows = self.parse(as_latin1(text), convert)
         columns = {name: [_narrow(cell) for cell in rows.table.column(name).to_pylist()] for name in names}
         table = pa.table({name: pa.array(column, pa.binary()) for name, column in columns.items()})
@@ -225,13 +241,28 @@ def _with_broken(rows: Rows, text: Text) -> Rows:
     return replace(rows, positions=left[rows.positions], bad=sorted([*bad, *text.bad], key=lambda row: row.position))
 
 
-def _count_lines(text: bytes) -> int:
+def _count_lines(text: bytes | memoryview) -> int:
     """Lines that hold anything; Arrow, like pandas, takes no row from an empty one."""
     import numpy as np
 
-    array = np.frombuffer(text, np.uint8)
-    filled = (array != 10) & (array != 13)
-    return int(np.count_nonzero(filled[1:] & ~filled[:-1])) + int(filled[:1].sum())
+    array, count, inside = np.frombuffer(text, np.uint8), 0, False
+    for start in range(0, len(array), _PIECE_BYTES):
+        piece = array[start : start + _PIECE_BYTES]
+        filled = (piece != 10) & (piece != 13)
+        count += int(np.count_nonzero(filled[1:] > filled[:-1])) + int(filled[0] and not inside)
+        inside = bool(filled[-1])
+    return count
+
+
+def _last_line(text: memoryview) -> bytes:
+    """The last line that holds anything."""
+    length = min(_TAIL_BYTES, len(text))
+    while True:
+        tail = bytes(text[len(text) - length :]).rstrip(b"\r\n")
+        begin = max(tail.rfind(b"\n"), tail.rfind(b"\r")) + 1
+        if begin or length == len(text):
+            return tail[begin:]
+        length = min(2 * length, len(text))
 
 
 def _is_utf8(raw: memoryview | bytes) -> bool:

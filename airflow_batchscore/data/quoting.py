@@ -69,6 +69,10 @@ class Quoting:
             position = match.end(1)
             yield Span(match.start(1), position, match[2] is not None, match[3] is not None)
 
+    def leaves_open(self, text: bytes) -> bool:
+        """Whether a quoted field in any line of `text` does not end on it."""
+        return self._open_line.match(text) is not None
+
     def broken_lines(self, text: bytes) -> list[tuple[int, int]]:
         """Byte ranges of the lines of `text` that are not whole records, where each line is to be one.
 
