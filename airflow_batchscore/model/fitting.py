@@ -97,10 +97,11 @@ def fit(estimator: Any, rows: Rows, keys: Sequence[str], client: Client | None =
         _require_on_workers(client, estimator)
     try:
         with _spread(client):
+            # Copies: an estimator may change what it is given, and the rows are measured and profiled afterwards.
             if rows.labels is None:
-                estimator.fit(rows.features)
+                estimator.fit(rows.features.copy())
             else:
-                estimator.fit(rows.features, rows.labels)
+                estimator.fit(rows.features.copy(), rows.labels.copy())
     except Exception as error:
         raise ModelError(
             f"{type(estimator).__name__} could not be fitted on {len(rows.features)} rows of {', '.join(keys)}: "
@@ -148,7 +149,7 @@ def warn_of_classes(estimator: Any, test: Rows) -> None:
     import numpy as np
 
     known = getattr(estimator, "classes_", None)
-    if test.labels is None or not isinstance(known, np.ndarray) or known.ndim != 1:
+    if test.labels is None or test.labels.ndim != 1 or not isinstance(known, np.ndarray) or known.ndim != 1:
         return
     unseen = sorted(set(map(str, test.labels.unique())) - set(map(str, known)))
     if unseen:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.blocks import Block
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-from airflow_batchscore.errors import InputError, ModelError
+from airflow_batchscore.errors import InputError, ModelError, RecipeError
 from airflow_batchscore.model.fitting import Fitted, refuse_one_class
 from airflow_batchscore.model.flavors.base import need
 from airflow_batchscore.model.measure import kind_of
@@ -47,10 +47,10 @@ class BlockRows:
         import numpy as np
         import pandas as pd
 
-        frames = read_block(self.dataset, partition_key, block, self.types)
-        if not frames:
+        table = read_block(self.dataset, partition_key, block, self.types)
+        if table is None:
             return Rows(pd.DataFrame(), None), Rows(pd.DataFrame(), None)
-        rows = make_rows(self.recipe, frames[0], self.types)
+        rows = make_rows(self.recipe, table, self.types)
         out = np.random.default_rng(block.index).random(len(rows.features)) < self.share
         return _take(rows, ~out), _take(rows, out)
 
@@ -200,7 +200,9 @@ def _off_cluster(estimator: Any, sample: pd.DataFrame) -> Any:
 
 
 def _look(rows: BlockRows, partitions: Sequence[Partition], estimator: Any, client: Client | None = None) -> _Seen:
-    """One pass over the blocks, on the cluster where there is one."""
+    """One pass over the blocks, on the cluster where there is one. Raises RecipeError for one over whole partitions."""
+    if not rows.recipe.row_wise:
+        raise RecipeError("row_wise=False: a recipe over whole partitions does not go with training by blocks")
     import pandas as pd
 
     blocks = blocks_of(rows.dataset, partitions, _BLOCK_ROWS)
@@ -229,7 +231,7 @@ def _look(rows: BlockRows, partitions: Sequence[Partition], estimator: Any, clie
         pd.concat(out, ignore_index=True) if out else None,
         read,
     )
-    classes = labels[0].sort_values() if labels else None
+    classes = labels[0].sort_values() if labels and labels[0].ndim == 1 else labels[0] if labels else None
     return _Seen(kept, pd.concat(samples, ignore_index=True), held_out, classes, read, trained)
 
 

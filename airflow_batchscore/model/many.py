@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_batchscore.data.dataset import Partition
-from airflow_batchscore.errors import BatchScoreError, InputError, ModelError
+from airflow_batchscore.errors import BatchScoreError, InputError, ModelError, RecipeError
 from airflow_batchscore.model.choice import template_fields
 from airflow_batchscore.model.reference import check_name, set_alias
 from airflow_batchscore.model.training import TrainingData, TrainingJob, look, train
@@ -134,18 +134,21 @@ def _by_column(job: TrainingJob, column: str, alias: str | None) -> list[One]:
     """The rows are read once and kept, so the partitions must fit into memory."""
     if job.holdout not in (None, "") and as_share(job.holdout) is None:
         raise InputError(f"holdout={job.holdout!r}: with a model for each {column} give a share, such as 0.2")
+    if not job.recipe.row_wise:
+        raise RecipeError(f"row_wise=False: a recipe over whole partitions does not go with a model for each {column}")
     import pandas as pd
+    import pyarrow as pa
 
     data = look(job, [column])
     raw = read_raw(job.dataset, data.partitions, data.types)
     found = read_texts(job.dataset, data.partitions, column)  # as scoring finds a row's model by it
-    texts = pd.Series([text or None for text in found], raw.index, dtype=object)
+    texts = pd.Series([text or None for text in found], dtype=object)
     ones = []
-    for value, rows in raw.groupby(texts, sort=True):
+    for value, rows in pd.Series(0, range(len(texts))).groupby(texts, sort=True).indices.items():
         only = f"{column}={value}"
         uri = job.model_uri.replace(f"{{{column}}}", str(value))
-        frame = rows.reset_index(drop=True)
-        one = One(only, replace(job, model_uri=uri), replace(data, frame=frame, only=only), alias, segment=str(value))
+        table = raw.take(pa.array(rows))
+        one = One(only, replace(job, model_uri=uri), replace(data, table=table, only=only), alias, segment=str(value))
         ones.append(one)
     if not ones:
         raise InputError(f"the column {column!r} has no value in any row: there is no model to train")

@@ -12,6 +12,7 @@ from airflow_batchscore.model.columns import OutputColumn, Pair, columns_of
 from airflow_batchscore.model.digest import code_digest
 from airflow_batchscore.model.outputs import METHODS
 from airflow_batchscore.model.training_rows import Rows
+from airflow_batchscore.model.user_code import result_of
 from airflow_batchscore.quality import profile
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dic
     """
     import math
 
+    import pandas as pd
+
     if rows.labels is None:
         return {}
     if metrics is None:
@@ -55,15 +58,15 @@ def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dic
     for metric in metrics:
         name = metric if isinstance(metric, str) else metric.__name__
         try:
-            value = _scorer(metric)(estimator, rows.features, rows.labels)
+            value = _scorer(metric)(estimator, rows.features.copy(), rows.labels.copy())
             found[name] = float(value)
         except Exception as error:
             raise ModelError(f"metric {name!r} failed: {type(error).__name__}: {error}") from error
         if not math.isfinite(found[name]):
+            labels = _few(pd.unique(rows.labels.to_numpy().ravel()))
             raise ModelError(
-                f"metric {name!r} is {found[name]} on {len(rows.features)} rows with the labels "
-                f"{_few(rows.labels.unique())}: it cannot be held to a limit. Choose another, or measure on other rows "
-                "(holdout=)"
+                f"metric {name!r} is {found[name]} on {len(rows.features)} rows with the labels {labels}: it "
+                "cannot be held to a limit. Choose another, or measure on other rows (holdout=)"
             )
     return found
 
@@ -140,7 +143,7 @@ def matrix_methods(estimator: Any, features: pd.DataFrame) -> tuple[str, ...]:
         try:
             with np.errstate(divide="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # scikit-learn's about names
-                same = np.array_equal(call(frame), call(matrix))
+                same = np.array_equal(call(frame.copy()), call(matrix.copy(order="K")))
         except Exception:  # whatever a model raises that cannot do without names
             same = False
         if same:
@@ -152,7 +155,7 @@ def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> list[Output
     import numpy as np
 
     with np.errstate(divide="ignore"):  # the logarithm of a probability of 0
-        return columns_of(estimator, getattr(estimator, method)(features), method)
+        return columns_of(estimator, result_of(estimator, method, features.copy()), method)
 
 
 def reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:

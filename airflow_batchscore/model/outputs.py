@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.columns import columns_of
+from airflow_batchscore.model.user_code import result_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,9 +128,16 @@ class OutputSpec:
         """Every column of every method for these features, none left out yet."""
         found: dict[str, np.ndarray] = {}
         for method in self.methods:
-            columns = output_columns(estimator, getattr(estimator, method)(features), method)
+            # A method may change what it is given, as StandardScaler(copy=False) does; the last one may have the rows.
+            given = features if method == self.methods[-1] else _copy(features)
+            columns = output_columns(estimator, result_of(estimator, method, given), method)
             found |= {self.name(method, name): values for name, values in columns.items()}
         return found
+
+    @property
+    def flagged(self) -> list[str]:
+        """The columns that flags look at."""
+        return [_parse_flag(name, condition).column for name, condition in self.flags]
 
     def written(self, name: str, every: Mapping[str, np.ndarray]) -> np.ndarray:
         """Of what `call` gave, the column or flag that is written as `name`. Raises ModelError when it is not there."""
@@ -163,6 +171,10 @@ def check_method(estimator: Any, method: str, what: str) -> None:
     if not hasattr(estimator, method):
         has = [name for name in METHODS if hasattr(estimator, name)]
         raise ModelError(f"{what}: {type(estimator).__name__} has no {method}; it has {', '.join(has)}")
+
+
+def _copy(features: Any) -> Any:
+    return features.copy() if hasattr(features, "iloc") else features.copy(order="K")
 
 
 def output_columns(estimator: Any, values: Any, method: str) -> dict[str, np.ndarray]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.frames import to_frame
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.user_code import Made, call
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     Transform = Callable[[pd.DataFrame], pd.DataFrame]
     Label = Callable[[pd.DataFrame], pd.Series]
@@ -23,12 +26,20 @@ class Recipe:
 
     Args:
         features: function (or ``"package.module:name"``) from a DataFrame of raw rows to a DataFrame of features.
-            It keeps the index; a row that it drops counts as skipped. It must look at each row alone, because
-            a partition is scored in blocks. None takes the columns of the model's signature as they are.
-        target: function from the raw rows to the label, or the name of a column; needed for training only.
-            Rows that `features` dropped, and rows whose label is missing, are not trained on.
+            It keeps the index; a row that it drops counts as skipped. The frame is its own: it may be changed. It must
+            look at each row alone, because a partition is scored in blocks; this is checked. None takes the columns
+            of the model's signature as they are.
+        target: function from the raw rows to the label (a Series), or to several labels (a DataFrame), with the index
+            kept; or the name of a column. Needed for training only, and gets every column. Rows that `features`
+            dropped, and rows whose label is missing, are not trained on.
         keys: columns that go with each prediction into the scores.
-        columns: raw columns that `features` reads; naming them saves reading the others. All when None.
+        columns: raw columns that `features` gets; naming them saves reading the others. All but the target when None.
+        row_wise: False for `features` that looks at a whole partition (ranks, sums over it). It then gets each
+            partition in one frame, in training too: memory must hold the partition, nothing is scored in parallel
+            within it, and a row that cannot be scored fails the partition.
+
+    Raises:
+        RecipeError: a column is named twice, or `target` is a list.
 
     A CSV column reaches the functions as float64 (every number, so that a missing value never changes a type
     between blocks), bool or text; key columns keep whole numbers as int64.
@@ -40,27 +51,37 @@ class Recipe:
         target: str | Label | None = None,
         keys: Sequence[str] = (),
         columns: Sequence[str] | None = None,
+        *,
+        row_wise: bool = True,
     ) -> None:
         self.features = FunctionRef.of(features) if features is not None else None
         self.target_column: str | None = None
         self.target: FunctionRef | None = None
         if isinstance(target, str) and ":" not in target:
             self.target_column = target
+        elif isinstance(target, (list, tuple)):
+            raise RecipeError(
+                f"target={target!r}: name one column; for several labels give a function that returns a DataFrame, "
+                f"such as lambda frame: frame[{list(target)!r}]"
+            )
         elif target is not None:
             self.target = FunctionRef.of(target)
-        self.keys = tuple(keys)
-        self.columns = tuple(columns) if columns is not None else None
+        self.keys = column_names(keys, "keys")
+        self.columns = column_names(columns, "columns") if columns is not None else None
+        self.row_wise = row_wise
 
     def __repr__(self) -> str:  # stands in a serialised DAG, so it must not change from parse to parse
         target = self.target.path if self.target else self.target_column
         features = self.features.path if self.features else None
-        return f"Recipe(features={features!r}, target={target!r}, keys={list(self.keys)}, columns={self.columns})"
+        whole = "" if self.row_wise else ", row_wise=False"
+        names = f"keys={list(self.keys)}, columns={self.columns}"
+        return f"Recipe(features={features!r}, target={target!r}, {names}{whole})"
 
     @property
     def digest(self) -> str:
-        """Identity of what makes the features: all code that the function reaches, and the columns read."""
+        """Identity of what makes the features: all code that the function reaches, the columns read, and row_wise."""
         features = self.features.digest if self.features else None
-        return hashlib.sha256(json.dumps([features, self.columns]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([features, self.columns, self.row_wise]).encode()).hexdigest()
 
     @property
     def training_digest(self) -> str:
@@ -80,11 +101,12 @@ class Recipe:
             "target": self.target.to_dict() if self.target else self.target_column,
             "keys": list(self.keys),
             "columns": list(self.columns) if self.columns is not None else None,
+            "row_wise": self.row_wise,
         }
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Recipe:
-        recipe = cls(keys=value["keys"], columns=value["columns"])
+        recipe = cls(keys=value["keys"], columns=value["columns"], row_wise=value.get("row_wise", True))
         recipe.features = FunctionRef.from_dict(value["features"]) if value["features"] else None
         target = value["target"]
         if isinstance(target, dict):
@@ -93,32 +115,33 @@ class Recipe:
             recipe.target_column = target
         return recipe
 
-    def apply(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The features of `frame`, whose index is 0 to n-1; a row missing from the result was skipped.
+    def inputs(self, there: Iterable[str]) -> list[str]:
+        """Of the columns that are there, those that `features` gets."""
+        if self.columns is not None:
+            return list(self.columns)
+        return [name for name in there if name != self.target_column]
+
+    def apply(self, table: pa.Table) -> Made:
+        """The features of the rows of `table`; a row that none comes from was skipped.
 
         Raises:
             RecipeError: the function broke its contract. Its own exceptions pass through.
         """
-        if self.features is None:
-            return frame
         import numpy as np
         import pandas as pd
 
-        made = self.features.load()(frame)
-        if isinstance(made, pd.Series):
-            made = made.to_frame()
-        if not isinstance(made, pd.DataFrame):
-            raise RecipeError(
-                f"{self.features.path} returned {type(made).__name__}; a features function returns a DataFrame"
-            )
-        index = made.index
-        in_order = len(index) <= len(frame) and pd.api.types.is_integer_dtype(index.dtype)
-        if in_order and len(index):
-            rows = index.to_numpy()
-            in_order = bool(rows[0] >= 0 and rows[-1] < len(frame) and (np.diff(rows) > 0).all())
-        if not in_order and len(index):
-            raise RecipeError(
-                f"{self.features.path} changed the index: it may drop rows, but must keep the index and the order of "
-                "those it returns, so that every row is accounted for"
-            )
-        return made
+        if self.features is not None:
+            return call(self.features, table)
+        frame = to_frame(table)
+        frame.index = pd.RangeIndex(len(frame))
+        return Made(frame, np.arange(len(frame)))
+
+
+def column_names(names: Sequence[str], what: str) -> tuple[str, ...]:
+    """Names of columns as a person gives them. Raises RecipeError for a text, and for a name that comes twice."""
+    if isinstance(names, str):
+        raise RecipeError(f"{what}={names!r}: give a list, [{names!r}]")
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise RecipeError(f"{what}={list(names)}: {twice} stands there more than once; name each column once")
+    return tuple(names)

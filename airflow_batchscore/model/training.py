@@ -48,7 +48,7 @@ from airflow_batchscore.model.training_rows import (
 from airflow_batchscore.model.versions import find_place
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
     from distributed import Client
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class TrainingData:
         held_out: what is measured on: a share, partitions (held to their bytes, too), or None.
         raw: column -> type name, as found.
         types: columns to read, with the types to read them with.
-        frame: the raw rows, where they were read already; then only those that `only` names.
+        table: the raw rows, where they were read already; then only those that `only` names.
         only: which rows of the partitions these are, such as ``sensor_id=17``; empty for all.
     """
 
@@ -130,7 +130,7 @@ class TrainingData:
     held_out: Any
     raw: dict[str, str | None]
     types: dict[str, str | None]
-    frame: pd.DataFrame | None = None
+    table: pa.Table | None = None
     only: str = ""
 
 
@@ -252,7 +252,7 @@ def _fit(
                 "engine=DaskCluster(...)"
             )
         return fitting_blocks.fit_on_cluster(estimator, *where, data.held_out, client)
-    rows = read_rows(*where) if data.frame is None else make_rows(job.recipe, data.frame, data.types)
+    rows = read_rows(*where) if data.table is None else make_rows(job.recipe, data.table, data.types)
     train_rows, test_rows, measured_on = split(job.dataset, job.recipe, data.held_out, rows, data.types)
     facts: dict[str, Any] = {}
     if not isinstance(job.estimator, ImportedModel):

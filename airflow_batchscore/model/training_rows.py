@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.blocks import Block, cut, read, require_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.frames import to_frame
 from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
+from airflow_batchscore.model import row_wise
 from airflow_batchscore.model.recipe import Recipe
+from airflow_batchscore.model.user_code import Made, call
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 #: Rows that are read at once, also where all of them are kept.
 BLOCK_ROWS = 1_000_000
@@ -47,31 +51,58 @@ def read_rows(
 
     Raises:
         InputError: a row cannot be parsed, or there is none.
-        RecipeError: the recipe fails, or skips every row.
+        RecipeError: the recipe fails, does not look at each row alone, or skips every row.
     """
-    raw = read_raw(dataset, partitions, types)
-    rows = make_rows(recipe, raw, types)
+    together = [list(partitions)] if recipe.row_wise else [[partition] for partition in partitions]
+    tables = [table for some in together if (table := _read(dataset, some, types)) is not None]
+    rows = _joined([make_rows(recipe, _some(table, partitions), types) for table in tables or [None]])
     if rows.features.empty:
         keys = ", ".join(partition.key for partition in partitions)
-        raise RecipeError(f"partition {keys}: the recipe skipped all {len(raw)} rows, there is nothing to train on")
+        raise RecipeError(f"partition {keys}: the recipe skipped all {rows.read} rows, there is nothing to train on")
     return rows
 
 
-def read_raw(
-    dataset: PartitionedDataset, partitions: Sequence[Partition], types: Mapping[str, str | None]
-) -> pd.DataFrame:
+def read_raw(dataset: PartitionedDataset, partitions: Sequence[Partition], types: Mapping[str, str | None]) -> pa.Table:
     """The rows of whole partitions as they are. Raises InputError: a row cannot be parsed, or there is none."""
-    import pandas as pd
+    return _some(_read(dataset, partitions, types), partitions)
 
-    frames = [
-        frame
-        for partition, block in blocks_of(dataset, partitions, BLOCK_ROWS)
-        for frame in read_block(dataset, partition.key, block, types)
-    ]
-    if not sum(map(len, frames)):
+
+def _some(table: pa.Table | None, partitions: Sequence[Partition]) -> pa.Table:
+    if table is None:
         keys = ", ".join(partition.key for partition in partitions)
         raise InputError(f"partition {keys}: no rows to train on, the files hold a header only")
-    return pd.concat(frames, ignore_index=True)
+    return table
+
+
+def _read(
+    dataset: PartitionedDataset, partitions: Sequence[Partition], types: Mapping[str, str | None]
+) -> pa.Table | None:
+    """None where there is no row."""
+    import pyarrow as pa
+
+    tables = [
+        table
+        for partition, block in blocks_of(dataset, partitions, BLOCK_ROWS)
+        if (table := read_block(dataset, partition.key, block, types)) is not None
+    ]
+    try:
+        return pa.concat_tables(tables, promote_options="permissive") if tables else None
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        keys = ", ".join(partition.key for partition in partitions)
+        raise InputError(f"partition {keys}: a column has types that do not go together: {error}") from error
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    import pandas as pd
+
+    if len(parts) == 1:
+        return parts[0]
+    labels = [part.labels for part in parts if part.labels is not None]
+    return Rows(
+        pd.concat([part.features for part in parts], ignore_index=True),
+        pd.concat(labels, ignore_index=True) if labels else None,
+        sum(part.read for part in parts),
+    )
 
 
 def blocks_of(
@@ -83,8 +114,8 @@ def blocks_of(
 
 def read_block(
     dataset: PartitionedDataset, partition_key: str, block: Block, types: Mapping[str, str | None]
-) -> list[pd.DataFrame]:
-    """The rows of a block in one frame; none when it has no row. Raises InputError like `read_raw`."""
+) -> pa.Table | None:
+    """The rows of a block; None when it has none. Raises InputError like `read_raw`."""
     import pyarrow as pa
 
     require_columns(block.source, list(types), partition_key=partition_key)
@@ -95,10 +126,11 @@ def read_block(
             raise InputError(
                 f"partition {partition_key}: {block.name if block.index else block.source.uri}, row {row.position}: "
                 f"{row.message}. "
-                "Training takes whole files only: mend the row, or train on another partition"
+                "Training takes whole files only: fix the row, or train on another partition"
             )
         tables.append(batch.table)
-    return [pa.concat_tables(tables).to_pandas()] if tables else []
+    whole = pa.concat_tables(tables) if tables else None
+    return whole if whole is not None and whole.num_rows else None
 
 
 def read_texts(dataset: PartitionedDataset, partitions: Sequence[Partition], column: str) -> list[str]:
@@ -114,33 +146,53 @@ def read_texts(dataset: PartitionedDataset, partitions: Sequence[Partition], col
     return texts
 
 
-def make_rows(recipe: Recipe, raw: pd.DataFrame, types: Mapping[str, str | None]) -> Rows:
+def make_rows(recipe: Recipe, table: pa.Table, types: Mapping[str, str | None]) -> Rows:
     """Features and labels of raw rows, without those that the recipe drops and those whose label is missing.
 
-    Raises RecipeError: a function of the recipe fails.
+    Their index counts from 0.
+
+    Raises RecipeError: a function of the recipe fails, or does not look at each row alone.
     """
     try:
-        if recipe.features is not None:
-            features = recipe.apply(raw)
-        elif recipe.columns is not None:
-            features = raw[list(recipe.columns)]
-        else:
-            numbers = raw.select_dtypes(["number", "bool"])
-            features = numbers[[name for name in numbers if name not in (*recipe.keys, recipe.target_column)]]
-        labels = raw[recipe.target_column] if recipe.target_column else None
-        if recipe.target is not None:
-            labels = recipe.target.load()(raw)
+        made = features_of(recipe, table.select(recipe.inputs(table.column_names)))
+        labels = _labels(recipe, table)
     except BatchScoreError:
         raise
     except Exception as error:
         raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}") from error
-    if labels is not None:
-        known = labels.reindex(features.index).dropna().index
-        # Taken from what the recipe gave: reindexing makes whole numbers and truth values something else.
-        features, labels = features.loc[known], labels.loc[known]
-        if types.get(recipe.target_column or "") == "int64":
-            labels = labels.astype("int64")
-    return Rows(features, labels, read=len(raw))
+    if labels is None:
+        return Rows(made.frame, None, read=table.num_rows)
+    features = made.frame.set_index(made.rows)
+    known = labels.dropna().index.intersection(features.index)
+    # Taken from what the recipe gave: reindexing makes whole numbers and truth values something else.
+    features, labels = features.loc[known].reset_index(drop=True), labels.loc[known].reset_index(drop=True)
+    if types.get(recipe.target_column or "") == "int64":
+        labels = labels.astype("int64")
+    return Rows(features, labels, read=table.num_rows)
+
+
+def features_of(recipe: Recipe, inputs: pa.Table) -> Made:
+    """The features of `Recipe.inputs`. Raises RecipeError when the recipe does not look at each row alone."""
+    made = recipe.apply(inputs)
+    if recipe.features is not None:
+        if recipe.row_wise:
+            row_wise.check(recipe.features, inputs, made)
+        return made
+    if recipe.columns is None:
+        numbers = made.frame.select_dtypes(["number", "bool"])
+        return replace(made, frame=numbers[[name for name in numbers if name not in recipe.keys]])
+    return made
+
+
+def _labels(recipe: Recipe, table: pa.Table) -> Any:
+    """The labels, a Series or for several a DataFrame, whose index is the row's number; None without a target."""
+    if recipe.target is not None:
+        made = call(recipe.target, table)
+        labels = made.frame.set_index(made.rows)
+        return labels.iloc[:, 0] if labels.shape[1] == 1 else labels
+    if recipe.target_column is not None:
+        return to_frame(table.select([recipe.target_column]))[recipe.target_column].reset_index(drop=True)
+    return None
 
 
 def split(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.operators.base import BatchScoreOperator
@@ -32,16 +32,28 @@ class ImportModelOperator(BatchScoreOperator):
         alias: name to point at the new version, without a gate. Templated.
         metrics: as of `TrainOperator`.
         flavor: where the file's name does not tell it, or for a function's model.
+        check: rows with the predictions that they had where the model was made: a list of dicts, or the URI of a CSV or
+            Parquet file (read as `dataset` is), with the recipe's columns and one called ``expected``. Templated.
         sha256: of the file; required where loading can run code (``.joblib``, ``.pkl``, ``.pt2``). Templated.
         conn_id: connection for `source` and `model_uri`. Templated.
 
     Returns:
         What `TrainOperator` returns.
 
-    Fails at once when the source is not there, is not the file that `sha256` names, or cannot be loaded.
+    Fails at once when the source is not there, is not the file that `sha256` names, cannot be loaded, or does not give
+    what `check` expects.
     """
 
-    template_fields: Sequence[str] = ("source", "dataset", "partitions", "model_uri", "alias", "sha256", "conn_id")
+    template_fields: Sequence[str] = (
+        "source",
+        "dataset",
+        "partitions",
+        "model_uri",
+        "alias",
+        "check",
+        "sha256",
+        "conn_id",
+    )
 
     def __init__(
         self,
@@ -54,6 +66,7 @@ class ImportModelOperator(BatchScoreOperator):
         alias: str | None = None,
         metrics: Sequence[str | Callable[..., float]] | None = None,
         flavor: str = "auto",
+        check: str | Sequence[Mapping[str, Any]] | None = None,
         sha256: str | None = None,
         conn_id: str | None = None,
         **kwargs: Any,
@@ -67,14 +80,16 @@ class ImportModelOperator(BatchScoreOperator):
         self.alias = alias
         self.metrics = metrics
         self.flavor = flavor
+        self.check = check
         self.sha256 = sha256
         self.conn_id = conn_id
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset
         from airflow_batchscore.model.imported import import_model
+        from airflow_batchscore.model.imported_check import check_predictions
         from airflow_batchscore.model.reference import set_alias
-        from airflow_batchscore.model.training import TrainingJob, train
+        from airflow_batchscore.model.training import TrainingJob, look, train
         from airflow_batchscore.operators.trust import configured_trust
 
         trust = configured_trust()
@@ -85,18 +100,21 @@ class ImportModelOperator(BatchScoreOperator):
             conn_id=connect(self.source, self.conn_id) if isinstance(self.source, str) else None,
             trust=trust,
         )
-        trained = train(
-            TrainingJob(
-                dataset=connect_dataset(self.dataset),
-                partitions=self.partitions,
-                recipe=self.recipe,
-                estimator=found,
-                model_uri=self.model_uri,
-                metrics=self.metrics,
-                conn_id=connect(self.model_uri, self.conn_id),
-                signing_key=trust.key,
-            )
+        job = TrainingJob(
+            dataset=connect_dataset(self.dataset),
+            partitions=self.partitions,
+            recipe=self.recipe,
+            estimator=found,
+            model_uri=self.model_uri,
+            metrics=self.metrics,
+            conn_id=connect(self.model_uri, self.conn_id),
+            signing_key=trust.key,
         )
+        data = look(job)
+        if self.check is not None:
+            rows = check_predictions(found.estimator, job.recipe, self.check, job.dataset, data.types)
+            self.log.info("%s: predictions are as expected for the %d rows of check=", self.source, rows)
+        trained = train(job, data=data)
         if self.alias:
             set_alias(self.model_uri, self.alias, trained.ref)
         self.log.info("%s (%s) is version %s: %s", self.source, found.flavor.name, trained.ref.version, trained.ref.uri)

@@ -41,12 +41,16 @@ class ScorePartitionOperator(BatchScoreOperator):
         flags: truth values to add, such as ``{"anomaly": "decision_function<0"}``. Templated.
         model_by: column whose values have models of their own, where the plan's ``model`` has a field of that name.
         function: in place of a model, a function DataFrame -> DataFrame, or the import path of one. It may drop rows
-            (skipped) and make several of one, but keeps the index and its order. The plan then needs no model.
+            (skipped) and make several of one, but keeps the index, and looks at each row alone. The plan then needs no
+            model.
         group_by: columns; the function is called with each group of a partition, whole. Its result may have any rows;
             they come with the group's values. Memory holds the largest group.
         columns: of the data that the function is given; default: all. Templated.
         output_types: column -> Arrow type (``"double"``, ``"int64"``, ``"string"``, ``"bool"``) of what the function
             gives; default: found out by calling it with the first rows of a partition.
+        row_wise: False for a function that looks at a whole partition: it is then called once with all of its rows,
+            memory must hold them, and a row that cannot be scored fails the partition. With a model the recipe says
+            it: ``Recipe(row_wise=False)``.
         engine: where blocks are scored; default ``LocalDask()``. See `DaskCluster` and `Spark`.
         block_rows: rows of a block (about, for CSV): what a crash can lose, and what memory grows with. Templated.
         quarantine: rows of one block (a count, or a share such as ``0.01``) that may fail before scoring stops.
@@ -102,6 +106,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         group_by: Sequence[str] = (),
         columns: Sequence[str] | None = None,
         output_types: Mapping[str, str] | None = None,
+        row_wise: bool = True,
         engine: Engine | None = None,
         block_rows: int | str | None = None,
         quarantine: int | float | str | None = None,
@@ -126,6 +131,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         self.group_by = group_by
         self.columns = columns
         self.output_types = output_types
+        self.row_wise = row_wise
         self.engine = engine
         self.block_rows = block_rows
         self.quarantine = quarantine
@@ -147,6 +153,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.data.pattern import partition_key
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.outputs import OutputSpec
+        from airflow_batchscore.model.recipe import column_names
         from airflow_batchscore.operators.lists import full, shortened
         from airflow_batchscore.operators.scored_with import scored_with
         from airflow_batchscore.quality.quarantine import Limit
@@ -160,7 +167,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             model=None,
             output_uri=self.output_uri,
             spec=OutputSpec.of(self.method, as_mapping(self.outputs), as_mapping(self.flags)),
-            keys=None if self.keys is None else tuple(self.keys),
+            keys=None if self.keys is None else column_names(self.keys, "keys"),
             block_rows=int(self.block_rows or DEFAULT_BLOCK_ROWS),
             limit=DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
             allow_nan=self.allow_nan,

@@ -11,6 +11,7 @@ from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.choice import Chosen
 from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.recipe import column_names
 from airflow_batchscore.model.reference import ModelRef, require_trusted
 from airflow_batchscore.operators.lists import full
 from airflow_batchscore.operators.trust import configured_trust
@@ -33,10 +34,10 @@ def scored_with(
     if operator.function is not None:
         if entry["model"] or "choices" in entry or "models" in entry:
             raise InputError("function= stands in a model's place: leave model= out of PlanPartitionsOperator")
-        columns = None if operator.columns is None else tuple(operator.columns)
-        group_by = (operator.group_by,) if isinstance(operator.group_by, str) else tuple(operator.group_by)
-        of = FunctionRef.of(operator.function)
-        return {"function": FunctionJob(of, group_by, columns, operator.output_types)}
+        columns = None if operator.columns is None else column_names(operator.columns, "columns")
+        by = [operator.group_by] if isinstance(operator.group_by, str) else operator.group_by
+        of, group_by = FunctionRef.of(operator.function), column_names(by, "group_by")
+        return {"function": FunctionJob(of, group_by, columns, operator.output_types, operator.row_wise)}
     trust = configured_trust()
     found: dict[str, Any] = {"trusted_types": trust.types}
     if "choices" in entry:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import BadRow
 from airflow_batchscore.errors import BatchScoreError, ScoringError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 T = TypeVar("T")
 
@@ -43,33 +40,37 @@ class Limit:
 
 
 def score_rows(
-    frame: pd.DataFrame, score: Callable[[pd.DataFrame], T], limit: int
+    rows: int, score: Callable[[int, int], T], limit: int, *, together: bool = False
 ) -> tuple[list[tuple[int, T]], list[tuple[int, Exception]]]:
-    """`score` over `frame`, halved around the rows that make it raise.
+    """`score` over `rows` rows, halved around those that make it raise.
 
     Args:
-        frame: rows with the index 0 to n-1.
-        score: called with `frame`, or with slices of it (their index starts at 0 again).
+        score: called with a first row and a last one (excluded). It takes rows that no call before could alter.
         limit: failing rows after which the search stops.
+        together: whether the rows must not be parted; then nothing is set apart.
 
     Returns:
         (first row, result) of each slice in the order of the rows, and (row, exception) of each row that fails alone.
 
     Raises:
         BatchScoreError: from `score`, unchanged: what is wrong with the recipe or the model is not a bad row.
-        ScoringError: more than `limit` rows fail.
+        ScoringError: more than `limit` rows fail, or any where they are `together`.
     """
     done: list[tuple[int, T]] = []
     failed: list[tuple[int, Exception]] = []
-    slices = [(0, len(frame))]
+    slices = [(0, rows)]
     while slices:
         start, stop = slices.pop()
         try:
-            whole = stop - start == len(frame)
-            done.append((start, score(frame if whole else frame.iloc[start:stop].reset_index(drop=True))))
+            done.append((start, score(start, stop)))
         except BatchScoreError:
             raise
         except Exception as error:  # whatever a user's function or an estimator raises for a row
+            if together:
+                raise ScoringError(
+                    f"{type(error).__name__}: {error}. With row_wise=False the rows of a partition stay together, so "
+                    "none can be set apart: fix the data, or the recipe or function, which can leave rows out"
+                ) from error
             if stop - start == 1:
                 failed.append((start, error))
                 if len(failed) > limit:

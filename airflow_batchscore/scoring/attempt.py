@@ -26,6 +26,7 @@ from airflow_batchscore.scoring.function import is_grouped
 from airflow_batchscore.scoring.job import Progress, ScoringJob
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
 from airflow_batchscore.scoring.part import BlockJob, read_result, require_limit
+from airflow_batchscore.scoring.whole import Whole, score_whole
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +143,8 @@ def _units(stages: Stages) -> list[Any]:
 
 def _stages(job: BlockJob, layout: Sequence[Block]) -> Stages:
     """What is run over what, one stage after the other; each unit has an index of its own, and writes a part."""
+    if not job.work.row_wise:
+        return [(score_whole, [Whole(tuple(layout))])]
     if not is_grouped(job.work):
         return [(score_block, layout)]
     if len(layout) == 1 and layout[0].source.kind != "stream":

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.casting import texts
-from airflow_batchscore.data.exact import to_column
 from airflow_batchscore.errors import OutputError, ScoringError
+from airflow_batchscore.model import row_wise
 from airflow_batchscore.model.artifact import LoadedModel
 from airflow_batchscore.model.features import in_order
 from airflow_batchscore.model.outputs import OutputSpec, check_method
 from airflow_batchscore.quality import profile, quarantine
+from airflow_batchscore.scoring.columns import prediction_column
 from airflow_batchscore.scoring.matrix import MatrixInput
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     import pyarrow as pa
 
 
@@ -72,7 +72,7 @@ class BatchScorer(Protocol):
 
 @dataclass(frozen=True)
 class _Slice:
-    """Results of consecutive rows of a batch: which of them were scored (None: all), and what came out."""
+    """Results of consecutive rows of a batch: which of them were scored (None: all), and all that the model gave."""
 
     rows: np.ndarray | None
     skipped: int
@@ -133,6 +133,7 @@ class Scorer:
             name: known[columns[name].method]["counts"][columns[name].name] for name in self._output_bins
         }
         self._matrix = MatrixInput.of(model, spec)
+        self._must_check = manifest.recipe.features is not None and manifest.recipe.row_wise
 
     def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:
         """See `BatchScorer`."""
@@ -147,9 +148,13 @@ class Scorer:
             done: list[tuple[int, _Slice]] = [(0, whole)]
             failed: list[tuple[int, Exception]] = []
         else:
-            frame = batch.table.to_pandas()
-            done, failed = quarantine.score_rows(frame, self._score_frame, self._limit.rows_of(rows))
-        tables = [self._table(batch.keys, start, part, schema) for start, part in done]
+            done, failed = quarantine.score_rows(
+                rows,
+                lambda start, stop: self._score_rows(batch.table.slice(start, stop - start)),
+                self._limit.rows_of(rows),
+                together=not self._model.manifest.recipe.row_wise,
+            )
+        tables = [self._table(batch, start, part, schema) for start, part in done]
         features: profile.Counts = {}
         for _, part in done:
             features = profile.merge(features, part.features)
@@ -172,60 +177,68 @@ class Scorer:
         inputs = self._matrix.build(table)
         if inputs is None:
             return None
+        # The model may change what it is given: the profile comes first.
+        counts = self._matrix.count(inputs, self._feature_bins)
         try:
-            outputs = self._named(self._matrix.predict(inputs))
+            every = self._matrix.predict(inputs)
         except Exception:  # the slow way finds the rows that do it
             return None
-        self._check_outputs(outputs, table.num_rows)
-        return _Slice(None, 0, outputs, self._matrix.count(inputs, self._feature_bins))
+        self._check_lengths(every, table.num_rows)
+        return _Slice(None, 0, every, counts)
 
-    def _score_frame(self, frame: pd.DataFrame) -> _Slice:
-        """Features and outputs of raw rows whose index is 0 to n-1."""
-        import numpy as np
-
-        manifest = self._model.manifest
-        made = manifest.recipe.apply(frame)
-        rows = made.index.to_numpy(dtype=np.int64)
-        inputs = in_order(made, manifest.signature.features, whole=manifest.signature.whole_names)
-        skipped = len(frame) - len(inputs)
+    def _score_rows(self, table: pa.Table) -> _Slice:
+        """Features and outputs of raw rows."""
+        recipe, signature = self._model.manifest.recipe, self._model.manifest.signature
+        made = recipe.apply(table)
+        if self._must_check and recipe.features is not None:
+            row_wise.check_quickly(recipe.features, table, made)
+            self._must_check = False
+        inputs = in_order(made.frame, signature.features, whole=signature.whole_names)
+        skipped = table.num_rows - len(inputs)
         if not len(inputs):
-            return _Slice(rows, skipped, {}, {})
-        outputs = self._named(self._spec.call(self._model.estimator, inputs))
-        self._check_outputs(outputs, len(inputs))
+            return _Slice(made.rows, skipped, {}, {})
+        # The model may change what it is given: the profile comes first.
         counts = profile.count(profile.sample(inputs), self._feature_bins)
-        return _Slice(rows if skipped else None, skipped, outputs, counts)
+        every = self._spec.call(self._model.estimator, inputs)
+        self._check_lengths(every, len(made.rows))
+        return _Slice(made.rows if skipped else None, skipped, every, counts)
 
-    def _named(self, every: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Of what the methods gave, the columns that are written, under their names."""
-        return {name: self._spec.written(name, every) for name in self.outputs}
-
-    def _check_outputs(self, outputs: dict[str, np.ndarray], rows: int) -> None:
-        import numpy as np
-
-        for name, array in outputs.items():
+    def _check_lengths(self, every: dict[str, np.ndarray], rows: int) -> None:
+        for name, array in every.items():
             if len(array) != rows:
                 raise ScoringError(f"{self._spec.method} gave {len(array)} predictions in {name!r} for {rows} rows")
-            # The sum is finite only if all are, and costs a third; it can overflow, so a doubt is looked into.
-            if self._allow_nan or array.dtype.kind != "f" or np.isfinite(array.sum()):
-                continue
-            count = int((~np.isfinite(array)).sum())
-            if count:
-                raise ScoringError(
-                    f"{count} of {len(array)} predictions are NaN or infinite; mend the recipe or the model, or "
-                    "accept them with allow_nan=True"
-                )
 
-    def _table(self, keys: pa.Table, start: int, part: _Slice, schema: pa.Schema) -> pa.Table:
+    def _table(self, batch: Batch, start: int, part: _Slice, schema: pa.Schema) -> pa.Table:
         """Keys and outputs of a slice; a mismatch of their lengths raises."""
         import pyarrow as pa
 
+        keys = batch.keys
         if part.rows is not None:
             keys = keys.take(pa.array(start + part.rows))
         elif part.outputs:
             keys = keys.slice(start, len(next(iter(part.outputs.values()))))
-        columns = [keys.column(key) for key in self._keys]
-        columns += [as_column(part.outputs, field) for field in schema if field.name not in self._keys]
-        return pa.table(columns, schema=schema)
+        columns = {key: keys.column(key) for key in self._keys}
+        outputs = [field for field in schema if field.name not in columns]
+        if not part.outputs:
+            columns |= {field.name: pa.array([], field.type) for field in outputs}
+        else:
+            columns |= self._outputs(part.outputs, outputs, lambda place: batch.positions[part.places(start)[place]])
+        return pa.table([columns[field.name] for field in schema], schema=schema)
+
+    def _outputs(
+        self, every: dict[str, np.ndarray], fields: Sequence[pa.Field], row_of: Callable[[int], int]
+    ) -> dict[str, pa.Array]:
+        """The columns that are written. A flag is not set for a value that is not there, but refused like the value."""
+        import pyarrow as pa
+
+        def checked(name: str, values: np.ndarray, kind: pa.DataType) -> pa.Array:
+            return prediction_column(name, values, kind, row_of, allow_nan=self._allow_nan)
+
+        for name in self._spec.flagged:
+            if name in every:
+                numbers = checked(name, every[name], pa.float64())
+                every = {**every, name: numbers.to_numpy(zero_copy_only=False)}
+        return {field.name: checked(field.name, self._spec.written(field.name, every), field.type) for field in fields}
 
     def _count_outputs(self, table: pa.Table) -> profile.Counts:
         if not self._output_bins or not table.num_rows:
@@ -249,15 +262,6 @@ def sorted_batch(
 
     order = np.argsort(places, kind="stable")
     return ScoredBatch(table.take(pa.array(order)), places[order], scored, skipped, failed, uncovered=uncovered)
-
-
-def as_column(outputs: Mapping[str, Any], field: pa.Field) -> pa.Array:
-    """The output called like the field, in the field's type; empty where there are no outputs at all."""
-    import pyarrow as pa
-
-    if not outputs:
-        return pa.array([], field.type)
-    return to_column(outputs[field.name], field.type)
 
 
 def bad_row(batch: Batch, row: int, error: Exception) -> BadRow:

@@ -86,6 +86,10 @@ class ModelsWork:
     trusted_types: tuple[str, ...] = ()
 
     @property
+    def row_wise(self) -> bool:
+        return True
+
+    @property
     def method(self) -> str:
         return self.spec.method
 

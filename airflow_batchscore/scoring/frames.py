@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
+from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.model_code import Code, model_code
 from airflow_batchscore.model.outputs import OutputSpec
+from airflow_batchscore.model.recipe import column_names
 from airflow_batchscore.model.reference import ModelRef, resolve
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.batch import ScoredBatch, Scorer, output_schema
@@ -63,7 +65,12 @@ class FrameJob:
         """Resolve the model once. Raises ModelError when it is not there, or has no such method or output."""
         ref = resolve(model)
         manifest = artifact.read_manifest(ref)
-        wanted = manifest.recipe.keys if keys is None else tuple(keys)
+        if not manifest.recipe.row_wise:
+            raise RecipeError(
+                f"model {ref.uri}: its recipe has row_wise=False and needs whole partitions, which a Spark table does "
+                "not have; score it with ScorePartitionOperator"
+            )
+        wanted = manifest.recipe.keys if keys is None else column_names(keys, "keys")
         kept = spec.types(manifest.signature.outputs, manifest.estimator)
         return cls(ref, spec, wanted, kept, columns_to_read(manifest, {}), limit, allow_nan, model_code(manifest))
 

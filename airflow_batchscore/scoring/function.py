@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.exact import to_column
+from airflow_batchscore.data.frames import to_frame
 from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError, ScoringError
+from airflow_batchscore.model import row_wise
 from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.user_code import Made, as_frame, call, in_one_process
 from airflow_batchscore.quality import quarantine
 from airflow_batchscore.quality.quarantine import Limit
-from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch, as_column, bad_row
+from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch, bad_row
+from airflow_batchscore.scoring.columns import MisfitError, as_column
+from airflow_batchscore.scoring.group_keys import canonical, places_of_groups
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     import pyarrow as pa
+
+#: Groups that a function is tried on, to tell the types of what it gives.
+_TRIED_GROUPS = 20
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,14 @@ class FunctionWork:
     Attributes:
         outputs: output column -> type name.
         group_by: columns whose values make a group; empty for blocks.
+        row_wise: whether the function looks at each row alone; else it gets a partition whole.
     """
 
     function: FunctionRef
     function_digest: str
     outputs: tuple[tuple[str, str], ...]
     group_by: tuple[str, ...] = ()
+    row_wise: bool = True
 
     @property
     def method(self) -> str:
@@ -43,7 +52,7 @@ class FunctionWork:
         return _Rows(self, tuple(keys), limit)
 
     def identity(self) -> list[Any]:
-        return [self.function_digest, [list(pair) for pair in self.outputs], list(self.group_by)]
+        return [self.function_digest, [list(pair) for pair in self.outputs], list(self.group_by), self.row_wise]
 
 
 def is_grouped(work: Any) -> bool:
@@ -51,13 +60,14 @@ def is_grouped(work: Any) -> bool:
     return isinstance(work, FunctionWork) and bool(work.group_by)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Rows:
     """The function over the rows of a batch; a row that it leaves out is skipped, one that it repeats makes several."""
 
     work: FunctionWork
     keys: tuple[str, ...]
     limit: Limit
+    _checked: bool = False
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -70,14 +80,18 @@ class _Rows:
         rows = batch.table.num_rows
         if not rows:
             return ScoredBatch(schema.empty_table(), np.array([], dtype=np.int64), 0, 0, [])
-        frame = batch.table.to_pandas()
-        done, failed = quarantine.score_rows(frame, self._call, self.limit.rows_of(rows))
+        done, failed = quarantine.score_rows(
+            rows,
+            lambda start, stop: self._call(batch.table.slice(start, stop - start)),
+            self.limit.rows_of(rows),
+            together=not self.work.row_wise,
+        )
         tables, places = [], []
-        for start, (numbers, made) in done:
-            here = start + numbers
+        for start, made in done:
+            here = start + made.rows
             taken = batch.keys.select(list(self.keys)).take(pa.array(here))
             columns = [taken.column(key) for key in self.keys]
-            columns += [column_of(made, f, self.work.function.path) for f in schema if f.name not in self.keys]
+            columns += [column_of(made.frame, f, self.work.function.path) for f in schema if f.name not in self.keys]
             tables.append(pa.table(columns, schema=schema))
             places.append(here)
         found = np.concatenate(places) if places else np.array([], dtype=np.int64)
@@ -86,23 +100,12 @@ class _Rows:
         bad = [bad_row(batch, row, error) for row, error in failed]
         return ScoredBatch(table, found, scored, rows - scored - len(bad), bad)
 
-    def _call(self, frame: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-        """What the function makes of rows whose index is 0 to n-1, and the row that each of its rows comes from."""
-        import numpy as np
-
-        made = frame_of(self.work.function.load()(frame), self.work.function.path)
-        numbers = made.index.to_numpy()
-        if len(made) and (
-            made.index.dtype.kind not in "iu"
-            or numbers[0] < 0
-            or numbers[-1] >= len(frame)
-            or (np.diff(numbers) < 0).any()
-        ):
-            raise RecipeError(
-                f"{self.work.function.path} changed the index: it may drop rows and make several of one, but must keep "
-                "the index and its order, so that every row is accounted for"
-            )
-        return numbers.astype(np.int64), made
+    def _call(self, table: pa.Table) -> Made:
+        made = call(self.work.function, table, repeats=True)
+        if self.work.row_wise and not self._checked:
+            row_wise.check_quickly(self.work.function, table, made, repeats=True)
+            self._checked = True
+        return made
 
 
 @dataclass(frozen=True)
@@ -121,13 +124,17 @@ class Groups:
         import numpy as np
         import pyarrow as pa
 
-        group_by, path = list(self.work.group_by), self.work.function.path
-        frame = batch.table.to_pandas()
+        path = self.work.function.path
+        keys = canonical(batch.keys, self.work.group_by)
+        frame = to_frame(batch.table)  # nobody else sees it: each group gets its rows in a frame of its own
         tables, bad = [], []
         scored = 0
-        for rows in _places(frame, group_by):
+        for rows in places_of_groups(keys):
+            group = frame.iloc[rows].reset_index(drop=True)
             try:
-                made = frame_of(self.work.function.load()(frame.iloc[rows].reset_index(drop=True)), path)
+                with in_one_process():
+                    result = self.work.function.load()(group)
+                made = as_frame(result, path)
             except BatchScoreError:
                 raise
             except Exception as error:  # whatever a user's function raises for a group
@@ -135,13 +142,13 @@ class Groups:
                 if len(bad) > self.limit.rows_of(len(frame)):
                     raise ScoringError(
                         f"more than {self.limit.rows_of(len(frame))} rows are in groups that fail, the last "
-                        f"({_named(frame, group_by, rows)}) with {type(error).__name__}: {error}. If single groups are "
+                        f"({_named(keys, int(rows[0]))}) with {type(error).__name__}: {error}. If single groups are "
                         "bad, raise quarantine=; if all are, the function does not fit this data"
                     ) from error
                 continue
             if len(made):
                 scored += len(rows)
-                tables.append(self._table(batch.keys, int(rows[0]), made, schema))
+                tables.append(self._table(keys, int(rows[0]), made, schema))
         table = pa.concat_tables(tables) if tables else schema.empty_table()
         return ScoredBatch(table, np.array([], dtype=np.int64), scored, len(frame) - scored - len(bad), bad)
 
@@ -151,36 +158,14 @@ class Groups:
         columns = []
         for field in schema:
             if field.name in self.work.group_by:
-                columns.append(pa.repeat(keys.column(field.name)[first], len(made)))
+                columns.append(pa.repeat(keys.column(field.name)[first], len(made)).cast(field.type))
             else:
                 columns.append(column_of(made, field, self.work.function.path))
         return pa.table(columns, schema=schema)
 
 
-def _places(frame: pd.DataFrame, group_by: Sequence[str]) -> list[np.ndarray]:
-    """Row numbers of each group, a missing value being a value; groups in the order of their values."""
-    import numpy as np
-
-    if not len(frame):
-        return []
-    numbers = frame.groupby(list(group_by), sort=True, dropna=False, observed=True).ngroup().to_numpy()
-    order = np.argsort(numbers, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
-
-
-def _named(frame: pd.DataFrame, group_by: Sequence[str], rows: np.ndarray) -> str:
-    return ", ".join(f"{name}={frame[name].iloc[rows[0]]}" for name in group_by)
-
-
-def frame_of(made: Any, path: str) -> pd.DataFrame:
-    """What a function returned, as a DataFrame. Raises RecipeError when it is something else."""
-    import pandas as pd
-
-    if isinstance(made, pd.Series):
-        made = made.to_frame()
-    if not isinstance(made, pd.DataFrame):
-        raise RecipeError(f"{path} returned {type(made).__name__}; a function over rows returns a DataFrame")
-    return made
+def _named(keys: pa.Table, row: int) -> str:
+    return ", ".join(f"{name}={value}" for name, value in keys.slice(row, 1).to_pylist()[0].items())
 
 
 def column_of(made: pd.DataFrame, field: pa.Field, path: str) -> pa.Array:
@@ -195,16 +180,17 @@ def column_of(made: pd.DataFrame, field: pa.Field, path: str) -> pa.Array:
             "each time (output_types names them)"
         )
     try:
-        return as_column({field.name: made[field.name]}, field)
-    except ValueError as error:
+        return as_column(made[field.name], field.type)
+    except MisfitError as error:
         raise RecipeError(
             f"{path}: the column {field.name!r} does not fit {field.type}, which it had in the first rows or in "
-            f"output_types: {error}. Say its type in output_types={{{field.name!r}: ...}}"
+            f"output_types: {error}. Give one kind of value each time (astype), or say its type in "
+            f"output_types={{{field.name!r}: ...}}"
         ) from error
 
 
 def output_types(
-    function: FunctionRef, sample: pd.DataFrame, group_by: Sequence[str], declared: Mapping[str, str] | None
+    function: FunctionRef, sample: pa.Table, group_by: Sequence[str], declared: Mapping[str, str] | None
 ) -> tuple[tuple[str, str], ...]:
     """Output column -> Arrow type of a function: as declared, else as it gives for `sample`.
 
@@ -214,21 +200,15 @@ def output_types(
     """
     if declared:
         return tuple((name, _known(name, kind)) for name, kind in declared.items())
-    import pandas as pd
-
     hint = f"Name the columns that it gives: output_types={{'column': 'double', ...}} for {function.path}"
     try:
-        if group_by:
-            groups = [group.reset_index(drop=True) for _, group in sample.groupby(list(group_by), dropna=False)]
-            made = pd.concat([frame_of(function.load()(group), function.path) for group in groups[:20]])
-        else:
-            made = frame_of(function.load()(sample), function.path)
+        made = _of_groups(function, sample, group_by) if group_by else call(function, sample, repeats=True).frame
     except BatchScoreError:
         raise
     except Exception as error:
         raise RecipeError(
-            f"{function.path} raised {type(error).__name__}: {error}, when it was tried on the first {len(sample)} "
-            f"rows. {hint}"
+            f"{function.path} raised {type(error).__name__}: {error}, when it was tried on the first "
+            f"{sample.num_rows} rows. {hint}"
         ) from error
     types = {str(name): _type_name(made[name], function.path) for name in made.columns if name not in group_by}
     unclear = [name for name, kind in types.items() if not len(made) or kind == "null"]
@@ -246,6 +226,32 @@ def _type_name(values: pd.Series, path: str) -> str:
     except ValueError as error:
         raise RecipeError(f"{path}: the column {values.name!r} has values of several kinds: {error}") from error
     return "string" if pa.types.is_large_string(kind) else str(kind)
+
+
+def _of_groups(function: FunctionRef, sample: pa.Table, group_by: Sequence[str]) -> pd.DataFrame:
+    """What a function gives for the first groups of a sample."""
+    import pandas as pd
+
+    frame, load = to_frame(sample), function.load()
+    made = [pd.DataFrame()]
+    for rows in places_of_groups(canonical(sample, group_by))[:_TRIED_GROUPS]:
+        with in_one_process():
+            made.append(as_frame(load(frame.iloc[rows].reset_index(drop=True)), function.path))
+    return pd.concat(made)
+
+
+def try_rows(function: FunctionRef, sample: pa.Table) -> None:
+    """Raises RecipeError when a function over rows does not look at each row of the sample alone.
+
+    Rows that make it raise are another matter: they are found when it is their turn.
+    """
+    try:
+        made = call(function, sample, repeats=True)
+    except BatchScoreError:
+        raise
+    except Exception:
+        return
+    row_wise.check(function, sample, made, repeats=True)
 
 
 def _known(name: str, kind: str) -> str:

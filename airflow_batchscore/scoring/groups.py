@@ -22,6 +22,7 @@ from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch
 from airflow_batchscore.scoring.block import batches, empty_batch, writes_a_part
 from airflow_batchscore.scoring.function import FunctionWork, Groups
+from airflow_batchscore.scoring.group_keys import canonical, hashes
 from airflow_batchscore.scoring.manifest import BlockResult
 from airflow_batchscore.scoring.part import BlockJob, PartWriter, check_limit
 
@@ -100,7 +101,8 @@ def spill_block(job: BlockJob, spill: Spill) -> BlockResult:
                 check_limit(job, part.bad, part.account)
                 rows = _with_keys(batch)
                 writer = writer or pq.ParquetWriter(path, rows.schema, write_page_checksum=True)
-                for number, table in _by_bucket(rows, _hashes(batch.keys, _work(job).group_by), spill.buckets):
+                numbers = hashes(canonical(batch.keys, _work(job).group_by))
+                for number, table in _by_bucket(rows, numbers, spill.buckets):
                     writer.write_table(table, row_group_size=max(1, table.num_rows))
                     buckets.append(number)
             writer.add_key_value_metadata({_BUCKETS_KEY: json.dumps(buckets).encode()})
@@ -195,28 +197,17 @@ def _numbered(rows: pa.Table) -> Batch:
     return Batch(rows.select(inputs), np.arange(rows.num_rows), [], keys)
 
 
-def _by_bucket(table: pa.Table, hashes: np.ndarray, buckets: int) -> list[tuple[int, pa.Table]]:
+def _by_bucket(table: pa.Table, numbers: np.ndarray, buckets: int) -> list[tuple[int, pa.Table]]:
     """The rows of each bucket that has some, in their order."""
     import numpy as np
     import pyarrow as pa
 
     if not table.num_rows:
         return []
-    numbers = hashes % buckets
+    numbers = numbers % buckets
     order = np.argsort(numbers, kind="stable")
     cuts = np.flatnonzero(np.diff(numbers[order])) + 1
     return [(int(numbers[rows[0]]), table.take(pa.array(rows))) for rows in np.split(order, cuts)]
-
-
-def _hashes(table: pa.Table, group_by: Sequence[str]) -> np.ndarray:
-    """The same number for the same values in every block: of their text, as types can differ with missing ones."""
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    texts = {name: pc.fill_null(table.column(name).cast(pa.string()), "\0").to_pandas() for name in group_by}
-    hashes: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(texts), index=False).to_numpy()
-    return hashes
 
 
 def _read(job: BlockJob, index: int, bucket: int) -> list[pa.Table]:

@@ -29,6 +29,7 @@ class FunctionJob:
     group_by: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
     output_types: Mapping[str, str] | None = None
+    row_wise: bool = True
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import Any
 from airflow_batchscore.data.blocks import cut, read
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.inference import reading_types, sample_types
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputError, RecipeError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest
 from airflow_batchscore.model.model_code import changed_code, model_code
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.scoring.by_column import ModelsWork
-from airflow_batchscore.scoring.function import FunctionWork, output_types
+from airflow_batchscore.scoring.function import FunctionWork, output_types, try_rows
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
 from airflow_batchscore.scoring.work import ModelWork, SkipWork, Work, columns_to_read
 
@@ -56,6 +56,7 @@ class Planner:
     def __init__(self, job: ScoringJob) -> None:
         self._job = job
         self._manifests: dict[ModelRef, ModelManifest] = {}
+        self._tried = False
         if job.model is not None:
             self._manifest(job.model)  # said before a partition is looked at
 
@@ -109,7 +110,8 @@ class Planner:
 
     def _model(self, ref: ModelRef, choice: dict[str, Any] | None) -> Planned:
         job, manifest = self._job, self._manifest(ref)
-        work = ModelWork(ref, manifest.recipe.digest, model_code(manifest), job.spec, job.trusted_types)
+        recipe, code = manifest.recipe, model_code(manifest)
+        work = ModelWork(ref, recipe.digest, code, job.spec, job.trusted_types, recipe.row_wise)
         columns = job.spec.columns(manifest.signature.outputs, manifest.estimator)
         keys = self._keys(manifest)
         return Planned(
@@ -127,6 +129,10 @@ class Planner:
         assert job.models is not None
         assert job.model_by is not None, "they come together"
         manifest = self._manifest(job.models.like)
+        if not manifest.recipe.row_wise:
+            raise RecipeError(
+                f"row_wise=False: a recipe over whole partitions does not go with model_by={job.model_by!r}"
+            )
         keys = self._keys(manifest)
         outputs = self._output_types(manifest)
         digest, code = manifest.recipe.digest, model_code(manifest)
@@ -137,6 +143,8 @@ class Planner:
         keys = tuple(self._job.keys or ())
         if job.group_by and keys:
             raise InputError(f"keys={list(keys)}: with group_by the keys are the columns {list(job.group_by)}")
+        if job.group_by and not job.row_wise:
+            raise InputError("group_by gives the function whole groups; leave row_wise=False out")
         keys = job.group_by or keys
         dataset = self._job.dataset
         found = sample_types(dataset, partition, None if job.columns is None else [*job.columns, *keys], keys)
@@ -144,19 +152,24 @@ class Planner:
         types = reading_types(dataset.column_types, found, dict.fromkeys([*names, *keys]), whole=keys)
         # Of each partition for itself: what shares a task with it must not decide its identity.
         outputs = self._outputs_of(job, partition, types)
-        work = FunctionWork(job.function.pinned(), job.function.digest, outputs, job.group_by)
+        work = FunctionWork(job.function.pinned(), job.function.digest, outputs, job.group_by, job.row_wise)
         return Planned(work, types, self._key_types(keys), keys)
 
     def _outputs_of(
         self, job: FunctionJob, partition: Partition, types: Mapping[str, str | None]
     ) -> tuple[tuple[str, str], ...]:
-        import pandas as pd
+        import pyarrow as pa
 
-        sample = pd.DataFrame()
-        if not job.output_types:
+        by_rows = job.row_wise and not job.group_by
+        sample = pa.table({})
+        if not job.output_types or (by_rows and not self._tried):
             dataset = self._job.dataset
             blocks = cut(dataset, partition, block_rows=_SAMPLE_ROWS, columns=list(types))
             batches = (batch for block in blocks for batch in read(dataset, block, types))
             first = next((batch for batch in batches if batch.table.num_rows), None)
-            sample = first.table.slice(0, _SAMPLE_ROWS).to_pandas() if first else sample
-        return output_types(job.function, sample, job.group_by, job.output_types)
+            sample = first.table.slice(0, _SAMPLE_ROWS) if first else sample
+        found = output_types(job.function, sample, job.group_by, job.output_types)
+        if by_rows and sample.num_rows and not self._tried:
+            try_rows(job.function, sample)
+            self._tried = True
+        return found

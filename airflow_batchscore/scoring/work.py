@@ -27,6 +27,11 @@ class Work(Protocol):
     """What is done to rows."""
 
     @property
+    def row_wise(self) -> bool:
+        """Whether rows may be parted into blocks; else a partition is scored whole."""
+        ...
+
+    @property
     def method(self) -> str:
         """How manifests and reports call it."""
         ...
@@ -59,6 +64,7 @@ class ModelWork:
     Attributes:
         recipe_digest: of the code that is there when it is planned.
         code: of all that the model runs, likewise; a worker must have the same.
+        row_wise: as of the model's recipe.
     """
 
     model: ModelRef
@@ -66,6 +72,7 @@ class ModelWork:
     code: Code
     spec: OutputSpec
     trusted_types: tuple[str, ...] = ()
+    row_wise: bool = True
 
     @property
     def method(self) -> str:
@@ -91,6 +98,10 @@ class SkipWork:
     outputs: dict[str, str]
     spec: OutputSpec
     reason: str
+
+    @property
+    def row_wise(self) -> bool:
+        return True
 
     @property
     def method(self) -> str:

@@ -11,12 +11,14 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from support import Small, good_rows, scores, small
 
-from airflow_batchscore.errors import ModelError
+from airflow_batchscore import Recipe
+from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model.imported import import_model
-from airflow_batchscore.model.training import TrainedModel, TrainingJob, train
+from airflow_batchscore.model.imported_check import check_predictions
+from airflow_batchscore.model.training import TrainedModel, TrainingJob, look, train
 from airflow_batchscore.model.trust import Trust
 
 FEATURES = ["a", "b"]
@@ -41,6 +43,62 @@ def _fitted(data: Small) -> LogisticRegression:
 def _take(data: Small, source: Any, **options: Any) -> TrainedModel:
     found = import_model(source, **options)
     return train(TrainingJob(data.dataset, [0], data.recipe, found, f"{data.folder}/taken"))
+
+
+def _checked(data: Small, estimator: Any, check: Any, **options: Any) -> int:
+    recipe = Recipe(**{"target": "label", "keys": ["id"], "columns": FEATURES, **options})
+    types = look(TrainingJob(data.dataset, [0], recipe, None, "")).types
+    return check_predictions(estimator, recipe, check, data.dataset, types)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "dicts"])
+def test_predictions_of_where_a_model_was_made_are_held_against_those_here(data: Small, suffix: str) -> None:
+    model, rows = _fitted(data), _rows(data, 1)
+    rows["expected"] = model.predict(rows[FEATURES].astype(float))
+
+    def given() -> Any:
+        path = f"{data.folder}/check.{suffix}"
+        if suffix == "dicts":
+            return rows.to_dict("records")
+        rows.to_csv(path, index=False) if suffix == "csv" else rows.to_parquet(path)
+        return path
+
+    assert _checked(data, model, given()) == 60
+    rows.loc[[7, 31], "expected"] = 1 - rows.loc[[7, 31], "expected"]
+    with pytest.raises(ModelError, match=r"for 2 of 60 rows of check=: row 7: \d, expected '?\d.*row 31"):
+        _checked(data, model, given())
+
+
+@pytest.mark.unit
+def test_a_check_sees_the_frames_that_the_recipe_will_see(data: Small) -> None:
+    def features(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[FEATURES].assign(a=frame["a"] * 2)[frame["b"] > 0]
+
+    raw = _rows(data, 0)
+    model = LinearRegression().fit(raw[FEATURES].astype(float), raw["label"])
+    rows = [{"id": n, "a": n % 5, "b": n % 3, "label": 0} for n in range(12)]
+    known = features(pd.DataFrame(rows)[FEATURES].astype(float))
+    predicted = dict(zip(known.index, model.predict(known), strict=True))
+    expected = [{**row, "expected": predicted.get(place)} for place, row in enumerate(rows)]
+    assert _checked(data, model, expected, features=features) == 12
+    with pytest.raises(ModelError, match="another order of columns"):
+        _checked(data, model, [{**row, "a": row["b"], "b": row["a"]} for row in expected], features=features)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        ([{"a": 1.0, "expected": 1}], r"rows lack the columns \['b'\]"),
+        ([], "there is no row"),
+        ([{"a": 1.0, "b": 1, "expected": 1}, {"a": 1.0, "b": 1, "expected": "x"}], "values of several kinds"),
+        ("nowhere.csv", "check='nowhere.csv' is not there"),
+    ],
+)
+def test_a_check_that_cannot_be_made_says_why(data: Small, check: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        _checked(data, _fitted(data), check)
 
 
 def _check(data: Small, trained: TrainedModel, expected: Any) -> None:

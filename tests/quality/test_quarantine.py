@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,22 +12,19 @@ from airflow_batchscore.quality.quarantine import Limit, score_rows, write
 
 pytestmark = pytest.mark.unit
 
-FRAME = pd.DataFrame({"x": range(100)})
-
 
 def _fails_on(*bad: int):
-    def score(frame: pd.DataFrame) -> list[int]:
-        assert frame.index.tolist() == list(range(len(frame)))
-        if set(bad) & set(frame["x"]):
-            raise ValueError(f"bad {sorted(set(bad) & set(frame['x']))}")
-        return frame["x"].tolist()
+    def score(start: int, stop: int) -> list[int]:
+        if set(bad) & set(range(start, stop)):
+            raise ValueError(f"bad {sorted(set(bad) & set(range(start, stop)))}")
+        return list(range(start, stop))
 
     return score
 
 
 @pytest.mark.parametrize("bad", [[], [0], [99], [3, 50, 51], list(range(10))])
 def test_finds_exactly_the_rows_that_fail(bad: list[int]) -> None:
-    done, failed = score_rows(FRAME, _fails_on(*bad), limit=20)
+    done, failed = score_rows(100, _fails_on(*bad), limit=20)
     assert [row for row, _ in failed] == bad
     assert [value for _, values in done for value in values] == [n for n in range(100) if n not in bad]
     assert all(values[0] == start for start, values in done)
@@ -37,22 +33,27 @@ def test_finds_exactly_the_rows_that_fail(bad: list[int]) -> None:
 def test_the_search_is_bounded() -> None:
     calls = 0
 
-    def score(frame: pd.DataFrame) -> None:
+    def score(start: int, stop: int) -> None:
         nonlocal calls
         calls += 1
         raise ValueError("always")
 
     with pytest.raises(ScoringError, match="more than 5 rows fail, the last with ValueError: always"):
-        score_rows(pd.DataFrame({"x": range(100_000)}), score, limit=5)
+        score_rows(100_000, score, limit=5)
     assert calls < 60
 
 
 def test_what_is_wrong_with_the_recipe_is_not_a_bad_row() -> None:
-    def score(frame: pd.DataFrame) -> None:
+    def score(start: int, stop: int) -> None:
         raise RecipeError("broken")
 
     with pytest.raises(RecipeError, match="broken"):
-        score_rows(FRAME, score, limit=1000)
+        score_rows(100, score, limit=1000)
+
+
+def test_rows_that_belong_together_are_not_parted() -> None:
+    with pytest.raises(ScoringError, match=r"ValueError: bad \[7\].*row_wise=False.*none can be set apart"):
+        score_rows(100, _fails_on(7), limit=20, together=True)
 
 
 @pytest.mark.parametrize(("text", "value"), [("10", 10), (0, 0), ("0.01", 0.01), (0.5, 0.5), ("1.0", 1.0)])

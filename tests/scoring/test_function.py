@@ -42,7 +42,8 @@ def frame(tmp_path: Path) -> pd.DataFrame:
 
 
 def _apply(folder: Path, function: Any, *, partition: str = "1", suffix: str = "csv", **options: Any) -> Manifest:
-    job_options = {name: options.pop(name) for name in ("group_by", "columns", "output_types") if name in options}
+    names = ("group_by", "columns", "output_types", "row_wise")
+    job_options = {name: options.pop(name) for name in names if name in options}
     engine = options.pop("engine", LocalDask(workers=2))
     job = ScoringJob(
         PartitionedDataset(f"{folder}/part_{{p}}.{suffix}", read_options={} if suffix == "parquet" else NUMBERS),
@@ -224,9 +225,13 @@ def _types(**types: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("function", "options", "message"),
     [
-        (lambda rows: 3, {}, "returned int; a function over rows returns a DataFrame"),
-        (lambda rows: rows[["value"]][::-1], _types(value="double"), "changed the index"),
-        (lambda rows: rows[["value"]].set_index(rows["id"] * 10), _types(value="double"), "changed the index"),
+        (lambda rows: 3, {}, "returned int, which does not say which row each value belongs to"),
+        (lambda rows: rows[["value"]].dropna().reset_index(drop=True), _types(value="double"), "lost the index"),
+        (lambda rows: rows[["value"]].set_index(rows["id"] * 10), {}, "lost the index"),
+        (lambda rows: rows[["value"]].fillna(rows["value"].mean()), {}, "does not look at each row alone"),
+        (lambda rows: rows[["value"]].rank(), _types(value="double"), "does not look at each row alone"),
+        (lambda rows: rows[["value"]].astype(str), _types(value="double"), "'value' does not fit double"),
+        (site_means, {"group_by": ("site",), "keys": None, "row_wise": False}, "group_by gives .* whole groups"),
         (lambda rows: rows[["no"]], {}, "raised KeyError.*when it was tried on the first .*output_types"),
         (lambda rows: rows[["value"]].head(0), {}, "gave no values in .*output_types"),
         (lambda rows: rows[["value"]], _types(value="number"), "has the type 'number'; columns can be"),

@@ -54,7 +54,7 @@ def test_a_value_is_published_as_it_is(tmp_path: Path, value: Any, kind: pa.Data
 
 def test_large_integers_beside_missing_ones_are_exact(tmp_path: Path) -> None:
     def large(rows: pd.DataFrame) -> Any:
-        return pd.array([None if n % 3 else BIG + n for n in range(len(rows))], "Int64")
+        return pd.array([None if n % 3 else BIG + int(n) for n in rows["id"]], "Int64")
 
     assert BIG in _published(tmp_path, large).to_pylist()
 

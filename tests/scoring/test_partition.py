@@ -268,7 +268,7 @@ def test_nan_predictions_are_an_error_unless_accepted(tmp_path: Path) -> None:
     job = TrainingJob(data.dataset, [0], data.recipe, "strange_models:NanRegressor", f"{data.folder}/nan")
     model = train(job).ref
     data.add(1, good_rows(9))
-    with pytest.raises(ScoringError, match="p=1, block 0 .*9 of 9 predictions are NaN .*allow_nan=True"):
+    with pytest.raises(ScoringError, match="p=1, block 0 .*9 of 9 predictions are NaN, .* for row 0.*allow_nan=True"):
         data.score(1, model=model)
     ((manifest, _),) = data.score(1, model=model, allow_nan=True)
     assert scores(manifest)["prediction"].isna().all()

@@ -1,0 +1,101 @@
+"""Rows with the predictions that a model had where it was made: an imported model must give the same here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.casting import cast_columns
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.errors import InputError, ModelError
+from airflow_batchscore.model.columns import columns_of
+from airflow_batchscore.model.features import as_fitted
+from airflow_batchscore.model.recipe import Recipe
+from airflow_batchscore.model.training_rows import features_of, read_raw
+from airflow_batchscore.model.user_code import result_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EXPECTED = "expected"
+_RELATIVE = 1e-5
+_MOST_NAMED = 5
+
+Check = str | Sequence[Mapping[str, Any]]
+
+
+def check_predictions(
+    estimator: Any, recipe: Recipe, check: Check, dataset: PartitionedDataset, types: Mapping[str, str | None]
+) -> int:
+    """Run a model on rows as scoring would, and hold what ``predict`` gives to what is expected.
+
+    Args:
+        check: rows as dicts, or the URI of a file with them; the column ``expected`` has the predictions.
+        dataset: how the file is read.
+        types: of the raw columns, as found in the data set.
+
+    Returns:
+        How many rows there were.
+
+    Raises:
+        InputError: a row lacks a column, or there is none.
+        ModelError: a prediction differs; the rows are named.
+    """
+    wanted = {name: types[name] for name in recipe.inputs(types)}
+    table = _read(check, dataset, wanted) if isinstance(check, str) else _given(check, wanted)
+    made = features_of(recipe, table.select(list(wanted)))
+    inputs = as_fitted(estimator, made.frame).copy()
+    (column, *more) = columns_of(estimator, result_of(estimator, "predict", inputs), "predict")
+    if more:
+        raise ModelError(f"check: predict gives {1 + len(more)} columns; a model of one output can be checked")
+    found: list[Any] = [None] * table.num_rows
+    for row, value in zip(made.rows.tolist(), column.values.tolist(), strict=True):
+        found[row] = value
+    expected = table.column(EXPECTED).to_pylist()
+    wrong = [row for row, pair in enumerate(zip(found, expected, strict=True)) if not _same(*pair)]
+    if wrong:
+        some = "; ".join(f"row {row}: {found[row]!r}, expected {expected[row]!r}" for row in wrong[:_MOST_NAMED])
+        raise ModelError(
+            f"the model gives something else here than where it was made for {len(wrong)} of {len(found)} rows of "
+            f"check=: {some}. Nothing was saved. Usual reasons: another order of columns, missing values that were "
+            "filled in otherwise, other types, another version of the library"
+        )
+    return len(found)
+
+
+def _read(uri: str, dataset: PartitionedDataset, types: Mapping[str, str | None]) -> pa.Table:
+    file = storage.stat(uri, dataset.conn_id)
+    if file is None:
+        raise InputError(f"check={uri!r} is not there; give the URI of a CSV or Parquet file, or rows as dicts")
+    return read_raw(dataset, [Partition({"check": uri}, (file,))], {**types, EXPECTED: None})
+
+
+def _given(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str | None]) -> pa.Table:
+    import pyarrow as pa
+
+    names = [*types, EXPECTED]
+    missing = sorted({name for row in rows for name in names if name not in row})
+    if missing or not rows:
+        raise InputError(f"check: {f'rows lack the columns {missing}' if rows else 'there is no row'}; needed: {names}")
+    try:
+        columns = {name: pa.array([row[name] for row in rows], from_pandas=True) for name in names}
+    except (pa.ArrowException, TypeError) as error:
+        raise InputError(f"check: a column has values of several kinds: {error}") from error
+    expected = columns.pop(EXPECTED)
+    return cast_columns(pa.table(columns), dict(types), "check").append_column(EXPECTED, expected)
+
+
+def _same(found: Any, expected: Any) -> bool:
+    import math
+
+    def number(value: Any) -> float | None:
+        try:
+            return math.nan if value is None else float(value)
+        except (TypeError, ValueError):
+            return None
+
+    one, other = number(found), number(expected)
+    if one is None or other is None:
+        return str(found) == str(expected)
+    return (math.isnan(one) and math.isnan(other)) or math.isclose(one, other, rel_tol=_RELATIVE, abs_tol=1e-9)

@@ -1,0 +1,180 @@
+"""Whether a function looks at each row alone: it is run again on a few of its rows, and must give the same for them.
+
+Partitions are scored in blocks, and blocks are cut anywhere. A function that looks at its neighbours (a mean, a rank,
+`shift`, `fillna` with a mean, categories numbered as they come) would give a row another value with every cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.errors import BatchScoreError, RecipeError
+from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.user_code import Made, call
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+_SAMPLE_ROWS = 1000
+_QUICK_ROWS = 32
+#: Of each column so many rows without a value are among the sample: what fills them in often looks at others.
+_MISSING_ROWS = 2
+#: Noise of vectorised arithmetic, which can depend on where a row lies in memory: of the number itself, and of the
+#: largest number of its column, for what is left of two large ones.
+_RELATIVE, _RELATIVE_FLOAT32 = 1e-6, 1e-4
+_OF_LARGEST = 1e-9
+
+
+def check(function: FunctionRef, table: pa.Table, made: Made, *, repeats: bool = False) -> None:
+    """Run `function` again on a shuffled half of a sample of the rows of `table`, on two rows, and on one.
+
+    Args:
+        made: what it made of the whole table.
+
+    Raises:
+        RecipeError: it gave something else for a row. The row and the column are named.
+    """
+    sample = _sample(table, _SAMPLE_ROWS)
+    for some in (sample[: -(-len(sample) // 2)], sample[-2:], sample[:1]):
+        _compare(function, table, made, some, repeats=repeats)
+
+
+def check_quickly(function: FunctionRef, table: pa.Table, made: Made, *, repeats: bool = False) -> None:
+    """Run `function` again on a few rows. Raises like `check`."""
+    _compare(function, table, made, _sample(table, _QUICK_ROWS), repeats=repeats)
+
+
+def _sample(table: pa.Table, size: int) -> np.ndarray:
+    """Numbers of some rows in no order: evenly spaced ones, and some where a value is missing."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    chosen = [np.linspace(0, table.num_rows - 1, min(size, table.num_rows)).astype(np.int64)]
+    for column in table.columns[:size]:
+        if column.null_count:
+            place = pc.index(pc.is_null(column), True).as_py()
+            chosen.append(np.arange(place, min(place + _MISSING_ROWS, table.num_rows)))
+    return np.random.default_rng(0).permutation(np.unique(np.concatenate(chosen)))
+
+
+def _compare(function: FunctionRef, table: pa.Table, made: Made, chosen: np.ndarray, *, repeats: bool) -> None:
+    import numpy as np
+    import pyarrow as pa
+
+    if not len(chosen):
+        return
+    try:
+        # Numbered from 0: a result that depends on the index, or misses it by chance, shows.
+        again = call(function, table.take(pa.array(chosen)), repeats=repeats, first_row=0)
+    except (BatchScoreError, OSError):
+        raise
+    except Exception as error:
+        raise _depends(
+            function, f"it worked on {table.num_rows} rows, and raised {type(error).__name__}: {error} on {len(chosen)}"
+        ) from error
+    rows = np.sort(chosen)
+    origin = chosen[again.rows]
+    order = np.argsort(origin, kind="stable")
+    before, after = _counts(made.rows, rows), _counts(origin[order], rows)
+    if (before != after).any():
+        place = int(np.flatnonzero(before != after)[0])
+        raise _depends(
+            function,
+            f"it gave {before[place]} rows for row {rows[place]} among {table.num_rows}, and {after[place]} when that "
+            f"was one of {len(chosen)}",
+        )
+    kept = np.isin(made.rows, rows) if repeats else np.searchsorted(made.rows, rows[before > 0])
+    left, right = made.frame.iloc[kept], again.frame.iloc[order]
+    if set(left.columns) != set(right.columns):
+        raise _depends(
+            function,
+            f"it gave the columns {list(left.columns)} for {table.num_rows} rows, and {list(right.columns)} for "
+            f"{len(chosen)} of them",
+        )
+    found = _first_difference(left, right[list(left.columns)])
+    if found is not None:
+        name, place = found
+        one, other = (frame[name].iloc[place] for frame in (left, right))
+        raise _depends(
+            function,
+            f"column {name!r} of row {np.repeat(rows, before)[place]} is {one!r} among {table.num_rows} rows, and "
+            f"{other!r} when that is one of {len(chosen)}",
+        )
+
+
+def _depends(function: FunctionRef, what: str) -> RecipeError:
+    return RecipeError(
+        f"{function.path} does not look at each row alone, or gives other values each time: {what}. A partition is "
+        "scored in blocks, so a row's values must not depend on its neighbours (mean, rank, shift, fillna with a mean, "
+        "get_dummies, codes of categories), on its place, or on chance. Write such numbers down as constants, or let "
+        "the model learn them (StandardScaler, SimpleImputer, OneHotEncoder in a Pipeline); give a Series that is "
+        "assigned to the frame index=frame.index. If whole partitions are meant, set row_wise=False"
+    )
+
+
+def _counts(numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """How often each of `rows` is among `numbers`, which ascend."""
+    import numpy as np
+
+    return np.searchsorted(numbers, rows, side="right") - np.searchsorted(numbers, rows, side="left")
+
+
+def _first_difference(left: pd.DataFrame, right: pd.DataFrame) -> tuple[Any, int] | None:
+    """Column and place of the first value that is not the same."""
+    import numpy as np
+
+    def kinds(frame: pd.DataFrame) -> Sequence[str]:
+        return [dtype.kind if isinstance(dtype, np.dtype) else "O" for dtype in frame.dtypes]
+
+    if all(kind in "iufb" for kind in [*kinds(left), *kinds(right)]):  # nearly always; one comparison for all
+        exact = all(dtype != np.float32 for dtype in left.dtypes)
+        differs = ~_same_numbers(left.to_numpy(dtype=float), right.to_numpy(dtype=float), exact=exact)
+        if not differs.any():
+            return None
+        place, column = (int(number) for number in np.argwhere(differs)[0])
+        return left.columns[column], place
+    for name in left.columns:
+        same = _same_values(left[name], right[name])
+        if not same.all():
+            return name, int(np.flatnonzero(~same)[0])
+    return None
+
+
+def _same_values(left: pd.Series, right: pd.Series) -> np.ndarray:
+    import numpy as np
+
+    if all(isinstance(one.dtype, np.dtype) and one.dtype.kind in "iufb" for one in (left, right)):
+        exact = left.dtype != np.float32
+        return _same_numbers(left.to_numpy(dtype=float), right.to_numpy(dtype=float), exact=exact)
+    pairs = zip(left.astype(object), right.astype(object), strict=True)
+    return np.array([_same_value(one, other) for one, other in pairs], dtype=bool)
+
+
+def _same_value(one: Any, other: Any) -> bool:
+    import numpy as np
+    import pandas as pd
+
+    if pd.api.types.is_number(one) and pd.api.types.is_number(other):
+        return bool(_same_numbers(np.array([one], dtype=float), np.array([other], dtype=float), exact=True)[0])
+    if pd.api.types.is_scalar(one) and pd.api.types.is_scalar(other) and pd.isna(one) and pd.isna(other):
+        return True
+    try:
+        same = bool(np.all(one == other))
+    except (TypeError, ValueError):  # arrays of different lengths
+        same = False
+    return same or repr(one) == repr(other)
+
+
+def _same_numbers(left: np.ndarray, right: np.ndarray, *, exact: bool) -> np.ndarray:
+    import numpy as np
+
+    finite = np.where(np.isfinite(left), np.abs(left), 0)
+    largest = finite.max(axis=0) if len(left) else 0
+    relative = _RELATIVE if exact else _RELATIVE_FLOAT32
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        near = np.abs(left - right) <= relative * finite + _OF_LARGEST * largest
+    same: np.ndarray = near | (left == right) | (np.isnan(left) & np.isnan(right))
+    return same

@@ -1,0 +1,154 @@
+"""Calls of a user's functions over rows: each gets a frame of its own, and its result is matched to rows by the index.
+
+One rule for recipes, targets and functions. The frame's index begins at `FIRST_ROW`, which no reset, merge or foreign
+index looks like, so that a result whose index was lost is always refused, and never goes to other rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.data.frames import FIRST_ROW, to_frame
+from airflow_batchscore.errors import RecipeError
+from airflow_batchscore.model.functions import FunctionRef
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a function made of some rows.
+
+    Attributes:
+        frame: its result in the order of the rows, with an index from 0.
+        rows: for each row of `frame` the number of the row that it comes from, ascending.
+    """
+
+    frame: pd.DataFrame
+    rows: np.ndarray
+
+
+def call(function: FunctionRef, table: pa.Table, *, repeats: bool = False, first_row: int = FIRST_ROW) -> Made:
+    """Call `function` with the rows of `table`.
+
+    Args:
+        repeats: whether it may make several rows of one.
+        first_row: where the index of the frame begins.
+
+    Raises:
+        RecipeError: the result is no DataFrame or Series, has a column twice, or lost the index. The function's own
+            exceptions pass through.
+    """
+    import pandas as pd
+
+    loaded, frame = function.load(), to_frame(table)
+    frame.index = pd.RangeIndex(first_row, first_row + len(frame))
+    with in_one_process():
+        result = loaded(frame)
+    made = as_frame(result, function.path)
+    numbers = _numbers(made, table.num_rows, function.path, first_row)
+    return _in_order(made, numbers, function.path, repeats=repeats)
+
+
+@contextmanager
+def in_one_process() -> Iterator[None]:
+    """End a child that was forked inside and came out: two processes would go on to write the same files."""
+    here = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != here:
+            os._exit(1)
+
+
+def result_of(estimator: Any, method: str, features: Any) -> Any:
+    """What a method of an estimator gives, in the order of the rows.
+
+    Args:
+        features: a matrix, or a frame whose index counts from 0. The method may change them.
+    """
+    import numpy as np
+
+    with in_one_process():
+        values = getattr(estimator, method)(features)
+    if not (hasattr(values, "iloc") and hasattr(features, "iloc")):
+        return values
+    index = values.index.to_numpy()
+    if index.dtype.kind not in "iu" or len(index) != len(features) or (np.diff(index) > 0).all():
+        return values
+    order = np.argsort(index, kind="stable")  # sorted by something else, with its index kept
+    return values.iloc[order] if (index[order] == np.arange(len(index))).all() else values
+
+
+def as_frame(result: Any, path: str) -> pd.DataFrame:
+    """A function's result as a DataFrame. Raises RecipeError when it is something else, or has a column twice."""
+    import pandas as pd
+
+    if isinstance(result, pd.Series):
+        result = result.to_frame()
+    if not isinstance(result, pd.DataFrame):
+        raise RecipeError(
+            f"{path} returned {type(result).__name__}, which does not say which row each value belongs to. Return a "
+            "DataFrame or a Series with the index of the frame: pd.Series(values, index=frame.index), "
+            "pd.DataFrame(values, index=frame.index, columns=[...])"
+        )
+    twice = sorted({str(name) for name in result.columns[result.columns.duplicated()]})
+    if twice:
+        raise RecipeError(f"{path} returned more than one column named {twice}; give each a name of its own")
+    return result
+
+
+def _numbers(made: pd.DataFrame, rows: int, path: str, first_row: int) -> np.ndarray:
+    """The row that each row of a result comes from, by its index. Raises RecipeError when that is not the frame's."""
+    import numpy as np
+    import pandas as pd
+
+    index = made.index
+    if not len(index):
+        return np.array([], dtype=np.int64)
+    if isinstance(index, pd.MultiIndex) or not pd.api.types.is_integer_dtype(index.dtype) or index.hasnans:
+        raise _lost(made, path)
+    numbers: np.ndarray = index.to_numpy(dtype=np.int64) - first_row
+    if numbers.min() < 0 or numbers.max() >= rows:
+        raise _lost(made, path)
+    return numbers
+
+
+def _in_order(made: pd.DataFrame, numbers: np.ndarray, path: str, *, repeats: bool) -> Made:
+    """A result in the order of the rows that it comes from. Raises RecipeError for one that repeats a row."""
+    import numpy as np
+    import pandas as pd
+
+    steps = np.diff(numbers)
+    if (steps < 0).any():
+        order = np.argsort(numbers, kind="stable")
+        made, numbers = made.iloc[order], numbers[order]
+        steps = np.diff(numbers)
+    if not repeats and (steps == 0).any():
+        place = int(numbers[:-1][steps == 0][0])
+        raise RecipeError(
+            f"{path} returned {int((numbers == place).sum())} rows for row {place} of those it was given; it may leave "
+            "rows out, but makes at most one of each. A merge or an explode multiplies rows: take doubles out of the "
+            "other table before a merge"
+        )
+    made = made.copy(deep=False)  # the user's own object keeps its index
+    made.index = pd.RangeIndex(len(numbers))
+    return Made(made, numbers)
+
+
+def _lost(frame: pd.DataFrame, path: str) -> RecipeError:
+    begins = ", ".join(map(repr, frame.index[:3].tolist()))
+    return RecipeError(
+        f"{path} lost the index of its rows: what it returned ({len(frame)} rows) has an index that begins with "
+        f"{begins}, which is not the frame's, so values could go to other rows. Keep the index: use dropna(), "
+        "sort_values() and drop_duplicates() without reset_index and ignore_index, "
+        "merge(..., how='left').set_axis(frame.index), groupby(...).transform(...), and "
+        "pd.DataFrame(values, index=frame.index) for new frames"
+    )

@@ -1,0 +1,142 @@
+"""What a model or a function gave, as Arrow columns of the types that are written: right in kind, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.data.exact import cast_exactly, require_as_given
+from airflow_batchscore.errors import ScoringError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+class MisfitError(ValueError):
+    """A value that cannot be written in a column's type.
+
+    Attributes:
+        place: of the first such value.
+    """
+
+    def __init__(self, message: str, place: int) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+def as_column(values: Any, kind: pa.DataType) -> pa.Array:
+    """Values (an array, a Series) in a type; what pandas calls missing is null, but NaN among floats stays.
+
+    Raises MisfitError: a value is of another kind (text, number, truth value, time), or would not be the same.
+    """
+    import pyarrow as pa
+
+    try:
+        return _converted(values, kind)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        every = list(values)
+        place = next((place for place, value in enumerate(every) if not _fits(value, kind)), 0)
+        raise MisfitError(f"row {place} has {every[place]!r}: {error}", place) from error
+
+
+def _fits(value: Any, kind: pa.DataType) -> bool:
+    import numpy as np
+    import pyarrow as pa
+
+    alone = np.empty(1, dtype=object)
+    alone[0] = value
+    try:
+        _converted(alone, kind)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _converted(values: Any, kind: pa.DataType) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    numpy_kind = getattr(getattr(values, "dtype", None), "kind", "")
+    if numpy_kind == "O" and not pt.is_boolean(kind) and any(isinstance(value, (bool, np.bool_)) for value in values):
+        raise TypeError(f"a truth value is no {kind}")  # Arrow would take it for 1
+    array = pa.array(values, from_pandas=numpy_kind != "f")
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if pt.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    require_as_given(values, array)
+    if _kind(array.type) not in ("null", _kind(kind)):
+        raise TypeError(f"{array.type} is no {kind}")
+    if pt.is_floating(array.type) and not pt.is_floating(kind):
+        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+    return cast_exactly(array, kind)
+
+
+def _kind(kind: pa.DataType) -> str:
+    import pyarrow.types as pt
+
+    if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
+        return "number"
+    if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind):
+        return "text"
+    if pt.is_timestamp(kind) or pt.is_date(kind):
+        return "time"
+    return str(kind)
+
+
+def prediction_column(
+    name: str, values: Any, kind: pa.DataType, row_of: Callable[[int], int], *, allow_nan: bool
+) -> pa.Array:
+    """A column of predictions in the type that is written.
+
+    Args:
+        row_of: the number within the block of the row that the value at a place belongs to.
+        allow_nan: accept missing, NaN and infinite values.
+
+    Raises:
+        ScoringError: a value is of another kind, or is not there though it must be. The first such row is named.
+    """
+    import numpy as np
+
+    try:
+        column = as_column(values, kind)
+    except MisfitError as error:
+        place = error.place
+        raise ScoringError(
+            f"the output {name!r} is {kind}, as training found it, but row {row_of(place)} has {values[place]!r}. "
+            "Fix the model so that it gives one kind of value, and train it again"
+        ) from error
+    if allow_nan:
+        return column
+    bad = _not_there(column)
+    if bad is not None:
+        place = int(np.flatnonzero(bad)[0])
+        raise ScoringError(
+            f"{int(bad.sum())} of {len(column)} predictions are NaN, infinite or missing in the output {name!r}; the "
+            f"first is {values[place]!r} for row {row_of(place)}. Fix the recipe or the model, or accept them with "
+            "allow_nan=True"
+        )
+    return column
+
+
+def _not_there(column: pa.Array) -> np.ndarray | None:
+    """Where a value is missing, NaN or infinite; None when it is nowhere."""
+    import numpy as np
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    found: np.ndarray
+    if column.null_count:
+        found = column.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+        return found
+    if not pt.is_floating(column.type):
+        return None
+    # The sum is finite only if all are, and costs a third; it can overflow, so a doubt is looked into.
+    values = column.to_numpy(zero_copy_only=False)
+    if np.isfinite(values.sum()):
+        return None
+    found = pc.invert(pc.is_finite(column)).to_numpy(zero_copy_only=False)
+    return found if found.any() else None

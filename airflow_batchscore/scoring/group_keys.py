@@ -1,0 +1,88 @@
+"""The columns that make groups, with one form for each value: what is equal lies in one bucket and in one group.
+
+Bucketing, grouping within a bucket and the value that is published all use this form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+def canonical(table: pa.Table, group_by: Sequence[str]) -> pa.Table:
+    """The columns of groups: -0.0 is 0.0, NaN is null, a dictionary's values are plain.
+
+    Raises InputError for a column whose values have no order, such as lists.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    columns = {}
+    for name in group_by:
+        column = table.column(name)
+        if pt.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pt.is_nested(column.type):
+            raise InputError(
+                f"group_by: the column {name!r} is {column.type}, which cannot make groups; name a column of plain "
+                "values"
+            )
+        if pt.is_floating(column.type):
+            zero = pa.scalar(0, column.type)
+            column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+            column = pc.if_else(pc.equal(column, zero), zero, column)
+        columns[name] = column
+    return pa.table(columns)
+
+
+def hashes(keys: pa.Table) -> np.ndarray:
+    """The same number for the same values of canonical columns, in every block."""
+    import pandas as pd
+    import pyarrow.compute as pc
+
+    plain: dict[str, Any] = {}
+    for place, column in enumerate(keys.columns):
+        plain[f"{place} is there"] = column.is_valid().to_pandas()
+        plain[f"{place}"] = pc.fill_null(_spelled(column), "").to_pandas()
+    found: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(plain), index=False).to_numpy()
+    return found
+
+
+def places_of_groups(keys: pa.Table) -> list[np.ndarray]:
+    """Row numbers of each group of canonical columns, a missing value being a value; groups in the order of values."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not keys.num_rows:
+        return []
+    ranks = []
+    for column in keys.columns:
+        encoded = column.combine_chunks().dictionary_encode()
+        encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+        rank = np.empty(len(encoded.dictionary) + 1, np.int64)
+        rank[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(encoded.dictionary))
+        rank[-1] = len(encoded.dictionary)  # missing values come last
+        ranks.append(rank[pc.fill_null(encoded.indices, len(encoded.dictionary)).to_numpy()])
+    order = np.lexsort(ranks[::-1])
+    changes = np.any([np.diff(rank[order]) != 0 for rank in ranks], axis=0)
+    return np.split(order, np.flatnonzero(changes) + 1)
+
+
+def _spelled(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values as texts, or as bytes."""
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    if pt.is_binary(column.type) or pt.is_large_binary(column.type) or pt.is_fixed_size_binary(column.type):
+        return column.cast(pa.binary())
+    if pt.is_duration(column.type):
+        column = column.cast(pa.int64())
+    return column.cast(pa.string())
