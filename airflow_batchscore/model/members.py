@@ -12,7 +12,7 @@ _DERIVED = {
     *("__dict__", "__weakref__", "__slots__", "__doc__", "__module__", "__qualname__", "__annotations__"),
     *("__annotate_func__", "__firstlineno__", "__static_attributes__", "__slotnames__", "__abstractmethods__"),
     *("_abc_impl", "__orig_bases__", "__parameters__", "__type_params__", "__dataclass_fields__"),
-    *("__dataclass_params__",),
+    *("__dataclass_params__", "__signature__"),
 }
 _WRITTEN = (types.FunctionType, classmethod, staticmethod)
 
@@ -25,5 +25,6 @@ def members(kind: type) -> Iterator[tuple[str, Any]]:
     for name, member in sorted(vars(kind).items()):
         made_by_enum = enum is not None and (name in enum or not isinstance(member, (*_WRITTEN, property)))
         is_slot = isinstance(member, types.MemberDescriptorType)  # which a class that was unpickled may lack
-        if name not in _DERIVED and not made_by_enum and not is_slot:
+        made_by_pydantic = name.startswith("__pydantic_") and name != "__pydantic_fields__"
+        if name not in _DERIVED and not (made_by_enum or made_by_pydantic or is_slot):
             yield name, member

@@ -161,6 +161,8 @@ class Reach(Canonical):
 
     def _cells(self, function: types.FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            if name == "cache_token":  # of functools.singledispatch: how many classes were registered so far
+                continue
             with self.at(name):
                 try:
                     self.value(cell.cell_contents)
