@@ -16,15 +16,10 @@ if TYPE_CHECKING:
 _EXACT = 2**53
 
 
-def to_column(values: Any, kind: pa.DataType | None = None) -> pa.Array:
-    """An array or a Series as an Arrow column, every value the same.
+def to_column(values: Any) -> pa.Array:
+    """An array or a Series as an Arrow column of the type that Arrow chooses, every value the same.
 
-    Args:
-        kind: the column's type; Arrow's choice when None.
-
-    Raises:
-        ValueError: a value cannot be the same in that type, or values are of several kinds. It names the first such
-            value and its place.
+    Raises ValueError, naming the first bad value and its place: values are of several kinds, or none that Arrow knows.
     """
     import pyarrow as pa
 
@@ -32,7 +27,7 @@ def to_column(values: Any, kind: pa.DataType | None = None) -> pa.Array:
         array = pa.array(some)
         whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
         require_as_given(some, whole)
-        return whole if kind is None else cast_exactly(whole, kind)
+        return whole
 
     try:
         return made(values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     Label = Callable[[pd.DataFrame], pd.Series]
 
 
+#: What a function is named by; any other text is the name of a column.
+_PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+
+
 class Recipe:
     """What a model is fed.
 
@@ -30,7 +35,8 @@ class Recipe:
             look at each row alone, because a partition is scored in blocks; this is checked. None takes the columns
             of the model's signature as they are.
         target: function from the raw rows to the label (a Series), or to several labels (a DataFrame), with the index
-            kept; or the name of a column. Needed for training only, and gets every column. Rows that `features`
+            kept; or the name of a column. A name that looks like an import path (``"y:label"``) is taken for one: write
+            ``lambda frame: frame["y:label"]``. Needed for training only, and gets every column. Rows that `features`
             dropped, and rows whose label is missing, are not trained on.
         keys: columns that go with each prediction into the scores.
         columns: raw columns that `features` gets; naming them saves reading the others. All but the target when None.
@@ -57,7 +63,7 @@ class Recipe:
         self.features = FunctionRef.of(features) if features is not None else None
         self.target_column: str | None = None
         self.target: FunctionRef | None = None
-        if isinstance(target, str) and ":" not in target:
+        if isinstance(target, str) and not _PATH.fullmatch(target):
             self.target_column = target
         elif isinstance(target, (list, tuple)):
             raise RecipeError(
@@ -85,8 +91,19 @@ class Recipe:
 
     @property
     def training_digest(self) -> str:
-        target = self.target.digest if self.target else self.target_column
+        target = self._target_digest() if self.target else self.target_column
         return hashlib.sha256(json.dumps([self.digest, target]).encode()).hexdigest()
+
+    def _target_digest(self) -> str:
+        assert self.target is not None, "asked for where there is one"
+        try:
+            return self.target.digest
+        except RecipeError as error:
+            path = self.target.path
+            raise RecipeError(
+                f"target={path!r} is taken for an import path: {error}. If it is a column, write "
+                f"target=lambda frame: frame[{path!r}]"
+            ) from error
 
     def pinned(self) -> Recipe:
         """The same, for a worker: its functions are loaded only where their code is what it is here."""
