@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_batchscore.data.common_type import common_type, plain
 from airflow_batchscore.data.csv_reader import TYPE_NAMES
+from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.type_names import named
 from airflow_batchscore.errors import InputError
 
@@ -196,7 +197,7 @@ def _cast(
     if column.type == wanted:
         made, bad = column, list[int]()
     else:
-        made, bad = _cast_by_halves(pa.chunked_array(column).combine_chunks(), wanted)
+        made, bad = cast_by_halves(pa.chunked_array(column).combine_chunks(), wanted)
     problems = {row: f"column {name!r}: {_text(column[row])} {_reason(column.type, made.type)}" for row in bad}
     if for_pandas and pt.is_integer(made.type) and made.null_count:
         why = "is above 2**53, and pandas makes floats of integers where one is missing"
@@ -224,18 +225,3 @@ def _above(column: Any) -> list[int]:
     if pt.is_signed_integer(column.type):
         beyond = pc.or_(beyond, pc.less(column, -_EXACT))
     return [int(row) for row in np.flatnonzero(pc.fill_null(beyond, False).to_numpy(zero_copy_only=False))]
-
-
-def _cast_by_halves(column: pa.Array, wanted: pa.DataType, offset: int = 0) -> tuple[pa.Array, list[int]]:
-    """Cast a whole column at once; when that fails, halve it, so that few bad values cost few casts."""
-    import pyarrow as pa
-
-    try:
-        return column.cast(wanted), []
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        if len(column) < 2:
-            return pa.nulls(len(column), wanted), [offset] * len(column)
-    middle = len(column) // 2
-    left, bad_left = _cast_by_halves(column.slice(0, middle), wanted, offset)
-    right, bad_right = _cast_by_halves(column.slice(middle), wanted, offset + middle)
-    return pa.concat_arrays([left, right]), bad_left + bad_right

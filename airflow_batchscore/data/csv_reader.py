@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.csv_rows import RowParser, Rows, as_latin1, as_text
+from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.lines import Lines
 from airflow_batchscore.errors import InputError
 
@@ -161,7 +162,7 @@ def _cast_cells(column: pa.Array, wanted: pa.DataType, nulls: list[str] | None) 
     import pyarrow as pa
     import pyarrow.compute as pcompute
 
-    text, failed = _cast_by_halves(column, pa.string())
+    text, failed = cast_by_halves(column, pa.string())
     if nulls is None:
         return text, failed
     if wanted != pa.string():
@@ -170,20 +171,5 @@ def _cast_cells(column: pa.Array, wanted: pa.DataType, nulls: list[str] | None) 
     text = pcompute.if_else(missing, pa.scalar(None, pa.string()), text)
     if wanted == pa.string():
         return text, failed
-    values, unfit = _cast_by_halves(text, wanted)
+    values, unfit = cast_by_halves(text, wanted)
     return values, sorted({*failed, *unfit})
-
-
-def _cast_by_halves(column: pa.Array, wanted: pa.DataType, offset: int = 0) -> tuple[pa.Array, list[int]]:
-    """Cast a whole column at once; when that fails, halve it, so that few bad cells cost few casts."""
-    import pyarrow as pa
-
-    try:
-        return column.cast(wanted), []
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        if len(column) == 1:
-            return pa.nulls(1, wanted), [offset]
-    middle = len(column) // 2
-    left, bad_left = _cast_by_halves(column.slice(0, middle), wanted, offset)
-    right, bad_right = _cast_by_halves(column.slice(middle), wanted, offset + middle)
-    return pa.concat_arrays([left, right]), bad_left + bad_right

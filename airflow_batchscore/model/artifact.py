@@ -38,8 +38,8 @@ class Signature:
     """What a model expects.
 
     Attributes:
-        raw: raw column -> type name (``float64``, ``int64``, ``bool``, ``string``), as training found them;
-            None for a type that only Parquet can hold, which is then taken as the file has it.
+        raw: raw column -> type name (``float64``, ``int64``, ``bool``, ``string``, or Arrow's own such as
+            ``timestamp[us]``), as training found them; None, which older versions have, takes it as the file has it.
         features: feature names in the order of the model's input.
         outputs: method -> output column -> Arrow type.
         matrix: methods that give the same for a plain matrix as for a DataFrame, so that scoring needs no pandas.
