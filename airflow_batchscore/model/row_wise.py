@@ -94,7 +94,7 @@ def _compare(function: FunctionRef, table: pa.Table, made: Made, chosen: np.ndar
             f"it gave the columns {list(left.columns)} for {table.num_rows} rows, and {list(right.columns)} for "
             f"{len(chosen)} of them",
         )
-    found = _first_difference(left, right[list(left.columns)])
+    found = _first_difference(left, right if left.columns.equals(right.columns) else right[list(left.columns)])
     if found is not None:
         name, place = found
         one, other = (frame[name].iloc[place] for frame in (left, right))
