@@ -216,6 +216,16 @@ def test_functions_that_look_at_their_neighbours_are_refused(function: Function,
         check(FunctionRef.of(function), TABLE, _call(function))
 
 
+@pytest.mark.parametrize(("values", "quantiles"), [(3, 2), (4, 3), (6, 4), (11, 2)])
+def test_quantiles_that_are_alike_in_large_parts_of_the_rows_are_refused_too(values: int, quantiles: int) -> None:
+    def features(frame: pd.DataFrame) -> pd.DataFrame:
+        bins = pd.qcut(frame["id"] % values, quantiles, labels=False, duplicates="drop")
+        return frame.assign(b=bins.fillna(0))
+
+    with pytest.raises(RecipeError, match="does not look at each row alone.*column 'b' of row"):
+        check(FunctionRef.of(features), TABLE, _call(features))
+
+
 @pytest.mark.parametrize(("function", "message"), NEIGHBOURS[:4])
 def test_a_few_rows_show_most_of_it(function: Function, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
