@@ -35,3 +35,9 @@ def test_make_targets_that_documents_name_exist() -> None:
     for document in [*DOCUMENTS, ROOT / ".ci" / "run"]:
         named = set(re.findall(r"(?:`|^|: )make ([a-z0-9-]+)", document.read_text(), re.MULTILINE))
         assert named <= targets, document
+
+
+def test_tests_that_documents_name_exist() -> None:
+    for document in DOCUMENTS:
+        for name in re.findall(r"`(?:tests/)?((?:\w+/)?test_\w+\.py)`", document.read_text()):
+            assert (ROOT / "tests" / name).exists(), f"{document.name}: {name}"
