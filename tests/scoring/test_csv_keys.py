@@ -13,8 +13,10 @@ from support import Small, scores, small, write_csv
 
 from airflow_batchscore import PartitionedDataset
 from airflow_batchscore.model import artifact
+from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.training import train
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring.job import FunctionJob
 from airflow_batchscore.scoring.manifest import Manifest
 
 pytestmark = pytest.mark.unit
@@ -107,3 +109,16 @@ def test_training_refuses_a_file_with_a_stray_quote(data: Small) -> None:
     assert train(job).manifest.signature.raw["b"] == "int64"
     with pytest.raises(InputError, match=r"part_2.csv, row 30: the line is part of a quoted field"):
         train(replace(job, partitions=[2]))
+
+
+def _count(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"rows": [len(rows)]})
+
+
+@pytest.mark.parametrize("block_rows", [7, 1000])
+def test_groups_are_told_apart_by_their_text(data: Small, block_rows: int) -> None:
+    sites = ["007", "7", "7.0", "NA", "", *LONG]
+    data.add(1, [(site, 1) for _ in range(5) for site in sites], header=("site", "value"))
+    function = FunctionJob(FunctionRef.of(_count), group_by=("site",))
+    manifest = _score(data, model=None, function=function, block_rows=block_rows)
+    assert scores(manifest).set_index("site")["rows"].to_dict() == dict.fromkeys(sites, 5)
