@@ -26,7 +26,8 @@ ROWS = 240
 def _plain() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "id": np.arange(ROWS) + 1000,
+            # Uneven: pandas 3 makes a range of even ones, and a range is stored outside the columns.
+            "id": np.arange(ROWS) + np.arange(ROWS) // 100 + 1000,
             "a": np.arange(ROWS) % 17 / 4,
             "b": np.arange(ROWS) % 7,
             "g": np.arange(ROWS) % 5,
