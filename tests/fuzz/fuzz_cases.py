@@ -177,6 +177,7 @@ class Case:
             options["delimiter"] = self.delimiter
         if self.newlines:
             options["newlines_in_values"] = True
-        if self.typed_key:
-            options["column_types"] = {"k": "int64"}
-        return options
+        types = {"k": "int64"} if self.typed_key else {}
+        if self.bad and self.work in ("function", "groups"):  # no training says what the columns should be
+            types |= {"x": "float64", "y": "float64"}
+        return {**options, "column_types": types} if types else options
