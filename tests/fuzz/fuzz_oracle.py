@@ -35,8 +35,8 @@ def read(case: Case, folder: Path, partition: int) -> tuple[pd.DataFrame, dict[s
         frame = pd.concat([pd.read_csv(path, **options) for path in paths])
         texts = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False, **options) for path in paths])
         keys = {name: texts[name].tolist() for name in COLUMNS}
-        if case.typed_key:
-            keys["k"] = [int(value) for value in keys["k"]]
+        for name, kind in case.read_options.get("column_types", {}).items():
+            keys[name] = [{"int64": int, "float64": float}[kind](value) if value else None for value in keys[name]]
     else:
         tables = [pq.read_table(path).replace_schema_metadata(None).select(list(COLUMNS)) for path in paths]
         frame = pd.concat([table.to_pandas() for table in tables])
