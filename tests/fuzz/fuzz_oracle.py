@@ -32,7 +32,8 @@ def read(case: Case, folder: Path, partition: int) -> tuple[pd.DataFrame, dict[s
     paths = sorted((folder / f"p={partition}").iterdir())
     if case.is_csv:
         options: dict[str, Any] = {"sep": case.delimiter, "encoding": "utf-8-sig", "float_precision": "round_trip"}
-        frame = pd.concat([pd.read_csv(path, **options) for path in paths])
+        text = {"t": str, "w": str}  # also where a file has none
+        frame = pd.concat([pd.read_csv(path, dtype=text, **options) for path in paths])
         texts = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False, **options) for path in paths])
         keys = {name: texts[name].tolist() for name in COLUMNS}
         for name, kind in case.read_options.get("column_types", {}).items():
