@@ -54,7 +54,7 @@ def artifact_of(model_path: str, names: list[str], kind: str) -> Any:
             flavor="joblib",
             estimator=type(estimator).__name__,
             signature=artifact.Signature(
-                raw, tuple(names), output_types(estimator, sample), matrix_methods(estimator, sample)
+                raw, tuple(names), output_types(estimator, sample)[0], matrix_methods(estimator, sample)
             ),
             recipe=recipe,
             recipe_digest=recipe.digest,
