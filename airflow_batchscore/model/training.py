@@ -157,13 +157,14 @@ def _typed(job: TrainingJob, partitions: list[Partition], held_out: Any, extra: 
     raw = infer_types(
         job.dataset,
         partitions,
-        None if wanted is None else list(dict.fromkeys([*wanted, *extra])),
+        None if wanted is None else list(dict.fromkeys([*wanted, *job.recipe.keys, *extra])),
         [*required_columns(job.recipe), *extra],
     )
     label = [job.recipe.target_column] if job.recipe.target_column else []
     # Keys may come with later data only.
     whole = [name for name in (*job.recipe.keys, *label, *extra) if name in raw]
-    return TrainingData(partitions, held_out, raw, reading_types(job.dataset.column_types, raw, raw, whole))
+    read = raw if wanted is None else dict.fromkeys([*wanted, *extra])
+    return TrainingData(partitions, held_out, raw, reading_types(job.dataset.column_types, raw, read, whole))
 
 
 def train(job: TrainingJob, client: Client | None = None, data: TrainingData | None = None) -> TrainedModel:

@@ -32,11 +32,11 @@ class Rows:
 
 
 def columns_to_read(recipe: Recipe) -> list[str] | None:
-    """None for all: a target function may look at any column."""
+    """None for all: a target function may look at any column. Keys are not read, as the recipe gets none of them."""
     if recipe.columns is None or recipe.target is not None:
         return None
     label = [recipe.target_column] if recipe.target_column else []
-    return list(dict.fromkeys([*recipe.columns, *recipe.keys, *label]))
+    return list(dict.fromkeys([*recipe.columns, *label]))
 
 
 def required_columns(recipe: Recipe) -> list[str]:

@@ -139,6 +139,17 @@ def test_a_row_with_too_many_fields_stops_training_and_is_named(tmp_path: Path) 
         _train(tmp_path)
 
 
+def test_a_key_that_no_feature_can_hold_does_not_stop_training(tmp_path: Path) -> None:
+    frame = pd.DataFrame(good_rows(40), columns=["id", "a", "b", "label"])
+    frame["id"] = pd.array([None, *range(2**53 + 1, 2**53 + 40)], dtype="Int64")
+    frame.to_parquet(tmp_path / "p=0.parquet")
+    recipe = Recipe(target="label", keys=["id"], columns=["a", "b"])
+    job = TrainingJob(
+        PartitionedDataset(f"{tmp_path}/p={{p}}.parquet"), [0], recipe, LogisticRegression(), f"{tmp_path}/model"
+    )
+    assert train(job).manifest.training["rows_trained"] == 40
+
+
 def test_a_partition_that_is_not_there_is_named(folder: Path) -> None:
     with pytest.raises(InputError, match=r"no file for partition p=9 \(.*part_9.csv\)"):
         _train(folder, partitions=9)
