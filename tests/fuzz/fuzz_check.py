@@ -234,9 +234,9 @@ def _sorting(row: list[Any]) -> str:
 
 
 def _same(case: Case, right: Any, there: Any) -> bool:
-    right, there = plain(right), plain(there)
     if case.output.endswith(".csv"):
-        return _same_text(right, there)
+        return (there == "nan" and right != right) or _same_text(plain(right), there)
+    right, there = plain(right), plain(there)
     if isinstance(right, (int, float)) and isinstance(there, (int, float)):
         if isinstance(right, float) or isinstance(there, float):
             return math.isclose(right, there, rel_tol=1e-9, abs_tol=1e-12)
