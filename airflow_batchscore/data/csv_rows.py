@@ -142,11 +142,12 @@ class RowParser:
         positions = np.delete(np.arange(table.num_rows + len(malformed)), numbers)
         short = [n for n, row in enumerate(malformed) if self._pads and row.actual_columns < row.expected_columns]
         if short:
-            filled = [self._filled(malformed[n]) for n in short]
-            more, _ = self._read("\n".join(filled).encode(), text.quoted, convert)
+            # In one piece with the others, so that a type that Arrow finds is that of all rows.
+            filled = "\n".join(self._filled(malformed[n]) for n in short).encode()
+            table, _ = self._read(b"\n".join((text.raw, filled)), text.quoted, convert)
             positions = np.concatenate([positions, numbers[short]])
             order = np.argsort(positions)
-            table, positions = pa.concat_tables([table, more]).take(pa.array(order)), positions[order]
+            table, positions = table.take(pa.array(order)), positions[order]
         left = [n for n in range(len(malformed)) if n not in set(short)]
         bad = [self._malformed(int(numbers[n]), malformed[n]) for n in left]
         return _with_broken(Rows(table, positions, bad, len(short)), text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from airflow_batchscore.model.user_code import Made, call
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+log = logging.getLogger(__name__)
 
 #: Rows that are read at once, also where all of them are kept.
 BLOCK_ROWS = 1_000_000
@@ -119,7 +122,7 @@ def read_block(
     import pyarrow as pa
 
     require_columns(block.source, list(types), partition_key=partition_key)
-    tables = []
+    tables, padded = [], 0
     for batch in read(dataset, block, types):
         if batch.bad:
             row = batch.bad[0]
@@ -129,6 +132,14 @@ def read_block(
                 "Training takes whole files only: fix the row, or train on another partition"
             )
         tables.append(batch.table)
+        padded += batch.padded
+    if padded:
+        log.warning(
+            "partition %s, %s: %d rows had fewer cells than the header; those left off were taken as empty",
+            partition_key,
+            block.name,
+            padded,
+        )
     whole = pa.concat_tables(tables) if tables else None
     return whole if whole is not None and whole.num_rows else None
 

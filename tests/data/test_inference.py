@@ -39,6 +39,12 @@ def test_types_agree_over_all_files(tmp_path: Path) -> None:
     }
 
 
+def test_short_rows_that_are_padded_have_a_say_in_the_types(tmp_path: Path) -> None:
+    (tmp_path / "p_1.csv").write_text("a,b,c\n1,1,1\n2\nx,2\n")
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{p}}.csv", read_options={"pad_short_rows": True})
+    assert infer_types(dataset, dataset.require(), None) == {"a": "string", "b": "int64", "c": "int64"}
+
+
 def test_whole_numbers_are_read_as_floats_unless_they_are_keys_or_declared(tmp_path: Path) -> None:
     dataset = _csv(tmp_path)
     raw = infer_types(dataset, dataset.require([1]), ["i", "mixed"])

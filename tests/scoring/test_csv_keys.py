@@ -14,7 +14,7 @@ from support import Small, scores, small, write_csv
 from airflow_batchscore import PartitionedDataset
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.training import train
+from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.job import FunctionJob
 from airflow_batchscore.scoring.manifest import Manifest
@@ -89,6 +89,17 @@ def test_short_rows_are_padded_and_counted_or_bad(data: Small, padded: bool, cap
     assert ('read_options={"pad_short_rows": True}' in caplog.text) != padded
 
 
+def test_training_pads_short_rows_and_says_how_many(data: Small, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    rows = [f"{n},{n % 5},{n % 3},{n % 2}" for n in range(40)]
+    (data.folder / "part_1.csv").write_text("\n".join(["id,a,b,label", *rows, "40,1,1"]))
+    estimator = "sklearn.linear_model:LogisticRegression"
+    dataset = _plain(data, pad_short_rows=True)
+    trained = train(TrainingJob(dataset, [1], data.recipe, estimator, f"{data.folder}/model"))
+    assert trained.manifest.training["rows_trained"] == 40  # the label of the short row is missing
+    assert "1 rows had fewer cells than the header" in caplog.text
+
+
 def test_stray_quotes_and_their_lines_are_in_the_account(data: Small) -> None:
     rows = [(n, n % 5, 2, "x") for n in range(1000)]
     rows[450], rows[550] = (450, 0, 2, '"x'), (550, 0, '"2', "x")
@@ -101,7 +112,6 @@ def test_stray_quotes_and_their_lines_are_in_the_account(data: Small) -> None:
 
 def test_training_refuses_a_file_with_a_stray_quote(data: Small) -> None:
     from airflow_batchscore.errors import InputError
-    from airflow_batchscore.model.training import TrainingJob
 
     data.add(1, [(n, n % 5, n % 7, n % 2) for n in range(50)], header=("id", "a", "b", "label"))
     data.add(2, [(n, n % 5, '"3' if n == 30 else n % 7, n % 2) for n in range(50)])
