@@ -143,12 +143,11 @@ def _units(stages: Stages) -> list[Any]:
 
 def _stages(job: BlockJob, layout: Sequence[Block]) -> Stages:
     """What is run over what, one stage after the other; each unit has an index of its own, and writes a part."""
-    if not job.work.row_wise:
+    is_one_block = len(layout) == 1 and layout[0].source.kind != "stream"
+    if not job.work.row_wise or (is_grouped(job.work) and is_one_block):
         return [(score_whole, [Whole(tuple(layout))])]
     if not is_grouped(job.work):
         return [(score_block, layout)]
-    if len(layout) == 1 and layout[0].source.kind != "stream":
-        return [(groups.score_groups, layout)]
     buckets = groups.bucket_count(layout)
     return [
         (groups.spill_block, [groups.Spill(block, buckets) for block in layout]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from airflow_batchscore.scoring.columns import MisfitError, as_column
 from airflow_batchscore.scoring.group_keys import canonical, places_of_groups
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -49,7 +50,7 @@ class FunctionWork:
 
     def open(self, keys: Sequence[str], limit: Limit, *, allow_nan: bool) -> BatchScorer:
         self.function.load()  # said before a row is read
-        return _Rows(self, tuple(keys), limit)
+        return Groups(self, limit) if self.group_by else _Rows(self, tuple(keys), limit)
 
     def identity(self) -> list[Any]:
         return [self.function_digest, [list(pair) for pair in self.outputs], list(self.group_by), self.row_wise]
@@ -126,11 +127,11 @@ class Groups:
 
         path = self.work.function.path
         keys = canonical(batch.keys, self.work.group_by)
-        frame = to_frame(batch.table)  # nobody else sees it: each group gets its rows in a frame of its own
+        total = batch.table.num_rows
+        places = places_of_groups(keys)
         tables, bad = [], []
         scored = 0
-        for rows in places_of_groups(keys):
-            group = frame.iloc[rows].reset_index(drop=True)
+        for rows, group in zip(places, _frames(batch.table, places), strict=True):
             try:
                 with in_one_process():
                     result = self.work.function.load()(group)
@@ -139,9 +140,9 @@ class Groups:
                 raise
             except Exception as error:  # whatever a user's function raises for a group
                 bad += [bad_row(batch, int(row), error) for row in rows]
-                if len(bad) > self.limit.rows_of(len(frame)):
+                if len(bad) > self.limit.rows_of(total):
                     raise ScoringError(
-                        f"more than {self.limit.rows_of(len(frame))} rows are in groups that fail, the last "
+                        f"more than {self.limit.rows_of(total)} rows are in groups that fail, the last "
                         f"({_named(keys, int(rows[0]))}) with {type(error).__name__}: {error}. If single groups are "
                         "bad, raise quarantine=; if all are, the function does not fit this data"
                     ) from error
@@ -150,7 +151,7 @@ class Groups:
                 scored += len(rows)
                 tables.append(self._table(keys, int(rows[0]), made, schema))
         table = pa.concat_tables(tables) if tables else schema.empty_table()
-        return ScoredBatch(table, np.array([], dtype=np.int64), scored, len(frame) - scored - len(bad), bad)
+        return ScoredBatch(table, np.array([], dtype=np.int64), scored, total - scored - len(bad), bad)
 
     def _table(self, keys: pa.Table, first: int, made: pd.DataFrame, schema: pa.Schema) -> pa.Table:
         import pyarrow as pa
@@ -162,6 +163,24 @@ class Groups:
             else:
                 columns.append(column_of(made, field, self.work.function.path))
         return pa.table(columns, schema=schema)
+
+
+def _frames(table: pa.Table, places: Sequence[np.ndarray]) -> Iterator[pd.DataFrame]:
+    """The rows of each group in a frame of its own, whose types do not depend on what other groups lack."""
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    def varies(column: pa.ChunkedArray) -> bool:
+        return bool(column.null_count and (pt.is_boolean(column.type) or pt.is_integer(column.type)))
+
+    # pandas makes objects of truth values and floats of whole numbers where one is missing.
+    if any(map(varies, table.columns)):
+        for rows in places:
+            yield to_frame(table.take(pa.array(rows))).reset_index(drop=True)
+        return
+    frame = to_frame(table)
+    for rows in places:
+        yield frame.iloc[rows].reset_index(drop=True)
 
 
 def _named(keys: pa.Table, row: int) -> str:
@@ -232,11 +251,10 @@ def _of_groups(function: FunctionRef, sample: pa.Table, group_by: Sequence[str])
     """What a function gives for the first groups of a sample."""
     import pandas as pd
 
-    frame, load = to_frame(sample), function.load()
-    made = [pd.DataFrame()]
-    for rows in places_of_groups(canonical(sample, group_by))[:_TRIED_GROUPS]:
+    load, made = function.load(), [pd.DataFrame()]
+    for group in _frames(sample, places_of_groups(canonical(sample, group_by))[:_TRIED_GROUPS]):
         with in_one_process():
-            made.append(as_frame(load(frame.iloc[rows].reset_index(drop=True)), function.path))
+            made.append(as_frame(load(group), function.path))
     return pd.concat(made)
 
 

@@ -19,7 +19,7 @@ from airflow_batchscore.data.blocks import Block
 from airflow_batchscore.data.parquet_footer import DamagedParquetError, footer_of
 from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
-from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch
+from airflow_batchscore.scoring.batch import ScoredBatch
 from airflow_batchscore.scoring.block import batches, empty_batch, writes_a_part
 from airflow_batchscore.scoring.function import FunctionWork, Groups
 from airflow_batchscore.scoring.group_keys import canonical, hashes
@@ -88,7 +88,7 @@ def spill_block(job: BlockJob, spill: Spill) -> BlockResult:
     """Write the rows of a block down, sorted into buckets, and a part without rows that accounts for the bad ones."""
     import pyarrow.parquet as pq
 
-    groups = _groups(job)
+    groups = Groups(_work(job), job.limit)
     buckets: list[int] = []
     uri = _uri(job, spill.index)
     writer: Any = None
@@ -118,27 +118,11 @@ def score_bucket(job: BlockJob, bucket: Bucket) -> BlockResult:
     import pyarrow as pa
 
     hold_to_one_thread()
-    groups = _groups(job)
+    groups = Groups(_work(job), job.limit)
     spilled = [_read(job, index, bucket.number) for index in range(bucket.blocks)]
     tables = [table for some in spilled for table in some]
     with PartWriter(job, bucket.index, bucket.name, FOLDER) as part:
         batch = _numbered(pa.concat_tables(tables)) if tables else empty_batch(job)
-        part.add(batch, groups.score(batch, part.schema(groups, batch)))
-        check_limit(job, part.bad, part.account)
-    return part.result
-
-
-@writes_a_part
-def score_groups(job: BlockJob, block: Block) -> BlockResult:
-    """Work on the groups of a partition that is one block: nothing needs sorting."""
-    import pyarrow as pa
-
-    hold_to_one_thread()
-    groups = _groups(job)
-    with PartWriter(job, block.index, block.name, block.source.uri) as part:
-        read = list(batches(job, block))
-        whole = _numbered(pa.concat_tables([_with_keys(batch) for batch in read]))
-        batch = replace(whole, bad=[row for batch in read for row in batch.bad])
         part.add(batch, groups.score(batch, part.schema(groups, batch)))
         check_limit(job, part.bad, part.account)
     return part.result
@@ -163,10 +147,6 @@ def sweep(folder: str, results: Sequence[BlockResult], conn_id: str | None) -> N
 def _work(job: BlockJob) -> FunctionWork:
     assert isinstance(job.work, FunctionWork), "groups are those of a function"
     return job.work
-
-
-def _groups(job: BlockJob) -> BatchScorer:
-    return Groups(_work(job), job.limit)
 
 
 def _uri(job: BlockJob, index: int) -> str:

@@ -1,4 +1,4 @@
-"""A partition whole, for recipes and functions that look at more than a row: all of its blocks in one batch."""
+"""A partition whole, for recipes and functions that look at more than one row: all of its blocks in one batch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Whole:
 
     @property
     def name(self) -> str:
-        return f"the whole partition ({len(self.blocks)} blocks)"
+        return "the whole partition"
 
     @property
     def source(self) -> str:
@@ -57,7 +57,7 @@ def _read(job: BlockJob, whole: Whole) -> Batch:
     keys: list[pa.Table] = []
     positions: list[np.ndarray] = []
     bad: list[BadRow] = []
-    before = 0
+    before = padded = 0
     for block in whole.blocks:
         read = 0
         for batch in batches(job, block):
@@ -66,8 +66,9 @@ def _read(job: BlockJob, whole: Whole) -> Batch:
             positions.append(before + batch.positions)
             bad += [replace(row, position=before + row.position) for row in batch.bad]
             read += batch.rows_read
+            padded += batch.padded
         before += read
-    return Batch(_together(tables), np.concatenate(positions), bad, _together(keys))
+    return Batch(_together(tables), np.concatenate(positions), bad, _together(keys), padded)
 
 
 def _together(tables: list[pa.Table]) -> pa.Table:

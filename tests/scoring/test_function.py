@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support import scores
@@ -45,8 +46,9 @@ def _apply(folder: Path, function: Any, *, partition: str = "1", suffix: str = "
     names = ("group_by", "columns", "output_types", "row_wise")
     job_options = {name: options.pop(name) for name in names if name in options}
     engine = options.pop("engine", LocalDask(workers=2))
+    read_options = options.pop("read_options", {} if suffix == "parquet" else NUMBERS)
     job = ScoringJob(
-        PartitionedDataset(f"{folder}/part_{{p}}.{suffix}", read_options={} if suffix == "parquet" else NUMBERS),
+        PartitionedDataset(f"{folder}/part_{{p}}.{suffix}", read_options=read_options),
         None,
         f"{folder}/staged",
         function=FunctionJob(FunctionRef.of(function), **job_options),
@@ -139,6 +141,43 @@ def test_groups_by_several_columns_and_of_one_block(tmp_path: Path, frame: pd.Da
     both = [scores(m).sort_values(["site", "odd"]).reset_index(drop=True) for m in (several, single)]
     pd.testing.assert_frame_equal(*both)
     assert both[0].columns.tolist() == ["site", "odd", "rows", "mean", "first"]
+
+
+@pytest.mark.parametrize("whole", [{"group_by": ("site",)}, {"row_wise": False}], ids=str)
+def test_a_partition_in_one_batch_keeps_the_rows_numbers_and_counts_short_rows(
+    tmp_path: Path, whole: dict[str, Any]
+) -> None:
+    def picky(rows: pd.DataFrame) -> pd.DataFrame:
+        if whole.get("group_by") and (rows["site"] == 2).any():
+            raise ValueError("two is not a site that I like")
+        return rows[["id"]].rename(columns={"id": "made"})
+
+    (tmp_path / "part_1.csv").write_text("id,site,value\n0,1,1\n1,1,x\n2,2\n3,2,1\n")
+    options: dict[str, Any] = {"keys": None, "output_types": {"made": "int64"}, **whole}
+    read_options = {**NUMBERS, "column_types": {**NUMBERS["column_types"], "value": "float64"}, "pad_short_rows": True}
+    manifest = _apply(tmp_path, picky, read_options=read_options, **options)
+    (block,) = manifest.blocks
+    assert block.padded == 1
+    bad = pd.read_parquet(f"{manifest.folder}/{block.quarantine}")
+    assert bad["row"].tolist() == ([1, 2, 3] if "group_by" in whole else [1])
+
+
+@pytest.mark.parametrize("block_rows", [4, 1000])
+def test_a_group_is_given_the_same_types_whatever_other_groups_lack(tmp_path: Path, block_rows: int) -> None:
+    """Where a truth value is missing pandas has objects, of which ``~True`` is -2."""
+
+    def off(rows: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"off": [int((~rows["on"]).sum())], "type": [str(rows["count"].dtype)]})
+
+    on, count = pa.array([None, *[True] * 11]), pa.array([None, *range(11)], pa.int64())
+    table = pa.table({"site": np.repeat(["a", "b", "c"], 4), "on": on, "count": count})
+    pq.write_table(table, tmp_path / "part_1.parquet", row_group_size=4)
+    kinds = {"off": "int64", "type": "string"}
+    options: dict[str, Any] = {"suffix": "parquet", "keys": None, "group_by": ("site",), "output_types": kinds}
+    read_options = {"column_types": {"count": "int64"}}
+    manifest = _apply(tmp_path, off, block_rows=block_rows, limit=Limit(4), read_options=read_options, **options)
+    found = scores(manifest).sort_values("site")
+    assert found.to_dict("list") == {"site": ["b", "c"], "off": [0, 0], "type": ["int64", "int64"]}
 
 
 def test_a_retry_does_only_what_is_missing(tmp_path: Path, frame: pd.DataFrame) -> None:
