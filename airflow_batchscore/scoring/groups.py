@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import Block
-from airflow_batchscore.data.parquet_footer import DamagedParquetError, footer_of
 from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.scoring.batch import ScoredBatch
@@ -200,7 +199,7 @@ def _read(job: BlockJob, index: int, bucket: int) -> list[pa.Table]:
     try:
         with (
             fs.open_input_file(path) as source,
-            pq.ParquetFile(source, metadata=footer_of(source, uri), page_checksum_verification=True) as file,
+            pq.ParquetFile(source, page_checksum_verification=True) as file,
         ):
             numbers = json.loads(file.metadata.metadata[_BUCKETS_KEY])
             wanted = [place for place, number in enumerate(numbers) if number == bucket]
@@ -208,7 +207,7 @@ def _read(job: BlockJob, index: int, bucket: int) -> list[pa.Table]:
     except FileNotFoundError:
         # A retry finds the partition committed, or sorts its rows again.
         raise OSError(f"{uri} is gone: another run has committed this partition meanwhile, or removed it") from None
-    except (DamagedParquetError, pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
+    except (pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
         if is_store_error(error):
             raise
         # Without the part that says that they were written, a retry sorts the block's rows again.
