@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.casting import fit
 from airflow_batchscore.data.common_type import common_type
+from airflow_batchscore.data.parquet_footer import DamagedParquetError, read_footer
 from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.data.store_errors import is_store_error
 from airflow_batchscore.data.type_names import name_of
@@ -67,9 +68,7 @@ def read_parts(manifest: Manifest, schema: pa.Schema | None = None) -> Iterator[
             except (pa.ArrowException, OSError) as error:
                 if is_store_error(error):
                     raise
-                raise GateError(
-                    f"not published: partition {manifest.key}: {uri} is damaged ({error}); score it again with force"
-                ) from error
+                raise _damaged(manifest, uri, error) from error
         found = {field.name: str(field.type) for field in table.schema}
         if found != manifest.schema:
             raise OutputError(
@@ -95,12 +94,16 @@ def _typed(table: pa.Table, schema: pa.Schema, what: str) -> pa.Table:
 
 
 def part_schema(manifest: Manifest) -> pa.Schema:
-    """Columns of the parts of a partition."""
-    import pyarrow.parquet as pq
+    """Columns of the parts of a partition. Raises GateError: the first one is damaged."""
+    uri = storage.join(manifest.folder, manifest.blocks[0].part)
+    try:
+        return read_footer(uri, manifest.conn_id).schema.to_arrow_schema().remove_metadata()
+    except DamagedParquetError as error:
+        raise _damaged(manifest, uri, error) from error
 
-    fs, path = storage.filesystem(storage.join(manifest.folder, manifest.blocks[0].part), manifest.conn_id)
-    with fs.open_input_file(path) as source:
-        return pq.read_schema(source).remove_metadata()
+
+def _damaged(manifest: Manifest, uri: str, error: Exception) -> GateError:
+    return GateError(f"not published: partition {manifest.key}: {uri} is damaged ({error}); score it again with force")
 
 
 def with_fields(tables: Iterable[pa.Table], values: Values, kinds: dict[str, pa.DataType]) -> Iterator[pa.Table]:
