@@ -13,6 +13,7 @@ from airflow_batchscore.errors import OutputError, ScoringError
 from airflow_batchscore.model import row_wise
 from airflow_batchscore.model.artifact import LoadedModel
 from airflow_batchscore.model.features import in_order
+from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.outputs import OutputSpec, check_method
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.scoring.columns import prediction_column
@@ -105,13 +106,21 @@ class Scorer:
     Args:
         limit: failing rows of a batch that are looked for before scoring stops.
         allow_nan: accept predictions that are NaN or infinite.
+        checked: features functions that were seen to look at each row alone; this one is added.
 
     Raises:
         ModelError: the model lacks a method or a column that is asked for.
     """
 
     def __init__(
-        self, model: LoadedModel, spec: OutputSpec, keys: Sequence[str], limit: quarantine.Limit, *, allow_nan: bool
+        self,
+        model: LoadedModel,
+        spec: OutputSpec,
+        keys: Sequence[str],
+        limit: quarantine.Limit,
+        *,
+        allow_nan: bool,
+        checked: set[FunctionRef] | None = None,
     ) -> None:
         for method in spec.methods:
             check_method(model.estimator, method, f"model {model.ref.uri}")
@@ -133,7 +142,7 @@ class Scorer:
             name: known[columns[name].method]["counts"][columns[name].name] for name in self._output_bins
         }
         self._matrix = MatrixInput.of(model, spec)
-        self._must_check = manifest.recipe.features is not None and manifest.recipe.row_wise
+        self._checked = set() if checked is None else checked
 
     def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:
         """See `BatchScorer`."""
@@ -190,9 +199,9 @@ class Scorer:
         """Features and outputs of raw rows."""
         recipe, signature = self._model.manifest.recipe, self._model.manifest.signature
         made = recipe.apply(table)
-        if self._must_check and recipe.features is not None:
+        if recipe.features is not None and recipe.row_wise and recipe.features not in self._checked:
             row_wise.check_quickly(recipe.features, table, made)
-            self._must_check = False
+            self._checked.add(recipe.features)
         inputs = in_order(made.frame, signature.features, whole=signature.whole_names)
         skipped = table.num_rows - len(inputs)
         if not len(inputs):

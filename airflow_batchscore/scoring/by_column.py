@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.choice import Chosen
+from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.model_code import Code
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
@@ -124,6 +125,8 @@ class _ByColumn:
     keys: tuple[str, ...]
     limit: Limit
     allow_nan: bool
+    #: The models have one recipe, so one of them answers for all.
+    _checked: set[FunctionRef] = field(default_factory=set)
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -176,7 +179,7 @@ class _ByColumn:
 
     def _scorer(self, ref: ModelRef) -> Scorer:
         loaded = artifact.load(ref, self.work.trusted_types, self.work.code)
-        scorer = Scorer(loaded, self.work.spec, self.keys, self.limit, allow_nan=self.allow_nan)
+        scorer = Scorer(loaded, self.work.spec, self.keys, self.limit, allow_nan=self.allow_nan, checked=self._checked)
         if scorer.outputs != self.outputs:
             raise ModelError(
                 f"model {ref.uri} gives {scorer.outputs}, the others of this run give {self.outputs}; train it like "

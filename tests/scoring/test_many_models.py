@@ -227,6 +227,22 @@ def test_each_row_is_scored_with_the_model_of_its_column(tmp_path: Path, process
     assert score_partitions(job, [{"day": "1"}], engine)[0][1]
 
 
+def test_a_recipe_is_tried_again_once_for_the_models_of_a_block(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+
+    def doubled(frame: pd.DataFrame) -> pd.DataFrame:
+        with calls.open("a") as file:
+            file.write("called\n")
+        return frame[["x"]] * 2
+
+    dataset = _by_column(tmp_path)
+    _train_by_column(tmp_path, dataset, recipe=Recipe(doubled, target="y", keys=["id"], columns=["x"]))
+    calls.unlink()
+    job = replace(_column_job(tmp_path, dataset), block_rows=1000)
+    score_partitions(job, [{"day": "1"}], LocalDask(workers=1))
+    assert len(calls.read_text().splitlines()) == 6 + 1
+
+
 def test_a_value_without_a_model_fails_or_is_skipped_or_falls_back(tmp_path: Path) -> None:
     dataset = _by_column(tmp_path)
     _train_by_column(tmp_path, dataset)
