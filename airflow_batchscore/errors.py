@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class BatchScoreError(Exception):
-    """Base of the errors this package raises on purpose. A retry cannot mend them."""
+    """Base of the errors this package raises on purpose. A retry cannot fix them."""
 
 
 class InputError(BatchScoreError):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Index of a frame's first row. No id, time or count looks like it, so that an index which was lost on the way (reset,
-#: merged away, sorted anew) is never taken for the frame's own. Floats hold it exactly.
+#: merged away, sorted) is never taken for the frame's own. Floats hold it exactly.
 FIRST_ROW = 3_141_592_653_589_793
 
 

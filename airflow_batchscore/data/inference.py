@@ -61,7 +61,7 @@ def sample_types(
     """
     first = cut(dataset, partition, block_rows=1 << 30)[0]
     require_columns(first.source, [*(columns or ()), *required], partition_key=partition.key)
-    # One chunk, and so one type a column.
+    # One chunk, and so one type per column.
     source = replace(first.source, batch_bytes=_SAMPLE_BYTES)
     sample = replace(first, source=source, stop=min(first.stop, first.start + _SAMPLE_BYTES))
     found = dict(_types(dataset, sample, columns, required, partition.key, chunks=1))

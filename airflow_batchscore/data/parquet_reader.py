@@ -38,7 +38,7 @@ Range = tuple[int, int, int, int]
 
 @lru_cache(maxsize=64)
 def read_footer(uri: str, conn_id: str | None, stamp: Stamp) -> pq.FileMetaData:
-    """The footer of an input file with that stamp, read once a process. Raises InputError when it has changed."""
+    """The footer of an input file with that stamp, read once per process. Raises InputError when it has changed."""
     with open_input(uri, conn_id, stamp) as opened:
         return footer_of(opened.file, uri)
 

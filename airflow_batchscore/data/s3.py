@@ -1,6 +1,6 @@
 """S3: connections by name, known to this process only, and the conditional writes that Arrow cannot do.
 
-A connection's credentials are registered once a process under the connection's name (`register`); datasets, blocks
+A connection's credentials are registered once per process under the connection's name (`register`); datasets, blocks
 and jobs carry that name only, so that no secret enters a task graph, a manifest or a log line.
 """
 

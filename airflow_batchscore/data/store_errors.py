@@ -49,5 +49,5 @@ def _is_refusal(error: OSError) -> bool:
 
 
 def is_store_error(error: BaseException) -> bool:
-    """Whether a remote store failed to answer, which a retry may mend, rather than sent damaged bytes."""
+    """Whether a remote store failed to answer, which a retry may fix, rather than sent damaged bytes."""
     return "AWS Error" in str(error)

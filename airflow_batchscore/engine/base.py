@@ -10,7 +10,7 @@ R = TypeVar("R")
 
 
 class WorkerLostError(RuntimeError):
-    """A worker died while it held a task, more often than is tried again. A retry of the task may mend it."""
+    """A worker died while it held a task, more often than is tried again. A retry of the task may fix it."""
 
 
 class Session(Protocol):

@@ -207,7 +207,7 @@ _loaded = _Cache()
 
 
 def load(ref: ModelRef, trusted_types: Sequence[str] = (), code: Code | None = None) -> LoadedModel:
-    """The model, read once a process however many threads ask, and kept while `CACHE_BYTES` hold it.
+    """The model, read once per process however many threads ask, and kept while `CACHE_BYTES` hold it.
 
     Args:
         trusted_types: see `Trust`.

@@ -50,7 +50,7 @@ def columns_of(estimator: Any, values: Any, method: str) -> list[OutputColumn]:
     One-dimensional results are called ``prediction``. Two-dimensional ones have a column a class where the estimator
     names its classes (``prediction_<class>``), a column a pair of classes for the ``decision_function`` of an `SVC`
     with ``decision_function_shape="ovo"`` (``prediction_<a>_vs_<b>``, above 0 for a), a column a name where the result
-    or the estimator's transform names them, else a column a place (``prediction_0``). A list of results, as
+    or the estimator's transform names them, else one column per place (``prediction_0``). A list of results, as
     multi-output classifiers give, has ``prediction_<output>_<class>``.
 
     Raises:

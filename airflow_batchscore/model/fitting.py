@@ -140,7 +140,7 @@ def refuse_one_class(estimator: Any, labels: pd.Series | None, keys: Sequence[st
     if labels is not None and labels.ndim == 1 and kind_of(estimator) == "classifier" and labels.nunique() == 1:
         raise ModelError(
             f"all {len(labels)} labels of {', '.join(keys)} are {labels.iloc[0]}: there is nothing to tell apart. "
-            "Train on partitions that hold every class, or mend the recipe's target"
+            "Train on partitions that hold every class, or fix the recipe's target"
         )
 
 

@@ -107,7 +107,7 @@ def train_many(job: TrainingJob, run: Run, *, alias: str | None = None, max_fail
 
 
 def train_one(one: One) -> Outcome:
-    """Train a model and point its alias at it; a failure that a retry cannot mend is an outcome.
+    """Train a model and point its alias at it; a failure that a retry cannot fix is an outcome.
 
     Raises EngineError: this worker has other code than the task.
     """

@@ -64,7 +64,7 @@ class TrainingJob:
     Attributes:
         partitions: as a person writes them, or a list of `Partition`, found already.
         estimator: also an `ImportedModel`, which is fitted already.
-        retrain: names the run that trains anew, once; None uses a version that is there.
+        retrain: names the run that trains again, once; None uses a version that is there.
     """
 
     dataset: PartitionedDataset

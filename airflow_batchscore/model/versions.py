@@ -1,7 +1,7 @@
 """The versions of one identity: which one is used again, and where a new one goes.
 
 The first is named by its identity alone (``4f1c...``), later ones are numbered (``4f1c...-2``): where the last one is
-damaged, or is to be trained anew, it is left as it is and the next number is written. The highest number counts.
+damaged, or is to be trained again, it is left as it is and the next number is written. The highest number counts.
 """
 
 from __future__ import annotations

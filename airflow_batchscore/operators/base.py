@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class BatchScoreOperator(BaseOperator):
-    """An operator whose own errors fail the task at once, because a retry cannot mend them; all others retry."""
+    """An operator whose own errors fail the task at once, because a retry cannot fix them; all others retry."""
 
     ui_color = "#e2f0e9"
     dataset: PartitionedDataset

@@ -17,11 +17,11 @@ class CombineOperator(BatchScoreOperator):
 
     Args:
         scores: output of `CheckScoresOperator` or of the mapped `ScorePartitionOperator`, of this run. Templated.
-        output_uri: ending in ``.parquet`` or ``.csv``: one file with a column a partition field. Otherwise a folder,
-            hive-partitioned, one file a partition. In both this run's partitions replace their earlier versions, and
+        output_uri: ending in ``.parquet`` or ``.csv``: one file with a column per partition field. Otherwise a folder,
+            hive-partitioned, one file per partition. In both this run's partitions replace their earlier versions, and
             others are kept. Templated.
         plan: output of `PlanPartitionsOperator`; when given, every planned partition must be there. Templated.
-        replace_all: make a single file anew, from this run's partitions alone: others are dropped, and a file that has
+        replace_all: make a single file from this run's partitions alone: others are dropped, and a file that has
             other columns, or that another program wrote, is replaced. Templated.
         republish: let this run replace scores that a run published that was planned later. Templated.
         allow_empty: let a partition without rows replace one with rows, and publish a run without any row. Templated.

@@ -1,4 +1,4 @@
-"""`ScorePartitionOperator`: one mapped task a partition, or a pack of small ones."""
+"""`ScorePartitionOperator`: one mapped task per partition, or a pack of small ones."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class ScorePartitionOperator(BatchScoreOperator):
             Rows in quarantine still fail the run at `CheckScoresOperator`, unless it allows them. Templated.
         allow_nan: accept predictions that are NaN or infinite. Such scores are never used by a run without it.
         allow_empty: accept a partition without rows; likewise.
-        force: score again what is committed, once a run. Templated.
+        force: score again what is committed, once per run. Templated.
         replay_quarantined: score those blocks of a committed partition again that have rows in quarantine, after what
-            failed was mended beside the data and the recipe's code (a change of those scores the partition as a whole
+            failed was fixed outside the data and the recipe's code (a change of those scores the partition as a whole
             anyway). Templated.
         conn_id: connection for `output_uri` and the model. Templated.
 

@@ -50,7 +50,7 @@ class TrainOperator(BatchScoreOperator):
             memory holds.
         engine: `LocalDask()` or a `DaskCluster` that training may use: by estimators of ``xgboost.dask`` and
             ``lightgbm.dask``, by scikit-learn searches and whatever else joblib spreads, and for many models.
-        retrain: train anew, once a run, even if there is a version from the same inputs; it stays as it is. Templated.
+        retrain: train again, once per run, even if there is a version from the same inputs, which stays. Templated.
         max_failed: of many models, how many may fail without failing the task. Templated.
         conn_id: connection for `model_uri`; default: the storage's own. Templated.
 

@@ -1,4 +1,4 @@
-"""Publish to a hive-partitioned folder: one file a partition below ``<field>=<value>/``, others are not touched.
+"""Publish to a hive-partitioned folder: one file per partition below ``<field>=<value>/``, others are not touched.
 
 On an object store partitions are replaced one after the other, each by one conditional write, and one temporary copy
 is held at a time. On a disk see `local_folder`.

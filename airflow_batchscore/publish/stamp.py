@@ -33,7 +33,7 @@ class Publication:
         run: ``"<dag_id>/<run_id>"``.
         generations: partition key -> order number of the plan that scored it; a partition that is not named has 0,
             older than any plan.
-        replace_all: a single file is made anew; partitions of it that the run did not score are dropped.
+        replace_all: a single file is made from scratch; partitions of it that the run did not score are dropped.
         republish: older scores may replace newer ones.
         allow_empty: a partition that has rows may be replaced by one without, and an output may have no rows at all.
     """

@@ -185,7 +185,7 @@ def _missing(planned: Sequence[Values], manifests: Sequence[Manifest], allowed: 
     if len(missing) > allowed:
         problems.append(
             f"{len(missing)} of {len(wanted)} planned partitions have no manifest ({', '.join(missing[:20])}; "
-            f"{allowed} allowed): see the log of their scoring tasks, mend, and clear them"
+            f"{allowed} allowed): see the log of their scoring tasks, fix the cause, and clear them"
         )
     if extra:
         problems.append(f"partitions that were not planned: {', '.join(extra[:20])}")
@@ -235,7 +235,7 @@ def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) 
     ]
     problem = (
         f"{account.rows_quarantined} rows are in quarantine, {limit.value} allowed: {', '.join(where[:10])}. Look at "
-        "`message` and `raw` there, mend the data or the recipe and run again, or raise max_quarantined"
+        "`message` and `raw` there, fix the data or the recipe and run again, or raise max_quarantined"
     )
     return [problem]
 

@@ -48,8 +48,8 @@ def score_block(job: BlockJob, block: Block) -> BlockResult:
     """Score one block and write its part; the part's footer carries the result for a later resume.
 
     Raises:
-        BatchScoreError: with the partition and the block named; a retry cannot mend it.
-        OSError: likewise; storage failed, which a retry may mend.
+        BatchScoreError: with the partition and the block named; a retry cannot fix it.
+        OSError: likewise; storage failed, which a retry may fix.
     """
     scorer = job.work.open(job.keys, job.limit, allow_nan=job.allow_nan)
     hold_to_one_thread()

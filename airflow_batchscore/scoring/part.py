@@ -218,6 +218,6 @@ def check_limit(job: BlockJob, bad: Sequence[BadRow], account: Account) -> None:
         row = bad[-1]
         raise ScoringError(
             f"{len(bad)} of {account.rows_read} rows cannot be scored, more than quarantine={job.limit.value} "
-            f"allows; row {row.position} for one: {row.error}: {row.message}. Mend the data or the recipe; if the "
+            f"allows; row {row.position} for one: {row.error}: {row.message}. Fix the data or the recipe; if the "
             "recipe does not need that column, name those it needs in Recipe(columns=[...])"
         )

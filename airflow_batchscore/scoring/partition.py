@@ -1,6 +1,6 @@
 """Score partitions: find what is done, score the rest, check the account, commit.
 
-Below ``<output_uri>/<partition>/<identity>/`` lie the layout, a part a block, and the manifests. One is written last,
+Below ``<output_uri>/<partition>/<identity>/`` lie the layout, a part per block, and the manifests. One is written last,
 and is the commit.
 """
 

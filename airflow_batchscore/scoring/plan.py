@@ -28,7 +28,7 @@ def make_plan(
     ``tasks`` and ``resources``.
 
     ``tasks`` is the number of entries of the same ``resources``, which is None where nobody chose. With `choose` an
-    entry has ``choices``, one a partition, and ``like``, a model that the output columns of all are like.
+    entry has ``choices``, one per partition, and ``like``, a model that the output columns of all are like.
 
     Args:
         request: see `parse_request`.

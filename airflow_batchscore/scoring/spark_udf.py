@@ -27,7 +27,7 @@ def predict_udf(
     group_rows: int = DEFAULT_GROUP_ROWS,
     allow_nan: bool = False,
 ) -> Any:
-    """A pandas UDF over a struct of the recipe's columns. The model is resolved now, and loaded once a Python worker.
+    """A pandas UDF over a struct of the recipe's columns. The model is resolved now, and loaded once per Python worker.
 
     Args:
         model: ``"<uri>@<alias>"`` or ``"<uri>/<version>"``, pinned by its digest here and checked before it is loaded.
@@ -83,7 +83,7 @@ def _scored(job: FrameJob, table: pa.Table) -> pd.DataFrame:
     if scored.failed:
         bad = scored.failed[0]
         raise ScoringError(
-            f"a row cannot be scored: {bad.error}: {bad.message}; its values: {bad.raw}. Mend the data or the recipe, "
+            f"a row cannot be scored: {bad.error}: {bad.message}; its values: {bad.raw}. Fix the data or the recipe, "
             "or use score_table, which sets such rows apart"
         )
     found: pd.DataFrame = scored.table.to_pandas().set_index(_ROW)

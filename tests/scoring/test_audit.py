@@ -40,8 +40,8 @@ def test_a_planned_partition_without_manifest_is_missing(data: Small) -> None:
     manifests = _scored(data)[:1]
     problems = audit(PLANNED, manifests).problems
     assert problems == [
-        "1 of 2 planned partitions have no manifest (p=2; 0 allowed): see the log of their scoring tasks, mend, and "
-        "clear them"
+        "1 of 2 planned partitions have no manifest (p=2; 0 allowed): see the log of their scoring tasks, fix the "
+        "cause, and clear them"
     ]
     assert audit(PLANNED, manifests, allow_missing=1).problems == []
     with pytest.raises(GateError, match="p=2"):
