@@ -62,11 +62,6 @@ class Source:
         """Bytes on storage."""
         return self.stamp.size
 
-    @property
-    def tag(self) -> str:
-        """What the bytes are identified by."""
-        return self.stamp.tag
-
 
 @dataclass(frozen=True)
 class Block:

@@ -44,8 +44,12 @@ class Partition:
     @property
     def fingerprint(self) -> Fingerprint:
         """The identity of the bytes that readers of this partition get; of one that `PartitionedDataset.pin` gave."""
-        stamps = [(file.uri, file.stamp) for file in self.files]
-        return Fingerprint(tuple((uri, stamp.size, stamp.tag) for uri, stamp in stamps if stamp is not None))
+
+        def identity(file: FileInfo) -> tuple[str, int, str]:
+            assert file.stamp is not None, "a partition is pinned before it has a fingerprint"
+            return file.uri, file.stamp.size, file.stamp.tag
+
+        return Fingerprint(tuple(map(identity, self.files)))
 
     @cached_property
     def shape(self) -> str:

@@ -6,7 +6,6 @@ run did not score is kept, and an older publication never takes the place of a n
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -20,8 +19,6 @@ from airflow_batchscore.publish.local_folder import publish_local
 from airflow_batchscore.publish.parts import common_schema
 from airflow_batchscore.publish.stamp import Publication
 from airflow_batchscore.scoring.manifest import Manifest
-
-log = logging.getLogger(__name__)
 
 
 def combine(
@@ -52,6 +49,7 @@ def combine(
     publication = publication or Publication()
     _check(manifests, output_uri, publication)
     changes = _publish(manifests, output_uri, conn_id, publication)
+    changes.log(output_uri)
     return {
         "output": output_uri,
         "partitions": len(manifests),
@@ -90,8 +88,5 @@ def _publish(manifests: Sequence[Manifest], output_uri: str, conn_id: str | None
     if is_file(output_uri):
         return FileTarget(output_uri, conn_id, publication).publish(manifests)
     if storage.is_local(output_uri):
-        changes = publish_local(manifests, output_uri, publication)
-    else:
-        changes = publish_remote(manifests, output_uri, conn_id, publication)
-    changes.log(output_uri)
-    return changes
+        return publish_local(manifests, output_uri, publication)
+    return publish_remote(manifests, output_uri, conn_id, publication)

@@ -83,7 +83,6 @@ class FileTarget:
             if done:
                 if not self._local:
                     self._order.end(placed)
-                changes.log(self._uri)
                 return changes
             log.info("%s was published by another run meanwhile: looking at it again", self._uri)
         raise OSError(f"{self._uri} is published by other runs all the time; try again when they are done")
