@@ -180,6 +180,21 @@ def test_a_group_is_given_the_same_types_whatever_other_groups_lack(tmp_path: Pa
     assert found.to_dict("list") == {"site": ["b", "c"], "off": [0, 0], "type": ["int64", "int64"]}
 
 
+def test_a_row_whose_value_depends_on_what_other_rows_lack_is_refused_where_it_first_shows(tmp_path: Path) -> None:
+    """Whole numbers of a block are floats where one is missing, so that ``astype(str)`` gives "2" or "2.0"."""
+
+    def texts(rows: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"text": rows["site"].astype(str)})
+
+    rows = [f"{n},{n % 7},1" for n in range(2000)]
+    (tmp_path / "part_1.csv").write_text("\n".join(["id,site,value", *rows]))
+    assert scores(_apply(tmp_path, texts))["text"].tolist() == [str(n % 7) for n in range(2000)]
+    rows[1900] = "1900,,1"
+    (tmp_path / "part_1.csv").write_text("\n".join(["id,site,value", *rows]))
+    with pytest.raises(RecipeError, match=r"p=1, block.*does not look at each row alone.*'text'"):
+        _apply(tmp_path, texts)
+
+
 def test_a_retry_does_only_what_is_missing(tmp_path: Path, frame: pd.DataFrame) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()

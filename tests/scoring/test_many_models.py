@@ -240,7 +240,7 @@ def test_a_recipe_is_tried_again_once_for_the_models_of_a_block(tmp_path: Path) 
     calls.unlink()
     job = replace(_column_job(tmp_path, dataset), block_rows=1000)
     score_partitions(job, [{"day": "1"}], LocalDask(workers=1))
-    assert len(calls.read_text().splitlines()) == 6 + 1
+    assert len(calls.read_text().splitlines()) == 6 + 2
 
 
 def test_a_value_without_a_model_fails_or_is_skipped_or_falls_back(tmp_path: Path) -> None:
