@@ -149,7 +149,8 @@ class Planner:
         dataset = self._job.dataset
         found = sample_types(dataset, partition, None if job.columns is None else [*job.columns, *keys], keys)
         names = list(found) if job.columns is None else list(job.columns)
-        types = reading_types(dataset.column_types, found, dict.fromkeys([*names, *keys]), whole=keys)
+        # A key that is not among the columns named is what stands in the file: no type is guessed for it.
+        types = self._key_types(keys) | reading_types(dataset.column_types, found, names, whole=keys)
         # Of each partition for itself: what shares a task with it must not decide its identity.
         outputs = self._outputs_of(job, partition, types)
         work = FunctionWork(job.function.pinned(), job.function.digest, outputs, job.group_by, job.row_wise)

@@ -92,6 +92,14 @@ def test_text_is_written_as_text_whichever_type_pandas_keeps_it_in(tmp_path: Pat
     assert list(scores(manifest)["text"]) == [str(number) for number in range(ROWS)]
 
 
+def test_a_key_whose_first_rows_look_like_numbers_may_be_text(tmp_path: Path) -> None:
+    rows = [f"{place},{place}" for place in range(1500)] + [f"x{place},{place}" for place in range(1500)]
+    (tmp_path / "part_1.csv").write_text("\n".join(["id,value", *rows]) + "\n")
+    manifest = _apply(tmp_path, lambda rows: rows[["value"]], columns=("value",), read_options={})
+    assert manifest.account == Account(3000, 3000, 0, 0)
+    assert scores(manifest)["id"].tolist() == [row.partition(",")[0] for row in rows]
+
+
 def test_a_row_may_become_several(tmp_path: Path, frame: pd.DataFrame) -> None:
     manifest = _apply(tmp_path, spread)
     found = scores(manifest)
