@@ -55,7 +55,9 @@ def test_the_matches_are_scored_from_the_s3_server_and_survive_its_restart(compo
 
     def published() -> pd.DataFrame:
         found = _s3(compose).get_object(Bucket="batchscore", Key="wta/predictions.parquet")
-        return pd.read_parquet(io.BytesIO(found["Body"].read()))
+        scores = pd.read_parquet(io.BytesIO(found["Body"].read()))
+        # The scheduled run may have published all years before; a run of two leaves the others as they are.
+        return scores[scores["year"].isin([2014, 2015])].reset_index(drop=True)
 
     pd.testing.assert_frame_equal(published(), matches.plain_predictions([2014, 2015]))
     compose.processes["s3"].terminate()
