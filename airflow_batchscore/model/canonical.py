@@ -6,6 +6,7 @@ import copyreg
 import hashlib
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
@@ -38,7 +39,7 @@ _BY_TYPE = {
 }
 
 
-class Canonical:
+class Canonical(ABC):
     """A hash of what is written. `reference` says how functions, classes and modules are.
 
     Attributes:
@@ -59,13 +60,13 @@ class Canonical:
         """Of what was written so far."""
         return self._sha.hexdigest()
 
+    @abstractmethod
     def reference(self, value: Any) -> bool:
         """Write a function, class, module or what stands for one; False when it is something else."""
-        raise NotImplementedError
 
+    @abstractmethod
     def alone(self, value: Any, container: Any) -> str:
         """The digest of an element of `container`, whatever was written before."""
-        raise NotImplementedError
 
     def emit(self, tag: str, data: str | bytes = b"") -> None:
         """Write a piece that cannot be mistaken for another."""
