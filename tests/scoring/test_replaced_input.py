@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,12 +27,15 @@ ROWS = 400
 #: What the recipe does at a given call, in this process: the engine's workers are threads.
 acts: dict[int, Callable[[], object]] = {}
 calls: list[int] = []
+#: Held during an act: a slow upload is not overtaken by the one that follows it.
+in_order = threading.Lock()
 
 
 def features(frame: pd.DataFrame) -> pd.DataFrame:
     """An honest recipe, during whose calls the world changes."""
-    calls.append(len(calls))
-    acts.pop(len(calls), lambda: None)()
+    with in_order:
+        calls.append(len(calls))
+        acts.pop(len(calls), lambda: None)()
     return frame[["a", "b"]]
 
 
@@ -60,8 +64,9 @@ def _write(path: Path, offset: int, group: int = 50) -> Path:
 
 def _do_the_rest() -> None:
     """What the scoring that was stopped did not come to."""
-    for call in sorted(acts):
-        acts.pop(call)()
+    with in_order:
+        for call in sorted(acts):
+            acts.pop(call)()
 
 
 def _score(data: Small, dataset: PartitionedDataset, **options: Any) -> Any:
