@@ -74,9 +74,11 @@ def fit(
         carried[name], bad = _cast(name, table.column(name), kind)
         unfit |= bad
     problems |= {int(rows[row]): message for row, message in unfit.items()}
-    kept = _without(len(rows), unfit)
-    made, those = (_taken(pa.table(some) if some else table, kept).select(list(some)) for some in (inputs, carried))
-    return Fitted(made, those, rows[kept] if unfit else rows, problems)
+    made, those = ((pa.table(some) if some else table).select(list(some)) for some in (inputs, carried))
+    if unfit:
+        kept = _without(len(rows), unfit)
+        made, those, rows = _taken(made, kept), _taken(those, kept), rows[kept]
+    return Fitted(made, those, rows, problems)
 
 
 def cast_columns(table: pa.Table, columns: Mapping[str, str | None], what: str) -> pa.Table:

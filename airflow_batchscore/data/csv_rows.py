@@ -139,7 +139,9 @@ class RowParser:
         if text.doubt is not None and table.num_rows + len(malformed) != text.lines:
             return self.parse(self.settled(text), convert)
         numbers = np.array([row.number - 1 for row in malformed], dtype=np.int64)
-        positions = np.delete(np.arange(table.num_rows + len(malformed)), numbers)
+        positions = np.arange(table.num_rows + len(malformed))
+        if malformed:
+            positions = np.delete(positions, numbers)
         short = [n for n, row in enumerate(malformed) if self._pads and row.actual_columns < row.expected_columns]
         if short:
             # In one piece with the others, so that a type that Arrow finds is that of all rows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def name_of(kind: pa.DataType) -> str:
     return _ENCODED + base64.b64encode(schema.to_pybytes()).decode()
 
 
+@cache
 def named(text: str) -> pa.DataType:
     """The type of a text from `name_of`. Raises ValueError for any other text."""
     import pyarrow as pa

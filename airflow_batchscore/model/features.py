@@ -42,7 +42,8 @@ def in_order(features: pd.DataFrame, names: Sequence[str], *, whole: bool = Fals
     if twice:
         raise RecipeError(f"the features have more than one column named {twice}")
     inputs = features.iloc[:, [there[name][0] for name in names]]
-    return inputs.set_axis([int(name) for name in names] if whole else list(names), axis=1)
+    inputs.columns = [int(name) for name in names] if whole else list(names)
+    return inputs
 
 
 def as_fitted(estimator: Any, features: pd.DataFrame) -> pd.DataFrame:

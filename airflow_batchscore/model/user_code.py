@@ -126,13 +126,11 @@ def _in_order(made: pd.DataFrame, numbers: np.ndarray, path: str, *, repeats: bo
     import numpy as np
     import pandas as pd
 
-    steps = np.diff(numbers)
-    if (steps < 0).any():
+    if (numbers[1:] < numbers[:-1]).any():
         order = np.argsort(numbers, kind="stable")
         made, numbers = made.iloc[order], numbers[order]
-        steps = np.diff(numbers)
-    if not repeats and (steps == 0).any():
-        place = int(numbers[:-1][steps == 0][0])
+    if not repeats and (same := numbers[1:] == numbers[:-1]).any():
+        place = int(numbers[1:][same][0])
         raise RecipeError(
             f"{path} returned {int((numbers == place).sum())} rows for row {place} of those it was given; it may leave "
             "rows out, but makes at most one of each. A merge or an explode multiplies rows: take doubles out of the "

@@ -51,16 +51,14 @@ def _label(value: Any) -> str:
     return str(value)
 
 
-def sample_rows(rows: int) -> np.ndarray:
-    """Positions of the rows of a batch that its profile looks at."""
-    import numpy as np
-
-    return np.arange(0, rows, 1 if rows <= WHOLE_ROWS else -(-rows // SAMPLE_ROWS))
+def sampled(rows: int) -> slice:
+    """The rows of a batch that its profile looks at."""
+    return slice(None, None, 1 if rows <= WHOLE_ROWS else -(-rows // SAMPLE_ROWS))
 
 
 def sample(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of a batch that its profile looks at."""
-    return frame.iloc[sample_rows(len(frame))]
+    return frame.iloc[sampled(len(frame))]
 
 
 def count(frame: pd.DataFrame, bins: Bins) -> Counts:

@@ -252,14 +252,15 @@ class Scorer:
     def _count_outputs(self, table: pa.Table) -> profile.Counts:
         if not self._output_bins or not table.num_rows:
             return {}
-        columns = table.select(list(self._output_bins)).take(profile.sample_rows(table.num_rows))
+        import numpy as np
+
+        columns = table.select(list(self._output_bins))
+        looked_at = profile.sampled(table.num_rows)
         numbers = {name: spec for name, spec in self._output_bins.items() if "edges" in spec}
         if len(numbers) == len(self._output_bins):
-            import numpy as np
-
-            matrix = np.column_stack([columns.column(name).to_numpy() for name in numbers])
+            matrix = np.column_stack([columns.column(name).to_numpy()[looked_at] for name in numbers])
             return profile.count_matrix(matrix.astype(float), list(numbers), numbers)
-        return profile.count(columns.to_pandas(), self._output_bins)
+        return profile.count(columns.take(np.arange(table.num_rows)[looked_at]).to_pandas(), self._output_bins)
 
 
 def sorted_batch(

@@ -57,7 +57,7 @@ class MatrixInput:
 
     def count(self, inputs: np.ndarray, bins: profile.Bins) -> profile.Counts:
         """The profile of the rows."""
-        return profile.count_matrix(inputs[profile.sample_rows(len(inputs))], self._names, bins)
+        return profile.count_matrix(inputs[profile.sampled(len(inputs))], self._names, bins)
 
 
 def _walks_float32_rows(estimator: Any) -> bool:

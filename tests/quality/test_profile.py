@@ -13,7 +13,7 @@ from airflow_batchscore.quality.profile import (
     make_bins,
     merge,
     sample,
-    sample_rows,
+    sampled,
 )
 
 pytestmark = pytest.mark.unit
@@ -45,8 +45,8 @@ def test_profiles_of_pieces_add_up_to_that_of_the_whole() -> None:
 
 
 def test_a_small_batch_is_looked_at_whole_and_a_large_one_sampled() -> None:
-    assert sample_rows(WHOLE_ROWS).tolist() == list(range(WHOLE_ROWS))
-    rows = sample_rows(100_000)
+    assert np.arange(WHOLE_ROWS)[sampled(WHOLE_ROWS)].tolist() == list(range(WHOLE_ROWS))
+    rows = np.arange(100_000)[sampled(100_000)]
     assert SAMPLE_ROWS / 2 < len(rows) <= SAMPLE_ROWS
     assert rows[-1] > 99_000
     assert len(sample(pd.DataFrame({"x": np.arange(100_000.0)}))) == len(rows)
