@@ -8,11 +8,15 @@ from __future__ import annotations
 
 
 class BatchScoreError(Exception):
-    """Base of the errors this package raises on purpose. A retry cannot fix them."""
+    """Base of the errors this package raises on purpose. A retry cannot fix them, but for `InputChangedError`."""
 
 
 class InputError(BatchScoreError):
     """The request or the data is wrong: a missing partition, column or file, an unreadable file."""
+
+
+class InputChangedError(InputError):
+    """An input changed while it was used, and nothing of it was kept: a retry takes what is there then."""
 
 
 class ModelError(BatchScoreError):

@@ -120,7 +120,7 @@ def cut(
     try:
         files = storage.each(lambda file: _cut_file(dataset, file, how), partition.files, dataset.uri)
     except InputError as error:
-        raise InputError(f"partition {partition.key}: {error}") from error
+        raise type(error)(f"partition {partition.key}: {error}") from error
     for source, ranges in files:
         # A file without rows is a block without rows: its part still says which columns there are.
         ranges = ranges or [(source.data_start, source.data_start, 0, 0)]

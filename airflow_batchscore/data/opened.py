@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Stamp
 from airflow_batchscore.data.store_errors import reading
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputChangedError, InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +44,7 @@ class Opened:
         return pa.CompressedInputStream(pa.BufferedInputStream(self.file, _UNPACK_BUFFER), "gzip")
 
     def check(self) -> None:
-        """Raises InputError when the file is not what it was when it was opened."""
+        """Raises InputChangedError when the file is not what it was when it was opened."""
         with reading(self.uri):
             try:
                 now = self._look_again()
@@ -61,7 +61,8 @@ def open_input(uri: str, conn_id: str | None = None, expected: Stamp | None = No
         expected: what a look found before; other bytes are refused at once.
 
     Raises:
-        InputError: the file is not the one expected, or it changed during the block. What was read is not to be used.
+        InputChangedError: the file is not the one expected, or it changed during the block. What was read is not to be
+            used.
         FileNotFoundError: there is none, and none was expected.
     """
     opening = _open_local if storage.is_local(uri) else _open_remote
@@ -154,11 +155,11 @@ def _require(uri: str, expected: Stamp, found: Stamp) -> None:
         how = f"replaced, edited in place or put back: last change {expected.changed}, now {found.changed}"
     else:
         how = f"{expected.size} bytes, {expected.tag}; now {found.size} bytes, {found.tag}"
-    raise InputError(f"{uri} changed since this task first looked at it ({how}). {_ADVICE}")
+    raise InputChangedError(f"{uri} changed since this task first looked at it ({how}). {_ADVICE}")
 
 
-def _gone(uri: str) -> InputError:
-    return InputError(f"{uri} is gone since this task first looked at it. {_ADVICE}")
+def _gone(uri: str) -> InputChangedError:
+    return InputChangedError(f"{uri} is gone since this task first looked at it. {_ADVICE}")
 
 
-_ADVICE = "Nothing was kept of what it holds now; run the task again when the file is complete"
+_ADVICE = "Nothing was kept of what it holds now; a retry takes the file as it is then: let it come when it is complete"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.errors import BatchScoreError, InputChangedError
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
@@ -49,9 +49,11 @@ class BatchScoreOperator(BaseOperator):
 
 @contextmanager
 def failing_at_once() -> Iterator[None]:
-    """Turn this package's errors into ones that Airflow does not retry, message unchanged."""
+    """Turn this package's errors into ones that Airflow does not retry where that cannot help, message unchanged."""
     try:
         yield
+    except InputChangedError:
+        raise
     except BatchScoreError as error:
         raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 

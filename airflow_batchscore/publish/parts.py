@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
@@ -53,22 +54,21 @@ def read_parts(manifest: Manifest, schema: pa.Schema | None = None) -> Iterator[
         schema: of the tables, as `common_schema` gives it; that of the parts when None.
 
     Raises:
-        GateError: a part is damaged, or does not hold the rows that the manifest says.
+        GateError: a part is gone or damaged, or does not hold the rows that the manifest says.
         OutputError: the parts have different columns, or a value is not exact in the type that is to hold all.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     for block in manifest.blocks:
         uri = storage.join(manifest.folder, block.part)
         fs, path = storage.filesystem(uri, manifest.conn_id)
-        with fs.open_input_file(path) as source:
+        with _usable(manifest, uri), fs.open_input_file(path) as source:
             try:
                 table = pq.read_table(source, page_checksum_verification=True)
-            except (pa.ArrowException, OSError) as error:
+            except OSError as error:
                 if is_store_error(error):
                     raise
-                raise _damaged(manifest, uri, error) from error
+                raise DamagedParquetError(str(error)) from error
         found = {field.name: str(field.type) for field in table.schema}
         if found != manifest.schema:
             raise OutputError(
@@ -76,10 +76,7 @@ def read_parts(manifest: Manifest, schema: pa.Schema | None = None) -> Iterator[
                 f"{manifest.schema}. The types of the key columns differ between its files; make them the same"
             )
         if table.num_rows != block.rows:
-            raise GateError(
-                f"partition {manifest.key}: {uri} holds {table.num_rows} rows, its manifest says {block.rows}; score "
-                "the partition again with force"
-            )
+            raise _unfit(manifest, f"{uri} holds {table.num_rows} rows, its manifest says {block.rows}")
         yield _typed(table.replace_schema_metadata(None), schema or table.schema, f"partition {manifest.key}: {uri}")
 
 
@@ -94,16 +91,27 @@ def _typed(table: pa.Table, schema: pa.Schema, what: str) -> pa.Table:
 
 
 def part_schema(manifest: Manifest) -> pa.Schema:
-    """Columns of the parts of a partition. Raises GateError: the first one is damaged."""
+    """Columns of the parts of a partition. Raises GateError: the first one is gone or damaged."""
     uri = storage.join(manifest.folder, manifest.blocks[0].part)
-    try:
+    with _usable(manifest, uri):
         return read_footer(uri, manifest.conn_id).schema.to_arrow_schema().remove_metadata()
-    except DamagedParquetError as error:
-        raise _damaged(manifest, uri, error) from error
 
 
-def _damaged(manifest: Manifest, uri: str, error: Exception) -> GateError:
-    return GateError(f"not published: partition {manifest.key}: {uri} is damaged ({error}); score it again with force")
+@contextmanager
+def _usable(manifest: Manifest, uri: str) -> Iterator[None]:
+    """Say of which partition a part is gone or damaged, and what to do; other errors of a store are retried."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _unfit(manifest, f"{uri} is gone") from error
+    except (DamagedParquetError, pa.ArrowException) as error:
+        raise _unfit(manifest, f"{uri} is damaged ({error})") from error
+
+
+def _unfit(manifest: Manifest, what: str) -> GateError:
+    return GateError(f"not published: partition {manifest.key}: {what}; score it again with force")
 
 
 def with_fields(tables: Iterable[pa.Table], values: Values, kinds: dict[str, pa.DataType]) -> Iterator[pa.Table]:

@@ -19,7 +19,7 @@ from airflow_batchscore.data.dataset import Fingerprint, PartitionedDataset
 from airflow_batchscore.data.parquet_footer import read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine, Session
-from airflow_batchscore.errors import BatchScoreError, InputError
+from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring import groups
 from airflow_batchscore.scoring.attempt import Attempt
@@ -146,9 +146,9 @@ def _unchanged(dataset: PartitionedDataset, values: Values, fingerprint: Fingerp
     now = dataset.fingerprint(dataset.partition(values))
     if now != fingerprint:
         changed = sorted({file[0] for file in set(now.files) ^ set(fingerprint.files)})
-        raise InputError(
+        raise InputChangedError(
             f"partition {partition_key(values)}: {', '.join(changed)} changed while it was scored. Nothing was "
-            "committed; run the task again when the file is complete"
+            "committed; a retry takes the file as it is then: let it come when it is complete"
         )
 
 

@@ -52,6 +52,17 @@ def test_a_part_with_a_damaged_footer_fails_at_once(data: Small, tmp_path: Path,
     assert not (tmp_path / output).exists()
 
 
+@pytest.mark.parametrize("output", ["out.parquet", "out.csv", "out"])
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_part_that_is_gone_fails_at_once(data: Small, tmp_path: Path, output: str, place: int) -> None:
+    ((manifest, _),) = data.score(1, block_rows=1000)
+    part = Path(manifest.folder) / manifest.blocks[place].part
+    part.unlink()
+    with pytest.raises(GateError, match=rf"partition p=1: .*{part.name} is gone; score it again with force"):
+        combine([manifest], f"{tmp_path}/{output}")
+    assert not (tmp_path / output).exists()
+
+
 def test_a_published_partition_with_a_turned_bit_is_not_kept(data: Small, tmp_path: Path) -> None:
     first, second = (manifest for manifest, _ in data.score(1, 2))
     combine([first, second], f"{tmp_path}/out.parquet")

@@ -17,7 +17,7 @@ from support import Small, s3_client, s3_options, scores, small, write_csv
 
 from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.data import s3
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputChangedError, InputError
 from airflow_batchscore.scoring.partition import score_partitions
 
 pytestmark = pytest.mark.unit
@@ -122,7 +122,7 @@ def test_a_file_that_is_replaced_while_it_is_scored_and_put_back(data: Small, fi
     expected = _expected(data, truth)
     calls.clear()
     _swap_and_put_back(file)
-    with pytest.raises(InputError, match=r"part_1\S* changed"):
+    with pytest.raises(InputChangedError, match=r"part_1\S* changed"):
         _score(data, dataset)
     _do_the_rest()
     assert scores(_score(data, dataset))["prediction"].tolist() == expected, "and no part of other bytes was kept"
@@ -130,7 +130,7 @@ def test_a_file_that_is_replaced_while_it_is_scored_and_put_back(data: Small, fi
 
 def test_a_file_that_is_replaced_while_it_is_scored(data: Small, file: Path) -> None:
     acts[1] = lambda: os.replace(_other(file), file)
-    with pytest.raises(InputError, match=r"part_1\S* changed"):
+    with pytest.raises(InputChangedError, match=r"part_1\S* changed"):
         _score(data, _dataset(file))
     acts.clear()
     truth = data.folder / "truth.csv"
@@ -151,7 +151,7 @@ def test_an_edit_in_place_whose_time_was_put_back(data: Small, file: Path) -> No
         assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
 
     acts[1] = edit
-    with pytest.raises(InputError, match=r"part_1\S* changed since this task first looked at it"):
+    with pytest.raises(InputChangedError, match=r"part_1\S* changed since this task first looked at it"):
         _score(data, _dataset(file))
     assert not list(data.folder.glob("staged/*/*/manifests/*.json"))
 
@@ -166,12 +166,12 @@ def test_a_file_that_shrank_or_went_is_named(data: Small) -> None:
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     acts[1] = shrink
-    with pytest.raises(InputError, match=rf"part_1.csv changed .*{len(raw)} bytes.*now {len(raw) // 2} bytes"):
+    with pytest.raises(InputChangedError, match=rf"part_1.csv changed .*{len(raw)} bytes.*now {len(raw) // 2} bytes"):
         _score(data, _dataset(file))
     file.write_bytes(raw)
     calls.clear()
     acts[2] = file.unlink
-    with pytest.raises(InputError, match="part_1.csv is gone since this task first looked at it"):
+    with pytest.raises(InputChangedError, match="part_1.csv is gone since this task first looked at it"):
         _score(data, _dataset(file))
 
 
@@ -183,7 +183,7 @@ def test_parts_of_an_attempt_before_a_swap_count_only_for_their_bytes(data: Smal
     first = _expected(data, kept)
     calls.clear()
     acts[4] = lambda: os.replace(other, file)
-    with pytest.raises(InputError):
+    with pytest.raises(InputChangedError):
         _score(data, dataset)
     second = _score(data, dataset)
     assert second.rows_this_attempt == ROWS, "the parts of the first attempt are of other bytes"
@@ -223,7 +223,9 @@ def test_an_object_that_is_replaced_while_it_is_scored_and_put_back(
     dataset = PartitionedDataset(f"s3://tennis/in/part_{{p}}.{suffix}", conn_id="test")
     acts.update({2: lambda: put(other), 5: lambda: put(file)})
     calls.clear()
-    with pytest.raises(InputError, match=rf"s3://tennis/in/part_1.{suffix} changed since this task first looked"):
+    with pytest.raises(
+        InputChangedError, match=rf"s3://tennis/in/part_1.{suffix} changed since this task first looked"
+    ):
         _score(data, dataset)
     _do_the_rest()
     found = scores(_score(data, dataset))["prediction"].tolist()
