@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 TYPE_NAMES = ("float64", "int64", "bool", "string")
 
 #: Texts read as missing, as pandas has them; ``read_options={"null_values": [...]}`` replaces them.
-NULL_VALUES = ("", "#N/A", "#NA", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null", "None")
+NULL_VALUES = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+)
 
 _EXPECTED = {"double": "a number", "int64": "a whole number", "bool": "true or false", "string": "UTF-8 text"}
 

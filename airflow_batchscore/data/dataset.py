@@ -106,6 +106,11 @@ class PartitionedDataset:
         """Column -> type name, of those that were declared."""
         return dict(self.read_options.get("column_types") or {})
 
+    @property
+    def reading(self) -> list[Any]:
+        """What decides the values that a file's bytes are read as, as JSON: part of every identity."""
+        return [self.format, sorted((name, str(value)) for name, value in self.read_options.items())]
+
     def file_format(self, uri: str) -> Format:
         """The format of one file. Raises InputError when nothing tells."""
         if self.format:

@@ -284,6 +284,7 @@ def training_version(
     inputs = {
         "files": [partition.fingerprint.files for partition in partitions],
         "held_out": [one.fingerprint.files for one in held_out] if isinstance(held_out, list) else [],
+        "read": job.dataset.reading,
         "recipe": job.recipe.training_digest,
         "keys": job.recipe.keys,
         "estimator": describe(job.estimator, estimator),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping
+from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping, run_name
 from airflow_batchscore.operators.slots import task_slots
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             limit=DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
             allow_nan=self.allow_nan,
             allow_empty=self.allow_empty,
-            token=str(context["dag_run"].run_id) if as_bool(self.force) else None,
+            token=run_name(context) if as_bool(self.force) else None,
             replay=as_bool(self.replay_quarantined),
             files={partition_key(values): count for values, count in zip(partitions, files, strict=True)},
             conn_id=connect(self.output_uri, self.conn_id),
@@ -185,8 +185,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             slots=task_slots(self, mapped=entry["tasks"]),
             progress=_Progress(context),
         )
-        run = context["dag_run"]
-        origin = {"run": f"{run.dag_id}/{run.run_id}", "generation": entry["generation"]}
+        origin = {"run": run_name(context), "generation": entry["generation"]}
         shorts = []
         for manifest, reused in scored:
             short = {**manifest.short(reused=reused), **origin}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.operators.base import BatchScoreOperator, as_bool
+from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, run_name
 from airflow_batchscore.operators.slots import task_slots
 
 if TYPE_CHECKING:
@@ -119,7 +119,6 @@ class TrainOperator(BatchScoreOperator):
         from airflow_batchscore.model.training import TrainingJob, train
         from airflow_batchscore.operators.trust import configured_trust
 
-        run = context["dag_run"]
         job = TrainingJob(
             dataset=connect_dataset(self.dataset),
             partitions=self.partitions,
@@ -131,7 +130,7 @@ class TrainOperator(BatchScoreOperator):
             flavor=self.flavor,
             learning_curve=self.learning_curve,
             incremental=self.incremental,
-            retrain=f"{run.dag_id}/{run.run_id}" if as_bool(self.retrain) else None,
+            retrain=run_name(context) if as_bool(self.retrain) else None,
             conn_id=connect(self.model_uri, self.conn_id),
             signing_key=configured_trust().key,
         )

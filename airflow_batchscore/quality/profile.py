@@ -39,7 +39,9 @@ def make_bins(frame: pd.DataFrame) -> Bins:
             finite = column.to_numpy(dtype=float)
             finite = finite[np.isfinite(finite)]
             inner = np.linspace(0, 1, BINS + 1)[1:-1]
-            edges = np.unique(np.quantile(finite, inner)) if len(finite) else finite
+            edges, times = np.unique(np.quantile(finite, inner) if len(finite) else finite, return_counts=True)
+            # A value that many rows have (zero, a constant) has a bin of its own, apart from what lies above it.
+            edges = np.union1d(edges, np.nextafter(edges[times > 1], np.inf))
             bins[str(name)] = {"edges": edges.tolist()}
         else:
             common = column.dropna().map(_label).value_counts().sort_index().nlargest(2 * BINS, keep="all")
@@ -51,25 +53,26 @@ def _label(value: Any) -> str:
     return str(value)
 
 
-def sampled(rows: int) -> slice:
-    """The rows of a batch that its profile looks at."""
-    return slice(None, None, 1 if rows <= WHOLE_ROWS else -(-rows // SAMPLE_ROWS))
+def step(rows: int) -> int:
+    """Of a batch every so manieth row is looked at, and counts for as many: batches weigh what they have rows."""
+    return 1 if rows <= WHOLE_ROWS else -(-rows // SAMPLE_ROWS)
 
 
-def sample(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a batch that its profile looks at."""
-    return frame.iloc[sampled(len(frame))]
-
-
-def count(frame: pd.DataFrame, bins: Bins) -> Counts:
-    """Counts, a list a column: one number a bin, then other values, then missing ones."""
+def count(frame: pd.DataFrame, bins: Bins, weight: int = 1) -> Counts:
+    """Counts, a list a column: one number a bin, then other values, then missing ones. A row counts for `weight`."""
     labels = {str(label): label for label in frame.columns}
-    return {name: _count_column(frame[labels[name]], spec) for name, spec in bins.items() if name in labels}
+    found = {name: _count_column(frame[labels[name]], spec) for name, spec in bins.items() if name in labels}
+    return _times(found, weight)
 
 
-def count_matrix(matrix: np.ndarray, names: Sequence[str], bins: Bins) -> Counts:
+def count_matrix(matrix: np.ndarray, names: Sequence[str], bins: Bins, weight: int = 1) -> Counts:
     """`count` for numbers, without pandas: a column of `matrix` for each name."""
-    return {name: _count_numbers(matrix[:, place], bins[name]["edges"]) for place, name in enumerate(names)}
+    found = {name: _count_numbers(matrix[:, place], bins[name]["edges"]) for place, name in enumerate(names)}
+    return _times(found, weight)
+
+
+def _times(counts: Counts, weight: int) -> Counts:
+    return counts if weight == 1 else {name: [number * weight for number in some] for name, some in counts.items()}
 
 
 def _count_numbers(values: np.ndarray, edges: Sequence[float]) -> list[int]:

@@ -57,8 +57,14 @@ def look(job: ScoringJob, planner: Planner, values: Values) -> Found:
     _require_planned_files(job, partition)
     planned = planner.plan(partition)
     accepted = [name for name in ("allow_nan", "allow_empty") if getattr(job, name)]
-    work = planned.work.identity()
-    identity = score_identity(job.dataset, partition.fingerprint, work=work, keys=planned.keys, accepted=accepted)
+    identity = score_identity(
+        job.dataset,
+        partition.fingerprint,
+        work=planned.work.identity(),
+        columns=[planned.types, planned.key_types],
+        keys=planned.keys,
+        accepted=accepted,
+    )
     folder = storage.join(job.output_uri, partition_key(values), identity[:16])
     number = newest_number(folder, job.conn_id)
     committed = _usable(job, folder, number) if number else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_batchscore.data.dataset import Fingerprint, PartitionedDataset
@@ -18,20 +18,22 @@ def score_identity(
     fingerprint: Fingerprint,
     *,
     work: Sequence[Any],
+    columns: Sequence[Mapping[str, str | None]],
     keys: Sequence[str],
     accepted: Sequence[str] = (),
 ) -> str:
     """Hash of the input's bytes, how they are read, what is done to them (`Work.identity`) and the keys.
 
     Args:
+        columns: what is read, with types: for the work, and what goes with the scores.
         accepted: what is otherwise an error (``"allow_nan"``), so that a stricter run never uses such scores.
     """
     inputs = [
         OUTPUT_VERSION,
         fingerprint.digest,
-        dataset.format,
-        sorted((name, str(value)) for name, value in dataset.read_options.items()),
+        dataset.reading,
         list(work),
+        [list(types.items()) for types in columns],
         list(keys),
         list(accepted),
     ]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pandas._libs.parsers import STR_NA_VALUES
 
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.data.csv_reader import CsvReader, found_schema
+from airflow_batchscore.data.csv_reader import NULL_VALUES, CsvReader, found_schema
 from airflow_batchscore.data.csv_rows import parse_header, quoting_of
 from airflow_batchscore.data.lines import Lines, LineStream
 from airflow_batchscore.errors import InputError
@@ -93,6 +94,15 @@ def test_missing_text_of_inputs_is_null_beside_keys_that_are_text() -> None:
     batch = _reader().read(_lines(b"NA,NA,NA\n,,\nx, 2 , NA\n"))
     assert batch.keys.to_pylist() == [{"id": "NA"}, {"id": ""}, {"id": "x"}]
     assert batch.table.to_pylist() == [{"a": None, "b": None}, {"a": None, "b": None}, {"a": 2.0, "b": " NA"}]
+
+
+def test_every_text_that_pandas_reads_as_missing_is_missing() -> None:
+    missing = sorted(STR_NA_VALUES)
+    assert set(NULL_VALUES) == set(missing)
+    raw = "".join(f"{text},x\n" for text in missing).encode()
+    for kind in ("string", "float64"):
+        batch = CsvReader(["t", "u"], {"t": kind, "u": "string"}, {}).read(_lines(raw))
+        assert batch.table.column("t").null_count == len(missing)
 
 
 def test_a_column_that_is_key_and_input_is_text_for_the_one_and_typed_for_the_other() -> None:

@@ -72,6 +72,12 @@ def test_other_inputs_give_another_version_beside_it(folder: Path, change: dict[
     assert _train(folder).ref.uri != _train(folder, **change).ref.uri
 
 
+@pytest.mark.parametrize("options", [{"null_values": ["unknown"]}, {"column_types": {"b": "float64"}}])
+def test_the_same_bytes_read_otherwise_give_another_version(folder: Path, options: dict[str, Any]) -> None:
+    dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv", read_options=options)
+    assert _train(folder).ref.uri != _train(folder, dataset=dataset).ref.uri
+
+
 def test_changed_data_gives_another_version(folder: Path) -> None:
     first = _train(folder)
     write_csv(folder / "part_0.csv", good_rows(201))

@@ -12,8 +12,7 @@ from airflow_batchscore.quality.profile import (
     count_matrix,
     make_bins,
     merge,
-    sample,
-    sampled,
+    step,
 )
 
 pytestmark = pytest.mark.unit
@@ -44,12 +43,28 @@ def test_profiles_of_pieces_add_up_to_that_of_the_whole() -> None:
     assert merge({}, halves) == halves == merge(halves, {})
 
 
-def test_a_small_batch_is_looked_at_whole_and_a_large_one_sampled() -> None:
-    assert np.arange(WHOLE_ROWS)[sampled(WHOLE_ROWS)].tolist() == list(range(WHOLE_ROWS))
-    rows = np.arange(100_000)[sampled(100_000)]
-    assert SAMPLE_ROWS / 2 < len(rows) <= SAMPLE_ROWS
-    assert rows[-1] > 99_000
-    assert len(sample(pd.DataFrame({"x": np.arange(100_000.0)}))) == len(rows)
+def test_a_small_batch_is_looked_at_whole_and_a_large_one_every_so_manieth_row() -> None:
+    assert step(WHOLE_ROWS) == 1
+    assert SAMPLE_ROWS / 2 < 100_000 / step(100_000) <= SAMPLE_ROWS
+
+
+def test_rows_that_stand_for_others_count_for_as_many() -> None:
+    frame = pd.DataFrame({"x": [0.0, 1.0, np.nan], "t": ["a", "b", None]})
+    bins = make_bins(frame)
+    assert count(frame, bins, 5) == {name: [5 * n for n in some] for name, some in count(frame, bins).items()}
+    numbers = {"x": bins["x"]}
+    assert count_matrix(frame[["x"]].to_numpy(), ["x"], numbers, 5) == {"x": count(frame, bins, 5)["x"]}
+
+
+def test_a_value_that_many_rows_have_is_told_from_what_lies_above_and_below() -> None:
+    mostly_zero = np.where(np.arange(2000) % 20 == 0, np.arange(2000) % 7 + 1.0, 0.0)
+    for value in (0.0, 5.0, -3.0, 1e300, 2.0**60):
+        frame = pd.DataFrame({"constant": np.full(2000, value), "mostly": mostly_zero + value})
+        bins = make_bins(frame)
+        counts = count(frame, bins)
+        for other in (np.nextafter(value, np.inf), np.nextafter(value, -np.inf), 2 * value + 1e6, -1e305):
+            found = drift(counts, count(frame * 0 + other, bins))
+            assert min(found.values()) > 0.25, (value, other, found)
 
 
 def test_numbers_in_a_matrix_are_counted_as_in_a_frame() -> None:

@@ -203,6 +203,17 @@ def test_a_row_whose_value_depends_on_what_other_rows_lack_is_refused_where_it_f
         _apply(tmp_path, texts)
 
 
+def total_of_all(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.drop(columns="id").sum(axis=1).to_frame("total")
+
+
+def test_other_columns_for_a_function_are_other_scores(tmp_path: Path) -> None:
+    (tmp_path / "part_1.csv").write_text("id,a,b\n1,1,10\n2,2,20\n")
+    for columns, expected in ((("a",), [1, 2]), (("a", "b"), [11, 22])):
+        found = _apply(tmp_path, total_of_all, columns=columns, read_options={})
+        assert scores(found)["total"].tolist() == expected
+
+
 def test_a_retry_does_only_what_is_missing(tmp_path: Path, frame: pd.DataFrame) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()

@@ -18,7 +18,7 @@ from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.model.choice import Chosen, ModelPolicy, choose, models_of
 from airflow_batchscore.model.many import train_many
-from airflow_batchscore.model.training import TrainingJob
+from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.drift import population_stability_index
 from airflow_batchscore.quality.profile import BINS, by_position, expected
 from airflow_batchscore.scoring.audit import audit
@@ -55,6 +55,29 @@ def _scored(data: Small, *partitions: int, **options: Any) -> list[Manifest]:
 def test_drift_is_held_to_numbers_only(data: Small, limit: Any) -> None:
     with pytest.raises(GateError, match=r"max_drift=.* is no limit"):
         _problems(_scored(data, 1), max_drift=limit)
+
+
+def test_batches_weigh_as_many_rows_as_they_have(tmp_path: Path) -> None:
+    """A large batch is looked at in part: 120,000 rows that drifted beside 24,000 that did not."""
+    chance = np.random.default_rng(0)
+
+    def write(name: str, values: np.ndarray) -> None:
+        path = tmp_path / f"{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        frame = pd.DataFrame({"id": np.arange(len(values)), "a": values, "y": (values > 0).astype(int)})
+        frame.to_parquet(path, index=False)
+
+    write("p=0/all", chance.normal(size=8000))
+    write("p=1/large", chance.normal(size=120_000) + 5)
+    for n in range(3):
+        write(f"p=1/small{n}", chance.normal(size=8000))
+    dataset = PartitionedDataset(f"{tmp_path}/p={{p}}/", format="parquet")
+    recipe = Recipe(target="y", keys=["id"], columns=["a"])
+    model = train(TrainingJob(dataset, [0], recipe, "sklearn.linear_model:LogisticRegression", f"{tmp_path}/model")).ref
+    job = ScoringJob(dataset, model, f"{tmp_path}/staged")
+    manifests = [manifest for manifest, _ in score_partitions(job, [{"p": "1"}], LocalDask(workers=1))]
+    assert sum(manifests[0].profiles()[0]["a"]) == pytest.approx(144_000, rel=0.01)
+    assert "drifted from the training data" in _problems(manifests, max_drift=0.25)[0]
 
 
 @pytest.mark.parametrize("limit", [math.nan, "nan", math.inf, -1])
