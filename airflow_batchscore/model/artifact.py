@@ -12,8 +12,9 @@ import logging
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import airflow_batchscore
@@ -31,6 +32,11 @@ log = logging.getLogger(__name__)
 _FORMAT = 1
 #: Serialised bytes of the models that a process keeps loaded; in memory they are about as large.
 CACHE_BYTES = 512 << 20
+#: Packages whose estimators may predict on several threads at once.
+_SHARED_BY_THREADS = {
+    *("joblib", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "scipy", "skl2onnx", "sklearn", "skops", "torch"),
+    "xgboost",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class ModelManifest:
     Attributes:
         code: import path -> digest of the user's own classes and functions that the estimator is made of, as they were
             when it was trained; None in artifacts that are older than this.
+        packages: names of the installed packages that it is made of; None likewise.
     """
 
     digest: str
@@ -79,6 +86,7 @@ class ModelManifest:
     created: str
     libraries: dict[str, str] = field(default_factory=library_versions)
     code: dict[str, str] | None = None
+    packages: list[str] | None = None
     format: int = _FORMAT
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,13 +119,34 @@ class ModelManifest:
             raise ModelError(f"{uri}/model.json is not whole ({error!r}). {REPAIR}") from error
 
 
-@dataclass(frozen=True)
 class LoadedModel:
-    """An estimator in memory, with what its artifact says of it."""
+    """A model in memory, with what its artifact says of it.
 
-    ref: ModelRef
-    manifest: ModelManifest
-    estimator: Any
+    Estimators of libraries that are known to predict on several threads at once are shared by all; of any other, which
+    may keep its rows on ``self`` while it predicts, each thread has its own.
+    """
+
+    def __init__(self, ref: ModelRef, manifest: ModelManifest, read: Callable[[], Any]) -> None:
+        self.ref, self.manifest = ref, manifest
+        # A shared one is read once, and its bytes are let go.
+        self._read = partial(_the_same, read()) if _is_shared(manifest) else read
+        self._here = threading.local()
+        self._here.estimator = self._read()
+
+    @property
+    def estimator(self) -> Any:
+        """This thread's."""
+        if not hasattr(self._here, "estimator"):
+            self._here.estimator = self._read()
+        return self._here.estimator
+
+
+def _the_same(estimator: Any) -> Any:
+    return estimator
+
+
+def _is_shared(manifest: ModelManifest) -> bool:
+    return manifest.code == {} and manifest.packages is not None and set(manifest.packages) <= _SHARED_BY_THREADS
 
 
 def read_manifest(ref: ModelRef) -> ModelManifest:
@@ -186,10 +215,8 @@ class _Cache:
                 if code is not None:
                     check_code(manifest, code, ref.uri)
                 data = _verified_bytes(ref, manifest)
-                self._kept[key] = (
-                    LoadedModel(ref, manifest, _deserialise(ref, manifest, data, trusted_types)),
-                    len(data),
-                )
+                read = partial(_deserialise, ref, manifest, data, trusted_types)
+                self._kept[key] = LoadedModel(ref, manifest, read), len(data)
                 while len(self._kept) > 1 and sum(size for _, size in self._kept.values()) > CACHE_BYTES:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import sys
 import types
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.packages import is_own
+from airflow_batchscore.model.libraries import module_of
+from airflow_batchscore.model.packages import is_own, label
 
 if TYPE_CHECKING:
     from airflow_batchscore.model.artifact import ModelManifest
@@ -32,11 +34,27 @@ class _Nowhere(io.RawIOBase):
 
 def own_code(estimator: Any) -> list[str]:
     """Import paths of the user's own classes and functions that an estimator is made of."""
-    found: set[str] = set()
+    return sorted(
+        f"{value.__module__}:{value.__qualname__}"
+        for value in _made_of(estimator)
+        if "<" not in value.__qualname__ and is_own(value.__module__)
+    )
+
+
+def packages(estimator: Any, kind: Flavor) -> list[str]:
+    """Installed packages, by the name that is imported, whose code loading and calling a model runs."""
+    found = {value.__module__.partition(".")[0] for value in _made_of(estimator) if not is_own(value.__module__)}
+    found |= {module_of(name) for name in kind.libraries}
+    return sorted(found - set(sys.stdlib_module_names))
+
+
+def _made_of(estimator: Any) -> set[type | types.FunctionType]:
+    """The classes and functions that a pickle of an estimator names."""
+    found: set[type | types.FunctionType] = set()
 
     def see(value: type | types.FunctionType) -> None:
-        if value.__module__ and "<" not in value.__qualname__ and is_own(value.__module__):
-            found.add(f"{value.__module__}:{value.__qualname__}")
+        if value.__module__:
+            found.add(value)
 
     class Watching(pickle.Pickler):
         def reducer_override(self, value: Any) -> Any:
@@ -49,8 +67,8 @@ def own_code(estimator: Any) -> list[str]:
     try:
         Watching(_Nowhere(), protocol=5, buffer_callback=lambda _: None).dump(estimator)
     except Exception:  # what does not pickle is written down by its own flavour, and its class is seen
-        return sorted(found)
-    return sorted(found)
+        return found
+    return found
 
 
 def estimator_code(estimator: Any, kind: Flavor) -> dict[str, str]:
@@ -70,7 +88,8 @@ def model_code(manifest: ModelManifest) -> Code:
 
     Raises RecipeError: some of it cannot be imported here.
     """
-    return tuple((key, ref.digest) for key, ref in _functions(manifest).items())
+    own = [(key, ref.digest) for key, ref in _functions(manifest).items()]
+    return (*own, *((package, label(package)) for package in manifest.packages or ()))
 
 
 def check_code(manifest: ModelManifest, code: Code, uri: str) -> None:

@@ -33,7 +33,7 @@ from airflow_batchscore.model.measure import (
     output_types,
     reference_profile,
 )
-from airflow_batchscore.model.model_code import estimator_code
+from airflow_batchscore.model.model_code import estimator_code, packages
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.model.training_code import describe, flavor_code
@@ -226,6 +226,7 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         libraries=library_versions(*kind.libraries),
         code=estimator_code(estimator, kind),
+        packages=packages(estimator, kind),
     )
     ref = artifact.save(place.uri, written, manifest, job.conn_id, job.signing_key)
     if ref is None:  # another run trained it meanwhile; the bytes of one estimator can differ from fit to fit

@@ -1,11 +1,13 @@
 """Calls of a user's functions over rows: each gets a frame of its own, and its result is matched to rows by the index.
 
-One rule for recipes, targets and functions. The frame's index begins at `FIRST_ROW`, which no reset, merge or foreign
-index looks like, so that a result whose index was lost is always refused, and never goes to other rows.
+One rule for recipes, targets and functions. The index of each frame begins beyond `FIRST_ROW`, which no reset, merge
+or foreign index looks like, and elsewhere at every call: a result whose index was lost, or that was made of another
+call's rows (kept by the function, or another thread's), is always refused, and never goes to other rows.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,12 +37,17 @@ class Made:
     rows: np.ndarray
 
 
-def call(function: FunctionRef, table: pa.Table, *, repeats: bool = False, first_row: int = FIRST_ROW) -> Made:
+#: Calls have so many indices between them, and begin again after so many: floats hold all of them exactly.
+_ROWS_APART, _CALLS = 1 << 32, 1 << 20
+_calls = itertools.count()
+
+
+def call(function: FunctionRef, table: pa.Table, *, repeats: bool = False, first_row: int | None = None) -> Made:
     """Call `function` with the rows of `table`.
 
     Args:
         repeats: whether it may make several rows of one.
-        first_row: where the index of the frame begins.
+        first_row: where the index of the frame begins; None: where no other call's does.
 
     Raises:
         RecipeError: the result is no DataFrame or Series, has a column twice, or lost the index. The function's own
@@ -48,6 +55,8 @@ def call(function: FunctionRef, table: pa.Table, *, repeats: bool = False, first
     """
     import pandas as pd
 
+    if first_row is None:
+        first_row = FIRST_ROW + next(_calls) % _CALLS * _ROWS_APART
     loaded, frame = function.load(), to_frame(table)
     frame.index = pd.RangeIndex(first_row, first_row + len(frame))
     with in_one_process():

@@ -63,6 +63,8 @@ def artifact_of(model_path: str, names: list[str], kind: str) -> Any:
             training={"partitions": [], "rows_trained": 0, "rows_read": 0},
             profile=reference_profile(estimator, sample),
             created="",
+            code={},
+            packages=[type(estimator).__module__.partition(".")[0]],
         )
         artifact.save(uri, data, manifest)
     return ModelRef(uri, digest)

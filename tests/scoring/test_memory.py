@@ -107,7 +107,8 @@ estimator = KNeighborsClassifier(algorithm="brute").fit(np.zeros((1 << 20, 16)),
 buffer = io.BytesIO(); joblib.dump(estimator, buffer); data = buffer.getvalue()
 digest = hashlib.sha256(data).hexdigest()
 manifest = artifact.ModelManifest(digest, "model.joblib", "joblib", "KNeighborsClassifier",
-    artifact.Signature({{}}, (), {{}}), Recipe(), "", {{}}, "", {{}}, {{}}, "")
+    artifact.Signature({{}}, (), {{}}), Recipe(), "", {{}}, "", {{}}, {{}}, "", code={{}},
+    packages=["numpy", "sklearn"])
 ref = artifact.save({uri!r}, data, manifest)
 del estimator, data
 seen = []

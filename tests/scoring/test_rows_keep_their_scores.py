@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from airflow_batchscore.model import artifact
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.model.user_code import call
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.profile import count
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
@@ -117,6 +119,47 @@ def test_a_model_that_alters_its_input_gives_what_it_gives_for_fresh_rows(
     assert trained.manifest.metrics["accuracy"] == pytest.approx(
         (model.estimator.predict(trained_on.copy()) == pd.read_csv(tmp_path / "part_0.csv")["label"]).mean()
     )
+
+
+class KeepsItsRows(BaseEstimator):
+    """As people write them: what it predicts for lies on ``self``, where another thread may put others meanwhile."""
+
+    def fit(self, features: pd.DataFrame, labels: Any) -> KeepsItsRows:
+        self.fitted_ = True
+        return self
+
+    def predict(self, features: Any) -> np.ndarray:
+        self.rows_ = np.asarray(features, dtype=float)
+        time.sleep(0.05)
+        return self.rows_[:, 0]
+
+
+def test_a_model_that_keeps_its_rows_on_itself_is_not_shared_by_threads(tmp_path: Path) -> None:
+    data = small(tmp_path, columns=["a"])
+    data.add(1, [(n, n, 0, 0) for n in range(400)])
+    own = train(TrainingJob(data.dataset, [0], data.recipe, KeepsItsRows(), f"{tmp_path}/own")).ref
+    ((manifest, _),) = data.score(1, model=own, block_rows=40, engine=LocalDask(workers=4, processes=False))
+    assert scores(manifest)["prediction"].tolist() == [float(n) for n in range(400)]
+
+
+_made_before: list[pd.DataFrame] = []
+
+
+def keeps_a_result(frame: pd.DataFrame) -> pd.DataFrame:
+    """Makes a table of the first rows, and gives it for all of that number from then on."""
+    for made in _made_before:
+        if len(made) == len(frame):
+            return made
+    _made_before.append(frame[["a", "b"]] * 2)
+    return _made_before[-1]
+
+
+def test_a_result_that_a_function_kept_of_other_rows_is_refused(tmp_path: Path) -> None:
+    for number in (40, 80):
+        table = pa.table({"a": np.arange(number), "b": np.arange(number)})
+        call(FunctionRef.of(keeps_a_result), table)
+        with pytest.raises(RecipeError, match="lost the index"):
+            call(FunctionRef.of(keeps_a_result), table)
 
 
 @pytest.mark.parametrize("loses", ["dropna", "sort_values"])
