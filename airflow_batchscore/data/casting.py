@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_batchscore.data.common_type import common_type, plain
-from airflow_batchscore.data.csv_reader import TYPE_NAMES
+from airflow_batchscore.data.csv_reader import NO_EXACT_FLOAT, TYPE_NAMES
+from airflow_batchscore.data.exact import EXACT_FLOATS
 from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.type_names import named
 from airflow_batchscore.errors import InputError
@@ -18,9 +19,6 @@ from airflow_batchscore.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-#: Whole numbers beyond it are not all floats; pandas makes floats of integers where one is missing.
-_EXACT = 2**53
 
 
 class Fitted(NamedTuple):
@@ -211,10 +209,7 @@ def _reason(found: pa.DataType, wanted: pa.DataType) -> str:
     import pyarrow.types as pt
 
     if pt.is_float64(wanted) and pt.is_integer(found):
-        return (
-            "is not exact as a float. Read it as int64 (read_options={'column_types': ...}), or name the columns that "
-            "the recipe needs in Recipe(columns=[...])"
-        )
+        return NO_EXACT_FLOAT
     return f"is not exact as {wanted}, the type that this column is read as"
 
 
@@ -223,7 +218,7 @@ def _above(column: Any) -> list[int]:
     import pyarrow.compute as pc
     import pyarrow.types as pt
 
-    beyond = pc.greater(column, _EXACT)
+    beyond = pc.greater(column, EXACT_FLOATS)
     if pt.is_signed_integer(column.type):
-        beyond = pc.or_(beyond, pc.less(column, -_EXACT))
+        beyond = pc.or_(beyond, pc.less(column, -EXACT_FLOATS))
     return [int(row) for row in np.flatnonzero(pc.fill_null(beyond, False).to_numpy(zero_copy_only=False))]

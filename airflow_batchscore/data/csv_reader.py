@@ -6,11 +6,13 @@ type, the chunk is read again as bytes and only the cells that fail are searched
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.csv_rows import RowParser, Rows, as_latin1, as_text
+from airflow_batchscore.data.exact import EXACT_FLOATS
 from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.lines import Lines
 from airflow_batchscore.errors import InputError
@@ -27,6 +29,13 @@ NULL_VALUES = (
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
     *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
 )
+
+#: What to say of whole numbers that are not exact as floats.
+NO_EXACT_FLOAT = (
+    "is not exact as a float. Read it as int64 (read_options={'column_types': ...}), or name the columns that the "
+    "recipe needs in Recipe(columns=[...])"
+)
+_WHOLE = re.compile(r"[+-]?\d+")
 
 _EXPECTED = {"double": "a number", "int64": "a whole number", "bool": "true or false", "string": "UTF-8 text"}
 
@@ -77,7 +86,7 @@ class CsvReader:
         try:
             rows = self._parser.parse(text, self._convert_options())
             columns, keys, failed = self._typed(rows.table)
-            if not failed:
+            if not failed and not any(map(_may_be_rounded, [*columns.columns, *keys.columns])):
                 return Batch(columns, rows.positions, rows.bad, keys, rows.padded)
         except pa.ArrowInvalid:
             pass
@@ -111,8 +120,7 @@ class CsvReader:
                 cells = cells.combine_chunks()
                 columns[name], failed = _cast_cells(cells, kind, None if plain else self.nulls)
                 for row in failed:
-                    value = _text(cells[row].as_py())
-                    problems.setdefault(row, f"column {name!r}: expected {_EXPECTED[str(kind)]}, found {value!r}")
+                    problems.setdefault(row, f"column {name!r}: {_misfit(_text(cells[row].as_py()), kind)}")
             # Without columns a table would not know how many rows it has.
             return pa.table(columns) if columns else table.select([])
 
@@ -175,4 +183,32 @@ def _cast_cells(column: pa.Array, wanted: pa.DataType, nulls: list[str] | None) 
     if wanted == pa.string():
         return text, failed
     values, unfit = cast_by_halves(text, wanted)
-    return values, sorted({*failed, *unfit})
+    return values, sorted({*failed, *unfit, *_rounded(text, values)})
+
+
+def _may_be_rounded(column: pa.ChunkedArray) -> bool:
+    """Whether there are floats above 2**53, which may have been other whole numbers."""
+    import pyarrow.compute as pcompute
+    import pyarrow.types as pt
+
+    if not pt.is_float64(column.type):
+        return False
+    return any(end is not None and abs(end) >= EXACT_FLOATS for end in pcompute.min_max(column).as_py().values())
+
+
+def _rounded(text: pa.Array, values: pa.Array) -> list[int]:
+    """Numbers of the rows that have a whole number which is another one as a float."""
+    import numpy as np
+    import pyarrow.types as pt
+
+    if not pt.is_float64(values.type):
+        return []
+    numbers = values.to_numpy(zero_copy_only=False)
+    large = np.flatnonzero(np.isfinite(numbers) & (np.abs(numbers) >= EXACT_FLOATS))
+    return [int(row) for row in large if _WHOLE.fullmatch(cell := text[row].as_py()) and int(cell) != int(numbers[row])]
+
+
+def _misfit(found: str | None, wanted: pa.DataType) -> str:
+    if str(wanted) == "double" and found is not None and _WHOLE.fullmatch(found.strip()):
+        return f"{found} {NO_EXACT_FLOAT}"
+    return f"expected {_EXPECTED[str(wanted)]}, found {found!r}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Whole numbers beyond it are not all floats, so a float there may be one that was rounded.
-_EXACT = 2**53
+EXACT_FLOATS = 2**53
 
 
 def to_column(values: Any) -> pa.Array:
@@ -83,7 +83,7 @@ def cast_exactly(array: pa.Array, kind: pa.DataType) -> pa.Array:
     made = array.cast(kind)
     if pt.is_null(array.type) or (pt.is_floating(array.type) and pt.is_floating(kind)):
         return made
-    if pt.is_floating(array.type) and pt.is_integer(kind) and _any(pc.greater(pc.abs(array), _EXACT)):
+    if pt.is_floating(array.type) and pt.is_integer(kind) and _any(pc.greater(pc.abs(array), EXACT_FLOATS)):
         raise ValueError(f"a float above 2**53 may have been rounded, and is no {kind}")
     if _any(pc.not_equal(made.cast(array.type), array)):
         raise ValueError(f"not every value of {array.type} is the same as {kind}")

@@ -16,7 +16,7 @@ def key_types(
     """Key column -> the type that all files of a partition can be read with exactly.
 
     Args:
-        asked: what is asked for, which stands for CSV files.
+        asked: what is asked for, which stands where all files are CSV: text, or what was declared.
         declared: types that a person has named, which stand for all.
 
     Raises:
@@ -26,6 +26,9 @@ def key_types(
     for source in sources:
         for name, kind in source.keys:
             found.setdefault(name, {}).setdefault(kind, source.uri)
+    for source in sources:
+        for name in found if source.kind != "row_groups" else ():
+            found[name].setdefault("string", source.uri)
     types = dict(asked)
     for name, kinds in found.items():
         if name in declared:

@@ -119,7 +119,7 @@ def train_one(one: One) -> Outcome:
     except BatchScoreError as error:
         return Outcome(one.name, problem=f"{type(error).__name__}: {error}")
     if one.alias:
-        set_alias(one.job.model_uri, one.alias, trained.ref)
+        set_alias(one.job.model_uri, one.alias, trained.ref, one.job.began)
     return Outcome(one.name, trained.ref.uri, trained.reused)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_batchscore.data import storage
+from airflow_batchscore.data import storage, swap
 from airflow_batchscore.errors import ModelError, ModelMissingError
 from airflow_batchscore.model.trust import TRUST_ALL, Trust
+
+log = logging.getLogger(__name__)
 
 #: What to do about a damaged version.
 REPAIR = "Restore the file, or train with retrain=True, which writes a new version"
@@ -58,10 +62,30 @@ def alias_uri(model_uri: str, alias: str) -> str:
     return storage.join(model_uri, "aliases", f"{check_name(alias, 'alias')}.json")
 
 
-def set_alias(model_uri: str, alias: str, ref: ModelRef) -> None:
-    """Point ``<model_uri>@<alias>`` at a version, in one atomic write. The artifact must be complete."""
+def set_alias(model_uri: str, alias: str, ref: ModelRef, began: int | None = None) -> bool:
+    """Point ``<model_uri>@<alias>`` at a version, in one atomic write. The artifact must be complete.
+
+    Args:
+        began: when the task did that moves it, in nanoseconds since 1970; None is now.
+
+    Returns:
+        False where a task that began later has moved it already: it is left there, whoever slept meanwhile.
+    """
     _read_manifest(ref.uri, ref.conn_id)
-    storage.write_json(alias_uri(model_uri, alias), {"version": ref.version, "digest": ref.digest}, ref.conn_id)
+    pointer = {"version": ref.version, "digest": ref.digest, "began": time.time_ns() if began is None else began}
+
+    def change(there: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return None if there.get("began", 0) > pointer["began"] else pointer
+
+    moved = swap.change_json(alias_uri(model_uri, alias), change, ref.conn_id)
+    if not moved:
+        log.warning(
+            "%s@%s was moved meanwhile by a task that began later, and stays there: it does not point at %s",
+            model_uri,
+            alias,
+            ref.version,
+        )
+    return moved
 
 
 def resolve(model: str | Mapping[str, Any], conn_id: str | None = None, trust: Trust = TRUST_ALL) -> ModelRef:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -65,6 +66,7 @@ class TrainingJob:
         partitions: as a person writes them, or a list of `Partition`, found already.
         estimator: also an `ImportedModel`, which is fitted already.
         retrain: names the run that trains again, once; None uses a version that is there.
+        began: when, in nanoseconds since 1970: an alias that a later one has moved stays there.
     """
 
     dataset: PartitionedDataset
@@ -80,6 +82,7 @@ class TrainingJob:
     retrain: str | None = None
     conn_id: str | None = None
     signing_key: bytes | None = field(default=None, repr=False)
+    began: int = field(default_factory=time.time_ns)
 
     def found(self) -> list[Partition]:
         """The partitions. Raises InputError for one that is not there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,12 +64,12 @@ class CheckModelOperator(BatchScoreOperator):
             uri = model["model"] if isinstance(model, Mapping) else model
             return resolve(model, connect(uri, self.conn_id), configured_trust())
 
+        began = time.time_ns()
         ref = find(self.model)
         manifest = verify(ref)
         other = read_manifest(find(self.baseline)).metrics if self.baseline else None
         check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri, other)
-        if self.promote_to:
-            set_alias(parent(ref.uri), self.promote_to, ref)
+        if self.promote_to and set_alias(parent(ref.uri), self.promote_to, ref, began):
             self.log.info("%s now points at version %s", self.promote_to, ref.version)
         return {
             "model": ref.uri,

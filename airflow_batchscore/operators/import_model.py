@@ -116,6 +116,6 @@ class ImportModelOperator(BatchScoreOperator):
             self.log.info("%s: predictions are as expected for the %d rows of check=", self.source, rows)
         trained = train(job, data=data)
         if self.alias:
-            set_alias(self.model_uri, self.alias, trained.ref)
+            set_alias(self.model_uri, self.alias, trained.ref, job.began)
         self.log.info("%s (%s) is version %s: %s", self.source, found.flavor.name, trained.ref.version, trained.ref.uri)
         return trained.to_dict()

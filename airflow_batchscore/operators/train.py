@@ -151,7 +151,7 @@ class TrainOperator(BatchScoreOperator):
             client = cluster.enter_context(connect_engine(self.engine).client(slots)) if self.engine else None
             trained = train(job, client)
         if self.alias:
-            set_alias(self.model_uri, self.alias, trained.ref)
+            set_alias(self.model_uri, self.alias, trained.ref, job.began)
         for name, value in trained.manifest.metrics.items():
             self.log.info("%s %.6g on %s", name, value, trained.manifest.metrics_on)
         return trained.to_dict()

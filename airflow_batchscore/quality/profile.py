@@ -7,6 +7,7 @@ a partition, and that of a partition can be held against the training data's (`d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -53,9 +54,20 @@ def _label(value: Any) -> str:
     return str(value)
 
 
-def step(rows: int) -> int:
-    """Of a batch every so manieth row is looked at, and counts for as many: batches weigh what they have rows."""
-    return 1 if rows <= WHOLE_ROWS else -(-rows // SAMPLE_ROWS)
+@lru_cache(maxsize=64)
+def sampled(rows: int) -> tuple[np.ndarray | slice, int]:
+    """The rows of a batch that its profile looks at, and for how many each of them counts.
+
+    Of a large batch one row of each stretch of so many is looked at, anywhere in it: rows that repeat a pattern (one
+    sensor after the other) are all seen.
+    """
+    import numpy as np
+
+    if rows <= WHOLE_ROWS:
+        return slice(None), 1
+    weight = -(-rows // SAMPLE_ROWS)
+    stretches = np.arange(0, rows, weight)
+    return np.minimum(stretches + np.random.default_rng(0).integers(0, weight, len(stretches)), rows - 1), weight
 
 
 def count(frame: pd.DataFrame, bins: Bins, weight: int = 1) -> Counts:

@@ -49,9 +49,11 @@ class Attempt:
     progress: Progress | None
     replayed: Manifest | None
 
-    def run(self) -> tuple[list[BlockResult], int]:
-        """The results of all blocks in order, and the rows that this attempt read itself."""
-        return self._score(self._layout())
+    def run(self) -> tuple[list[BlockResult], int, str]:
+        """The results of all blocks in order, the rows that this attempt read itself, and the digest of the layout."""
+        layout = self._layout()
+        digest = hashlib.sha256(json.dumps(layout_to_json(layout)).encode()).hexdigest()
+        return *self._score(layout, digest), digest
 
     def _layout(self) -> list[Block]:
         stored = storage.read_json(self._layout_uri, self.job.conn_id)
@@ -91,14 +93,12 @@ class Attempt:
         storage.write_json(self._layout_uri, layout_to_json(layout), self.job.conn_id)
         return layout
 
-    def _score(self, layout: Sequence[Block]) -> tuple[list[BlockResult], int]:
-        named: list[Any] = [layout_to_json(layout), self.job.token]
+    def _score(self, layout: Sequence[Block], digest: str) -> tuple[list[BlockResult], int]:
+        named: list[Any] = [digest, self.job.token]
         done: dict[int, BlockResult] = {}
         if self.replayed is not None:
             named.append(self.replayed.replays + 1)
-            # Groups are put together from all blocks, so all are read again.
-            kept = () if is_grouped(self.block_job.work) else self.replayed.blocks
-            done = {block.index: block for block in kept if block.quarantine is None}
+            done = {block.index: block for block in self._kept(self.replayed, digest) if block.quarantine is None}
         asked, declared = self.block_job.key_types, self.job.dataset.column_types
         types = key_types([block.source for block in layout], asked, declared, self.partition.key)
         job = replace(
@@ -121,6 +121,14 @@ class Attempt:
                 account += result.account
                 report(len(done), len(units), account)
         return [done[unit.index] for unit in units], account.rows_read - there.rows_read
+
+    def _kept(self, replayed: Manifest, layout: str) -> Sequence[BlockResult]:
+        """The blocks of a committed partition that may stay."""
+        if replayed.layout != layout:
+            log.warning("partition %s was cut otherwise when it was committed: all is scored again", replayed.key)
+            return ()
+        # Groups are put together from all blocks, so all are read again.
+        return () if is_grouped(self.block_job.work) else replayed.blocks
 
     def _written(self, job: BlockJob, stages: Stages) -> dict[int, BlockResult]:
         """Results of the parts that lie there, from their footers: no finished input is read again."""

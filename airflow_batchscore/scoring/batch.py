@@ -207,8 +207,8 @@ class Scorer:
         if not len(inputs):
             return _Slice(made.rows, skipped, {}, {})
         # The model may change what it is given: the profile comes first.
-        step = profile.step(len(inputs))
-        counts = profile.count(inputs.iloc[::step], self._feature_bins, step)
+        rows, weight = profile.sampled(len(inputs))
+        counts = profile.count(inputs.iloc[rows], self._feature_bins, weight)
         every = self._spec.call(self._model.estimator, inputs)
         self._check_lengths(every, len(made.rows))
         return _Slice(made.rows if skipped else None, skipped, every, counts)
@@ -255,13 +255,13 @@ class Scorer:
             return {}
         import numpy as np
 
-        step = profile.step(table.num_rows)
+        rows, weight = profile.sampled(table.num_rows)
         numbers = {name: spec for name, spec in self._output_bins.items() if "edges" in spec}
         if len(numbers) == len(self._output_bins):
-            matrix = np.column_stack([table.column(name).to_numpy()[::step] for name in numbers])
-            return profile.count_matrix(matrix.astype(float), list(numbers), numbers, step)
-        columns = table.select(list(self._output_bins)).take(np.arange(0, table.num_rows, step))
-        return profile.count(columns.to_pandas(), self._output_bins, step)
+            matrix = np.column_stack([table.column(name).to_numpy()[rows] for name in numbers])
+            return profile.count_matrix(matrix.astype(float), list(numbers), numbers, weight)
+        columns = table.select(list(self._output_bins)).take(np.arange(table.num_rows)[rows])
+        return profile.count(columns.to_pandas(), self._output_bins, weight)
 
 
 def sorted_batch(

@@ -79,6 +79,7 @@ class Manifest:
         model: pinned reference and version of the model; None where a function was applied, or models by a column.
         outputs: output column -> method and column of the model's signature that it comes from.
         choice: how the model was chosen, where each partition has its own: see `Chosen`.
+        layout: digest of how the files were cut into `blocks`; only blocks of the same cut go together.
         replays: how often blocks with quarantined rows were scored again.
         schema: column -> Arrow type of the parts.
         seconds: wall time of the attempt that committed, and rows it scored itself (a resumed attempt scores fewer
@@ -100,6 +101,7 @@ class Manifest:
     rows_this_attempt: int
     engine: dict[str, Any]
     version: str
+    layout: str
     token: str | None = None
     replays: int = 0
     outputs: dict[str, list[str]] = field(default_factory=dict)

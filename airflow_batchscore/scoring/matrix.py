@@ -57,8 +57,8 @@ class MatrixInput:
 
     def count(self, inputs: np.ndarray, bins: profile.Bins) -> profile.Counts:
         """The profile of the rows."""
-        step = profile.step(len(inputs))
-        return profile.count_matrix(inputs[::step], self._names, bins, step)
+        rows, weight = profile.sampled(len(inputs))
+        return profile.count_matrix(inputs[rows], self._names, bins, weight)
 
 
 def _walks_float32_rows(estimator: Any) -> bool:

@@ -104,7 +104,7 @@ def _score_partition(
         conn_id=job.conn_id,
         inputs=partition.fingerprint.digest,
     )
-    results, rows_now = Attempt(job, block_job, partition, session, progress, replayed).run()
+    results, rows_now, layout = Attempt(job, block_job, partition, session, progress, replayed).run()
     _unchanged(job.dataset, values, partition.fingerprint)
     account = sum((result.account for result in results), Account()).check(f"partition {key}")
     if account.rows_read == 0 and not job.allow_empty:
@@ -129,6 +129,7 @@ def _score_partition(
         rows_this_attempt=rows_now,
         engine=engine.describe(),
         version=airflow_batchscore.__version__,
+        layout=layout,
         token=job.token,
         replays=0 if replayed is None else replayed.replays + 1,
         outputs=planned.outputs,

@@ -96,6 +96,18 @@ def test_missing_text_of_inputs_is_null_beside_keys_that_are_text() -> None:
     assert batch.table.to_pylist() == [{"a": None, "b": None}, {"a": None, "b": None}, {"a": 2.0, "b": " NA"}]
 
 
+@pytest.mark.parametrize("cell", ["9007199254740993", "-12345678901234567", " 9007199254740993 "])
+def test_a_whole_number_that_no_float_holds_is_not_rounded(cell: str) -> None:
+    fine = ["9007199254740992", "1e300", "9007199254740993.0", "-inf", "nan", "1"]
+    raw = "".join(f"{text},x\n" for text in [*fine[:3], cell, *fine[3:]]).encode()
+    batch = CsvReader(["n", "u"], {"n": "float64", "u": "string"}, {}).read(_lines(raw))
+    assert _bad(batch) == [3]
+    assert "is not exact as a float. Read it as int64" in batch.bad[0].message
+    assert batch.table.column("n").to_pylist() == [None if text == "nan" else float(text) for text in fine]
+    exact = CsvReader(["n", "u"], {"n": "int64"}, {}).read(_lines(f"{cell},x\n".encode()))
+    assert exact.table.column("n").to_pylist() == [int(cell)]
+
+
 def test_every_text_that_pandas_reads_as_missing_is_missing() -> None:
     missing = sorted(STR_NA_VALUES)
     assert set(NULL_VALUES) == set(missing)

@@ -242,3 +242,15 @@ def test_times_keep_their_zone_and_unit(tmp_path: Path) -> None:
     (batch,) = _read(tmp_path, pa.table({"t": times}), columns={"t": "timestamp[us, tz=UTC]"}, keys=("t",))
     assert batch.keys["t"].type == pa.timestamp("ms", "UTC")
     assert batch.table["t"].type == pa.timestamp("us", "UTC")
+
+
+def test_a_number_in_a_parquet_file_does_not_make_numbers_of_a_csv_files_texts(tmp_path: Path) -> None:
+    folder = tmp_path / "p=1"
+    folder.mkdir()
+    (folder / "a.csv").write_text("key\n007\n7\n")
+    pq.write_table(pa.table({"key": [9]}), folder / "b.parquet")
+    dataset = PartitionedDataset(f"{tmp_path}/p={{p}}/")
+    sources = [block.source for block in cut(dataset, dataset.partition({"p": "1"}), block_rows=1000, keys=("key",))]
+    with pytest.raises(InputError, match=r"p=1: the key 'key' is int64 in .*b\.parquet and string in .*a\.csv"):
+        key_types(sources, {"key": None}, {}, "p=1")
+    assert key_types(sources, {"key": None}, {"key": "string"}, "p=1") == {"key": "string"}

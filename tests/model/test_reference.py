@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,18 @@ def test_versions_aliases_and_results_of_training_resolve_to_the_same_pin(made: 
     assert resolve(f"{_base(made)}@champion") == made.model
     assert resolve(made.model.uri) == made.model
     assert resolve({"model": made.model.uri, "digest": made.model.digest}) == made.model
+
+
+def test_an_alias_stays_where_a_task_that_began_later_has_moved_it(made: Small) -> None:
+    other = ModelRef(f"{_base(made)}/other", made.model.digest)
+    shutil.copytree(Path(made.model.uri), Path(other.uri))
+    began = time.time_ns()
+    assert set_alias(_base(made), "champion", made.model)
+    assert not set_alias(_base(made), "champion", other, began), "it was stopped, overtaken and woken"
+    assert resolve(f"{_base(made)}@champion") == made.model
+    assert set_alias(_base(made), "champion", other)
+    assert resolve(f"{_base(made)}@champion").uri == other.uri
+    shutil.rmtree(Path(other.uri))
 
 
 def test_a_version_that_does_not_exist_is_named_with_those_that_do(made: Small) -> None:

@@ -12,7 +12,7 @@ from airflow_batchscore.quality.profile import (
     count_matrix,
     make_bins,
     merge,
-    step,
+    sampled,
 )
 
 pytestmark = pytest.mark.unit
@@ -43,9 +43,20 @@ def test_profiles_of_pieces_add_up_to_that_of_the_whole() -> None:
     assert merge({}, halves) == halves == merge(halves, {})
 
 
-def test_a_small_batch_is_looked_at_whole_and_a_large_one_every_so_manieth_row() -> None:
-    assert step(WHOLE_ROWS) == 1
-    assert SAMPLE_ROWS / 2 < 100_000 / step(100_000) <= SAMPLE_ROWS
+def test_a_small_batch_is_looked_at_whole_and_a_large_one_sampled() -> None:
+    assert sampled(WHOLE_ROWS) == (slice(None), 1)
+    rows, weight = sampled(100_000)
+    assert SAMPLE_ROWS / 2 < len(rows) <= SAMPLE_ROWS
+    assert len(rows) * weight == pytest.approx(100_000, rel=0.01)
+    assert rows[-1] > 99_000
+
+
+@pytest.mark.parametrize("sensors", [2, 64, 98, 128])
+def test_rows_that_repeat_a_pattern_are_all_seen(sensors: int) -> None:
+    rows, _ = sampled(100_000)
+    shares = np.bincount(rows % sensors, minlength=sensors) / len(rows)
+    assert shares.max() < 4 / sensors
+    assert (shares[: min(sensors, 64)] > 0).mean() > 0.95
 
 
 def test_rows_that_stand_for_others_count_for_as_many() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from support import Small, scores, small
 
-from airflow_batchscore import PartitionedDataset
+from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring.job import FunctionJob
+from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
+from airflow_batchscore.scoring.partition import score_partitions
 
 pytestmark = pytest.mark.unit
 
@@ -249,3 +251,32 @@ def test_a_replay_scores_the_blocks_with_quarantined_rows_only(tmp_path: Path, m
     ((last, reused),) = data.score(1, replay=True)
     assert (last, reused) == (mended, True)
     pd.testing.assert_frame_equal(scores(last), scores(mended))
+
+
+@pytest.mark.parametrize(("first", "second"), [(100, 250), (250, 100)])
+@pytest.mark.parametrize("touched", [True, False])
+def test_a_replay_puts_only_blocks_of_one_cut_together(tmp_path: Path, first: int, second: int, touched: bool) -> None:
+    """The file is touched, or what says how it was cut is gone, and the replay asks for other blocks."""
+    service = tmp_path / "service"
+
+    def picky(rows: pd.DataFrame) -> pd.DataFrame:
+        if not service.exists() and (rows["a"] == 650).any():
+            raise ValueError("the service is down")
+        return rows[["a"]]
+
+    file = tmp_path / "part_1.parquet"
+    pq.write_table(pa.table({"id": range(1000), "a": np.arange(1000.0)}), file, row_group_size=50)
+    work = FunctionJob(FunctionRef.of(picky), columns=("a",), output_types={"a": "double"})
+    dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.parquet")
+    job = ScoringJob(dataset, None, f"{tmp_path}/staged", function=work, keys=("id",), block_rows=first)
+    score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
+    service.touch()
+    if touched:
+        file.chmod(0o640)
+    else:
+        for layout in tmp_path.rglob("blocks-*.json"):
+            layout.unlink()
+    job = replace(job, block_rows=second, replay=True)
+    ((manifest, _),) = score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
+    assert manifest.account == Account(1000, 1000, 0, 0)
+    assert scores(manifest)["id"].tolist() == list(range(1000))
