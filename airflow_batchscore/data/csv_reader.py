@@ -86,7 +86,9 @@ class CsvReader:
         try:
             rows = self._parser.parse(text, self._convert_options())
             columns, keys, failed = self._typed(rows.table)
-            if not failed and not any(map(_may_be_rounded, [*columns.columns, *keys.columns])):
+            if not failed and not any(
+                _is_float(column) and _beyond_floats(column) for column in [*columns.columns, *keys.columns]
+            ):
                 return Batch(columns, rows.positions, rows.bad, keys, rows.padded)
         except pa.ArrowInvalid:
             pass
@@ -146,7 +148,10 @@ class CsvReader:
 
 
 def found_schema(lines: Lines, header: Sequence[str], names: Sequence[str], options: Mapping[str, Any]) -> pa.Schema:
-    """The types that the columns `names` of some lines look like: whole numbers, numbers, truth values, times, text."""
+    """The types that the columns `names` of some lines look like: whole numbers, numbers, truth values, times, text.
+
+    Whole numbers that no float holds, such as long ids, are text: nothing of them is rounded.
+    """
     import pyarrow as pa
     import pyarrow.csv as pc
 
@@ -159,9 +164,21 @@ def found_schema(lines: Lines, header: Sequence[str], names: Sequence[str], opti
     parser = RowParser(header, options)
     text = parser.text(lines)
     try:
-        return parser.parse(text, convert).table.schema
+        table = parser.parse(text, convert).table
     except pa.ArrowInvalid:
-        return parser.parse(as_latin1(parser.settled(text)), convert).table.schema
+        text = as_latin1(parser.settled(text))
+        table = parser.parse(text, convert).table
+    large = [name for name in names if _beyond_floats(table.column(name))]
+    schema = table.schema
+    if large:
+        convert = pc.ConvertOptions(
+            include_columns=large, column_types=dict.fromkeys(large, pa.string()), null_values=[]
+        )
+        cells = parser.parse(text, convert).table
+        for name in large:
+            if _rounded(cells.column(name).combine_chunks(), table.column(name).cast(pa.float64(), safe=False)):
+                schema = schema.set(schema.get_field_index(name), pa.field(name, pa.string()))
+    return schema
 
 
 def _text(value: bytes | str | None) -> str | None:
@@ -186,12 +203,18 @@ def _cast_cells(column: pa.Array, wanted: pa.DataType, nulls: list[str] | None) 
     return values, sorted({*failed, *unfit, *_rounded(text, values)})
 
 
-def _may_be_rounded(column: pa.ChunkedArray) -> bool:
-    """Whether there are floats above 2**53, which may have been other whole numbers."""
+def _is_float(column: pa.ChunkedArray) -> bool:
+    import pyarrow.types as pt
+
+    return bool(pt.is_float64(column.type))
+
+
+def _beyond_floats(column: pa.ChunkedArray) -> bool:
+    """Whether there are numbers above 2**53, of which not all are exact as floats."""
     import pyarrow.compute as pcompute
     import pyarrow.types as pt
 
-    if not pt.is_float64(column.type):
+    if not (pt.is_float64(column.type) or pt.is_int64(column.type)):
         return False
     return any(end is not None and abs(end) >= EXACT_FLOATS for end in pcompute.min_max(column).as_py().values())
 
@@ -205,7 +228,8 @@ def _rounded(text: pa.Array, values: pa.Array) -> list[int]:
         return []
     numbers = values.to_numpy(zero_copy_only=False)
     large = np.flatnonzero(np.isfinite(numbers) & (np.abs(numbers) >= EXACT_FLOATS))
-    return [int(row) for row in large if _WHOLE.fullmatch(cell := text[row].as_py()) and int(cell) != int(numbers[row])]
+    cells = ((int(row), text[row].as_py().strip()) for row in large)
+    return [row for row, cell in cells if _WHOLE.fullmatch(cell) and int(cell) != int(numbers[row])]
 
 
 def _misfit(found: str | None, wanted: pa.DataType) -> str:

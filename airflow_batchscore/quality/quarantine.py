@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import BadRow
 from airflow_batchscore.errors import BatchScoreError, ScoringError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 T = TypeVar("T")
 
@@ -40,37 +43,67 @@ class Limit:
 
 
 def score_rows(
-    rows: int, score: Callable[[int, int], T], limit: int, *, together: bool = False
-) -> tuple[list[tuple[int, T]], list[tuple[int, Exception]]]:
-    """`score` over `rows` rows, halved around those that make it raise.
+    rows: int, score: Callable[[np.ndarray | None], T], limit: int, *, together: bool = False
+) -> tuple[np.ndarray | None, T | None, list[tuple[int, Exception]]]:
+    """`score` over `rows` rows, but for those that make it raise.
+
+    They are found by halving. What is scored is scored in one call: of halves that do not raise, a function that looks
+    at other rows (`pandas.to_datetime`, which guesses one format for all) could make something else.
 
     Args:
-        score: called with a first row and a last one (excluded). It takes rows that no call before could alter.
+        score: called with the numbers of some rows, or None for all. It takes rows that no call before could alter.
         limit: failing rows after which the search stops.
         together: whether the rows must not be parted; then nothing is set apart.
 
     Returns:
-        (first row, result) of each slice in the order of the rows, and (row, exception) of each row that fails alone.
+        The numbers of the rows that were scored (None: all), the result for them (None: all rows fail), and
+        (row, exception) of each row that fails alone.
 
     Raises:
         BatchScoreError: from `score`, unchanged: what is wrong with the recipe or the model is not a bad row.
-        ScoringError: more than `limit` rows fail, or any where they are `together`.
+        ScoringError: more than `limit` rows fail, or any where they are `together`, or none does alone.
     """
-    done: list[tuple[int, T]] = []
+    import numpy as np
+
+    try:
+        return None, score(None), []
+    except BatchScoreError:
+        raise
+    except Exception as error:  # whatever a user's function or an estimator raises for a row
+        if together:
+            raise ScoringError(
+                f"{type(error).__name__}: {error}. With row_wise=False the rows of a partition stay together, so none "
+                "can be set apart: fix the data, or the recipe or function, which can leave rows out"
+            ) from error
+    failed = _failing(rows, score, limit)
+    good = np.delete(np.arange(rows), [row for row, _ in failed])
+    if not len(good):
+        return good, None, failed
+    try:
+        return good, score(good), failed
+    except BatchScoreError:
+        raise
+    except Exception as error:
+        raise ScoringError(
+            f"{type(error).__name__}: {error}. {len(good)} rows raise it together, and none of them alone, so what is "
+            "made of a row depends on others, and bad rows cannot be told from good ones. Let each row be looked at "
+            "alone: give to_datetime a format=, to_numeric and astype what they need to know"
+        ) from error
+
+
+def _failing(rows: int, score: Callable[[np.ndarray | None], object], limit: int) -> list[tuple[int, Exception]]:
+    """The rows that raise alone, in order."""
+    import numpy as np
+
     failed: list[tuple[int, Exception]] = []
-    slices = [(0, rows)]
+    slices = [(rows // 2, rows), (0, rows // 2)] if rows > 1 else [(0, rows)]
     while slices:
         start, stop = slices.pop()
         try:
-            done.append((start, score(start, stop)))
+            score(np.arange(start, stop))
         except BatchScoreError:
             raise
-        except Exception as error:  # whatever a user's function or an estimator raises for a row
-            if together:
-                raise ScoringError(
-                    f"{type(error).__name__}: {error}. With row_wise=False the rows of a partition stay together, so "
-                    "none can be set apart: fix the data, or the recipe or function, which can leave rows out"
-                ) from error
+        except Exception as error:
             if stop - start == 1:
                 failed.append((start, error))
                 if len(failed) > limit:
@@ -81,7 +114,7 @@ def score_rows(
             else:
                 middle = (start + stop) // 2
                 slices += [(middle, stop), (start, middle)]
-    return done, failed
+    return failed
 
 
 def write(

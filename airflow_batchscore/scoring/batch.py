@@ -72,21 +72,22 @@ class BatchScorer(Protocol):
 
 
 @dataclass(frozen=True)
-class _Slice:
-    """Results of consecutive rows of a batch: which of them were scored (None: all), and all that the model gave."""
+class _Scored:
+    """Results of rows that were scored together: which of them were (None: all), and all that the model gave."""
 
     rows: np.ndarray | None
     skipped: int
     outputs: dict[str, np.ndarray]
     features: profile.Counts
 
-    def places(self, start: int) -> np.ndarray:
-        """Numbers within the batch of the scored rows, of a slice that begins at `start`."""
+    def places(self, taken: np.ndarray | None) -> np.ndarray:
+        """Numbers within the batch of the rows that were scored, of those `taken` from it (None: all)."""
         import numpy as np
 
-        if self.rows is not None:
-            return start + self.rows
-        return start + np.arange(len(next(iter(self.outputs.values()))) if self.outputs else 0)
+        rows = self.rows
+        if rows is None:
+            rows = np.arange(len(next(iter(self.outputs.values()))) if self.outputs else 0)
+        return rows if taken is None else taken[rows]
 
 
 def output_schema(outputs: dict[str, str], keys: Sequence[str], types: dict[str, pa.DataType]) -> pa.Schema:
@@ -152,34 +153,24 @@ class Scorer:
         rows = batch.table.num_rows
         if not rows:
             return ScoredBatch(schema.empty_table(), np.array([], dtype=np.int64), 0, 0, [])
-        whole = self._score_matrix(batch.table)
-        if whole is not None:
-            done: list[tuple[int, _Slice]] = [(0, whole)]
-            failed: list[tuple[int, Exception]] = []
-        else:
-            done, failed = quarantine.score_rows(
+        taken: np.ndarray | None = None
+        failed: list[tuple[int, Exception]] = []
+        part = self._score_matrix(batch.table)
+        if part is None:
+            taken, part, failed = quarantine.score_rows(
                 rows,
-                lambda start, stop: self._score_rows(batch.table.slice(start, stop - start)),
+                lambda some: self._score_rows(batch.table if some is None else batch.table.take(pa.array(some))),
                 self._limit.rows_of(rows),
                 together=not self._model.manifest.recipe.row_wise,
             )
-        tables = [self._table(batch, start, part, schema) for start, part in done]
-        features: profile.Counts = {}
-        for _, part in done:
-            features = profile.merge(features, part.features)
-        table = pa.concat_tables(tables) if tables else schema.empty_table()
-        places = [part.places(start) for start, part in done]
-        return ScoredBatch(
-            table,
-            np.concatenate(places) if places else np.array([], dtype=np.int64),
-            table.num_rows,
-            sum(part.skipped for _, part in done),
-            [bad_row(batch, row, error) for row, error in failed],
-            features,
-            self._count_outputs(table),
-        )
+        bad = [bad_row(batch, row, error) for row, error in failed]
+        if part is None:
+            return ScoredBatch(schema.empty_table(), np.array([], dtype=np.int64), 0, 0, bad)
+        places = part.places(taken)
+        table = self._table(batch, part, places, schema)
+        return ScoredBatch(table, places, table.num_rows, part.skipped, bad, part.features, self._count_outputs(table))
 
-    def _score_matrix(self, table: pa.Table) -> _Slice | None:
+    def _score_matrix(self, table: pa.Table) -> _Scored | None:
         """The quick way, without pandas; None where it does not apply or a row makes the model raise."""
         if self._matrix is None:
             return None
@@ -193,9 +184,9 @@ class Scorer:
         except Exception:  # the slow way finds the rows that do it
             return None
         self._check_lengths(every, table.num_rows)
-        return _Slice(None, 0, every, counts)
+        return _Scored(None, 0, every, counts)
 
-    def _score_rows(self, table: pa.Table) -> _Slice:
+    def _score_rows(self, table: pa.Table) -> _Scored:
         """Features and outputs of raw rows."""
         recipe, signature = self._model.manifest.recipe, self._model.manifest.signature
         made = recipe.apply(table)
@@ -205,34 +196,30 @@ class Scorer:
         inputs = in_order(made.frame, signature.features, whole=signature.whole_names)
         skipped = table.num_rows - len(inputs)
         if not len(inputs):
-            return _Slice(made.rows, skipped, {}, {})
+            return _Scored(made.rows, skipped, {}, {})
         # The model may change what it is given: the profile comes first.
         rows, weight = profile.sampled(len(inputs))
         counts = profile.count(inputs.iloc[rows], self._feature_bins, weight)
         every = self._spec.call(self._model.estimator, inputs)
         self._check_lengths(every, len(made.rows))
-        return _Slice(made.rows if skipped else None, skipped, every, counts)
+        return _Scored(made.rows if skipped else None, skipped, every, counts)
 
     def _check_lengths(self, every: dict[str, np.ndarray], rows: int) -> None:
         for name, array in every.items():
             if len(array) != rows:
                 raise ScoringError(f"{self._spec.method} gave {len(array)} predictions in {name!r} for {rows} rows")
 
-    def _table(self, batch: Batch, start: int, part: _Slice, schema: pa.Schema) -> pa.Table:
-        """Keys and outputs of a slice; a mismatch of their lengths raises."""
+    def _table(self, batch: Batch, part: _Scored, places: np.ndarray, schema: pa.Schema) -> pa.Table:
+        """Keys and outputs of the rows at `places`; a mismatch of their lengths raises."""
         import pyarrow as pa
 
-        keys = batch.keys
-        if part.rows is not None:
-            keys = keys.take(pa.array(start + part.rows))
-        elif part.outputs:
-            keys = keys.slice(start, len(next(iter(part.outputs.values()))))
+        keys = batch.keys if len(places) == batch.keys.num_rows else batch.keys.take(pa.array(places))
         columns = {key: keys.column(key) for key in self._keys}
         outputs = [field for field in schema if field.name not in columns]
         if not part.outputs:
             columns |= {field.name: pa.array([], field.type) for field in outputs}
         else:
-            columns |= self._outputs(part.outputs, outputs, lambda place: batch.positions[part.places(start)[place]])
+            columns |= self._outputs(part.outputs, outputs, lambda place: batch.positions[places[place]])
         return pa.table([columns[field.name] for field in schema], schema=schema)
 
     def _outputs(

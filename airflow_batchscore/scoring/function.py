@@ -81,25 +81,21 @@ class _Rows:
         rows = batch.table.num_rows
         if not rows:
             return ScoredBatch(schema.empty_table(), np.array([], dtype=np.int64), 0, 0, [])
-        done, failed = quarantine.score_rows(
+        taken, made, failed = quarantine.score_rows(
             rows,
-            lambda start, stop: self._call(batch.table.slice(start, stop - start)),
+            lambda some: self._call(batch.table if some is None else batch.table.take(pa.array(some))),
             self.limit.rows_of(rows),
             together=not self.work.row_wise,
         )
-        tables, places = [], []
-        for start, made in done:
-            here = start + made.rows
-            taken = batch.keys.select(list(self.keys)).take(pa.array(here))
-            columns = [taken.column(key) for key in self.keys]
-            columns += [column_of(made.frame, f, self.work.function.path) for f in schema if f.name not in self.keys]
-            tables.append(pa.table(columns, schema=schema))
-            places.append(here)
-        found = np.concatenate(places) if places else np.array([], dtype=np.int64)
-        scored = len(np.unique(found))
-        table = pa.concat_tables(tables) if tables else schema.empty_table()
         bad = [bad_row(batch, row, error) for row, error in failed]
-        return ScoredBatch(table, found, scored, rows - scored - len(bad), bad)
+        if made is None:
+            return ScoredBatch(schema.empty_table(), np.array([], dtype=np.int64), 0, 0, bad)
+        places = made.rows if taken is None else taken[made.rows]
+        keys = batch.keys.select(list(self.keys)).take(pa.array(places))
+        columns = [keys.column(key) for key in self.keys]
+        columns += [column_of(made.frame, f, self.work.function.path) for f in schema if f.name not in self.keys]
+        scored = len(np.unique(places))
+        return ScoredBatch(pa.table(columns, schema=schema), places, scored, rows - scored - len(bad), bad)
 
     def _call(self, table: pa.Table) -> Made:
         made = call(self.work.function, table, repeats=True)

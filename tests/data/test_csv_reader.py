@@ -232,3 +232,10 @@ def test_a_header_of_other_encoding_is_refused_with_advice() -> None:
     with pytest.raises(InputError, match="header of u is not utf-8 .* give the encoding"):
         parse_header(b"a,\xe9\n", {}, "u")
     assert parse_header(b"a,\xe9\n", {"encoding": "latin-1"}, "u") == ("a", "é")
+
+
+def test_whole_numbers_that_no_float_holds_look_like_text() -> None:
+    raw = b"1,9007199254740992,9007199254740993,12345678901234567891,1e300,9007199254740993.5\n,2,,3,1e301,\n"
+    names = ("small", "exact", "id", "long", "huge", "point")
+    schema = found_schema(_lines(raw), names, names, {})
+    assert [str(kind) for kind in schema.types] == ["int64", "int64", "string", "string", "double", "double"]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,27 +15,44 @@ from airflow_batchscore.quality.quarantine import Limit, score_rows, write
 pytestmark = pytest.mark.unit
 
 
-def _fails_on(*bad: int):
-    def score(start: int, stop: int) -> list[int]:
-        if set(bad) & set(range(start, stop)):
-            raise ValueError(f"bad {sorted(set(bad) & set(range(start, stop)))}")
-        return list(range(start, stop))
+def _fails_on(*bad: int) -> Callable[[np.ndarray | None], list[int]]:
+    def score(some: np.ndarray | None) -> list[int]:
+        rows = list(range(100)) if some is None else some.tolist()
+        if set(bad) & set(rows):
+            raise ValueError(f"bad {sorted(set(bad) & set(rows))}")
+        return rows
 
     return score
 
 
 @pytest.mark.parametrize("bad", [[], [0], [99], [3, 50, 51], list(range(10))])
 def test_finds_exactly_the_rows_that_fail(bad: list[int]) -> None:
-    done, failed = score_rows(100, _fails_on(*bad), limit=20)
+    taken, values, failed = score_rows(100, _fails_on(*bad), limit=20)
     assert [row for row, _ in failed] == bad
-    assert [value for _, values in done for value in values] == [n for n in range(100) if n not in bad]
-    assert all(values[0] == start for start, values in done)
+    assert values == [n for n in range(100) if n not in bad], "in one call"
+    assert taken is None if not bad else taken.tolist() == values
+
+
+def test_where_all_rows_fail_nothing_is_scored() -> None:
+    taken, values, failed = score_rows(100, _fails_on(*range(100)), limit=100)
+    assert (len(failed), values) == (100, None)
+    assert taken is not None
+    assert not len(taken)
+
+
+def test_rows_that_raise_only_together_are_no_bad_rows() -> None:
+    def score(some: np.ndarray | None) -> None:
+        if some is None or {3, 90} <= set(some.tolist()):
+            raise ValueError("two formats")
+
+    with pytest.raises(ScoringError, match="two formats. 100 rows raise it together, and none of them alone"):
+        score_rows(100, score, limit=20)
 
 
 def test_the_search_is_bounded() -> None:
     calls = 0
 
-    def score(start: int, stop: int) -> None:
+    def score(some: np.ndarray | None) -> None:
         nonlocal calls
         calls += 1
         raise ValueError("always")
@@ -44,7 +63,7 @@ def test_the_search_is_bounded() -> None:
 
 
 def test_what_is_wrong_with_the_recipe_is_not_a_bad_row() -> None:
-    def score(start: int, stop: int) -> None:
+    def score(some: np.ndarray | None) -> None:
         raise RecipeError("broken")
 
     with pytest.raises(RecipeError, match="broken"):

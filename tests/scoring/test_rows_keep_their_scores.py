@@ -28,6 +28,7 @@ from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.model.user_code import call
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.profile import count
+from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
 from airflow_batchscore.scoring.matrix import MatrixInput
 from airflow_batchscore.scoring.partition import score_partitions
@@ -402,6 +403,24 @@ def _apply(folder: Path, function: Any, **options: Any) -> Any:
     )
     ((manifest, _),) = score_partitions(job, [{"p": "1"}], THREADS)
     return manifest
+
+
+def test_dates_of_which_each_half_guesses_another_format_are_not_scored_in_halves(tmp_path: Path) -> None:
+    """pandas.to_datetime takes the first value's format for all: 12 days a month look like months."""
+    for partition, form in ((0, "%Y-%m-%d"), (1, "%d/%m/%Y")):
+        days = pd.date_range("2024-01-01", periods=200).strftime(form)
+        frame = pd.DataFrame({"id": range(200), "day": days, "y": np.arange(200.0)})
+        frame.to_csv(tmp_path / f"part_{partition}.csv", index=False)
+
+    def day_of_year(frame: pd.DataFrame) -> pd.DataFrame:
+        return pd.to_datetime(frame["day"]).dt.dayofyear.astype(float).to_frame("day")
+
+    dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.csv")
+    recipe = Recipe(features=day_of_year, target="y", keys=["id"], columns=["day"])
+    job = TrainingJob(dataset, [0], recipe, "sklearn.linear_model:LinearRegression", f"{tmp_path}/model")
+    scoring = ScoringJob(dataset, train(job).ref, f"{tmp_path}/staged", limit=Limit.of(1.0))
+    with pytest.raises(ScoringError, match="depends on others, and bad rows cannot be told from good ones"):
+        score_partitions(scoring, [{"p": "1"}], THREADS)
 
 
 def test_a_function_that_assigns_to_its_frame_beside_a_bad_row(tmp_path: Path) -> None:
