@@ -182,7 +182,7 @@ def change_json(
 
 
 def real_path(uri: str) -> str:
-    """Of a folder on a local disk: the path that is locked and exchanged, behind links."""
+    """Of a file or folder on a local disk: the path that is locked and replaced, behind links."""
     return os.path.realpath(storage.split_scheme(uri)[1])
 
 

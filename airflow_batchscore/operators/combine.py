@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ class CombineOperator(BatchScoreOperator):
         plan: output of `PlanPartitionsOperator`; when given, every planned partition must be there. Templated.
         replace_all: make a single file from this run's partitions alone: others are dropped, and a file that has
             other columns, or that another program wrote, is replaced. Templated.
-        republish: let this run replace scores that a run published that was planned later. Templated.
+        republish: let this run replace scores of a run that was planned later, or of a later attempt. Templated.
         allow_empty: let a partition without rows replace one with rows, and publish a run without any row. Templated.
         report_uri: an HTML page (and the same facts as JSON beside it) that is always the newest publication's; each
             run's own report lies under the run in any case. Templated.
@@ -35,17 +36,20 @@ class CombineOperator(BatchScoreOperator):
         rows and partitions of this run, numbers of the partitions that were added and so on, and where the run's own
         report lies: in the folder's ``_runs/<dag_id>/<run_id>/``, beside a file in ``_runs/<name>/<dag_id>/<run_id>/``.
 
-    Readers see the old publication or the new one, never half of it: of a file and of a folder on a local disk all
-    partitions together, of a folder on an object store partition by partition. What is published says which manifest
-    it comes from; a partition that is published from the same manifest is left as it is.
+    A single file is the old publication or the new one. In a folder each partition's file is; on a local disk all
+    partitions also change in one step, so that one listing shows one publication, on an object store they change one
+    by one. A reader that opens the files of a folder one after the other, while they change, can get some old and some
+    new; publish a single file where that matters. What is published says which manifest it comes
+    from; a partition that is published from the same manifest is left as it is.
 
-    Publications are ordered by the time at which they were planned, and that is decided in the last step, under a lock
-    on a disk and by a conditional write on S3: a run that was stopped, or cleared, does not replace what a newer one
-    published, unless `republish` is set. Other stores are looked at right before the write: there an older run can win
-    within the time of one upload.
+    Publications are ordered by the time at which they were planned, and attempts of one plan by the time at which they
+    began. That is decided in the last step, under a lock on a disk and by a conditional write on S3: a run that was
+    stopped, or cleared, does not replace what a newer one published, unless `republish` is set. Other stores are looked
+    at right before the write: there an older run can win within the time of one upload. The times are those of the
+    workers' clocks, which must agree.
 
     Fails at once when newer scores are published, a part is damaged, the scores are another run's or not those that the
-    audit saw, or the output is refused.
+    audit saw, a column is called like a partition field, or the output is refused.
     """
 
     template_fields: Sequence[str] = (
@@ -96,6 +100,7 @@ class CombineOperator(BatchScoreOperator):
         from airflow_batchscore.publish.stamp import Publication
         from airflow_batchscore.scoring.audit import require_planned
 
+        began = time.time_ns()
         run = run_name(context)
         shorts, manifests = read_scores(score_items(self.scores), run, self.scores_conn_id or self.conn_id)
         if self.plan is not None:
@@ -106,6 +111,7 @@ class CombineOperator(BatchScoreOperator):
             replace_all=as_bool(self.replace_all),
             republish=as_bool(self.republish),
             allow_empty=as_bool(self.allow_empty),
+            began=began,
         )
         conn_id = connect(self.output_uri, self.conn_id)
         published = combine(manifests, self.output_uri, conn_id, publication)

@@ -44,7 +44,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
     Returns:
         A list to expand `ScorePartitionOperator` over. Each entry carries the plan's ``generation`` (ns since 1970):
-        of two publications the one that was planned later is the newer one.
+        of two publications the one that was planned later, by the clocks of the workers, is the newer one.
 
     Fails at once when a partition is not there, is named twice, or a model does not exist or is damaged and
     `model_policy` has no way out.

@@ -6,8 +6,10 @@ run did not score is kept, and an older publication never takes the place of a n
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow_batchscore.data import storage
@@ -43,10 +45,12 @@ def combine(
     Raises:
         GateError: there is nothing to publish, newer scores are published, or a part does not hold the rows its
             manifest says. Nothing was published.
-        OutputError: partitions have different columns, or what is there cannot be replaced.
+        OutputError: partitions have different columns, a column is called like a partition field, or what is there
+            cannot be replaced.
         OSError: storage failed; a retry goes on.
     """
     publication = publication or Publication()
+    publication = replace(publication, began=publication.began or time.time_ns())
     _check(manifests, output_uri, publication)
     changes = _publish(manifests, output_uri, conn_id, publication)
     changes.log(output_uri)
@@ -71,6 +75,7 @@ def _check(manifests: Sequence[Manifest], output_uri: str, publication: Publicat
         raise GateError(
             f"not published: there are several manifests of {', '.join(twice[:20])}; give each partition once"
         )
+    _require_free_names(manifests[0])
     common_schema(manifests)
     if not any(manifest.rows for manifest in manifests) and not publication.allow_empty:
         raise GateError(
@@ -81,6 +86,17 @@ def _check(manifests: Sequence[Manifest], output_uri: str, publication: Publicat
         raise OutputError(
             f"replace_all=True is for a single file; in the folder {output_uri} each partition is replaced by itself. "
             "Delete the folders of partitions that should go"
+        )
+
+
+def _require_free_names(manifest: Manifest) -> None:
+    """Raises OutputError where a column has the name of a partition field: no reader tells the two apart."""
+    both = sorted(set(manifest.partition) & set(manifest.schema))
+    if both:
+        raise OutputError(
+            f"not published: {', '.join(both)} is the name of a partition field and of a column of the scores, so that "
+            "the output could not be read. The field gives the value of every row: leave the column out of the keys or "
+            "outputs, or give the field another name in the data set's template"
         )
 
 

@@ -53,12 +53,13 @@ class _Published:
 
 
 class FileTarget:
-    """One ``.parquet`` or ``.csv`` file."""
+    """One ``.parquet`` or ``.csv`` file; behind a link on a disk, the file that it names."""
 
     def __init__(self, uri: str, conn_id: str | None, publication: Publication) -> None:
-        self._uri, self._conn_id, self._publication = uri, conn_id, publication
         self._local, self._is_csv = storage.is_local(uri), uri.endswith(".csv")
-        self._order = Order.of_file(uri, conn_id)
+        self._uri = swap.real_path(uri) if self._local else uri
+        self._conn_id, self._publication = conn_id, publication
+        self._order = Order.of_file(self._uri, conn_id)
 
     def publish(self, manifests: Sequence[Manifest]) -> Changes:
         """Publish the partitions of a run.
@@ -117,7 +118,7 @@ class FileTarget:
             if swap.look(self._uri) != there.seen:
                 return False
             self._order.placed(stamps, there.stamps, self._publication)
-            self._order.end([stamp for stamp in stamps if stamp.generation > there.stamps[stamp.key].generation])
+            self._order.end([stamp for stamp in stamps if stamp.turn > there.stamps[stamp.key].turn])
         return True
 
     def _replaced(
@@ -189,11 +190,6 @@ class FileTarget:
         # Kept partitions with other fields have other columns, which is said when the columns are compared.
         others = [stamp.partition for stamp in kept if list(stamp.partition) == list(own)]
         kinds = field_types([*(manifest.partition for manifest in manifests), *others])
-        clash = sorted(set(kinds) & set(manifests[0].schema))
-        if clash:
-            raise OutputError(
-                f"the partition fields {clash} are columns of the scores too; publish to a folder, or rename them"
-            )
         return kinds, pa.schema([*(pa.field(name, kind) for name, kind in kinds.items()), *columns])
 
 

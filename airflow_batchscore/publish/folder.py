@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from airflow_batchscore.data import storage, swap
 from airflow_batchscore.data.parquet_footer import DamagedParquetError
@@ -63,6 +64,23 @@ def stamps_of(found: Mapping[str, Found]) -> dict[str, Stamp]:
     return {key: one.stamp for key, one in found.items() if one.stamp is not None}
 
 
+def require_same_fields(folder: str, stamps: Sequence[Stamp], conn_id: str | None = None) -> None:
+    """Raises OutputError where partitions with other fields are published, whose rows a reader would see as well."""
+    mine = list(stamps[0].partition)
+    for file in storage.list_files(folder, conn_id, recursive=True):
+        key, _, name = file.uri.removeprefix(f"{folder.rstrip('/')}/").rpartition("/")
+        segments = key.split("/")
+        if name != PARTITION_FILE or not all("=" in segment for segment in segments):
+            continue
+        theirs = [unquote(segment.partition("=")[0]) for segment in segments]
+        if theirs != mine:
+            raise OutputError(
+                f"not published: {folder} holds {key}, a partition by {', '.join(theirs)}, and this run's partitions "
+                f"are by {', '.join(mine)}. A reader would see rows twice. Publish to another folder, or delete "
+                "the published partitions that have other fields"
+            )
+
+
 def publish_remote(
     manifests: Sequence[Manifest], folder: str, conn_id: str | None, publication: Publication
 ) -> Changes:
@@ -71,10 +89,11 @@ def publish_remote(
     Raises:
         GateError: newer scores are published, or a part is not what its manifest says. Partitions that were replaced
             before that was noticed stay.
-        OutputError: a file that is there was not published by this package.
+        OutputError: a file that is there was not published by this package, or partitions with other fields are.
     """
     order = Order.of_folder(folder, conn_id)
     stamps = [Stamp.of(manifest, publication) for manifest in manifests]
+    require_same_fields(folder, stamps, conn_id)
 
     def look_at(stamp: Stamp) -> Found:
         return look(folder, stamp.key, conn_id)

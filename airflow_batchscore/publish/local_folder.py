@@ -19,7 +19,7 @@ from typing import Any
 from airflow_batchscore.data import local, storage, swap
 from airflow_batchscore.data.store_errors import writing
 from airflow_batchscore.publish.changes import Changes, require_rows
-from airflow_batchscore.publish.folder import PARTITION_FILE, Found, look, stamps_of
+from airflow_batchscore.publish.folder import PARTITION_FILE, Found, look, require_same_fields, stamps_of
 from airflow_batchscore.publish.order import Order
 from airflow_batchscore.publish.parquet_file import write_partition
 from airflow_batchscore.publish.stamp import Publication, Stamp
@@ -37,7 +37,7 @@ def publish_local(manifests: Sequence[Manifest], folder: str, publication: Publi
 
     Raises:
         GateError: newer scores are published, or a part is not what its manifest says.
-        OutputError: a file that is there was not published by this package.
+        OutputError: a file that is there was not published by this package, or partitions with other fields are.
         OSError: the disk failed, or others publish all the time.
     """
     uri = swap.real_path(folder)
@@ -56,11 +56,12 @@ def publish_local(manifests: Sequence[Manifest], folder: str, publication: Publi
                 if stamp.key in moved:
                     _write(new / "new" / stamp.key / PARTITION_FILE, stamp, manifest)
             with swap.locked(uri):
+                require_same_fields(uri, stamps)
                 if _is_as_found(uri, found):
                     order.placed(stamps, published, publication)
                     same = [stamp for stamp in stamps if stamp.key not in moved]
                     _put_in_place(root, new, sorted(moved))
-                    order.end([stamp for stamp in same if stamp.generation > published[stamp.key].generation])
+                    order.end([stamp for stamp in same if stamp.turn > published[stamp.key].turn])
                     return changes
         log.info("%s was published by another run meanwhile: looking at it again", folder)
     raise OSError(f"{folder} is published by other runs all the time; try again when they are done")

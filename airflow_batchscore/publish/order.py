@@ -1,6 +1,7 @@
-"""The order of publications: of each partition, which generation went to publication last.
+"""The order of publications: of each partition, which one went to publication last.
 
-What is published carries its generation. Two things do not show there, and are kept in a small file beside it (the
+The order is that of the plans (the generation), and of one plan that in which its attempts to publish began. What is
+published carries both. Two things do not show there, and are kept in a small file beside it (the
 order): scores that a newer run found published already and left untouched, and, on an object store, a publisher that
 has begun and has not finished. As long as there may be one, a newer run does not leave even equal scores untouched but
 writes them again, so that the other's conditional write fails when it wakes up.
@@ -9,7 +10,7 @@ writes them again, so that the other's conditional write fails when it wakes up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,14 +27,30 @@ class Entry:
 
     generation: int
     run: str
+    began: int = 0
+    manifest: str = ""
     done: bool = True
+
+    def is_before(self, stamp: Stamp) -> bool:
+        """Whether `stamp` may take its place. Of one plan equal scores may, so that clocks do not stop a retry."""
+        if self.generation == stamp.generation and self.manifest == stamp.manifest:
+            return True
+        return self.turn <= stamp.turn
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        return self.generation, self.began
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Entry:
-        return cls(value["generation"], value["run"], value["done"])
+        return cls(value["generation"], value["run"], value.get("began", 0), value.get("manifest", ""), value["done"])
+
+    @classmethod
+    def about(cls, stamp: Stamp, *, done: bool = True) -> Entry:
+        return cls(stamp.generation, stamp.run, stamp.began, stamp.manifest, done)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"generation": self.generation, "run": self.run, "done": self.done}
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -77,12 +94,13 @@ class Order:
         for stamp in stamps:
             there = published.get(stamp.key)
             last = max(
-                (Entry(there.generation, there.run) if there else Entry(0, "")),
+                (Entry.about(there) if there else Entry(0, "")),
                 newest.get(stamp.key, Entry(0, "")),
-                key=lambda entry: entry.generation,
+                key=lambda entry: entry.turn,
             )
-            if stamp.generation < last.generation:
-                older.append(f"{stamp.key} by {last.run or 'an unnamed run'}, planned {_time(last.generation)}")
+            if not last.is_before(stamp):
+                what = "by" if stamp.generation < last.generation else "by a later attempt of"
+                older.append(f"{stamp.key} {what} {last.run or 'an unnamed run'}, planned {_time(last.generation)}")
                 stamp = replace(stamp, generation=last.generation + 1)
             placed.append(stamp)
         if older and not publication.republish:
@@ -109,8 +127,8 @@ class Order:
             unfinished.clear()
             unfinished.update(stamp.key for stamp in stamps if stamp.key in now and not now[stamp.key].done)
             for stamp in stamps:
-                if stamp.key not in now or now[stamp.key].generation <= stamp.generation:
-                    now[stamp.key] = Entry(stamp.generation, stamp.run, done=False)
+                if stamp.key not in now or now[stamp.key].turn <= stamp.turn:
+                    now[stamp.key] = Entry.about(stamp, done=False)
             return {key: entry.to_dict() for key, entry in now.items()}
 
         swap.change_json(self.uri, change, self.conn_id)
@@ -122,8 +140,8 @@ class Order:
         def change(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
             now = dict(value)
             for stamp in stamps:
-                if now.get(stamp.key, {"generation": 0})["generation"] <= stamp.generation:
-                    now[stamp.key] = Entry(stamp.generation, stamp.run).to_dict()
+                if stamp.key not in now or Entry.of(now[stamp.key]).turn <= stamp.turn:
+                    now[stamp.key] = Entry.about(stamp).to_dict()
             return None if now == value else now
 
         swap.change_json(self.uri, change, self.conn_id)

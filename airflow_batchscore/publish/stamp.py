@@ -36,6 +36,8 @@ class Publication:
         replace_all: a single file is made from scratch; partitions of it that the run did not score are dropped.
         republish: older scores may replace newer ones.
         allow_empty: a partition that has rows may be replaced by one without, and an output may have no rows at all.
+        began: when this attempt to publish began, before it read what it publishes (ns since 1970): it orders the
+            attempts of one plan. 0: when `combine` is called.
     """
 
     run: str = ""
@@ -43,6 +45,7 @@ class Publication:
     replace_all: bool = False
     republish: bool = False
     allow_empty: bool = False
+    began: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Stamp:
         model: version, or method where there is not one model.
         account: rows read, scored, skipped and quarantined.
         place: in a single file: its first row group or byte, and the one behind its last.
+        began: see `Publication`. Of one generation, an attempt that began earlier does not replace a later one.
     """
 
     partition: Values
@@ -67,10 +71,16 @@ class Stamp:
     model: str
     account: dict[str, int]
     place: tuple[int, int] = (0, 0)
+    began: int = 0
 
     @property
     def key(self) -> str:
         return partition_key(self.partition)
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """Its place in the order of publications."""
+        return self.generation, self.began
 
     @classmethod
     def of(cls, manifest: Manifest, publication: Publication) -> Stamp:
@@ -83,6 +93,7 @@ class Stamp:
             rows=manifest.rows,
             model=str(manifest.model["version"] if manifest.model else manifest.method),
             account=manifest.account.to_dict(),
+            began=publication.began,
         )
 
     def at(self, first: int, behind: int) -> Stamp:

@@ -111,7 +111,7 @@ class SkipWork:
         return _Skipper(self.outputs, self.reason)
 
     def identity(self) -> list[Any]:
-        return [None, self.reason, *self.spec.to_list()]
+        return [None, self.reason, list(self.outputs.items()), *self.spec.to_list()]
 
 
 @dataclass(frozen=True)

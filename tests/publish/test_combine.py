@@ -8,9 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from support import Small, good_rows, scores, small
 
+from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.publish.stamp import Publication
 from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.scoring.partition import score_partitions
 
 pytestmark = pytest.mark.unit
 
@@ -79,10 +82,10 @@ def test_a_folder_is_hive_partitioned_and_a_partition_replaced_alone(data: Small
     assert pq.read_table(out / "p=2" / "scores.parquet", partitioning=None)["id"].to_pylist() == list(range(5000, 5007))
 
 
-def test_the_same_scores_give_the_same_bytes(data: Small, tmp_path: Path) -> None:
+def test_the_same_scores_of_the_same_attempt_give_the_same_bytes(data: Small, tmp_path: Path) -> None:
     manifests = _scored(data)
-    combine(manifests, f"{tmp_path}/a.parquet")
-    combine(manifests, f"{tmp_path}/b.parquet")
+    for name in ("a", "b"):
+        combine(manifests, f"{tmp_path}/{name}.parquet", publication=Publication(began=1))
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
@@ -107,11 +110,18 @@ def test_partitions_with_other_columns_are_refused(data: Small, tmp_path: Path) 
         combine(manifests, f"{tmp_path}/out.parquet")
 
 
-def test_a_field_with_the_name_of_a_column_needs_a_folder(data: Small, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out"])
+def test_a_column_called_like_a_partition_field_is_refused(data: Small, tmp_path: Path, name: str) -> None:
     data.add(3, [(1, 2, 3, 4)], header=("p", "a", "b", "label"))
-    manifests = _scored(data, 3, keys=("p",))
-    with pytest.raises(OutputError, match=r"the partition fields \['p'\] are columns of the scores too"):
-        combine(manifests, f"{tmp_path}/out.parquet")
+    with pytest.raises(OutputError, match="not published: p is the name of a partition field and of a column"):
+        combine(_scored(data, 3, keys=("p",)), f"{tmp_path}/{name}")
+    assert not (tmp_path / name).exists()
+    renamed = PartitionedDataset(f"{tmp_path}/part_{{number}}.csv")  # as the message advises
+    job = data.job(dataset=renamed, keys=("p",))
+    ((manifest, _),) = score_partitions(job, [{"number": "3"}], LocalDask(workers=2))
+    combine([manifest], f"{tmp_path}/{name}")
+    read = pd.read_csv if name.endswith("csv") else pd.read_parquet
+    assert sorted(read(tmp_path / name).columns) == ["number", "p", "prediction"]
 
 
 def test_nothing_to_publish_is_an_error(tmp_path: Path) -> None:

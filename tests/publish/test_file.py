@@ -56,6 +56,17 @@ def test_partitions_that_the_run_did_not_score_are_kept_in_their_order(data: Sma
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_a_file_behind_a_link_is_replaced_and_the_link_stays(data: Small, tmp_path: Path, name: str) -> None:
+    real, link = tmp_path / "real" / name, tmp_path / name
+    publish(_scored(data, 1), real)
+    link.symlink_to(real)
+    publish(_scored(data, 2), link)
+    publish(_scored(data, 3), real)
+    assert link.readlink() == real
+    assert list(ids(link)) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_replace_all_drops_what_the_run_did_not_score(data: Small, tmp_path: Path, name: str) -> None:
     output = tmp_path / name
     publish(_scored(data, 1, 2), output)

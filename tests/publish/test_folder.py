@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,22 @@ def test_a_folder_behind_a_link_is_exchanged_and_the_link_stays(
     publish(scored[30], tmp_path / "out")
     assert (tmp_path / "out").is_symlink()
     assert len(pd.read_parquet(tmp_path / "out")) == 90
+
+
+def test_partitions_with_other_fields_are_not_published_beside_these(
+    scored: dict[int, list[Manifest]], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    publish(scored[20], output)
+    finer = [replace(one, partition={**one.partition, "month": "1"}) for one in scored[20]]
+    with pytest.raises(OutputError, match=r"holds p=1, a partition by p, .* by p, month. A reader .* another folder"):
+        publish(finer, output)
+    assert sorted(str(file.relative_to(output)) for file in output.glob("p=*/**/*.parquet")) == [
+        f"p={p}/scores.parquet" for p in PARTITIONS
+    ]
+    publish(finer, tmp_path / "finer")
+    with pytest.raises(OutputError, match="holds p=1/month=1, a partition by p, month, and this run's .* are by p"):
+        publish(scored[20], tmp_path / "finer")
 
 
 def test_a_file_of_another_program_is_not_replaced_and_a_damaged_one_is(

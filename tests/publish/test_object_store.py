@@ -94,17 +94,18 @@ def test_a_publisher_that_was_stopped_and_overtaken_publishes_nothing(
     assert _rows(server, output) == {"1": 30, "2": 20}
 
 
+@pytest.mark.parametrize(("newer", "by"), [(20, "dag/20"), (10, "a later attempt of dag/10")])
 @pytest.mark.parametrize("name", ["out.parquet", "out"])
 def test_equal_scores_are_written_again_while_an_older_publisher_may_be_at_work(
-    scored: dict[int, list[Manifest]], server: str, tmp_path: Path, name: str
+    scored: dict[int, list[Manifest]], server: str, tmp_path: Path, name: str, newer: int, by: str
 ) -> None:
-    output = f"s3://tennis/fenced/{name}"
+    output = f"s3://tennis/fenced-{newer}/{name}"
     publish(scored[20], output, 5, "test")
     with stopped_publisher(scored[30], output, 10, tmp_path / "mark", s3_options(server)) as sleeper:
-        assert publish(scored[20], output, 20, "test")["unchanged"] == ["p=1", "p=2"]
+        assert publish(scored[20], output, newer, "test")["unchanged"] == ["p=1", "p=2"]
         status, said = sleeper.wake()
     assert status == 1
-    assert "newer scores: p=1 by dag/20" in said
+    assert f"newer scores: p=1 by {by}" in said
     assert _rows(server, output) == {"1": 20, "2": 20}
 
 

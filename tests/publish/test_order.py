@@ -70,6 +70,36 @@ def test_a_publisher_that_was_stopped_and_overtaken_publishes_nothing(
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
+def test_an_attempt_that_was_stopped_does_not_replace_a_later_one_of_the_same_plan(
+    scored: dict[str, list[Manifest]], tmp_path: Path, name: str
+) -> None:
+    output = tmp_path / name
+    with stopped_publisher(scored["old"], output, 10, tmp_path / "mark") as sleeper:
+        publish(scored["new"], output, 10)  # scored again and published, but not planned again
+        status, said = sleeper.wake()
+    assert status == 1
+    assert "newer scores: p=1 by a later attempt of dag/10" in said
+    assert _rows(output) == {"1": 120, "2": 120}
+    assert publish(scored["new"], output, 10)["unchanged"] == ["p=1", "p=2"]  # a retry
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_attempts_of_one_plan_are_ordered_by_when_they_began(
+    scored: dict[str, list[Manifest]], tmp_path: Path, name: str
+) -> None:
+    output = tmp_path / name
+    publish(scored["old"], output, 10, began=2)
+    publish(scored["old"], output, 10, began=5)  # finds equal scores and leaves them
+    with pytest.raises(GateError, match="newer scores: p=1 by a later attempt of dag/10"):
+        publish(scored["new"], output, 10, began=4)
+    assert publish(scored["old"], output, 10, began=4)["unchanged"] == ["p=1", "p=2"]  # a retry, and its clock is late
+    publish(scored["new"], output, 10, began=4, republish=True)
+    assert _rows(output) == {"1": 120, "2": 120}
+    publish(scored["old"], output, 20, began=1)
+    assert _rows(output) == {"1": 100, "2": 100}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
 def test_a_publisher_that_was_stopped_and_is_the_newest_publishes(
     scored: dict[str, list[Manifest]], tmp_path: Path, name: str
 ) -> None:
@@ -127,6 +157,7 @@ def test_the_order_is_kept_in_a_file_that_says_who_published_last(
     scored: dict[str, list[Manifest]], tmp_path: Path
 ) -> None:
     publish(scored["new"], tmp_path / "out", 1)
-    publish(scored["new"], tmp_path / "out", 2)
+    publish(scored["new"], tmp_path / "out", 2, began=7)
+    digest = scored["new"][0].digest
     found: Any = json.loads((tmp_path / "out" / "_published" / "order.json").read_text())
-    assert found["p=1"] == {"generation": 2, "run": "dag/2", "done": True}
+    assert found["p=1"] == {"generation": 2, "run": "dag/2", "began": 7, "manifest": digest, "done": True}

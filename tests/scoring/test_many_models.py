@@ -21,7 +21,7 @@ from airflow_batchscore.model import artifact
 from airflow_batchscore.model.choice import Chosen, choose, coverage, models_of
 from airflow_batchscore.model.many import ManyTrained, train_many
 from airflow_batchscore.model.reference import resolve
-from airflow_batchscore.model.training import TrainingJob
+from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.audit import audit
 from airflow_batchscore.scoring.audit import coverage as covered
@@ -139,6 +139,20 @@ def test_a_thousand_models_of_which_some_cannot_be_used(tmp_path: Path, caplog: 
         "sensor=0007: other_version, fallback": ROWS,
     }
     assert audit([m.partition for m in manifests], manifests).problems == []
+
+
+def test_a_skipped_partition_gets_the_columns_that_the_others_have_now(tmp_path: Path) -> None:
+    dataset = _sensors(tmp_path, 2)
+    for target in ("y", "sensor_name"):
+        for sensor in range(2):
+            rows = [(n, n, n / 2, f"s{n % 2}") for n in range(ROWS)]
+            write_csv(tmp_path / "data" / f"{sensor:04d}.csv", rows, header=("id", "x", "y", "sensor_name"))
+        kind = "LinearRegression" if target == "y" else "LogisticRegression"
+        recipe = Recipe(target=target, keys=["id"], columns=["x"])
+        model = train(TrainingJob(dataset, None, recipe, f"sklearn.linear_model:{kind}", f"{tmp_path}/m")).ref
+        choices = {"sensor=0000": Chosen(model), "sensor=0001": Chosen(None, "skipped", "missing")}
+        scored, skipped = _score(tmp_path, dataset, choices)
+        assert skipped.schema == scored.schema
 
 
 def test_a_model_that_was_damaged_after_the_plan_stops_the_partition(tmp_path: Path) -> None:
