@@ -12,7 +12,7 @@ import logging
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.flavors import flavor
 from airflow_batchscore.model.libraries import library_versions, module_of
+from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.model_code import Code, check_code
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import REPAIR, ModelRef, manifest_value
@@ -32,11 +33,6 @@ log = logging.getLogger(__name__)
 _FORMAT = 1
 #: Serialised bytes of the models that a process keeps loaded; in memory they are about as large.
 CACHE_BYTES = 512 << 20
-#: Packages whose estimators may predict on several threads at once.
-_SHARED_BY_THREADS = {
-    *("joblib", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "scipy", "skl2onnx", "sklearn", "skops", "torch"),
-    "xgboost",
-}
 
 
 @dataclass(frozen=True)
@@ -117,36 +113,6 @@ class ModelManifest:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"{uri}/model.json is not whole ({error!r}). {REPAIR}") from error
-
-
-class LoadedModel:
-    """A model in memory, with what its artifact says of it.
-
-    Estimators of libraries that are known to predict on several threads at once are shared by all; of any other, which
-    may keep its rows on ``self`` while it predicts, each thread has its own.
-    """
-
-    def __init__(self, ref: ModelRef, manifest: ModelManifest, read: Callable[[], Any]) -> None:
-        self.ref, self.manifest = ref, manifest
-        # A shared one is read once, and its bytes are let go.
-        self._read = partial(_the_same, read()) if _is_shared(manifest) else read
-        self._here = threading.local()
-        self._here.estimator = self._read()
-
-    @property
-    def estimator(self) -> Any:
-        """This thread's."""
-        if not hasattr(self._here, "estimator"):
-            self._here.estimator = self._read()
-        return self._here.estimator
-
-
-def _the_same(estimator: Any) -> Any:
-    return estimator
-
-
-def _is_shared(manifest: ModelManifest) -> bool:
-    return manifest.code == {} and manifest.packages is not None and set(manifest.packages) <= _SHARED_BY_THREADS
 
 
 def read_manifest(ref: ModelRef) -> ModelManifest:

@@ -60,7 +60,7 @@ def columns_of(estimator: Any, values: Any, method: str) -> list[OutputColumn]:
 
     if isinstance(values, (list, tuple)) and values and all(np.ndim(value) == 2 for value in values):
         return _by_output(estimator, values)
-    array = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
+    array = values.toarray() if hasattr(values, "toarray") else np.asarray(_unmasked(values))
     if array.ndim == 1:
         return [OutputColumn("prediction", None, array)]
     if array.ndim != 2:
@@ -73,6 +73,16 @@ def columns_of(estimator: Any, values: Any, method: str) -> list[OutputColumn]:
     if array.shape[1] == 1 and not single:
         return [OutputColumn("prediction", None, array[:, 0])]
     return _named(labels, array)
+
+
+def _unmasked(values: Any) -> Any:
+    """What a masked array hides is missing, not its fill value."""
+    import numpy as np
+
+    if not np.ma.isMaskedArray(values) or not np.ma.is_masked(values):
+        return values
+    plain = values.astype(float if values.dtype.kind in "iuf" else object)
+    return np.ma.filled(plain, np.nan if plain.dtype == float else None)
 
 
 def _by_output(estimator: Any, values: Sequence[Any]) -> list[OutputColumn]:

@@ -49,16 +49,22 @@ def check(function: FunctionRef, table: pa.Table, made: Made, *, repeats: bool =
         _compare(function, table, made, some, repeats=repeats)
 
 
-def check_quickly(function: FunctionRef, table: pa.Table, made: Made, *, repeats: bool = False) -> None:
-    """Run `function` again on a few rows, and once for all tables that lack the same on one. Raises like `check`."""
+def check_quickly(
+    function: FunctionRef, table: pa.Table, made: Made, *, again: bool = False, repeats: bool = False
+) -> None:
+    """Run `function` again on a few rows, and once for all tables that lack the same on one. Raises like `check`.
+
+    Args:
+        again: whether this was done for such rows already: only a table that lacks something else is looked at.
+    """
+    # Where a column lacks values, pandas may give it another type, and code another result.
+    case = (function.digest, frozenset(name for name in table.column_names if table.column(name).null_count))
+    is_new = case not in _tried_alone
+    if again and not is_new:
+        return
     sample = _sample(table, _QUICK_ROWS)
     _compare(function, table, made, sample, repeats=repeats)
-    # The few hold what is missing in a column, and so have the types of all of them; one row hardly does.
-    lacking = frozenset(
-        name for name, column in zip(table.column_names, table.columns, strict=True) if column.null_count
-    )
-    case = (function.digest, lacking)
-    if case not in _tried_alone:
+    if is_new:  # the few hold what is missing in a column, and so have the types of all of them; one row hardly does
         _compare(function, table, made, sample[:1], repeats=repeats)
         if len(_tried_alone) == _MOST_CASES:
             _tried_alone.clear()
@@ -112,7 +118,7 @@ def _compare(function: FunctionRef, table: pa.Table, made: Made, chosen: np.ndar
             f"it gave the columns {list(left.columns)} for {table.num_rows} rows, and {list(right.columns)} for "
             f"{len(chosen)} of them",
         )
-    found = _first_difference(left, right if left.columns.equals(right.columns) else right[list(left.columns)])
+    found = first_difference(left, right if left.columns.equals(right.columns) else right[list(left.columns)])
     if found is not None:
         name, place = found
         one, other = (frame[name].iloc[place] for frame in (left, right))
@@ -140,7 +146,7 @@ def _counts(numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.searchsorted(numbers, rows, side="right") - np.searchsorted(numbers, rows, side="left")
 
 
-def _first_difference(left: pd.DataFrame, right: pd.DataFrame) -> tuple[Any, int] | None:
+def first_difference(left: pd.DataFrame, right: pd.DataFrame) -> tuple[Any, int] | None:
     """Column and place of the first value that is not the same."""
     import numpy as np
 

@@ -25,15 +25,9 @@ from airflow_batchscore.model.features import as_fitted, names_of
 from airflow_batchscore.model.fitting import Fitted
 from airflow_batchscore.model.flavors import Flavor, flavor_of
 from airflow_batchscore.model.imported import ImportedModel
+from airflow_batchscore.model.known_code import tried_methods
 from airflow_batchscore.model.libraries import library_versions
-from airflow_batchscore.model.measure import (
-    Metric,
-    matrix_methods,
-    measure,
-    metric_names,
-    output_types,
-    reference_profile,
-)
+from airflow_batchscore.model.measure import Metric, measure, metric_names, output_types, reference_profile
 from airflow_batchscore.model.model_code import estimator_code, packages
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef
@@ -208,7 +202,7 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
             raw=data.raw,
             **names_of(fitted.features),
             outputs=outputs,
-            matrix=matrix_methods(estimator, fitted.features),
+            matrix=tried_methods(estimator, kind, fitted.features, row_wise=job.recipe.row_wise),
             labels=labels,
         ),
         recipe=job.recipe,

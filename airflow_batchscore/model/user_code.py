@@ -155,7 +155,7 @@ def _lost(frame: pd.DataFrame, path: str) -> RecipeError:
     return RecipeError(
         f"{path} lost the index of its rows: what it returned ({len(frame)} rows) has an index that begins with "
         f"{begins}, which is not the frame's, so values could go to other rows. Keep the index: use dropna(), "
-        "sort_values() and drop_duplicates() without reset_index and ignore_index, "
+        "sort_values() and query() without reset_index and ignore_index, "
         "merge(..., how='left').set_axis(frame.index), groupby(...).transform(...), and "
         "pd.DataFrame(values, index=frame.index) for new frames"
     )

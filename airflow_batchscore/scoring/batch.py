@@ -11,9 +11,9 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.casting import texts
 from airflow_batchscore.errors import OutputError, ScoringError
 from airflow_batchscore.model import row_wise
-from airflow_batchscore.model.artifact import LoadedModel
 from airflow_batchscore.model.features import in_order
 from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.outputs import OutputSpec, check_method
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.scoring.columns import prediction_column
@@ -190,8 +190,8 @@ class Scorer:
         """Features and outputs of raw rows."""
         recipe, signature = self._model.manifest.recipe, self._model.manifest.signature
         made = recipe.apply(table)
-        if recipe.features is not None and recipe.row_wise and recipe.features not in self._checked:
-            row_wise.check_quickly(recipe.features, table, made)
+        if recipe.features is not None and recipe.row_wise:
+            row_wise.check_quickly(recipe.features, table, made, again=recipe.features in self._checked)
             self._checked.add(recipe.features)
         inputs = in_order(made.frame, signature.features, whole=signature.whole_names)
         skipped = table.num_rows - len(inputs)

@@ -99,8 +99,8 @@ class _Rows:
 
     def _call(self, table: pa.Table) -> Made:
         made = call(self.work.function, table, repeats=True)
-        if self.work.row_wise and not self._checked:
-            row_wise.check_quickly(self.work.function, table, made, repeats=True)
+        if self.work.row_wise:
+            row_wise.check_quickly(self.work.function, table, made, again=self._checked, repeats=True)
             self._checked = True
         return made
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.model.artifact import LoadedModel
+from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.quality import profile
 
@@ -33,7 +33,8 @@ class MatrixInput:
         numbers = ("float64", "int64", "uint64", "bool")
         if recipe.features is not None or any(signature.raw.get(name) not in numbers for name in signature.features):
             return None
-        return cls(model, spec) if set(spec.methods) <= set(signature.matrix) else None
+        is_tried = model.manifest.packages is not None and set(spec.methods) <= set(signature.matrix)
+        return cls(model, spec) if is_tried else None
 
     def build(self, table: pa.Table) -> np.ndarray | None:
         """Rows by features; None when a value is missing or not a number."""

@@ -31,6 +31,7 @@ from sklearn.svm import SVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model.columns import columns_of
 from airflow_batchscore.model.outputs import OutputSpec, check_method, output_columns
 
 pytestmark = pytest.mark.unit
@@ -264,3 +265,11 @@ def test_a_flag_or_a_new_name_never_stands_in_for_the_column_of_that_name() -> N
     assert spec.written("prediction_1", values).tolist() == [False, True]
     assert spec.written("prediction_0", values).tolist() == [True, False]
     assert spec.written("both", values).tolist() == [True, True]
+
+
+def test_what_a_masked_array_hides_is_missing() -> None:
+    hidden = np.ma.masked_array([1.0, -999.0], mask=[False, True])
+    (column,) = columns_of(None, hidden, "predict")
+    np.testing.assert_array_equal(column.values, [1.0, np.nan])
+    (column,) = columns_of(None, np.ma.masked_array(["x", "gone"], mask=[False, True]), "predict")
+    assert column.values.tolist() == ["x", None]

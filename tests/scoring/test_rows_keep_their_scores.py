@@ -122,6 +122,23 @@ def test_a_model_that_alters_its_input_gives_what_it_gives_for_fresh_rows(
     )
 
 
+def sum_of_flags(frame: pd.DataFrame) -> pd.DataFrame:
+    """``True + True`` is True as long as no value is missing, and 2 beside one."""
+    return (frame["a"] + frame["b"]).astype(float).to_frame("flags")
+
+
+def test_types_that_differ_from_batch_to_batch_are_looked_at(tmp_path: Path) -> None:
+    flags: list[bool | None] = [True] * 300_000
+    for partition, values in ((0, flags[:1000]), (1, [*flags[:-1], None])):
+        table = pa.table({"id": range(len(values)), "a": pa.array(values), "b": pa.array(values)})
+        pq.write_table(table, tmp_path / f"{partition}.parquet", row_group_size=300_000)
+    dataset = PartitionedDataset(f"{tmp_path}/{{p}}.parquet")
+    work = FunctionJob(FunctionRef.of(sum_of_flags), columns=("a", "b"), output_types={"flags": "double"})
+    job = ScoringJob(dataset, None, f"{tmp_path}/staged", function=work, keys=("id",), block_rows=1_000_000)
+    with pytest.raises(RecipeError, match="does not look at each row alone"):
+        score_partitions(job, [{"p": "1"}], THREADS)
+
+
 class KeepsItsRows(BaseEstimator):
     """As people write them: what it predicts for lies on ``self``, where another thread may put others meanwhile."""
 

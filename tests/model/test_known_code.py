@@ -1,0 +1,81 @@
+"""Estimators that are not known to look at each row alone are tried when they are trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from support import scores
+
+from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
+from airflow_batchscore.errors import RecipeError
+from airflow_batchscore.model.training import TrainedModel, TrainingJob, train
+from airflow_batchscore.scoring.job import ScoringJob
+from airflow_batchscore.scoring.partition import score_partitions
+
+pytestmark = pytest.mark.unit
+
+NAMES = ["a", "b", "c"]
+
+
+def z_score(features: Any) -> Any:
+    return (features - features.mean(axis=0)) / features.std(axis=0)
+
+
+def with_mean(features: Any) -> Any:
+    """pandas leaves missing values out, NumPy does not."""
+    return np.column_stack([features, features.mean(axis=1)])
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> PartitionedDataset:
+    for partition in (0, 1):
+        chance = np.random.default_rng(partition)
+        values = {name: chance.normal(size=1000) for name in NAMES}
+        if partition:
+            values["b"][::5] = np.nan  # not null: as NumPy, Polars and Spark write it
+        table = {"id": np.arange(1000), **values, "y": values["a"] * 3}
+        pq.write_table(
+            pa.table({name: pa.array(column) for name, column in table.items()}), tmp_path / f"{partition}.parquet"
+        )
+    return PartitionedDataset(f"{tmp_path}/{{p}}.parquet")
+
+
+def _train(dataset: PartitionedDataset, estimator: Any, **recipe: Any) -> TrainedModel:
+    made = Recipe(target="y", keys=["id"], columns=NAMES, **recipe)
+    return train(TrainingJob(dataset, [0], made, estimator, f"{Path(dataset.uri).parent}/model"))
+
+
+@pytest.mark.parametrize("function", [z_score, np.sort])
+def test_an_estimator_that_looks_at_other_rows_is_refused_when_it_is_trained(
+    dataset: PartitionedDataset, function: Any
+) -> None:
+    options = {"kw_args": {"axis": 0}} if function is np.sort else {}
+    estimator = make_pipeline(FunctionTransformer(function, **options), LinearRegression())
+    with pytest.raises(RecipeError, match=r"Pipeline does not look at each row alone.*row_wise=False"):
+        _train(dataset, estimator)
+    assert _train(dataset, estimator, row_wise=False).manifest.signature.matrix == ()
+
+
+def test_an_estimator_that_calls_a_function_gets_frames_as_it_was_fitted_on(dataset: PartitionedDataset) -> None:
+    estimator = make_pipeline(FunctionTransformer(with_mean), HistGradientBoostingRegressor(random_state=0))
+    trained = _train(dataset, estimator)
+    job = ScoringJob(dataset, trained.ref, f"{Path(dataset.uri).parent}/staged")
+    ((manifest, _),) = score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
+    before, after = (pd.read_parquet(dataset.uri.format(p=p)) for p in (0, 1))
+    expected = estimator.fit(before[NAMES], before["y"]).predict(after[NAMES])
+    np.testing.assert_allclose(scores(manifest)["prediction"], expected)
+
+
+def test_estimators_of_known_libraries_are_not_tried_and_may_have_a_matrix(dataset: PartitionedDataset) -> None:
+    trained = _train(dataset, make_pipeline(StandardScaler(), LinearRegression()))
+    assert "predict" in trained.manifest.signature.matrix
