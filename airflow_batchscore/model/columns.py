@@ -81,8 +81,9 @@ def _unmasked(values: Any) -> Any:
 
     if not np.ma.isMaskedArray(values) or not np.ma.is_masked(values):
         return values
-    plain = values.astype(float if values.dtype.kind in "iuf" else object)
-    return np.ma.filled(plain, np.nan if plain.dtype == float else None)
+    plain = np.ma.getdata(values).astype(float if values.dtype.kind in "iuf" else object)
+    plain[np.ma.getmaskarray(values)] = np.nan if plain.dtype == float else None
+    return plain
 
 
 def _by_output(estimator: Any, values: Sequence[Any]) -> list[OutputColumn]:
