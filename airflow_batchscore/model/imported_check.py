@@ -40,11 +40,16 @@ def check_predictions(
 
     Raises:
         InputError: a row lacks a column, or there is none.
-        ModelError: a prediction differs; the rows are named.
+        ModelError: a prediction differs (the rows are named), or there is none to compare.
     """
     wanted = {name: types[name] for name in recipe.inputs(types)}
     table = _read(check, dataset, wanted) if isinstance(check, str) else _given(check, wanted)
     made = features_of(recipe, table.select(list(wanted)))
+    if not len(made.rows):
+        raise ModelError(
+            f"the recipe leaves out all {table.num_rows} rows of check=, so that nothing was compared. Nothing was "
+            "saved. Give rows that it keeps, with what the model predicted for them"
+        )
     inputs = as_fitted(estimator, made.frame).copy()
     (column, *more) = columns_of(estimator, result_of(estimator, "predict", inputs), "predict")
     if more:

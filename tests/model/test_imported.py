@@ -101,6 +101,13 @@ def test_a_check_that_cannot_be_made_says_why(data: Small, check: Any, message: 
         _checked(data, _fitted(data), check)
 
 
+@pytest.mark.unit
+def test_a_check_whose_rows_the_recipe_leaves_out_compares_nothing_and_fails(data: Small) -> None:
+    rows = [{"id": n, "a": None, "b": 1, "label": 0, "expected": None} for n in range(3)]
+    with pytest.raises(ModelError, match="leaves out all 3 rows of check=, so that nothing was compared"):
+        _checked(data, _fitted(data), rows, features=lambda frame: frame.dropna())
+
+
 def _check(data: Small, trained: TrainedModel, expected: Any) -> None:
     ((manifest, _),) = replace(data, model=trained.ref).score(1)
     np.testing.assert_allclose(scores(manifest)["prediction"], np.asarray(expected), rtol=1e-6)
