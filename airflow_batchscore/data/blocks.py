@@ -200,7 +200,8 @@ def read(
         keys: likewise, of what fills `Batch.keys`.
 
     Raises:
-        InputError: the file is damaged or has changed, or a Parquet column cannot have the type asked for.
+        InputError: the file is damaged or has changed, a Parquet column cannot have the type asked for, or one of
+            `NO_TYPE` has a value.
     """
     keys = keys or {}
     if block.source.kind == "row_groups":
@@ -209,7 +210,10 @@ def read(
     reader = CsvReader(block.source.columns, columns, dataset.read_options, keys)
     rows = 0
     for lines in csv_lines(dataset, block):
-        batch = reader.read(lines).behind(rows)
+        try:
+            batch = reader.read(lines).behind(rows)
+        except InputError as error:
+            raise InputError(f"{block.source.uri}: {error}") from error
         rows += batch.rows_read
         yield batch
 

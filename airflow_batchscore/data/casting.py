@@ -13,6 +13,7 @@ from airflow_batchscore.data.common_type import common_type, plain
 from airflow_batchscore.data.csv_reader import NO_EXACT_FLOAT, TYPE_NAMES
 from airflow_batchscore.data.exact import EXACT_FLOATS
 from airflow_batchscore.data.halves import cast_by_halves
+from airflow_batchscore.data.no_type import NO_TYPE, still_empty
 from airflow_batchscore.data.type_names import named
 from airflow_batchscore.errors import InputError
 
@@ -51,7 +52,7 @@ def fit(
         declared: columns whose type a person has named, which may be of any kind.
 
     Raises:
-        InputError: a column of `columns` is of another kind than the type asked for.
+        InputError: a column of `columns` is of another kind than the type asked for, or has its first value here.
     """
     import pyarrow as pa
 
@@ -64,6 +65,9 @@ def fit(
     table = _taken(table, rows)
     inputs, carried, unfit = {}, {}, dict[int, str]()
     for name, kind in columns.items():
+        if kind == NO_TYPE:
+            inputs[name] = _still_empty(name, table.column(name), what)
+            continue
         if kind is not None and name not in declared:
             _require_kind(name, table.schema.field(name).type, kind, what)
         inputs[name], bad = _cast(name, table.column(name), kind, for_pandas=True)
@@ -77,6 +81,13 @@ def fit(
         kept = _without(len(rows), unfit)
         made, those, rows = _taken(made, kept), _taken(those, kept), rows[kept]
     return Fitted(made, those, rows, problems)
+
+
+def _still_empty(name: str, column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
+    try:
+        return still_empty(name, _without_dictionary(column))
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
 
 
 def cast_columns(table: pa.Table, columns: Mapping[str, str | None], what: str) -> pa.Table:

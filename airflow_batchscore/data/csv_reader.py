@@ -15,6 +15,7 @@ from airflow_batchscore.data.csv_rows import RowParser, Rows, as_latin1, as_text
 from airflow_batchscore.data.exact import EXACT_FLOATS
 from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.lines import Lines
+from airflow_batchscore.data.no_type import NO_TYPE, still_empty
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ _EXPECTED = {"double": "a number", "int64": "a whole number", "bool": "true or f
 def arrow_type(name: str) -> pa.DataType:
     import pyarrow as pa
 
+    if name == NO_TYPE:
+        return pa.null()
     if name not in TYPE_NAMES:
         raise InputError(f"column type {name!r} is unknown; use one of {', '.join(TYPE_NAMES)}")
     return {"float64": pa.float64(), "int64": pa.int64(), "bool": pa.bool_(), "string": pa.string()}[name]
@@ -79,7 +82,7 @@ class CsvReader:
         self._plain_text = pa.string() in self.keys.values() or list(self._read_as.values()) != list(both.values())
 
     def read(self, lines: Lines) -> Batch:
-        """All rows of `lines`, numbered from 0."""
+        """All rows of `lines`, numbered from 0. Raises InputError for a value in a column of `NO_TYPE`."""
         import pyarrow as pa
 
         text = self._parser.text(lines)
@@ -119,10 +122,12 @@ class CsvReader:
                 if cells.type == kind and (plain or kind != pa.string() or not self._plain_text):
                     columns[name] = cells
                     continue
-                cells = cells.combine_chunks()
-                columns[name], failed = _cast_cells(cells, kind, None if plain else self.nulls)
+                cells, seen = cells.combine_chunks(), pa.string() if kind == pa.null() else kind
+                columns[name], failed = _cast_cells(cells, seen, None if plain else self.nulls)
+                if kind == pa.null():
+                    columns[name] = still_empty(name, pa.chunked_array([columns[name]]))
                 for row in failed:
-                    problems.setdefault(row, f"column {name!r}: {_misfit(_text(cells[row].as_py()), kind)}")
+                    problems.setdefault(row, f"column {name!r}: {_misfit(_text(cells[row].as_py()), seen)}")
             # Without columns a table would not know how many rows it has.
             return pa.table(columns) if columns else table.select([])
 

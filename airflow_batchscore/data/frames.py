@@ -18,15 +18,19 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
     It may be changed: it shares no memory with the table, nor with another call's frame. Values are those that
     `pandas.read_csv` and `pandas.read_parquet` give: missing text and truth values are NaN (text is ``object`` in
-    pandas 2, ``str`` in pandas 3), whole numbers with missing ones are float64, times keep their unit. Which columns
-    there are is the schema's matter: what pandas noted in the metadata about an index is left aside.
+    pandas 2, ``str`` in pandas 3), whole numbers with missing ones are float64, times keep their unit. A column of
+    which no value was ever seen is float64, as in `pandas.read_csv`. Which columns there are is the schema's matter:
+    what pandas noted in the metadata about an index is left aside.
     """
     import numpy as np
     import pandas as pd
+    import pyarrow.types as pt
 
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     for place, column in enumerate(table.columns):
-        if column.null_count and _is_none_where_missing(column.type) and frame.dtypes.iloc[place].kind == "O":
+        if pt.is_null(column.type):
+            frame.isetitem(place, np.full(table.num_rows, np.nan))
+        elif column.null_count and _is_none_where_missing(column.type) and frame.dtypes.iloc[place].kind == "O":
             values = frame.iloc[:, place].to_numpy(dtype=object, copy=True)
             values[column.is_null().to_numpy()] = np.nan
             frame.isetitem(place, values)
@@ -39,4 +43,4 @@ def _is_none_where_missing(kind: pa.DataType) -> bool:
     import pyarrow.types as pt
 
     text = pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind)
-    return bool(text or pt.is_boolean(kind) or pt.is_null(kind))
+    return bool(text or pt.is_boolean(kind))

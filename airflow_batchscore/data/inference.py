@@ -12,6 +12,7 @@ from airflow_batchscore.data.blocks import Block, Source, csv_lines, cut, requir
 from airflow_batchscore.data.common_type import common_type, plain
 from airflow_batchscore.data.csv_reader import found_schema
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.no_type import NO_TYPE
 from airflow_batchscore.data.parquet_reader import ParquetReader
 from airflow_batchscore.data.type_names import name_of, named
 from airflow_batchscore.errors import InputError
@@ -33,9 +34,9 @@ def infer_types(
 ) -> dict[str, str | None]:
     """Type names of `columns` (all when None) over all files of `partitions`, each of which must have `required`.
 
-    Columns of CSV files that mix numbers and text, or hold nothing, are text. Parquet columns that are no numbers, text
-    or truth values go by Arrow's own type (see `type_names`). An index that pandas wrote without a name
-    (``__index_level_0__``) is no column unless `columns` or `required` name it.
+    Columns of CSV files that mix numbers and text are text. A column without any value has the type `NO_TYPE`. Parquet
+    columns that are no numbers, text or truth values go by Arrow's own type (see `type_names`). An index that pandas
+    wrote without a name (``__index_level_0__``) is no column unless `columns` or `required` name it.
 
     Raises:
         InputError: a column is missing, there twice, or has types in several Parquet files that do not go together.
@@ -55,18 +56,27 @@ def infer_types(
 def sample_types(
     dataset: PartitionedDataset, partition: Partition, columns: Sequence[str] | None, required: Sequence[str]
 ) -> dict[str, str | None]:
-    """`infer_types` of one partition from the first rows of its first file, for what is never trained on.
+    """`infer_types` of one partition as its first files say, for what is never trained on.
+
+    Of CSV only the first rows of the first file with any are looked at, of Parquet as many schemas as say more.
 
     Raises InputError that names a column which is not there.
     """
-    first = cut(dataset, partition, block_rows=1 << 30)[0]
-    require_columns(first.source, [*(columns or ()), *required], partition_key=partition.key)
-    # One chunk, and so one type per column.
-    source = replace(first.source, batch_bytes=_SAMPLE_BYTES)
-    sample = replace(first, source=source, stop=min(first.stop, first.start + _SAMPLE_BYTES))
-    found = dict(_types(dataset, sample, columns, required, partition.key, chunks=1))
-    declared = dataset.column_types
-    return {name: declared.get(name) or _agreed(name, {kind: source}) for name, kind in found.items()}
+    files: dict[Source, Block] = {}
+    for block in cut(dataset, partition, block_rows=1 << 30):
+        files.setdefault(block.source, block)
+    found: dict[str, str] = {}
+    for first in files.values():
+        require_columns(first.source, [*(columns or ()), *required], partition_key=partition.key)
+        # One chunk, and so one type per column.
+        source = replace(first.source, batch_bytes=_SAMPLE_BYTES)
+        sample = replace(first, source=source, stop=min(first.stop, first.start + _SAMPLE_BYTES))
+        here = dict(_types(dataset, sample, columns, required, partition.key, chunks=1))
+        found = {n: here.get(n, kind) if kind == NO_TYPE else kind for n, kind in (found or here).items()}
+        is_read = source.kind != "row_groups" and set(here.values()) != {NO_TYPE}
+        if is_read or NO_TYPE not in found.values():
+            break
+    return {name: dataset.column_types.get(name, kind) for name, kind in found.items()}
 
 
 def _types(
@@ -85,7 +95,7 @@ def _types(
     source = block.source
     if source.kind != "row_groups":
         wanted = [name for name in source.columns if columns is None or name in columns]
-        yield from ((name, "null") for name in wanted)
+        yield from ((name, NO_TYPE) for name in wanted)
         for lines in islice(csv_lines(dataset, block), chunks):
             schema = found_schema(lines, source.columns, wanted, dataset.read_options)
             yield from ((field.name, _csv_type(field.type)) for field in schema)
@@ -109,7 +119,7 @@ def _csv_type(arrow: pa.DataType) -> str:
         return "float64"
     if pt.is_boolean(arrow):
         return "bool"
-    return "null" if pt.is_null(arrow) else "string"
+    return NO_TYPE if pt.is_null(arrow) else "string"
 
 
 def _parquet_type(arrow: pa.DataType) -> str:
@@ -126,9 +136,9 @@ def _parquet_type(arrow: pa.DataType) -> str:
 
 def _agreed(name: str, types: Mapping[str, Source]) -> str:
     """The type of a column whose files have those of `types`, each with a file that has it."""
-    kinds = [kind for kind in types if kind != "null"]
+    kinds = [kind for kind in types if kind != NO_TYPE]
     if len(kinds) < 2:
-        return kinds[0] if kinds else "string"
+        return kinds[0] if kinds else NO_TYPE
     if "float64" in kinds and set(kinds) <= {"float64", *_WHOLE}:
         return "float64"
     if any(types[kind].kind != "row_groups" for kind in kinds):

@@ -184,6 +184,8 @@ def make_rows(recipe: Recipe, table: pa.Table, types: Mapping[str, str | None]) 
 
 def features_of(recipe: Recipe, inputs: pa.Table) -> Made:
     """The features of `Recipe.inputs`. Raises RecipeError when the recipe does not look at each row alone."""
+    import pyarrow.types as pt
+
     made = recipe.apply(inputs)
     if recipe.features is not None:
         if recipe.row_wise:
@@ -191,7 +193,8 @@ def features_of(recipe: Recipe, inputs: pa.Table) -> Made:
         return made
     if recipe.columns is None:
         numbers = made.frame.select_dtypes(["number", "bool"])
-        return replace(made, frame=numbers[[name for name in numbers if name not in recipe.keys]])
+        left_out = {*recipe.keys, *(field.name for field in inputs.schema if pt.is_null(field.type))}
+        return replace(made, frame=numbers[[name for name in numbers if name not in left_out]])
     return made
 
 

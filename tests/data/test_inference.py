@@ -33,10 +33,20 @@ def test_types_agree_over_all_files(tmp_path: Path) -> None:
         "f": "float64",
         "s": "string",
         "t": "bool",
-        "n": "string",
+        "n": "null",
         "mixed": "string",
         "d": "string",
     }
+
+
+def test_a_type_that_was_not_seen_gives_way_to_any_other(tmp_path: Path) -> None:
+    for number, cell in enumerate(["", "NA", "2"]):
+        write_csv(tmp_path / f"p_{number}.csv", [(1, cell)], ("a", "b"))
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{p}}.csv")
+    assert infer_types(dataset, dataset.require([0, 1]), ["b"]) == {"b": "null"}
+    assert infer_types(dataset, dataset.require(), ["b"]) == {"b": "int64"}
+    declared = PartitionedDataset(dataset.uri, read_options={"column_types": {"b": "string"}})
+    assert infer_types(declared, declared.require([0]), ["b"]) == {"b": "string"}
 
 
 def test_short_rows_that_are_padded_have_a_say_in_the_types(tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""Columns that had no value where types were found: numbers or text, nobody knows, so that a later value is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_batchscore.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: The name of their type.
+NO_TYPE = "null"
+
+
+def still_empty(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column with Arrow's type ``null``. Raises InputError when it has a value; NaN is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    place = pc.index(pc.is_null(column, nan_is_null=True), False).as_py()
+    if place >= 0:
+        text = pt.is_string(column.type) or pt.is_large_string(column.type)
+        value = repr(column[place].as_py()) if text else f"{column[place]}, {column.type}"
+        raise InputError(
+            f"column {name!r} has values here ({value}). It had no value where its type was "
+            "found (in training; for a function, in the first rows of the partition), so it may be numbers or text. "
+            f"Name its type, PartitionedDataset(read_options={{'column_types': {{{name!r}: 'float64'}}}}); or train "
+            "again with rows that have a value; or, if it is not needed, name those that are: columns=[...]"
+        )
+    return pa.chunked_array([pa.nulls(len(column))])
