@@ -45,9 +45,11 @@ class ScorePartitionOperator(BatchScoreOperator):
             model.
         group_by: columns; the function is called with each group of a partition, whole. Its result may have any rows;
             they come with the group's values. Memory holds the largest group.
-        columns: of the data that the function is given; default: all. Templated.
+        columns: of the data that the function is given, exactly these; default: all. Keys and the columns of
+            ``group_by`` go with what it gives, whether it sees them or not. Templated.
         output_types: column -> Arrow type (``"double"``, ``"int64"``, ``"string"``, ``"bool"``) of what the function
-            gives; default: found out by calling it with the first rows of a partition.
+            gives, others are left out; default: found out by calling it with the first rows of a partition, and a
+            column that it gives only later is an error.
         row_wise: False for a function that looks at a whole partition: it is then called once with all of its rows,
             memory must hold them, and a row that cannot be scored fails the partition. With a model the recipe says
             it: ``Recipe(row_wise=False)``.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.data.exact import to_column
 from airflow_batchscore.data.frames import to_frame
-from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError, ScoringError
+from airflow_batchscore.errors import BatchScoreError, RecipeError, ScoringError
 from airflow_batchscore.model import row_wise
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.user_code import Made, as_frame, call, in_one_process
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-#: Groups that a function is tried on, to tell the types of what it gives.
-_TRIED_GROUPS = 20
-
 
 @dataclass(frozen=True)
 class FunctionWork:
@@ -36,6 +32,7 @@ class FunctionWork:
         outputs: output column -> type name.
         group_by: columns whose values make a group; empty for blocks.
         row_wise: whether the function looks at each row alone; else it gets a partition whole.
+        declared: whether a person named the outputs: other columns that the function gives are then left out.
     """
 
     function: FunctionRef
@@ -43,6 +40,7 @@ class FunctionWork:
     outputs: tuple[tuple[str, str], ...]
     group_by: tuple[str, ...] = ()
     row_wise: bool = True
+    declared: bool = False
 
     @property
     def method(self) -> str:
@@ -53,7 +51,20 @@ class FunctionWork:
         return Groups(self, limit) if self.group_by else _Rows(self, tuple(keys), limit)
 
     def identity(self) -> list[Any]:
-        return [self.function_digest, [list(pair) for pair in self.outputs], list(self.group_by), self.row_wise]
+        outputs = [list(pair) for pair in self.outputs]
+        return [self.function_digest, outputs, list(self.group_by), self.row_wise, self.declared]
+
+    def require_known(self, made: pd.DataFrame) -> None:
+        """Raises RecipeError for a column that the function did not give when it was tried, unless a person said so."""
+        known = {*self.group_by, *(name for name, _ in self.outputs)}
+        new = [name for name in map(str, made.columns) if name not in known]
+        if new and not self.declared:
+            named = dict(self.outputs) | dict.fromkeys(new, "...")
+            raise RecipeError(
+                f"{self.function.path} gave the columns {new} here, which it did not give for the first rows of the "
+                f"partition, so that they have no place in the output. Name all columns that count: "
+                f"output_types={named}; others are then left out"
+            )
 
 
 def is_grouped(work: Any) -> bool:
@@ -90,6 +101,7 @@ class _Rows:
         bad = [bad_row(batch, row, error) for row, error in failed]
         if made is None:
             return ScoredBatch(schema.empty_table(), np.array([], dtype=np.int64), 0, 0, bad)
+        self.work.require_known(made.frame)
         places = made.rows if taken is None else taken[made.rows]
         keys = batch.keys.select(list(self.keys)).take(pa.array(places))
         columns = [keys.column(key) for key in self.keys]
@@ -127,7 +139,7 @@ class Groups:
         places = places_of_groups(keys)
         tables, bad = [], []
         scored = 0
-        for rows, group in zip(places, _frames(batch.table, places), strict=True):
+        for rows, group in zip(places, frames_of(batch.table, places), strict=True):
             try:
                 with in_one_process():
                     result = self.work.function.load()(group)
@@ -144,6 +156,7 @@ class Groups:
                     ) from error
                 continue
             if len(made):
+                self.work.require_known(made)
                 scored += len(rows)
                 tables.append(self._table(keys, int(rows[0]), made, schema))
         table = pa.concat_tables(tables) if tables else schema.empty_table()
@@ -161,7 +174,7 @@ class Groups:
         return pa.table(columns, schema=schema)
 
 
-def _frames(table: pa.Table, places: Sequence[np.ndarray]) -> Iterator[pd.DataFrame]:
+def frames_of(table: pa.Table, places: Sequence[np.ndarray]) -> Iterator[pd.DataFrame]:
     """The rows of each group in a frame of its own, whose types do not depend on what other groups lack."""
     import pyarrow as pa
     import pyarrow.types as pt
@@ -202,79 +215,3 @@ def column_of(made: pd.DataFrame, field: pa.Field, path: str) -> pa.Array:
             f"output_types: {error}. Give one kind of value each time (astype), or say its type in "
             f"output_types={{{field.name!r}: ...}}"
         ) from error
-
-
-def output_types(
-    function: FunctionRef, sample: pa.Table, group_by: Sequence[str], declared: Mapping[str, str] | None
-) -> tuple[tuple[str, str], ...]:
-    """Output column -> Arrow type of a function: as declared, else as it gives for `sample`.
-
-    Raises:
-        InputError: a declared type is unknown.
-        RecipeError: the function raises, or gives nothing to tell a type by.
-    """
-    if declared:
-        return tuple((name, _known(name, kind)) for name, kind in declared.items())
-    hint = f"Name the columns that it gives: output_types={{'column': 'double', ...}} for {function.path}"
-    try:
-        made = _of_groups(function, sample, group_by) if group_by else call(function, sample, repeats=True).frame
-    except BatchScoreError:
-        raise
-    except Exception as error:
-        raise RecipeError(
-            f"{function.path} raised {type(error).__name__}: {error}, when it was tried on the first "
-            f"{sample.num_rows} rows. {hint}"
-        ) from error
-    types = {str(name): _type_name(made[name], function.path) for name in made.columns if name not in group_by}
-    unclear = [name for name, kind in types.items() if not len(made) or kind == "null"]
-    if unclear or not types:
-        raise RecipeError(f"{function.path} gave no values in {unclear or 'any column'} for the first rows. {hint}")
-    return tuple((name, _known(name, kind)) for name, kind in types.items())
-
-
-def _type_name(values: pd.Series, path: str) -> str:
-    """The Arrow type of a column; ``string`` for text, whichever of pandas' types it has."""
-    import pyarrow as pa
-
-    try:
-        kind = to_column(values).type
-    except ValueError as error:
-        raise RecipeError(f"{path}: the column {values.name!r} has values of several kinds: {error}") from error
-    return "string" if pa.types.is_large_string(kind) else str(kind)
-
-
-def _of_groups(function: FunctionRef, sample: pa.Table, group_by: Sequence[str]) -> pd.DataFrame:
-    """What a function gives for the first groups of a sample."""
-    import pandas as pd
-
-    load, made = function.load(), [pd.DataFrame()]
-    for group in _frames(sample, places_of_groups(canonical(sample, group_by))[:_TRIED_GROUPS]):
-        with in_one_process():
-            made.append(as_frame(load(group), function.path))
-    return pd.concat(made)
-
-
-def try_rows(function: FunctionRef, sample: pa.Table) -> None:
-    """Raises RecipeError when a function over rows does not look at each row of the sample alone.
-
-    Rows that make it raise are another matter: they are found when it is their turn.
-    """
-    try:
-        made = call(function, sample, repeats=True)
-    except BatchScoreError:
-        raise
-    except Exception:
-        return
-    row_wise.check(function, sample, made, repeats=True)
-
-
-def _known(name: str, kind: str) -> str:
-    import pyarrow as pa
-
-    try:
-        return str(pa.type_for_alias(str(kind)))
-    except ValueError:
-        raise InputError(
-            f"the output column {name!r} has the type {kind!r}; columns can be double, int64, bool, string, "
-            "timestamp[us] and the like. Convert it in the function"
-        ) from None

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_batchscore.data.blocks import cut, read
 from airflow_batchscore.data.dataset import Partition
-from airflow_batchscore.data.inference import reading_types, sample_types
 from airflow_batchscore.errors import InputError, RecipeError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest
 from airflow_batchscore.model.model_code import changed_code, model_code
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.scoring.by_column import ModelsWork
-from airflow_batchscore.scoring.function import FunctionWork, output_types, try_rows
+from airflow_batchscore.scoring.function import FunctionWork
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
+from airflow_batchscore.scoring.trial import Trial
 from airflow_batchscore.scoring.work import ModelWork, SkipWork, Work, columns_to_read
 
 log = logging.getLogger(__name__)
-
-_SAMPLE_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Planner:
     def __init__(self, job: ScoringJob) -> None:
         self._job = job
         self._manifests: dict[ModelRef, ModelManifest] = {}
-        self._tried = False
+        self._trial: Trial | None = None
         if job.model is not None:
             self._manifest(job.model)  # said before a partition is looked at
 
@@ -146,31 +143,9 @@ class Planner:
         if job.group_by and not job.row_wise:
             raise InputError("group_by gives the function whole groups; leave row_wise=False out")
         keys = job.group_by or keys
-        dataset = self._job.dataset
-        found = sample_types(dataset, partition, None if job.columns is None else [*job.columns, *keys], keys)
-        names = list(found) if job.columns is None else list(job.columns)
-        # A key that is not among the columns named is what stands in the file: no type is guessed for it.
-        types = self._key_types(keys) | reading_types(dataset.column_types, found, names, whole=keys)
-        # Of each partition for itself: what shares a task with it must not decide its identity.
-        outputs = self._outputs_of(job, partition, types)
-        work = FunctionWork(job.function.pinned(), job.function.digest, outputs, job.group_by, job.row_wise)
+        trial = self._trial = self._trial or Trial(self._job, job, keys)
+        types = trial.types(partition)
+        declared, pinned = bool(job.output_types), job.function.pinned()
+        outputs = trial.outputs(partition, types)
+        work = FunctionWork(pinned, job.function.digest, outputs, job.group_by, job.row_wise, declared)
         return Planned(work, types, self._key_types(keys), keys)
-
-    def _outputs_of(
-        self, job: FunctionJob, partition: Partition, types: Mapping[str, str | None]
-    ) -> tuple[tuple[str, str], ...]:
-        import pyarrow as pa
-
-        by_rows = job.row_wise and not job.group_by
-        sample = pa.table({})
-        if not job.output_types or (by_rows and not self._tried):
-            dataset = self._job.dataset
-            blocks = cut(dataset, partition, block_rows=_SAMPLE_ROWS, columns=list(types))
-            batches = (batch for block in blocks for batch in read(dataset, block, types))
-            first = next((batch for batch in batches if batch.table.num_rows), None)
-            sample = first.table.slice(0, _SAMPLE_ROWS) if first else sample
-        found = output_types(job.function, sample, job.group_by, job.output_types)
-        if by_rows and sample.num_rows and not self._tried:
-            try_rows(job.function, sample)
-            self._tried = True
-        return found

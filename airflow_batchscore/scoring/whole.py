@@ -52,6 +52,7 @@ def score_whole(job: BlockJob, whole: Whole) -> BlockResult:
 def _read(job: BlockJob, whole: Whole) -> Batch:
     """All rows; their positions count through the blocks."""
     import numpy as np
+    import pyarrow as pa
 
     tables: list[pa.Table] = []
     keys: list[pa.Table] = []
@@ -68,11 +69,5 @@ def _read(job: BlockJob, whole: Whole) -> Batch:
             read += batch.rows_read
             padded += batch.padded
         before += read
-    return Batch(_together(tables), np.concatenate(positions), bad, _together(keys), padded)
-
-
-def _together(tables: list[pa.Table]) -> pa.Table:
-    """The tables in one; columns that are read as each file has them get a type that holds all."""
-    import pyarrow as pa
-
-    return pa.concat_tables(tables, promote_options="permissive")
+    # Every column has one type through all files: `Planned.types`, `key_types`.
+    return Batch(pa.concat_tables(tables), np.concatenate(positions), bad, pa.concat_tables(keys), padded)

@@ -204,7 +204,7 @@ def test_a_row_whose_value_depends_on_what_other_rows_lack_is_refused_where_it_f
 
 
 def total_of_all(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.drop(columns="id").sum(axis=1).to_frame("total")
+    return rows.sum(axis=1).to_frame("total")
 
 
 def test_other_columns_for_a_function_are_other_scores(tmp_path: Path) -> None:

@@ -1,0 +1,201 @@
+"""A job's function, tried on the first rows of a partition: what it is given, and which columns it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airflow_batchscore.data.blocks import cut, read
+from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.data.exact import to_column
+from airflow_batchscore.data.inference import reading_types, sample_types
+from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
+from airflow_batchscore.model import row_wise
+from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.user_code import as_frame, call, in_one_process
+from airflow_batchscore.scoring.function import frames_of
+from airflow_batchscore.scoring.group_keys import canonical, places_of_groups
+from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from airflow_batchscore.data.batch import BadRow, Batch
+
+_ROWS = 1000
+#: Groups that a function is tried on, to tell the types of what it gives.
+_GROUPS = 20
+_MOST_NAMED = 20
+
+Types = dict[str, str | None]
+Outputs = tuple[tuple[str, str], ...]
+
+
+class Trial:
+    """Tries the function of one job, partition by partition: what shares a task must not decide an identity.
+
+    Args:
+        keys: columns that go with what the function gives. It sees those that `FunctionJob.columns` names, or all.
+
+    Raises:
+        InputError: nothing is named that the function would be given.
+    """
+
+    def __init__(self, job: ScoringJob, function: FunctionJob, keys: Sequence[str]) -> None:
+        if function.columns is not None and not function.columns:
+            raise InputError("columns=[] leaves nothing to give to the function; name columns, or leave it out for all")
+        self._job, self._function, self._keys = job, function, keys
+        self._by_rows = function.row_wise and not function.group_by
+        self._tried = False
+
+    def types(self, partition: Partition) -> Types:
+        """What the function is given of a partition, with the one type that each column is read with."""
+        named, dataset = self._function.columns, self._job.dataset
+        # No type is guessed for a key that goes with the values alone: it is what stands in the file.
+        found = sample_types(dataset, partition, named, self._keys)
+        names = list(found) if named is None else list(named)
+        return reading_types(dataset.column_types, found, names, whole=self._keys)
+
+    def outputs(self, partition: Partition, types: Types) -> Outputs:
+        """Output column -> Arrow type: as declared, else as the function gives for the first rows.
+
+        Raises:
+            InputError: a declared type is unknown, or no row can be read that would tell the columns.
+            RecipeError: the function raises, gives nothing to tell a type by, or does not look at each row alone.
+        """
+        declared = self._function.output_types
+        tries = self._by_rows and not self._tried
+        found = tuple((name, _known(name, kind)) for name, kind in (declared or {}).items())
+        batch = self._first_rows(partition, types) if tries or not declared else None
+        if not declared:
+            if batch is None:
+                return self._outputs_elsewhere(partition)
+            found = given_types(self._function.function, batch, self._function.group_by)
+        if tries and batch is not None:
+            try_rows(self._function.function, batch.table)
+            self._tried = True
+        return found
+
+    def _first_rows(self, partition: Partition, types: Types) -> Batch | None:
+        """None where there is no row, or none that can be read; without output_types an InputError says why."""
+        dataset = self._job.dataset
+        keys = {name: dataset.column_types.get(name) for name in self._keys}
+        bad: BadRow | None = None
+        where = ""
+        for block in cut(dataset, partition, block_rows=_ROWS, columns=list({**types, **keys})):
+            try:
+                for batch in read(dataset, block, types, keys):
+                    if batch.table.num_rows:
+                        some = batch.table.slice(0, _ROWS), batch.keys.slice(0, _ROWS)
+                        return replace(batch, table=some[0], keys=some[1])
+                    if bad is None and batch.bad:
+                        bad, where = batch.bad[0], block.name
+            except InputError as error:
+                raise InputError(f"partition {partition.key}: {error}") from error
+        if bad is not None and not self._function.output_types:
+            raise InputError(
+                f"partition {partition.key}: no row can be read, so that nothing tells which columns "
+                f"{self._function.function.path} gives. The first, row {bad.position} of {where}: {bad.message}. Fix "
+                "the file or its read_options (encoding, delimiter, column_types); if all rows are to be quarantined, "
+                "name the columns: output_types={'column': 'double', ...}"
+            )
+        return None
+
+    def _outputs_elsewhere(self, partition: Partition) -> Outputs:
+        """For a partition without rows: what the function gives for the first one that has some."""
+        files = ", ".join(file.uri for file in partition.files)
+        path = self._function.function.path
+        if not self._job.allow_empty:
+            raise InputError(
+                f"partition {partition.key}: {files} holds a header but no rows. Nothing was committed; if a partition "
+                "without rows is right, set allow_empty=True"
+            )
+        for other in self._job.dataset.require():
+            if other.key == partition.key:
+                continue
+            try:
+                batch = self._first_rows(other, self.types(other))
+            except InputError:  # said when it is this partition's turn
+                continue
+            if batch is not None:
+                return given_types(self._function.function, batch, self._function.group_by)
+        raise InputError(
+            f"partition {partition.key}: {files} holds no rows, and neither does any other partition, so that nothing "
+            f"tells which columns {path} gives. {_hint(path)}"
+        )
+
+
+def _hint(path: str) -> str:
+    return f"Name the columns that it gives: output_types={{'column': 'double', ...}} for {path}"
+
+
+def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str]) -> Outputs:
+    """Output column -> Arrow type, as a function gives for some rows. Raises RecipeError; see `Trial.outputs`."""
+    table = sample.table
+    try:
+        made = _of_groups(function, sample, group_by) if group_by else call(function, table, repeats=True).frame
+    except BatchScoreError:
+        raise
+    except Exception as error:
+        names = ", ".join(table.column_names[:_MOST_NAMED]) + (", ..." if table.num_columns > _MOST_NAMED else "")
+        raise RecipeError(
+            f"{function.path} raised {type(error).__name__}: {error}, when it was tried on the first "
+            f"{table.num_rows} rows. It was given the columns {names} (columns= names them). {_hint(function.path)}"
+        ) from error
+    types = {str(name): _type_name(made[name], function.path) for name in made.columns if name not in group_by}
+    unclear = [name for name, kind in types.items() if not len(made) or kind == "null"]
+    if unclear or not types:
+        raise RecipeError(
+            f"{function.path} gave no values in {unclear or 'any column'} for the first rows. {_hint(function.path)}"
+        )
+    return tuple((name, _known(name, kind)) for name, kind in types.items())
+
+
+def _type_name(values: pd.Series, path: str) -> str:
+    """The Arrow type of a column; ``string`` for text, whichever of pandas' types it has."""
+    import pyarrow as pa
+
+    try:
+        kind = to_column(values).type
+    except ValueError as error:
+        raise RecipeError(f"{path}: the column {values.name!r} has values of several kinds: {error}") from error
+    return "string" if pa.types.is_large_string(kind) else str(kind)
+
+
+def _of_groups(function: FunctionRef, sample: Batch, group_by: Sequence[str]) -> pd.DataFrame:
+    """What a function gives for the first groups of a sample."""
+    import pandas as pd
+
+    load, made = function.load(), [pd.DataFrame()]
+    for group in frames_of(sample.table, places_of_groups(canonical(sample.keys, group_by))[:_GROUPS]):
+        with in_one_process():
+            made.append(as_frame(load(group), function.path))
+    return pd.concat(made)
+
+
+def try_rows(function: FunctionRef, sample: pa.Table) -> None:
+    """Raises RecipeError when a function over rows does not look at each row of the sample alone.
+
+    Rows that make it raise are another matter: they are found when it is their turn.
+    """
+    try:
+        made = call(function, sample, repeats=True)
+    except BatchScoreError:
+        raise
+    except Exception:
+        return
+    row_wise.check(function, sample, made, repeats=True)
+
+
+def _known(name: str, kind: str) -> str:
+    import pyarrow as pa
+
+    try:
+        return str(pa.type_for_alias(str(kind)))
+    except ValueError:
+        raise InputError(
+            f"the output column {name!r} has the type {kind!r}; columns can be double, int64, bool, string, "
+            "timestamp[us] and the like. Convert it in the function"
+        ) from None
