@@ -72,9 +72,9 @@ class ScorePartitionOperator(BatchScoreOperator):
         ``generation`` is the plan's, by which publications are ordered. Of more than 20 partitions the list lies below
         ``<output_uri>/_tasks/``, and XCom carries a reference to it.
 
-    A partition whose identity (input bytes and how they are read, model, code, packages, output options) is committed is reused. A retry scores
-    only the blocks whose part is missing. Bad data, a wrong digest or a broken recipe fail at once; a worker that
-    died, or storage that did not answer, is retried.
+    A partition whose identity (input bytes and how they are read, model, code, packages, output options) is committed
+    is reused. A retry scores only the blocks whose part is missing. Bad data, a wrong digest or a broken recipe fail at
+    once; a worker that died, or storage that did not answer, is retried.
     """
 
     template_fields: Sequence[str] = (
