@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from types import CodeType
@@ -11,6 +11,7 @@ from typing import Any
 
 _READS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 _BY_ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
+_STORES = {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"}
 _OPTIMIZED_NEWLOCALS = 0x3
 #: Flags that say how code runs; the others say which ``__future__`` it was compiled under, or that it has a docstring.
 _KINDS = 0x3FF
@@ -27,11 +28,17 @@ class Names:
             where it is used itself.
         imported: level, module and names of each import statement.
         mentioned: every name, of globals and attributes.
+        attributes: those that are taken of something.
+        stored: globals and attributes that it sets.
+        texts: its constants that are texts.
     """
 
     read: dict[str, set[tuple[str, ...]]]
     imported: list[tuple[int, str, tuple[str, ...]]]
     mentioned: frozenset[str]
+    attributes: frozenset[str]
+    stored: frozenset[str]
+    texts: tuple[str, ...]
 
 
 def body(code: CodeType) -> tuple[Any, ...]:
@@ -51,9 +58,15 @@ def names(code: CodeType) -> Names:
     read: dict[str, set[tuple[str, ...]]] = {}
     imported = []
     mentioned: set[str] = set()
+    attributes: set[str] = set()
+    stored: set[str] = set()
+    texts: list[str] = []
     for inner in _with_inner(code):
         mentioned.update(inner.co_names)
+        texts += _texts(inner.co_consts)
         steps = _steps(inner)
+        attributes.update(step.argval for step in steps if step.opname in {*_BY_ATTRIBUTE, "IMPORT_FROM"})
+        stored.update(step.argval for step in steps if step.opname in _STORES)
         for place, step in enumerate(steps):
             if step.opname in _READS:
                 chain = takewhile(lambda after: after.opname in _BY_ATTRIBUTE, steps[place + 1 :])
@@ -61,7 +74,15 @@ def names(code: CodeType) -> Names:
             elif step.opname == "IMPORT_NAME":
                 level, wanted = steps[place - 2].argval, steps[place - 1].argval
                 imported.append((int(level), str(step.argval), tuple(wanted or ())))
-    return Names(read, imported, frozenset(mentioned))
+    return Names(read, imported, frozenset(mentioned), frozenset(attributes), frozenset(stored), tuple(texts))
+
+
+def _texts(constants: Iterable[Any]) -> Iterator[str]:
+    for constant in constants:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, tuple):
+            yield from _texts(constant)
 
 
 def _with_inner(code: CodeType) -> Iterator[CodeType]:

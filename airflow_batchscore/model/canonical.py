@@ -17,7 +17,8 @@ from typing import Any, ClassVar, NoReturn
 
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model import bytecode, canonical_tables
-from airflow_batchscore.model.packages import is_own
+from airflow_batchscore.model.members import SET_BY_PYTHON
+from airflow_batchscore.model.packages import built, is_own
 
 #: Exact types whose instances are one short text.
 _PLAIN: dict[type, Callable[[Any], str]] = {
@@ -145,7 +146,7 @@ class Canonical(ABC):
 
     def _set(self, value: Any) -> None:
         self.emit("set" if isinstance(value, set) else "frozenset")
-        self.value(None if type(value) in (set, frozenset) else type(value))
+        self._own(value, vars(value) if hasattr(value, "__dict__") else {})
         self.value(sorted(self.alone(item, value) for item in value))
 
     def _enum(self, value: Enum) -> None:
@@ -155,10 +156,19 @@ class Canonical(ABC):
 
     def _logger(self, value: Logger) -> None:
         self.emit("logger")  # its name is a module's, which may differ from process to process
+        usual = {*vars(Logger("")), "manager"}
+        self._own(value, {name: there for name, there in vars(value).items() if name not in usual})
 
     def _path(self, value: PurePath) -> None:
         self.emit("path", type(value).__name__)
         self._text(str(value))
+        self._own(value, getattr(value, "__dict__", {}))
+
+    def _own(self, value: Any, attributes: Mapping[str, Any]) -> None:
+        """Of an object that is written in short: its class and attributes, if the class is the user's."""
+        if is_own(type(value).__module__):
+            self.value(type(value))
+            self.attributes(attributes)
 
     _writers: ClassVar[dict[Any, Callable[[Canonical, Any], None]]] = {
         Enum: _enum,
@@ -195,8 +205,7 @@ class Canonical(ABC):
         except Exception as error:  # whatever a class raises that does not pickle
             self.refuse(value, f"cannot be taken apart ({type(error).__name__}: {error})")
         if isinstance(made, str):
-            self.emit("constant", made)
-            self.value(kind)
+            self._constant(value, made)
             return
         make, arguments, state, items, pairs = (*made, None, None, None)[:5]
         self.emit("object")
@@ -205,6 +214,14 @@ class Canonical(ABC):
         self._state(state)
         self.value(None if items is None else list(items))
         self.value(None if pairs is None else dict(pairs))
+
+    def _constant(self, value: Any, name: str) -> None:
+        """An object that pickles as its name, which does not say what one of the user's own holds."""
+        self.emit("constant", name)
+        self.value(type(value))
+        self.value(built(str(getattr(value, "__module__", None))))
+        if is_own(type(value).__module__):
+            self._state(object.__getstate__(value))
 
     def _state(self, state: Any) -> None:
         if isinstance(state, tuple) and len(state) == 2 and all(isinstance(s, (dict, type(None))) for s in state):
@@ -216,7 +233,7 @@ class Canonical(ABC):
 
     def attributes(self, found: Mapping[str, Any]) -> None:
         """Attributes in the order of their names, without those that describe (``__doc__``, ``__module__``)."""
-        kept = {name: item for name, item in found.items() if not name.startswith("__") or name == "__wrapped__"}
+        kept = {name: item for name, item in found.items() if name not in SET_BY_PYTHON}
         self.emit("attributes", str(len(kept)))
         for name in sorted(kept):
             self._text(name)

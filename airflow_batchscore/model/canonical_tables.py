@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.model.packages import is_own
 
 if TYPE_CHECKING:
     from airflow_batchscore.model.canonical import Canonical
@@ -15,6 +19,8 @@ def _numpy(out: Canonical, value: Any) -> bool:
     if isinstance(value, np.dtype):
         out.emit("numpy.dtype", _dtype(value))
         return True
+    if isinstance(value, np.ufunc):
+        return _ufunc(out, value)
     if type(value) not in (np.ndarray, np.memmap) and not isinstance(value, np.generic):
         return False  # masked arrays and the like have more to them
     out.emit("numpy", f"{_dtype(value.dtype)} {value.shape}")
@@ -25,26 +31,47 @@ def _numpy(out: Canonical, value: Any) -> bool:
     return True
 
 
+def _ufunc(out: Canonical, value: Any) -> bool:
+    """Of ``np.frompyfunc`` the Python function inside. A library's own are left to their name."""
+    inside = [there for there in gc.get_referents(value) if callable(there)]
+    if inside:
+        out.emit("numpy.ufunc", f"{value.nin} {value.nout}")
+        out.value([*inside, value.identity])
+    elif not any(vars(module).get(value.__name__) is value for module in _library_modules()):
+        out.refuse(value, "is machine code, of which only the name can be seen")
+    return bool(inside)
+
+
+def _library_modules() -> list[ModuleType]:
+    return [there for name, there in list(sys.modules.items()) if isinstance(there, ModuleType) and not is_own(name)]
+
+
 def _dtype(dtype: Any) -> str:
     return repr(dtype.descr) if dtype.names else str(dtype.str)
 
 
 def _pandas(out: Canonical, value: Any) -> bool:
     pd = sys.modules["pandas"]
+    if not isinstance(value, (pd.DataFrame, pd.Series, pd.Index)):
+        return False
+    kind = type(value)
+    out.emit("pandas", kind.__name__)
+    if is_own(kind.__module__):
+        out.value(kind)
+        out.value([getattr(value, name, None) for name in getattr(kind, "_metadata", ())])
+    if isinstance(value, pd.Index):
+        out.value([*value.names, getattr(value, "freqstr", None)])
+        _column(out, value)
+        return True
+    out.value([value.attrs, value.flags.allows_duplicate_labels])
+    _pandas(out, value.index)
     if isinstance(value, pd.DataFrame):
-        out.emit("pandas.DataFrame", str(len(value.columns)))
         _pandas(out, value.columns)
-        _pandas(out, value.index)
         for place in range(len(value.columns)):
             _column(out, value.iloc[:, place])
-    elif isinstance(value, (pd.Series, pd.Index)):
-        out.emit(f"pandas.{'Series' if isinstance(value, pd.Series) else 'Index'}")
-        out.value(list(value.names) if isinstance(value, pd.Index) else value.name)
-        if isinstance(value, pd.Series):
-            _pandas(out, value.index)
-        _column(out, value)
     else:
-        return False
+        out.value(value.name)
+        _column(out, value)
     return True
 
 
@@ -63,14 +90,21 @@ def _column(out: Canonical, column: Any) -> None:
 
 
 def _pyarrow(out: Canonical, value: Any) -> bool:
-    kind = type(value).__name__
-    if hasattr(value, "to_pylist"):
-        out.emit(f"pyarrow.{kind}", str(value.schema if hasattr(value, "schema") else value.type))
-        out.value(value.to_pylist())
-    elif kind.endswith(("Type", "Schema", "Field")):
-        out.emit(f"pyarrow.{kind}", str(value))
+    pa, content = sys.modules["pyarrow"], None
+    if isinstance(value, (pa.Table, pa.RecordBatch)):
+        schema, content = value.schema, [column.to_pylist() for column in value.columns]  # names may be there twice
+    elif isinstance(value, pa.Schema):
+        schema = value
+    elif isinstance(value, pa.Field):
+        schema = pa.schema([value])
+    elif isinstance(value, pa.DataType):
+        schema = pa.schema([pa.field("", value)])
+    elif hasattr(value, "to_pylist"):
+        schema, content = pa.schema([pa.field("", value.type)]), value.to_pylist()
     else:
         return False
+    out.emit(f"pyarrow.{type(value).__name__}", schema.serialize().to_pybytes())  # what stands beside names, too
+    out.value(content)
     return True
 
 

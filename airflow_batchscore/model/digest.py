@@ -7,12 +7,11 @@ code".
 from __future__ import annotations
 
 import threading
-import types
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_batchscore.model.reach import Reach
+from airflow_batchscore.model.watched import Watched
 
 
 @dataclass
@@ -21,16 +20,7 @@ class _Known:
 
     thing: Any
     digest: str
-    looked_up: list[tuple[Mapping[str, Any], str, Any]]
-    compiled: list[tuple[types.FunctionType, types.CodeType]]
-
-    def is_current(self, thing: Any) -> bool:
-        """Whether no code that it reaches was loaded again since, as a notebook does."""
-        return (
-            self.thing is thing
-            and all(names.get(name) is there for names, name, there in self.looked_up)
-            and all(function.__code__ is code for function, code in self.compiled)
-        )
+    watched: Watched
 
 
 _known: dict[int, _Known] = {}
@@ -47,9 +37,9 @@ def code_digest(thing: Any, name: str) -> str:
     """
     with _lock:
         known = _known.get(id(thing))
-        if known is None or not known.is_current(thing):
+        if known is None or known.thing is not thing or not known.watched.is_current():
             reach = Reach(name)
-            known = _Known(thing, reach.digest(thing), reach.looked_up, reach.compiled)
+            known = _Known(thing, reach.digest(thing), reach.watched)
             _known[id(thing)] = known
         return known.digest
 

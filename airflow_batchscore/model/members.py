@@ -14,6 +14,21 @@ _DERIVED = {
     *("_abc_impl", "__orig_bases__", "__parameters__", "__type_params__", "__dataclass_fields__"),
     *("__dataclass_params__", "__signature__"),
 }
+#: Of a module, a function or an object: what Python sets itself, or what only describes. Other names that begin and end
+#: with two underscores are the user's, like those that only begin so.
+SET_BY_PYTHON = {
+    *("__name__", "__qualname__", "__module__", "__doc__", "__package__", "__loader__", "__spec__", "__file__"),
+    *(
+        "__cached__",
+        "__path__",
+        "__builtins__",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__signature__",
+    ),
+    *("__type_params__", "__conditional_annotations__", "__warningregistry__"),
+}
 _WRITTEN = (types.FunctionType, classmethod, staticmethod)
 
 

@@ -5,6 +5,7 @@ A pickled estimator names its classes; their code lies elsewhere and can change 
 
 from __future__ import annotations
 
+import copyreg
 import hashlib
 import io
 import pickle
@@ -33,42 +34,52 @@ class _Nowhere(io.RawIOBase):
 
 
 def own_code(estimator: Any) -> list[str]:
-    """Import paths of the user's own classes and functions that an estimator is made of."""
-    return sorted(
-        f"{value.__module__}:{value.__qualname__}"
-        for value in _made_of(estimator)
-        if "<" not in value.__qualname__ and is_own(value.__module__)
-    )
+    """Import paths of the user's own classes, functions and objects that an estimator is made of."""
+    return sorted(f"{module}:{name}" for module, name in _made_of(estimator) if "<" not in name and is_own(module))
 
 
 def packages(estimator: Any, kind: Flavor) -> list[str]:
     """Installed packages, by the name that is imported, whose code loading and calling a model runs."""
-    found = {value.__module__.partition(".")[0] for value in _made_of(estimator) if not is_own(value.__module__)}
+    found = {module.partition(".")[0] for module, _ in _made_of(estimator) if not is_own(module)}
     found |= {module_of(name) for name in kind.libraries}
     return sorted(found - set(sys.stdlib_module_names))
 
 
-def _made_of(estimator: Any) -> set[type | types.FunctionType]:
-    """The classes and functions that a pickle of an estimator names."""
-    found: set[type | types.FunctionType] = set()
-
-    def see(value: type | types.FunctionType) -> None:
-        if value.__module__:
-            found.add(value)
+def _made_of(estimator: Any) -> set[tuple[str, str]]:
+    """Module and name of all that a pickle of an estimator holds by name only."""
+    found = {(kind.__module__, kind.__qualname__) for kind in type(estimator).__mro__}
 
     class Watching(pickle.Pickler):
         def reducer_override(self, value: Any) -> Any:
             if isinstance(value, (type, types.FunctionType)):
-                see(value)
-            return NotImplemented
+                if value.__module__:
+                    found.add((value.__module__, value.__qualname__))
+                return NotImplemented
+            reduce = copyreg.dispatch_table.get(type(value))
+            made: Any = reduce(value) if reduce else value.__reduce_ex__(5)
+            if isinstance(made, str):  # a cached function, a function of C, an object that says where it stands
+                found.update((module, made) for module in _home(value, made))
+            return made
 
-    for kind in type(estimator).__mro__:
-        see(kind)
     try:
         Watching(_Nowhere(), protocol=5, buffer_callback=lambda _: None).dump(estimator)
     except Exception:  # what does not pickle is written down by its own flavour, and its class is seen
         return found
     return found
+
+
+def _home(value: Any, name: str) -> list[str]:
+    """The module where what pickles as a name stands; a library's, if it stands in one of the user's own, too."""
+    home = getattr(value, "__module__", None)
+    modules = [module for module in ([home] if home else list(sys.modules)) if _stands_at(value, module, name)]
+    return sorted(modules, key=is_own)[:1]
+
+
+def _stands_at(value: Any, module: str, name: str) -> bool:
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is value
 
 
 def estimator_code(estimator: Any, kind: Flavor) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 import sys
 import sysconfig
 from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -83,6 +84,23 @@ def file_of(module: ModuleType) -> str | None:
     """Where a module was loaded from; a folder for a package without ``__init__``, None for what is built in."""
     file = getattr(module, "__file__", None)
     return file if isinstance(file, str) else next(iter(getattr(module, "__path__", ())), None)
+
+
+def built(module: str) -> str | None:
+    """SHA-256 of the file of a compiled module of the user's own, as it was when first asked for; None for others.
+
+    Python never loads such a module again, so the first look comes closest to what is loaded.
+    """
+    file = file_of(sys.modules[module]) if module in sys.modules else None
+    if file is None or not file.endswith(tuple(EXTENSION_SUFFIXES)) or not is_own(module):
+        return None
+    return _file_hash(file)
+
+
+@cache
+def _file_hash(file: str) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 @cache

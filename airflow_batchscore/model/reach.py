@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import builtins
 import functools
-import importlib
-import importlib.util
 import os
 import sys
 import types
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
-from airflow_batchscore.errors import RecipeError
-from airflow_batchscore.model import bytecode
-from airflow_batchscore.model.canonical import Canonical
-from airflow_batchscore.model.members import members
-from airflow_batchscore.model.packages import file_of, is_own, label
+from airflow_batchscore.model import bytecode, unnamed
+from airflow_batchscore.model.members import SET_BY_PYTHON, members
+from airflow_batchscore.model.modules import Modules
+from airflow_batchscore.model.packages import built, file_of, is_own
+from airflow_batchscore.model.watched import Watched
 
 _BUILT_IN = (
     types.BuiltinFunctionType,
@@ -34,7 +31,7 @@ _LRU_CACHE = type(functools.lru_cache(int))
 
 
 @dataclass
-class Reach(Canonical):
+class Reach(Modules):
     """Writes what code reaches: functions, classes and modules by number, each defined once, in the order of need.
 
     Attributes:
@@ -47,8 +44,7 @@ class Reach(Canonical):
     name: str
     importing: bool = True
     inside: frozenset[int] = frozenset()
-    looked_up: list[tuple[Mapping[str, Any], str, Any]] = field(default_factory=list)
-    compiled: list[tuple[types.FunctionType, types.CodeType]] = field(default_factory=list)
+    watched: Watched = field(default_factory=Watched)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -60,14 +56,15 @@ class Reach(Canonical):
     def digest(self, value: Any) -> str:
         """Write `value` and everything that it reaches."""
         self.value(value)
-        while self._waiting:
-            self._define(self._waiting.popleft())
+        while self._waiting or self.inner():
+            if self._waiting:
+                self._define(self._waiting.popleft())
         return self.hexdigest()
 
     def alone(self, value: Any, container: Any) -> str:
         if id(container) in self.inside:
             return "inside"
-        apart = Reach(self.name, self.importing, self.inside | {id(container)}, self.looked_up, self.compiled)
+        apart = Reach(self.name, self.importing, self.inside | {id(container)}, self.watched)
         apart.who, apart.here = self.who, self.here
         return apart.digest(value)
 
@@ -112,9 +109,6 @@ class Reach(Canonical):
             self._waiting.append(value)
         self.emit("number", str(number))
 
-    def _label(self, module: str) -> str:
-        return f"{label(module)} " if self.importing else ""
-
     def _built_in(self, value: Any) -> None:
         owner = getattr(value, "__objclass__", None) or getattr(value, "__self__", None)
         module = getattr(value, "__module__", None)
@@ -132,8 +126,8 @@ class Reach(Canonical):
         self.who = shown if shown == readable else f"{readable}:{shown}"
         self.here = _folder(value, module)
         if isinstance(value, types.ModuleType):
-            self._module(value)
-        elif not is_own(module):
+            self.as_value(value)
+        elif not is_own(module) and not _is_astray(value, module):
             code = getattr(value, "__code__", None)
             self.emit("installed", f"{self._label(module)}{module}:{code.co_qualname if code else value.__qualname__}")
             if code and value.__closure__:  # a decorator's, around a function of the user's
@@ -145,7 +139,7 @@ class Reach(Canonical):
             self._class(value)
 
     def _function(self, function: types.FunctionType) -> None:
-        self.compiled.append((function, function.__code__))
+        self.watched.compiled.append((function, function.__code__))
         self.emit("function", function.__name__)
         self.value(function.__code__)
         self.value(function.__defaults__)
@@ -153,16 +147,20 @@ class Reach(Canonical):
         self._cells(function)
         self.attributes(vars(function))
         names = bytecode.names(function.__code__)
+        self.watched.stores(names.stored, names.mentioned)
         for name in sorted(names.read):
             self._global(function.__globals__, name, names.read[name])
+        for name in unnamed.queried(names, function.__globals__):
+            self._global(function.__globals__, name, {()})
+        self._put_on_pandas(names.attributes)
         package = function.__globals__.get("__package__") or ""
         for level, module, wanted in names.imported:
-            self._import("." * level + module, package, wanted, names.mentioned)
+            self.imported("." * level + module, package, wanted, names.mentioned)
 
     def _cells(self, function: types.FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            if name == "cache_token":  # of functools.singledispatch: how many classes were registered so far
-                continue
+            if name == "cache_token" and function.__globals__.get("__name__") == "functools":
+                continue  # of functools.singledispatch: how many classes were registered so far
             with self.at(name):
                 try:
                     self.value(cell.cell_contents)
@@ -171,104 +169,43 @@ class Reach(Canonical):
 
     def _global(self, names: Mapping[str, Any], name: str, chains: set[tuple[str, ...]]) -> None:
         """Write a global variable; of a module of the user's what the chains of attributes lead to."""
-        if name.startswith("__") or (name not in names and hasattr(builtins, name)):
+        if name in SET_BY_PYTHON or (name not in names and hasattr(builtins, name)):
             return
         self.emit("global", name)
         if name not in names:
             self.emit("missing")
             return
         with self.at(name):
-            self._looked_up(names, name)
+            self.watched.name(names, name)
             if isinstance(names[name], types.ModuleType):
                 for chain in sorted(chains):
-                    self._chain(names[name], chain)
+                    self.chain(names[name], chain)
             else:
                 self.value(names[name])
 
-    def _chain(self, module: types.ModuleType, chain: tuple[str, ...], mentioned: frozenset[str] | None = None) -> None:
-        """Write what a chain of attributes leads to; of a module at its end all, or what is `mentioned`."""
-        if not is_own(module.__name__) or (not chain and mentioned is None):
-            self.value(module)
-            return
-        if not chain:
-            self._module(module, mentioned, (module.__name__,))
-            return
-        name = chain[0]
-        self.emit("in", name)
-        if name not in vars(module) and self.importing and hasattr(module, "__path__"):
-            self._bring(f"{module.__name__}.{name}")  # somebody will have, when the code runs
-        if name not in vars(module):
-            self.emit("missing")
-            self.value(vars(module).get("__getattr__"))
-            return
-        there = vars(module)[name]
-        self._looked_up(vars(module), name)
-        with self.at(f".{name}"):
-            if isinstance(there, types.ModuleType):
-                self._chain(there, chain[1:], mentioned)
-            else:
+    def _put_on_pandas(self, attributes: frozenset[str]) -> None:
+        self.attributes_taken |= attributes
+        for kind, name, there in unnamed.put_on_pandas(attributes):
+            self.emit("on pandas", f"{kind.__name__}.{name}")
+            self.watched.looked_up.append((vars(kind), name, vars(kind)[name]))
+            with self.at(f".{name}"):
                 self.value(there)
-
-    def _looked_up(self, names: Mapping[str, Any], name: str) -> None:
-        if isinstance(names.get(name), (types.FunctionType, types.ModuleType, type)):
-            self.looked_up.append((names, name, names[name]))
-
-    def _module(
-        self, module: types.ModuleType, mentioned: frozenset[str] | None = None, above: tuple[str, ...] | None = None
-    ) -> None:
-        """Write what a module of the user's defines: all, or what it has of what is `mentioned`.
-
-        Args:
-            above: modules that led here; None leaves modules in it out. Whether a package has them as attributes
-                depends on what was imported before.
-        """
-        self.emit("names")
-        for name, there in sorted(vars(module).items()):
-            if name != "__getattr__" and (name.startswith("__") or (mentioned is not None and name not in mentioned)):
-                continue
-            if not isinstance(there, types.ModuleType) or not is_own(there.__name__):
-                self.emit("in", name)
-                with self.at(f".{name}"):
-                    self._looked_up(vars(module), name)
-                    self.value(there)
-            elif above is not None and there.__name__ not in above:
-                self.emit("in", name)
-                self._module(there, mentioned, (*above, there.__name__))
-
-    def _import(self, name: str, package: str, wanted: tuple[str, ...], mentioned: frozenset[str]) -> None:
-        """Write what an import statement inside a function will find."""
-        full = importlib.util.resolve_name(name, package) if name.startswith(".") else name
-        self.emit("import", name)
-        if not is_own(full):
-            self.emit("installed", self._label(full))
-            return
-        if self.importing:
-            self._bring(full, wanted)
-        for name in wanted:
-            if full in sys.modules:
-                self._chain(sys.modules[full], (name,), mentioned)
-        for part in accumulate(() if wanted else full.split("."), "{}.{}".format):
-            if part in sys.modules:
-                self._module(sys.modules[part], mentioned, (full,) if part == full else None)
-
-    def _bring(self, module: str, wanted: tuple[str, ...] = ()) -> None:
-        """Import a module as the code will."""
-        try:
-            importlib.__import__(module, fromlist=wanted)
-        except ImportError:  # the code may do without it, and says so itself if it cannot
-            self.emit("missing")
-        except Exception as error:
-            raise RecipeError(f"{self.who} imports {module}, which raises {type(error).__name__}: {error}") from error
 
     def _class(self, kind: type) -> None:
         self.emit("class", kind.__name__)
+        self.value(built(kind.__module__))
         self.value(type(kind))
         self.value(kind.__bases__)
         for name, member in members(kind):
             self.emit("member", name)
             with self.at(f".{name}"):
-                self._looked_up(vars(kind), name)
+                self.watched.name(vars(kind), name)
                 self.value(member)
+
+
+def _is_astray(value: Any, module: str) -> bool:
+    """Whether a class says that it stands in a module of Python's own that only made it, as make_dataclass does."""
+    return isinstance(value, type) and module in ("types", "abc") and not hasattr(sys.modules[module], value.__name__)
 
 
 def _folder(value: Any, module: str) -> str | None:
