@@ -177,7 +177,9 @@ def _require_kind(name: str, found: pa.DataType, kind: str, what: str) -> None:
     wanted = named(kind)
     if found != wanted and not pt.is_null(found) and not _goes_as(plain(found), wanted):
         raise InputError(
-            f"{what}: column {name!r} is {found}, the model was trained on {kind if kind in TYPE_NAMES else wanted}"
+            f"{what}: column {name!r} is {found}, the model was trained on {kind if kind in TYPE_NAMES else wanted} "
+            "(for a function: that is the type in the partition's first file). Write the file with that type, or name "
+            f"one: PartitionedDataset(read_options={{'column_types': {{{name!r}: ...}}}})"
         )
 
 

@@ -168,6 +168,16 @@ def test_a_parquet_file_without_the_type_of_a_column_leaves_it_to_the_next(tmp_p
     assert found["a"].tolist()[1] == 3
 
 
+def test_files_of_other_kinds_are_said_in_words_for_a_function_too(tmp_path: Path) -> None:
+    (tmp_path / "part_1").mkdir()
+    for number, values in enumerate([[1.0], ["x"]]):
+        pq.write_table(pa.table({"id": ["x"], "a": values}), tmp_path / "part_1" / f"{number}.parquet")
+    with pytest.raises(
+        InputError, match=r"1.parquet.*'a' is string.*float64 \(for a function.*first file.*column_types"
+    ):
+        _apply(tmp_path, lambda rows: rows[["a"]], columns=("a",), suffix="/", format="parquet")
+
+
 @pytest.mark.parametrize("group_by", [(), ("site",)])
 def test_a_column_that_is_empty_at_first_is_not_taken_for_text(tmp_path: Path, group_by: tuple[str, ...]) -> None:
     """2 would arrive as "2", and ``isin([2])`` would quietly say no."""
