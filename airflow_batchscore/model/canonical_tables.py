@@ -56,11 +56,11 @@ def _pandas(out: Canonical, value: Any) -> bool:
         return False
     kind = type(value)
     out.emit("pandas", kind.__name__)
-    if is_own(kind.__module__):
+    if kind.__module__.partition(".")[0] != "pandas":
         out.value(kind)
         out.value([getattr(value, name, None) for name in getattr(kind, "_metadata", ())])
     if isinstance(value, pd.Index):
-        out.value([*value.names, getattr(value, "freqstr", None)])
+        out.value([*value.names, getattr(value, "freq", None)])
         _column(out, value)
         return True
     out.value([value.attrs, value.flags.allows_duplicate_labels])

@@ -11,6 +11,7 @@ from contextlib import suppress
 from itertools import accumulate
 
 from airflow_batchscore.errors import RecipeError
+from airflow_batchscore.model import unnamed
 from airflow_batchscore.model.canonical import Canonical
 from airflow_batchscore.model.members import SET_BY_PYTHON
 from airflow_batchscore.model.packages import built, is_own, label
@@ -42,6 +43,7 @@ class Modules(Canonical):
         """Write what a chain of attributes leads to; of a module at its end all, or what is `mentioned`."""
         if not is_own(module.__name__) or (not chain and mentioned is None):
             self.value(module)
+            self.value(None if is_own(module.__name__) else unnamed.put_into(module, chain))
             return
         if not chain:
             self._module(module, mentioned, (module.__name__,))

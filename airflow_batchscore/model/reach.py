@@ -133,6 +133,9 @@ class Reach(Modules):
             if code and value.__closure__:  # a decorator's, around a function of the user's
                 self._cells(value)
                 self.attributes(vars(value))
+            for name, there in unnamed.put_on(value) if isinstance(value, type) else ():
+                self.emit("put on", name)
+                self.value(there)
         elif isinstance(value, types.FunctionType):
             self._function(value)
         else:

@@ -1,9 +1,11 @@
-"""What code uses without naming it as a global: names in texts of queries, and what was put onto pandas' classes."""
+"""What code uses without naming it: names in texts of queries, and what the user put into libraries."""
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
+import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -42,12 +44,41 @@ def put_on_pandas(attributes: Iterable[str]) -> Iterator[tuple[type, str, Any]]:
         for kind in classes:
             there = vars(kind).get(name)
             there = getattr(there, "_accessor", there)
-            if there is not None and is_own(_home(there)):
+            if _is_users(there):
                 yield kind, name, there
 
 
-def _home(there: Any) -> str:
-    for inside in ("fget", "__func__", "func", "__wrapped__"):
-        there = getattr(there, inside, None) or there
-    found = getattr(there, "__globals__", {}).get("__name__") or getattr(there, "__module__", None)
-    return str(found or type(there).__module__)
+def put_on(kind: type) -> Iterator[tuple[str, Any]]:
+    """What the user put onto a library's class in place of what it has."""
+    for base in kind.__mro__:
+        if not is_own(base.__module__):
+            yield from ((name, there) for name, there in sorted(vars(base).items()) if _is_users(there))
+
+
+def put_into(module: types.ModuleType, chain: Iterable[str]) -> Any:
+    """What the user put into a library's module, where a chain of attributes leads to it; else None."""
+    there: Any = module
+    for name in chain:
+        if not isinstance(there, types.ModuleType):
+            break
+        there = vars(there).get(name)
+    return there if _is_users(there) else None
+
+
+def _is_users(there: Any) -> bool:
+    # Libraries make functions in modules that are nowhere.
+    return any(home in sys.modules and is_own(home) for home in _homes(there))
+
+
+def _homes(there: Any) -> list[str]:
+    """Where a member comes from. What is no function or class is not touched: it may be a proxy of something."""
+    kind = type(there)
+    if kind is property:
+        return _homes(there.fget)
+    if kind in (staticmethod, classmethod):
+        return _homes(there.__func__)
+    if kind in (functools.cached_property, functools.partial, functools.partialmethod):
+        return _homes(there.func)
+    if kind is types.FunctionType:
+        return [str(there.__globals__.get("__name__")), str(there.__module__)]
+    return [str(there.__module__ if issubclass(kind, type) else kind.__module__)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pathlib
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,13 @@ NOTICED = {
     "a field of an object of pydantic": (
         "from pydantic import BaseModel\nclass P(BaseModel):\n    k: int\nX = P(k=1)\ndef features(x): return x * X.k",
     ),
+    "a function that is put into a library": (
+        "import json\njson.mine = lambda x: x + 1\ndef features(x): return json.mine(x)",
+    ),
+    "a method that is put onto a class of a library": (
+        "from fractions import Fraction\ndef k(self): return 1\nFraction.mine = k\nX = Fraction(5)\n"
+        "def features(x): return x * X.mine()",
+    ),
     "attrs of a frame": (
         "import pandas as pd\nT = pd.DataFrame()\nT.attrs['k'] = 1\ndef features(x): return x * T.attrs['k']",
     ),
@@ -124,6 +133,9 @@ def test_is_noticed(digest: Digest, tmp_path: Path, case: str) -> None:
     before = of("1")
     assert of("1") == before
     assert of("2") != before
+    for library, name in ((json, "mine"), (Fraction, "mine")):
+        if name in vars(library):
+            delattr(library, name)
 
 
 def test_a_submodule_of_what_is_handed_on_counts_whether_or_not_it_was_imported_before(digest: Digest) -> None:
@@ -182,6 +194,10 @@ FIELD = pa.field("a", pa.int64())
     [
         (FREQUENT, pd.date_range("2020", periods=1, freq="2D")),
         (FREQUENT, pd.DatetimeIndex(list(FREQUENT))),
+        (
+            pd.DatetimeIndex([], freq=pd.offsets.CustomBusinessDay(holidays=["2020-01-02"])),
+            pd.DatetimeIndex([], freq=pd.offsets.CustomBusinessDay(holidays=["2020-01-03"])),
+        ),
         (pd.DataFrame(index=FREQUENT), pd.DataFrame(index=list(FREQUENT))),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), pd.DataFrame([[3, 2]], columns=["a", "a"])),
         (pd.Series([1]), pd.Series([1]).set_flags(allows_duplicate_labels=False)),
