@@ -48,14 +48,19 @@ def create(target: Path, data: bytes, uri: str) -> bool:
         with writing(uri):
             path.write_bytes(data)
         settle(path, uri)
-        try:
-            os.link(path, target)
-        except FileExistsError:
+        return take_free_place(path, target)
+
+
+def take_free_place(path: Path, target: Path) -> bool:
+    """Give a whole file its name unless there is a file of it; False when there is. Of several at once one wins."""
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        if target.exists():
             return False
-        except OSError:  # a file system without hard links
-            if target.exists():
-                return False
-            os.replace(path, target)
+        os.replace(path, target)
     return True
 
 

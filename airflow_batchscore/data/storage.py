@@ -226,20 +226,42 @@ def json_bytes(value: Mapping[str, Any]) -> bytes:
 
 
 @contextmanager
-def atomic_file(uri: str, conn_id: str | None = None) -> Iterator[Path]:
+def atomic_file(uri: str, conn_id: str | None = None, stands: Callable[[], bool] | None = None) -> Iterator[Path]:
     """A local path to write; at the end of the block it becomes `uri` in one step.
 
     On the local disk the path lies beside the target and is renamed onto it; for a remote store it is a
     private temporary file that is uploaded when it is complete. If the block raises, nothing appears.
+
+    Args:
+        stands: asked when there is a file already, in the same step on a local disk and on S3 (with boto3); True
+            leaves it as it is. Without it, the file is replaced.
     """
+
+    def take_place(whole: Path, target: Path) -> None:
+        if stands is None or not (local.take_free_place(whole, target) or stands()):
+            os.replace(whole, target)
+
     scheme, path = split_scheme(uri)
     if scheme != "file":
         with local.scratch_file() as whole:
             yield whole
-            upload(whole, uri, conn_id)
+            if stands is None or not (_upload_new(whole, uri, conn_id) or stands()):
+                upload(whole, uri, conn_id)
         return
-    with local.atomic_file(Path(path), uri) as temporary:
+    with local.atomic_file(Path(path), uri, take_place) as temporary:
         yield temporary
+
+
+def _upload_new(whole: Path, uri: str, conn_id: str | None) -> bool:
+    """`upload`, unless there is an object; False when there is."""
+    scheme, path = split_scheme(uri)
+    if scheme == "s3" and find_spec("boto3"):
+        with writing(uri):
+            return s3.put_if(path, whole, None, conn_id)
+    if stat(uri, conn_id) is not None:
+        return False
+    upload(whole, uri, conn_id)
+    return True
 
 
 def upload(whole: Path, uri: str, conn_id: str | None) -> None:

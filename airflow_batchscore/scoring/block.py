@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, TypeVar
 
-from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import Block, read
 from airflow_batchscore.data.pattern import partition_key
@@ -15,7 +14,7 @@ from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.scoring.manifest import BlockResult
-from airflow_batchscore.scoring.part import BlockJob, PartWriter, check_limit, read_result
+from airflow_batchscore.scoring.part import BlockJob, PartWriter, check_limit, find_result
 
 U = TypeVar("U", bound=Any)
 
@@ -30,8 +29,7 @@ def writes_a_part(function: Callable[[BlockJob, U], BlockResult]) -> Callable[[B
     def run(job: BlockJob, unit: U) -> BlockResult:
         try:
             if may_be_a_rerun():
-                part = storage.stat(storage.join(job.folder, job.part_name(unit.index)), job.conn_id)
-                there = read_result(job, part.uri, part.size) if part else None
+                there = find_result(job, unit.index)
                 if there is not None:
                     return there
             return function(job, unit)

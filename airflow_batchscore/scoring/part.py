@@ -69,6 +69,9 @@ class BlockJob:
 class PartWriter:
     """Writes one part and, when it is whole, its quarantined rows; the part's footer carries the result.
 
+    A part never changes: one that another worker put there meanwhile stands, and `result` is then that one's. What is
+    committed may name it, and a function that uses chance gives other rows each time.
+
     Args:
         name, source: how messages and quarantine call the block, and where its rows came from.
     """
@@ -87,8 +90,17 @@ class PartWriter:
 
     def __enter__(self) -> PartWriter:
         uri = storage.join(self._job.folder, self._job.part_name(self._index))
-        self._path = self._files.enter_context(storage.atomic_file(uri, self._job.conn_id))
+        self._path = self._files.enter_context(storage.atomic_file(uri, self._job.conn_id, self._stands))
         return self
+
+    def _stands(self) -> bool:
+        """Take over the result of the part that is there, if it is whole and ours."""
+        there = find_result(self._job, self._index)
+        if there is None:
+            return False
+        log.info("%s was written by another worker meanwhile: that is used", there.part)
+        self.result = there
+        return True
 
     def schema(self, scorer: BatchScorer, batch: Batch) -> pa.Schema:
         """Of the part, which the first batch decides: keys as they are read, then the outputs."""
@@ -164,6 +176,8 @@ class PartWriter:
     def _write_quarantine(self) -> str:
         job = self._job
         name = f"quarantine/{job.part_name(self._index)}"
+        if find_result(job, self._index) is not None:
+            return name  # the part that is there stands, with its quarantined rows
         quarantine.write(
             storage.join(job.folder, name),
             self.bad,
@@ -191,6 +205,12 @@ def _encodings(schema: pa.Schema) -> dict[str, Any]:
         "use_dictionary": [field.name for field in schema if pt.is_string(field.type)],
         "column_encoding": {field.name: "DELTA_BINARY_PACKED" for field in schema if pt.is_integer(field.type)},
     }
+
+
+def find_result(job: BlockJob, index: int) -> BlockResult | None:
+    """The result of a block whose part lies there; None where there is none, as `read_result` says."""
+    part = storage.stat(storage.join(job.folder, job.part_name(index)), job.conn_id)
+    return read_result(job, part.uri, part.size) if part else None
 
 
 def read_result(job: BlockJob, uri: str, size: int) -> BlockResult | None:

@@ -117,6 +117,29 @@ def test_a_bucket_that_does_not_exist_is_an_error_that_a_retry_cannot_mend(bucke
         storage.write_bytes("s3://nowhere/x", b"1", "test")
 
 
+@pytest.mark.service
+@pytest.mark.parametrize("place", ["{tmp}/part", "s3://tennis/part", "gs"])
+def test_a_file_that_stands_is_not_replaced(
+    bucket: str, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place == "gs":  # a store without conditional writes
+        monkeypatch.setattr(storage, "find_spec", lambda _: None)
+        place = "s3://tennis/unconditional"
+    uri = place.format(tmp=tmp_path)
+    for data, stands, wanted in ((b"1", True, b"1"), (b"2", True, b"1"), (b"3", False, b"3")):
+        asked: list[bool] = []
+
+        def leave(asked: list[bool] = asked, stands: bool = stands) -> bool:
+            asked.append(stands)
+            return stands
+
+        with storage.atomic_file(uri, "test", leave) as path:
+            path.write_bytes(data)
+        assert storage.read_bytes(uri, "test") == wanted
+        assert len(asked) == (data != b"1")
+    assert [file.name for file in tmp_path.iterdir()] == (["part"] if "s3" not in place else [])
+
+
 def test_a_file_is_private_until_it_is_whole(tmp_path: Path) -> None:
     with storage.atomic_file(f"{tmp_path}/x/file") as path:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

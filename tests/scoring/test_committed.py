@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from support import Small, good_rows, s3_options, small
+from support import NUMBERED, Small, good_rows, s3_options, scores, small, write_csv
 
 from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.data import s3, storage
 from airflow_batchscore.errors import InputError, ScoringError
+from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.quarantine import Limit
+from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
 from airflow_batchscore.scoring.partition import score_partitions
 
 pytestmark = pytest.mark.unit
@@ -85,6 +89,49 @@ def test_a_scoring_that_slept_uses_what_was_committed_meanwhile(data: Small) -> 
     woken, reused = _in_the_middle(data, lambda: after.extend(data.score(1)))
     assert (woken, reused) == (after[0][0], True)
     assert _names(woken) == ["000001.json"]
+
+
+_BY_CHANCE = """
+import itertools
+
+calls = itertools.count(1)
+meanwhile = []
+
+
+def number(frame):
+    if meanwhile:
+        meanwhile.pop()()
+    return frame[["id"]].assign(call=next(calls))
+"""
+
+
+def test_a_worker_that_slept_past_the_commit_replaces_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "by_chance.py").write_text(_BY_CHANCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    write_csv(tmp_path / "part_1.csv", good_rows(10))
+    function = FunctionJob(
+        FunctionRef.of("by_chance:number"),
+        columns=("id", "a"),
+        output_types={"id": "int64", "call": "int64"},  # so that it is not tried out before
+        row_wise=False,
+    )
+    dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.csv", read_options=NUMBERED)
+    job = ScoringJob(dataset, None, f"{tmp_path}/staged", keys=(), function=function)
+    before: list[Any] = []
+
+    def score() -> list[Any]:
+        return score_partitions(job, [{"p": "1"}], LocalDask(workers=1, processes=False))
+
+    def overtake() -> None:
+        ((first, _),) = score()
+        before.extend([first, scores(first), (Path(first.folder) / first.blocks[0].part).stat().st_ino])
+
+    importlib.import_module("by_chance").meanwhile.append(overtake)
+    ((woken, reused),) = score()
+    first, rows, inode = before
+    assert (woken, reused) == (first, True)
+    assert (Path(woken.folder) / woken.blocks[0].part).stat().st_ino == inode
+    pd.testing.assert_frame_equal(scores(woken), rows)
 
 
 def test_force_does_not_take_what_was_not_forced(data: Small) -> None:
