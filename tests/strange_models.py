@@ -12,25 +12,32 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 
-class NanRegressor(RegressorMixin, BaseEstimator):
-    """Predicts NaN once it was saved, but 0.0 before, so that it can be trained and measured."""
+class Strange(BaseEstimator):
+    """Is strange only once it was saved and loaded, so that it can be trained, measured and tried."""
+
+    is_loaded = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "is_loaded"}
+
+
+class NanRegressor(RegressorMixin, Strange):
+    """Predicts NaN."""
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
-        self.is_new_ = True
+        self.is_loaded = False
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803
-        return np.full(len(X), 0.0 if getattr(self, "is_new_", False) else np.nan)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
+        return np.full(len(X), np.nan if self.is_loaded else 0.0)
 
 
-class Picky(ClassifierMixin, BaseEstimator):
+class Picky(ClassifierMixin, Strange):
     """Refuses a batch that holds the value 13 in its first column."""
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
         self.classes_ = np.array([0, 1])
+        self.is_loaded = False
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803
@@ -44,7 +51,7 @@ class Slow(Picky):
     """Sleeps in every batch; with SLOW_MODEL_KILLS set, kills its own process whenever it predicts."""
 
     def predict(self, X: Any) -> Any:  # noqa: N803
-        if len(X) < 50:  # a block, not the training rows or a sample of them
+        if self.is_loaded:
             marks = os.environ.get("SLOW_MODEL_MARKS")
             if marks:
                 Path(marks, f"{os.getpid()}-{time.monotonic_ns()}").touch()
@@ -67,7 +74,7 @@ class Deadly(Picky):
     """Kills the process that predicts a block."""
 
     def predict(self, X: Any) -> Any:  # noqa: N803
-        if len(X) < 50:
+        if self.is_loaded:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().predict(X)
 
