@@ -40,12 +40,18 @@ class Trial:
         keys: columns that go with what the function gives. It sees those that `FunctionJob.columns` names, or all.
 
     Raises:
-        InputError: nothing is named that the function would be given.
+        InputError: nothing is named that the function would be given, or an output has the name of a group column.
     """
 
     def __init__(self, job: ScoringJob, function: FunctionJob, keys: Sequence[str]) -> None:
         if function.columns is not None and not function.columns:
             raise InputError("columns=[] leaves nothing to give to the function; name columns, or leave it out for all")
+        clash = sorted(set(function.output_types or ()) & set(function.group_by))
+        if clash:
+            raise InputError(
+                f"output_types names {clash}, which groups are made by and which go along as they are: "
+                "give what the function makes another name"
+            )
         self._job, self._function, self._keys = job, function, keys
         self._by_rows = function.row_wise and not function.group_by
         self._tried = False

@@ -199,3 +199,10 @@ def test_a_function_that_fails_is_told_which_columns_it_was_given(tmp_path: Path
     _write(tmp_path, "id,a,b\n1,2,3\n")
     with pytest.raises(RecipeError, match=r"raised KeyError: 'id'.*was given the columns b, a \(columns="):
         _apply(tmp_path, lambda rows: rows["id"].to_frame(), columns=("b", "a"))
+
+
+def test_an_output_that_is_called_like_a_group_column_is_refused(tmp_path: Path) -> None:
+    """The group's own value would take its place."""
+    _write(tmp_path, "id,site,v\n1,a,1\n2,a,2\n")
+    with pytest.raises(InputError, match=r"output_types names \['v'\], which groups are made by"):
+        _apply(tmp_path, total, group_by=("v",), keys=None, output_types={"v": "double"})
