@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import RecipeError
-from airflow_batchscore.model.columns import columns_of
 from airflow_batchscore.model.libraries import KNOWN_PACKAGES
-from airflow_batchscore.model.measure import matrix_methods
+from airflow_batchscore.model.measure import matrix_methods, results
 from airflow_batchscore.model.model_code import own_code, packages
 from airflow_batchscore.model.outputs import METHODS
 from airflow_batchscore.model.row_wise import first_difference
-from airflow_batchscore.model.user_code import result_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +56,7 @@ def _check_rows(estimator: Any, features: pd.DataFrame) -> None:
             continue
         for size in sizes:
             try:
-                found = first_difference(whole.head(size), _results(estimator, method, rows.head(size)))
+                found = first_difference(whole.head(size), results(estimator, rows.head(size), method))
             except Exception as error:
                 raise _depends(estimator, method, f"it raises {type(error).__name__}: {error} for {size}") from error
             if found is not None:
@@ -70,22 +68,15 @@ def _tried(estimator: Any, method: str, rows: pd.DataFrame) -> pd.DataFrame | No
     if not hasattr(estimator, method):
         return None
     try:
-        return _results(estimator, method, rows)
+        return results(estimator, rows, method)
     except Exception:
         return None
-
-
-def _results(estimator: Any, method: str, rows: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = columns_of(estimator, result_of(estimator, method, rows.copy()), method)
-    return pd.DataFrame({column.name: column.values for column in columns})
 
 
 def _depends(estimator: Any, method: str, what: str) -> RecipeError:
     return RecipeError(
         f"{method} of {type(estimator).__name__} does not look at each row alone, or gives other values each time: it "
-        f"works on {_SAMPLE_ROWS} rows, but {what}. Partitions are scored in blocks. Let it learn such numbers when it "
+        f"works on a sample of rows, but {what}. Partitions are scored in blocks. Let it learn such numbers when it "
         "is fitted (a mean in FunctionTransformer is one of the batch; StandardScaler's is learned); if whole "
         "partitions are meant, set Recipe(row_wise=False)"
     )

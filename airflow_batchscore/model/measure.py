@@ -151,6 +151,13 @@ def matrix_methods(estimator: Any, features: pd.DataFrame) -> tuple[str, ...]:
     return tuple(found)
 
 
+def results(estimator: Any, features: pd.DataFrame, method: str) -> pd.DataFrame:
+    """What a method gives for some rows: a column for each output."""
+    import pandas as pd
+
+    return pd.DataFrame({column.name: column.values for column in _outputs(estimator, features, method)})
+
+
 def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> list[OutputColumn]:
     import numpy as np
 
@@ -160,15 +167,13 @@ def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> list[Output
 
 def reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:
     """Bins and counts of the training features, and of what each method gives for them."""
-    import pandas as pd
-
     sample = features.iloc[:: max(1, -(-len(features) // _PROFILE_ROWS))]
     bins = profile.make_bins(sample)
     outputs: dict[str, Any] = {}
     for method in METHODS:
         if method in ("transform", "predict_log_proba") or not hasattr(estimator, method):
             continue
-        columns = pd.DataFrame({column.name: column.values for column in _outputs(estimator, sample, method)})
+        columns = results(estimator, sample, method)
         output_bins = profile.make_bins(columns)
         outputs[method] = {"bins": output_bins, "counts": profile.count(columns, output_bins)}
     return {"features": {"bins": bins, "counts": profile.count(sample, bins)}, "outputs": outputs}

@@ -71,7 +71,7 @@ def sampled(rows: int) -> tuple[np.ndarray | slice, int]:
 
 
 def count(frame: pd.DataFrame, bins: Bins, weight: int = 1) -> Counts:
-    """Counts, a list a column: one number a bin, then other values, then missing ones. A row counts for `weight`."""
+    """Counts, a list per column: one number per bin, other values, missing ones. A row counts for `weight`."""
     labels = {str(label): label for label in frame.columns}
     found = {name: _count_column(frame[labels[name]], spec) for name, spec in bins.items() if name in labels}
     return _times(found, weight)
