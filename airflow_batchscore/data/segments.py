@@ -1,0 +1,46 @@
+"""Places that mean what they say: no segment of a URI leads up, stays where it is, or turns into one that does."""
+
+from __future__ import annotations
+
+import unicodedata
+from urllib.parse import unquote
+
+from airflow_batchscore.errors import InputError
+
+#: Times that a name may be percent-encoded. Names here are encoded once, and those of others that hold them twice.
+_MOST_ENCODED = 4
+_MOST_SHOWN = 300
+
+
+def require_plain(uri: str, what: str) -> None:
+    """Raises InputError unless every segment of `uri` names something.
+
+    Refused are segments that are empty, ``.`` or ``..``, backslashes and control characters, as they stand and
+    percent-decoded, however often they were encoded: a store, a proxy or a library may decode once more than we do.
+    An honest encoded slash (``t%2F1``) is a name like any other, and one slash at the end stands for a folder.
+
+    Args:
+        what: it is, for the message, such as ``model`` or ``output_uri``.
+    """
+    scheme, separator, rest = uri.partition("://")
+    path = (rest if separator else uri).removesuffix("/")
+    if not separator or scheme == "file":
+        path = path.removeprefix("/")
+    shown = uri if len(uri) <= _MOST_SHOWN else f"{uri[:_MOST_SHOWN]}..."
+    for _ in range(_MOST_ENCODED + 1):
+        _require_names(path, f"{what} {shown!r}")
+        path, before = unquote(path), path
+        if path == before:
+            return
+    raise InputError(f"{what} {shown!r} is percent-encoded more than {_MOST_ENCODED} times; write the name as it is")
+
+
+def _require_names(path: str, what: str) -> None:
+    bad = next((segment for segment in path.split("/") if segment in ("", ".", "..")), None)
+    if bad is not None:
+        raise InputError(
+            f"{what} has {f'the segment {bad!r}' if bad else 'an empty segment'}, as it stands or "
+            "percent-decoded, and may lie elsewhere than it seems; write the whole place, with a name in each segment"
+        )
+    if "\\" in path or any(unicodedata.category(letter) == "Cc" for letter in path):
+        raise InputError(f"{what} holds a backslash or a control character, as it stands or percent-decoded")
