@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.opened import look
 from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, partition_key, sort_key
-from airflow_batchscore.data.request import parse_request, seen_before
+from airflow_batchscore.data.request import MOST_PARTITIONS, parse_request, seen_before
 from airflow_batchscore.data.storage import FileInfo
 from airflow_batchscore.errors import InputError
 
@@ -23,6 +23,8 @@ Format = Literal["csv", "parquet"]
 CSV_OPTIONS = frozenset(
     {"delimiter", "quotechar", "encoding", "newlines_in_values", "pad_short_rows", "null_values", "column_types"}
 )
+
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,15 @@ class PartitionedDataset:
             hold line ends; each file is then read as one stream), ``pad_short_rows`` (cells left off at the end of a
             row are empty, not an error), ``null_values`` (list of texts) and ``column_types`` (``{column: "float64" |
             "int64" | "string" | "bool"}``).
+        max_partitions: that one request may name. A run's form can say ``"0..9999999999"``, and whoever starts it
+            should not fill the worker's memory; raise it where a data set has more.
     """
 
     uri: str
     format: Format | None = None
     conn_id: str | None = None
     read_options: dict[str, Any] = field(default_factory=dict)
+    max_partitions: int = MOST_PARTITIONS
 
     #: Airflow renders these inside an operator's arguments.
     template_fields: ClassVar[tuple[str, ...]] = ("uri", "conn_id")
@@ -135,6 +140,7 @@ class PartitionedDataset:
         return sorted(found, key=lambda partition: sort_key(partition.values))
 
     def _listing(self, uri: str) -> list[FileInfo]:
+        storage.split_scheme(uri)  # refuses what the listing, which goes by the folder, would not see
         folder, recursive = listing_root(uri)
         return storage.list_files(folder, self.conn_id, recursive=recursive)
 
@@ -144,7 +150,7 @@ class PartitionedDataset:
         Args:
             request: see `parse_request`; None finds all.
         """
-        wanted = parse_request(request, self.fields)
+        wanted = parse_request(request, self.fields, self.max_partitions)
         there = {partition.key: partition for partition in self.discover()}
         if wanted is None:
             return list(there.values()), []
@@ -163,14 +169,15 @@ class PartitionedDataset:
         if missing:
             there = [partition.key for partition in self.discover()]
             known = f"there are {len(there)}, {there[0]} to {there[-1]}" if there else "there is no partition at all"
-            names = ", ".join(f"{partition_key(v)} ({self.pattern.fill(v)})" for v in missing)
-            raise InputError(f"no file for partition {names}; {known} in {listing_root(self.uri)[0]}")
+            names = ", ".join(f"{partition_key(v)} ({self.pattern.fill(v)})" for v in missing[:_MOST_NAMED])
+            more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+            raise InputError(f"no file for partition {names}{more}; {known} in {listing_root(self.uri)[0]}")
         if not found:
             raise InputError(f"no file matches {self.uri}: check the URI and the connection")
         return found
 
     def _require_as_seen(self, request: Any, found: Sequence[Partition], missing: Sequence[Values]) -> None:
-        seen = seen_before(request, self.fields)
+        seen = seen_before(request, self.fields, self.max_partitions)
         lost = [f"{key} is gone" for key in map(partition_key, missing) if key in seen]
         for partition in found:
             files, size = seen.get(partition.key, (0, 0))
@@ -180,8 +187,9 @@ class PartitionedDataset:
                     f"of {size}"
                 )
         if lost:
+            named = "; ".join(lost[:_MOST_NAMED])
             raise InputError(
-                f"deleted or cut off after the sensor saw it: {'; '.join(lost[:20])} (in {listing_root(self.uri)[0]}). "
+                f"deleted or cut off after the sensor saw it: {named} (in {listing_root(self.uri)[0]}). "
                 "Bring the data back, or clear the sensor's task to look again"
             )
 

@@ -39,6 +39,16 @@ def require_short_names(values: Mapping[str, str]) -> None:
             )
 
 
+def require_value(field: str, value: str) -> None:
+    """Raises InputError for a partition's value that is no name of a file or folder, so that it may lead elsewhere."""
+    if not _is_name(value):
+        raise InputError(f"partition {field}={value!r}: the value of {field!r} is empty, '.' or '..', or holds a '/'")
+
+
+def _is_name(value: str) -> bool:
+    return value not in ("", ".", "..") and "/" not in value
+
+
 def _quote_value(value: str) -> str:
     quoted = quote(value, safe=" ")
     return quoted.replace(".", "%2E") if set(value) == {"."} else quoted
@@ -99,8 +109,11 @@ class UriPattern:
     def match(self, uri: str) -> Values | None:
         """The field values of a file's URI, or None when the file is not of this data set."""
         found = self._regex.fullmatch(uri)
-        return {field: found[field] for field in self.fields} if found else None
+        values = {field: found[field] for field in self.fields} if found else {}
+        return values if found and all(map(_is_name, values.values())) else None
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """The URI with `values` put in; a glob stays a glob."""
+        """The URI with `values` put in; a glob stays a glob. Raises InputError for a value that spans a ``/``."""
+        for field in self.fields:
+            require_value(field, values[field])
         return "".join(literal + (values[field] if field else "") for literal, field in self._pieces)

@@ -62,7 +62,7 @@ def asked_for(dataset: PartitionedDataset, request: Any) -> list[str] | None:
 
     Raises InputError: the request cannot be read.
     """
-    wanted = parse_request(request, dataset.fields)
+    wanted = parse_request(request, dataset.fields, dataset.max_partitions)
     return None if wanted is None else [partition_key(values) for values in wanted]
 
 

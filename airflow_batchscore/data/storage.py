@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_batchscore.data import local, s3
+from airflow_batchscore.data.location import cloud_filesystem, location, shown
 from airflow_batchscore.data.store_errors import reading, writing
 from airflow_batchscore.data.walk import files_below
 from airflow_batchscore.errors import InputError
@@ -61,15 +62,16 @@ class FileInfo:
 
 
 def split_scheme(uri: str) -> tuple[str, str]:
-    """``s3://bucket/key`` -> ``("s3", "bucket/key")``; a plain path has the scheme ``file``."""
+    """``s3://bucket/key`` -> ``("s3", "bucket/key")``; a plain path has the scheme ``file``.
+
+    Raises InputError for a URI that names more than a place; see `location`.
+    """
     scheme, separator, rest = uri.partition("://")
     if not separator:
         return "file", os.path.abspath(os.path.expanduser(uri))
     if scheme == "file":
         return scheme, "/" + rest.lstrip("/")
-    if scheme in ("s3", "s3a", "s3n"):
-        return "s3", rest.strip("/")
-    return scheme, rest
+    return location(scheme, rest)
 
 
 def filesystem(uri: str, conn_id: str | None = None) -> tuple[FileSystem, str]:
@@ -79,13 +81,11 @@ def filesystem(uri: str, conn_id: str | None = None) -> tuple[FileSystem, str]:
         return _local_filesystem(), path
     if scheme == "s3":
         return s3.filesystem(conn_id), path
-    if scheme in ("gs", "gcs", "abfs", "abfss"):
-        from pyarrow.fs import FileSystem
-
-        found, path = FileSystem.from_uri(uri)
-        return found, path
+    if scheme in ("gs", "abfs"):
+        return cloud_filesystem(scheme, path)
     raise InputError(
-        f"cannot open {uri!r}: no storage is known for {scheme}://; use a local path, s3://, gs:// or abfs://"
+        f"cannot open {shown(scheme, path)}: no storage is known for {scheme}://; use a local path, s3://, gs:// or "
+        "abfs://"
     )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,17 @@ def test_a_file_fewer_than_the_sensor_saw_is_noticed(tmp_path: Path) -> None:
         dataset.require(seen)
     with pytest.raises(InputError, match="hand on what PartitionSensor returned"):
         dataset.require({name: seen[name] for name in ("partitions", "files", "bytes")})
+
+
+def test_a_request_is_limited_by_the_data_set(dataset: PartitionedDataset) -> None:
+    with pytest.raises(InputError, match="names 10,000,000,000 partitions"):
+        dataset.require("0..9999999999")
+    with pytest.raises(InputError, match=r"names 3 partitions.*may name 2; .*PartitionedDataset\(max_partitions="):
+        replace(dataset, max_partitions=2).require("1..3")
+    assert replace(dataset, max_partitions=2).reading == dataset.reading
+
+
+def test_of_many_missing_partitions_some_are_named(dataset: PartitionedDataset) -> None:
+    with pytest.raises(InputError, match="and 49,?980 more") as caught:
+        dataset.require("100001..150000")
+    assert len(str(caught.value)) < 10_000

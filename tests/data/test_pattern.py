@@ -21,10 +21,17 @@ pytestmark = pytest.mark.unit
         ("/d/{y}/m_{y}.csv", "/d/1/m_1.csv", {"y": "1"}),
         ("/d/{y}/m_{y}.csv", "/d/1/m_2.csv", None),
         ("/d/a+b({y}).csv", "/d/a+b(1).csv", {"y": "1"}),
+        ("/d/{y}/x.csv", "/d/../x.csv", None),
     ],
 )
 def test_matches_exactly_the_files_of_the_template(template: str, uri: str, values: dict[str, str] | None) -> None:
     assert UriPattern(template).match(uri) == values
+
+
+@pytest.mark.parametrize("value", ["", ".", "..", "../..", "1/../../x", "/etc"])
+def test_a_value_never_leads_out_of_the_template(value: str) -> None:
+    with pytest.raises(InputError, match="partition y="):
+        UriPattern("/d/{y}/x.csv").fill({"y": value})
 
 
 @pytest.mark.parametrize("template", ["/d/{}.csv", "/d/{0}.csv", "/d/{a.b}.csv", "/d/{y:04d}.csv", "/d/{y", "/d/y}"])

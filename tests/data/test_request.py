@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -50,14 +51,53 @@ def test_keys_of_several_fields_are_unquoted() -> None:
         ([2014, 2015, "2014"], "more than once: year=2014"),
         ("[2014", "cannot be read"),
         ([{"month": 1}], "has the fields \\['year'\\], not \\['month'\\]"),
-        (["a/b"], "empty or holds a '/'"),
+        (["a/b"], "holds a '/'"),
         ([None], "empty"),
+        ([".."], r"'\.\.', or holds a '/'"),
+        ("year=%2E", r"'\.\.', or holds a '/'"),
         (object(), "neither a list"),
+        ([[2014]], "holds a list or an object where a value was expected"),
+        ([{"year": {"a": 1}}], "holds a list or an object where a value was expected"),
     ],
 )
 def test_says_what_is_wrong_with_a_request(request_: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_request(request_, ["year"])
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ("0..9999999999", "names 10,000,000,000 partitions, of which one request may name 100,000; .*max_partitions="),
+        (["0..99999", "2000000..2000000"], "names 100,001 partitions"),
+        (["0..99999", "100000..9999999999"], "names 10,000,000,000 partitions"),
+        (range(10**10), "names 100,001 partitions"),
+        ("1," * 100_000, "names 100,001 partitions"),
+        ("0" * 1_000_000 + "..99999", "1000000 digits"),
+        ("1.." + "9" * 5_000, "5000 digits"),
+        ("[" * 200_000, "cannot be read"),
+        ('{"a":' * 200_000, "cannot be read"),
+        ("[" + "-" * 200_000 + "1]", "cannot be read"),
+        ("[" + "1+" * 200_000 + "1]", "cannot be read"),
+        ("[" + "9" * 100_000 + "]", "cannot be read"),
+        ("[" * 90 + "]" * 90, "holds a list or an object"),
+    ],
+)
+def test_a_request_of_absurd_size_is_refused_before_it_takes_memory(request_: Any, message: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=message) as caught:
+            parse_request(request_, ["year"])
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
+    assert len(str(caught.value)) < 1_000
+
+
+def test_the_limit_is_of_one_request_and_can_be_raised() -> None:
+    assert parse_request("1..3", ["year"], most=3)
+    with pytest.raises(InputError, match="names 4 partitions"):
+        parse_request("1..4", ["year"], most=3)
 
 
 def test_one_value_for_several_fields_is_refused() -> None:
