@@ -32,6 +32,8 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-bench.lock
 	echo 'pandas==$(PANDAS3)' | .tools/bin/uv pip compile - --no-deps --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements-pandas3.lock
+	echo 'pip-audit>=2.9,<3' | .tools/bin/uv pip compile - --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate -q -o requirements-audit.lock
 
 .bench-venv/.stamp: requirements-bench.lock | .tools/bin/uv
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .bench-venv
@@ -99,8 +101,13 @@ test-faults: setup  ## 650 kills and stops of stages and of runs that meet; coun
 test-fuzz: setup  ## random tables, pandas idioms and models against plain pandas (20 minutes)
 	$(BIN)/python tests/fuzz/run.py --minutes 20
 
-audit: setup  ## known vulnerabilities of the locked dependencies
-	$(BIN)/python scripts/audit.py .tools/bin/uv requirements.lock
+.audit-venv/.stamp: requirements-audit.lock | .tools/bin/uv
+	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .audit-venv
+	.tools/bin/uv pip install -q --compile-bytecode -p .audit-venv/bin/python --require-hashes -r requirements-audit.lock
+	touch $@
+
+audit: .audit-venv/.stamp  ## known vulnerabilities of the locked dependencies
+	$(PYTHON) scripts/audit.py .audit-venv/bin/pip-audit requirements.lock
 
 containers: setup  ## docker-compose.yaml, the Dockerfiles and shell scripts: docker-compose config, dclint, hadolint, shellcheck
 	sh scripts/install_services.sh
@@ -115,6 +122,6 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf .venv .bench-venv .worker-venv .flavors-venv .pandas3-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
+	rm -rf .venv .bench-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage dist
 
 .PHONY: help setup lock bench bench-full demo up lint types test test-flavors test-pandas3 test-services test-faults test-fuzz audit containers format clean

@@ -1,6 +1,6 @@
 """Look the locked dependencies up in the database of known vulnerabilities (pip-audit). Fails on what it finds.
 
-usage: audit.py UV LOCK      a database that cannot be reached is said, and no failure
+usage: audit.py PIP_AUDIT LOCK      a database that cannot be reached is said, and no failure
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ import sys
 from typing import Any
 
 
-def audit(uv: str, lock: str) -> dict[str, Any] | None:
+def audit(program: str, lock: str) -> dict[str, Any] | None:
     """pip-audit's report; None when it could make none."""
-    command = [uv, "tool", "run", "--from", "pip-audit>=2.7", "pip-audit", "--require-hashes", "--disable-pip"]
-    done = subprocess.run(
-        [*command, "--progress-spinner=off", "-f", "json", "-r", lock], capture_output=True, text=True
-    )
+    command = [program, "--require-hashes", "--disable-pip", "--progress-spinner=off", "-f", "json", "-r", lock]
+    done = subprocess.run(command, capture_output=True, text=True)
     try:
         report: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
@@ -35,7 +33,7 @@ def main() -> int:
         print(f"{package['name']} {package['version']}: {entry['id']}, fixed in {fixed}")
     skipped = sorted(package["name"] for package in packages if "skip_reason" in package)
     if not audited:
-        print("NOTHING WAS AUDITED: the database of vulnerabilities (or pip-audit itself) could not be reached")
+        print("NOTHING WAS AUDITED: the database of vulnerabilities could not be reached")
         return 0
     if skipped:
         print(f"not in the database: {', '.join(skipped)}")

@@ -15,6 +15,10 @@ from support import Wta
 _KINDS = {"unit", "dag", "service", "production", "faults", "flavors"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-roles", action="store_true", help="write what each role may do into docs/roles.md")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test says what it needs."""
     for item in items:

@@ -33,11 +33,12 @@ UNKNOWN = {"name": "unknown", "version": "1", "skip_reason": "not on PyPI"}
 def test_findings_fail_and_a_database_out_of_reach_is_said(
     tmp_path: Path, answer: str, status: int, said: list[str]
 ) -> None:
-    uv = tmp_path / "uv"  # answers as pip-audit does, which has no database to ask here
-    uv.write_text(f"#!/bin/sh\ncat <<'END'\n{answer}\nEND\n")
-    uv.chmod(0o755)
+    program = tmp_path / "pip-audit"  # has no database to ask here
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{answer}\nEND\n")
+    program.chmod(0o755)
     script = ROOT / "scripts" / "audit.py"
-    done = subprocess.run([sys.executable, str(script), str(uv), "x.lock"], capture_output=True, text=True, check=False)
+    command = [sys.executable, str(script), str(program), "x.lock"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == status
     for text in said:
         assert text in done.stdout

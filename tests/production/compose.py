@@ -50,7 +50,7 @@ class Compose(Servers):
             "/opt/venv/bin": str(Path(sys.executable).parent),
             **{name: f"{root}{name}" for name in ("/opt/airflow", "/opt/batchscore", "/secrets", "/var/lib/s3")},
         }
-        self._values = {**ports, "0.0.0.0": "127.0.0.1", "spark-master": "127.0.0.1", "21474836480": "2147483648"}
+        self._values = {**ports, "0.0.0.0": "127.0.0.1", "spark-master": "127.0.0.1", "21474836480": "2147483648"}  # noqa: S104
         self._environment = self._build()
         self._postgres: PostgreSQL | None = None
         self._up: set[str] = set()
