@@ -22,11 +22,15 @@ def connect(uri: str, conn_id: str | None) -> str | None:
     Raises:
         InputError: the connection does not exist, or no credentials were found for it.
     """
-    if storage.split_scheme(uri)[0] != "s3":
-        return None
-    name = conn_id or DEFAULT_AWS_CONN_ID
-    s3.register(name, _s3_options(name, uri, named=conn_id is not None))
+    name = known_as(uri, conn_id)
+    if name is not None:
+        s3.register(name, _s3_options(name, uri, named=conn_id is not None))
     return name
+
+
+def known_as(uri: str, conn_id: str | None) -> str | None:
+    """The name of the connection through which `uri` is read; None where there is none to choose."""
+    return conn_id or DEFAULT_AWS_CONN_ID if storage.split_scheme(uri)[0] == "s3" else None
 
 
 def connect_dataset(dataset: PartitionedDataset) -> PartitionedDataset:

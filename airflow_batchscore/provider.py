@@ -28,12 +28,26 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": ["airflow_batchscore.links.RunReportLink"],
         "config": {
             "batchscore": {
-                "description": "Which model artifacts may be loaded. See SECURITY.md of airflow-batchscore.",
+                "description": "What may be loaded and written. See SECURITY.md of airflow-batchscore.",
                 "options": {
                     "trusted_model_uris": _option(
-                        "URIs, separated by commas or spaces, below which a model must lie; anywhere when empty.",
-                        example="s3://models/",
+                        "URIs, separated by commas or spaces, below which a model must lie; conn_id@uri for another "
+                        "connection than the default one. When empty, below what the DAG's author wrote.",
+                        example="s3://models/ aws_prod@s3://shared-models/",
                         default="",
+                    ),
+                    "output_uris": _option(
+                        "URIs below which tasks may write scores, models and reports, written likewise. When empty, "
+                        "below what the DAG's author wrote, but not in AIRFLOW_HOME or the DAGs folder.",
+                        example="s3://scores/",
+                        default="",
+                    ),
+                    "secret": _option(
+                        "Random text that seals what tasks hand on through XCom; the same for workers and the API "
+                        "server. When empty, it is derived from [core] fernet_key.",
+                        example="openssl rand -base64 32",
+                        default="",
+                        sensitive=True,
                     ),
                     "signing_conn_id": _option(
                         "Connection whose password is the key that model.json is signed with, and checked.",
@@ -54,8 +68,11 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
-def _option(description: str, *, example: str, default: str, kind: str = "string") -> dict[str, Any]:
+def _option(
+    description: str, *, example: str, default: str, kind: str = "string", sensitive: bool = False
+) -> dict[str, Any]:
     return {
+        "sensitive": sensitive,
         "description": description,
         "version_added": "0.1.0",
         "type": kind,

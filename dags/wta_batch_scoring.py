@@ -1,7 +1,7 @@
 """Train on one year of WTA matches, score many, audit, publish one file.
 
-Trigger it by hand to override the years, the training year, the model version, or where the result goes. Years that
-a run does not score stay in the output as they are.
+Trigger it by hand to override the years, the training year, the model version, or the name of the result. Years
+that a run does not score stay in the output as they are.
 """
 
 from __future__ import annotations
@@ -47,18 +47,19 @@ with DAG(
         "model_version": Param(
             None,
             type=["null", "string"],
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
             title="Model version",
             description="Score with this version instead of training one",
         ),
         "force": Param(False, type="boolean", title="Score again", description="Also what is committed already"),
         "output": Param(
-            f"{HOME}/predictions.parquet",
+            "predictions.parquet",
             type="string",
-            minLength=1,
+            pattern=r"^predictions[A-Za-z0-9_-]*(\.parquet|\.csv)?$",
             title="Output",
             description=(
-                "A .parquet or .csv file, or a folder with a file a year. The years scored now replace their earlier "
-                "versions there; all other years are kept"
+                "predictions....parquet or .csv, or without an ending a folder with a file per year. The years scored "
+                "now replace their earlier versions there; all other years are kept"
             ),
         ),
     },
@@ -113,7 +114,7 @@ with DAG(
         task_id="publish",
         plan=plan.output,
         scores=check_scores.output,
-        output_uri="{{ params.output }}",
+        output_uri=f"{HOME}/{{{{ params.output }}}}",
         report_uri=f"{HOME}/report.html",
     )
 

@@ -58,8 +58,6 @@ def main() -> int:
 
 def _run(stack: Stack, asked: argparse.Namespace, home: Path, began: float) -> bool:
     conf = dict(EXAMPLES[asked.dag])
-    if asked.dag == "wta_batch_scoring":
-        conf["output"] = str(home / "predictions.parquet")
     if asked.dag == "sensor_anomaly" and asked.sensors:
         conf["sensors"] = asked.sensors
     stack.wait_for_dag(asked.dag)

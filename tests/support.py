@@ -26,7 +26,8 @@ os.environ["AIRFLOW_HOME"] = str(AIRFLOW_HOME)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(AIRFLOW_HOME / "dags")
 os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
-EXAMPLES = AIRFLOW_HOME / "examples"
+EXAMPLES = Path(tempfile.mkdtemp(prefix="batchscore-examples-"))  # outputs do not lie in AIRFLOW_HOME
+atexit.register(shutil.rmtree, EXAMPLES, ignore_errors=True)
 os.environ["BATCHSCORE_EXAMPLES"] = str(EXAMPLES)
 
 

@@ -100,6 +100,16 @@ def is_local(uri: str) -> bool:
     return split_scheme(uri)[0] == "file"
 
 
+def is_below(uri: str, folder: str) -> bool:
+    """Whether `uri` lies below `folder`; on a disk, where links lead."""
+    return f"{_real(uri)}/".startswith(f"{_real(folder)}/") and _real(uri) != _real(folder)
+
+
+def _real(uri: str) -> str:
+    scheme, path = split_scheme(uri)
+    return os.path.realpath(path) if scheme == "file" else f"{scheme}://{path}".rstrip("/")
+
+
 def join(uri: str, *names: str) -> str:
     """`uri` with path segments appended."""
     return "/".join([uri.rstrip("/"), *names])

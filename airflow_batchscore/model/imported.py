@@ -64,7 +64,7 @@ def import_model(
     if isinstance(source, str) and source.startswith(_REGISTRY):
         from airflow_batchscore.model.flavors.mlflow import download
 
-        trust.check_uri(source)
+        trust.check_place(source, conn_id)
         return _loaded(source, download(source), flavor("mlflow"), sha256, trust)
     suffix = f".{source.rpartition('.')[2]}" if isinstance(source, str) else ""
     name = flavor_name if flavor_name != "auto" else _BY_SUFFIX.get(suffix)
@@ -72,7 +72,7 @@ def import_model(
         if name is None:
             raise ModelError(f"{source}: what it is does not show from its name; give flavor=")
         kind = flavor(name)
-        trust.check_uri(source)
+        trust.check_place(source, conn_id)
         if kind.name in _RUNS_CODE and sha256 is None:
             raise ModelError(
                 f"{source}: loading a {kind.name} file can run code that is in it; say which bytes you mean with "

@@ -117,7 +117,7 @@ def resolve(model: str | Mapping[str, Any], conn_id: str | None = None, trust: T
 def _resolve_version(uri: str, conn_id: str | None, trust: Trust, expected: str | None) -> ModelRef:
     uri = uri.rstrip("/")
     check_name(uri.rpartition("/")[2], "version")
-    trust.check_uri(uri)
+    trust.check_place(uri, conn_id)
     data = _read_manifest(uri, conn_id)
     trust.check_signature(uri, data, conn_id)
     digest = str(manifest_value(data, uri)["digest"])

@@ -11,6 +11,7 @@ import hmac
 from dataclasses import dataclass, field
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.segments import require_plain
 from airflow_batchscore.errors import ModelError
 
 _SUFFIX = ".hmac"
@@ -21,25 +22,31 @@ class Trust:
     """What must be true of a version before anything of it is loaded.
 
     Args:
-        prefixes: URIs below which it must lie; anywhere when empty.
+        prefixes: connections, by the names that they are registered under, and URIs of the folders below which it
+            must lie; None: anywhere.
         key: for signatures. A signature that is there must be right where there is a key.
         require_signature: it must be there, too.
         types: that a skops file may hold beside those that skops knows to be harmless.
     """
 
-    prefixes: tuple[str, ...] = ()
+    prefixes: tuple[tuple[str | None, str], ...] | None = None
     key: bytes | None = field(default=None, repr=False)
     require_signature: bool = False
     types: tuple[str, ...] = ()
 
-    def check_uri(self, uri: str) -> None:
+    def check_place(self, uri: str, conn_id: str | None) -> None:
         """Raises ModelError for a version that lies elsewhere."""
-        inside = any(uri.startswith(f"{prefix.rstrip('/')}/") for prefix in self.prefixes)
-        if self.prefixes and (not inside or ".." in uri.split("/")):
-            raise ModelError(
-                f"model {uri} lies below none of the trusted URIs ({', '.join(self.prefixes)}) and was not loaded; "
-                "train it there, or add its URI to [batchscore] trusted_model_uris"
-            )
+        require_plain(uri, "model")
+        if self.prefixes is None or any(
+            conn_id == conn and storage.is_below(uri, folder) for conn, folder in self.prefixes
+        ):
+            return
+        trusted = ", ".join(f"{conn}@{folder}" if conn else folder for conn, folder in self.prefixes)
+        raise ModelError(
+            f"model {uri}{f' (connection {conn_id})' if conn_id else ''} lies below none of the folders that "
+            f"this task may load models from ({trusted or 'there is none'}), and was not loaded. Train it there, name "
+            "its folder in the DAG, or add it to [batchscore] trusted_model_uris"
+        )
 
     def check_signature(self, uri: str, manifest: bytes, conn_id: str | None) -> None:
         """Raises ModelError when the signature is wrong, or is missing where one is required."""

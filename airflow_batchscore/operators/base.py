@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batchscore.errors import BatchScoreError, InputChangedError
+from airflow_batchscore.operators.places import PlacedOperator
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
-    import jinja2
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import PartitionedDataset
 
 
-class BatchScoreOperator(BaseOperator):
+class BatchScoreOperator(PlacedOperator):
     """An operator whose own errors fail the task at once, because a retry cannot fix them; all others retry."""
 
     ui_color = "#e2f0e9"
@@ -30,6 +28,7 @@ class BatchScoreOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         die_with_supervisor()
         with failing_at_once():
+            self.require_authored(context)
             return self.run_stage(context)
 
     @abstractmethod
@@ -39,12 +38,6 @@ class BatchScoreOperator(BaseOperator):
     def on_kill(self) -> None:
         """End the process. Airflow's SIGTERM only calls this, and would leave the work running until SIGKILL."""
         raise SystemExit(143)
-
-    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render; a data set is rendered in place, so it must not be the one that the DAG's other tasks share."""
-        if hasattr(self, "dataset"):
-            self.dataset = copy.copy(self.dataset)
-        super().render_template_fields(context, jinja_env)
 
 
 @contextmanager

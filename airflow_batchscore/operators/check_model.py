@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
+from airflow_batchscore.operators.places import Place
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,6 +34,7 @@ class CheckModelOperator(BatchScoreOperator):
     """
 
     template_fields: Sequence[str] = ("model", "require", "baseline", "promote_to", "conn_id")
+    places = (Place("model", "conn_id", "model"), Place("baseline", "conn_id", "model"))
 
     def __init__(
         self,
@@ -57,17 +59,17 @@ class CheckModelOperator(BatchScoreOperator):
         from airflow_batchscore.model.artifact import read_manifest, verify
         from airflow_batchscore.model.gate import check_metrics
         from airflow_batchscore.model.reference import ModelRef, resolve, set_alias
-        from airflow_batchscore.operators.trust import configured_trust
+        from airflow_batchscore.operators.trust import model_trust
 
-        def find(model: Any) -> ModelRef:
-            model = as_mapping(model)
+        def find(field: str) -> ModelRef:
+            model = as_mapping(getattr(self, field))
             uri = model["model"] if isinstance(model, Mapping) else model
-            return resolve(model, connect(uri, self.conn_id), configured_trust())
+            return resolve(model, connect(uri, self.conn_id), model_trust(self, field, context))
 
         began = time.time_ns()
-        ref = find(self.model)
+        ref = find("model")
         manifest = verify(ref)
-        other = read_manifest(find(self.baseline)).metrics if self.baseline else None
+        other = read_manifest(find("baseline")).metrics if self.baseline else None
         check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri, other)
         if self.promote_to and set_alias(parent(ref.uri), self.promote_to, ref, began):
             self.log.info("%s now points at version %s", self.promote_to, ref.version)

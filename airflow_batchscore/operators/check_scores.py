@@ -73,6 +73,7 @@ class CheckScoresOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.data import storage
         from airflow_batchscore.operators.scores import planned_partitions, read_scores, score_items
+        from airflow_batchscore.operators.seal import seal
         from airflow_batchscore.publish.runs import run_place, staged_runs_folder
         from airflow_batchscore.scoring.audit import audit
 
@@ -82,12 +83,13 @@ class CheckScoresOperator(BatchScoreOperator):
             "max_drift": None if self.max_drift in (None, "") else self.max_drift,
             "allow_missing": int(self.allow_missing),
         }
-        items = score_items(self.scores)
-        _, manifests = read_scores(items, run_name(context), self.conn_id)
-        found = audit(planned_partitions(self.plan), manifests, **limits)
+        name = run_name(context)
+        items = score_items(self.scores, name)
+        _, manifests = read_scores(items, name, self.conn_id)
+        found = audit(planned_partitions(self.plan, name), manifests, **limits)
         run = run_facts(context)
         verdict = run_place(staged_runs_folder(manifests), run, task_name(context), "audit.json")
         storage.write_json(verdict, {"run": run, "limits": limits, **found.verdict()}, manifests[0].conn_id)
         found.require()
         self.log.info("%d partitions passed: %s; see %s", len(found.manifests), found.account, verdict)
-        return {**found.to_dict(), "verdict": verdict, "scores": items}
+        return seal({**found.to_dict(), "verdict": verdict, "scores": items}, "audit", name)

@@ -6,8 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import XComArg
+
 from airflow_batchscore.links import RunReportLink
 from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, run_facts, run_name, task_name
+from airflow_batchscore.operators.check_scores import CheckScoresOperator
+from airflow_batchscore.operators.places import Place
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -63,6 +67,7 @@ class CombineOperator(BatchScoreOperator):
         "conn_id",
         "scores_conn_id",
     )
+    places = (Place("output_uri", "conn_id", "write"), Place("report_uri", "conn_id", "write"))
     operator_extra_links = (RunReportLink(),)
 
     def __init__(
@@ -81,6 +86,8 @@ class CombineOperator(BatchScoreOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.scores = scores
+        # Where the DAG hands on what a check returned, scores that no check saw will not do in its place.
+        self._audited = any(isinstance(task, CheckScoresOperator) for task, _ in XComArg.iter_xcom_references(scores))
         self.output_uri = output_uri
         self.plan = plan
         self.replace_all = replace_all
@@ -92,8 +99,10 @@ class CombineOperator(BatchScoreOperator):
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect
+        from airflow_batchscore.data.apart import require_apart
         from airflow_batchscore.data.pattern import partition_key
         from airflow_batchscore.operators.scores import planned_partitions, read_scores, score_items
+        from airflow_batchscore.operators.seal import seal
         from airflow_batchscore.publish.combine import combine
         from airflow_batchscore.publish.report import summarise
         from airflow_batchscore.publish.runs import leave_report
@@ -102,9 +111,10 @@ class CombineOperator(BatchScoreOperator):
 
         began = time.time_ns()
         run = run_name(context)
-        shorts, manifests = read_scores(score_items(self.scores), run, self.scores_conn_id or self.conn_id)
+        items = score_items(self.scores, run, audited=self._audited)
+        shorts, manifests = read_scores(items, run, self.scores_conn_id or self.conn_id)
         if self.plan is not None:
-            require_planned(planned_partitions(self.plan), manifests)
+            require_planned(planned_partitions(self.plan, run), manifests)
         publication = Publication(
             run=run,
             generations={partition_key(short["partition"]): int(short["generation"]) for short in shorts},
@@ -114,12 +124,15 @@ class CombineOperator(BatchScoreOperator):
             began=began,
         )
         conn_id = connect(self.output_uri, self.conn_id)
+        if self.report_uri:
+            require_apart(manifests[0].dataset, [self.report_uri])
         published = combine(manifests, self.output_uri, conn_id, publication)
         reused = {partition_key(short["partition"]): bool(short["reused"]) for short in shorts}
         summary = summarise(manifests, published, run=run_facts(context), reused=reused)
         copy = (self.report_uri, connect(self.report_uri, self.conn_id)) if self.report_uri else None
         newest = max(publication.generations.values())
-        report, facts = leave_report(manifests, summary, newest, task_name(context), conn_id, copy)
+        report, facts, digest = leave_report(manifests, summary, newest, task_name(context), conn_id, copy)
         self.log.info("published %d rows of %d partitions at %s", published["rows"], len(manifests), self.output_uri)
         counted = {name: len(value) if isinstance(value, list) else value for name, value in published.items()}
-        return {**counted, "report": report, "report_conn_id": conn_id, "summary": facts}
+        where = {"report": report, "report_conn_id": conn_id, "report_digest": digest, "summary": facts}
+        return seal({**counted, **where}, "publication", run)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import AssetAlias
 
 from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
+from airflow_batchscore.operators.places import DATASET, Place
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Context
@@ -39,6 +40,7 @@ class EvaluateOperator(BatchScoreOperator):
     """
 
     template_fields: Sequence[str] = ("model", "dataset", "partitions", "require", "conn_id")
+    places = (DATASET, Place("model", "conn_id", "model"))
 
     def __init__(
         self,
@@ -71,9 +73,9 @@ class EvaluateOperator(BatchScoreOperator):
         from airflow_batchscore.connections import connect, connect_dataset
         from airflow_batchscore.model.evaluation import evaluate
         from airflow_batchscore.model.reference import resolve
-        from airflow_batchscore.operators.trust import configured_trust
+        from airflow_batchscore.operators.trust import model_trust
 
-        model, trust = as_mapping(self.model), configured_trust()
+        model, trust = as_mapping(self.model), model_trust(self, "model", context)
         uri = model["model"] if isinstance(model, Mapping) else model
         ref = resolve(model, connect(uri, self.conn_id), trust)
         found = evaluate(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.operators.base import BatchScoreOperator
+from airflow_batchscore.operators.places import DATASET, Place
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -54,6 +55,12 @@ class ImportModelOperator(BatchScoreOperator):
         "sha256",
         "conn_id",
     )
+    places = (
+        DATASET,
+        Place("source", "conn_id", "model"),
+        Place("check", "dataset.conn_id", "read"),
+        Place("model_uri", "conn_id", "write"),
+    )
 
     def __init__(
         self,
@@ -86,13 +93,15 @@ class ImportModelOperator(BatchScoreOperator):
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.data.apart import require_apart
+        from airflow_batchscore.data.storage import join
         from airflow_batchscore.model.imported import import_model
         from airflow_batchscore.model.imported_check import check_predictions
         from airflow_batchscore.model.reference import set_alias
         from airflow_batchscore.model.training import TrainingJob, look, train
-        from airflow_batchscore.operators.trust import configured_trust
+        from airflow_batchscore.operators.trust import model_trust
 
-        trust = configured_trust()
+        trust = model_trust(self, "source", context)
         found = import_model(
             self.source,
             flavor_name=self.flavor,
@@ -100,6 +109,7 @@ class ImportModelOperator(BatchScoreOperator):
             conn_id=connect(self.source, self.conn_id) if isinstance(self.source, str) else None,
             trust=trust,
         )
+        require_apart(self.dataset.uri, [join(self.model_uri, "version", "model.json")])
         job = TrainingJob(
             dataset=connect_dataset(self.dataset),
             partitions=self.partitions,

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
+from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping, run_name
+from airflow_batchscore.operators.places import DATASET, Place
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -44,7 +45,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
     Returns:
         A list to expand `ScorePartitionOperator` over. Each entry carries the plan's ``generation`` (ns since 1970):
-        of two publications the one that was planned later, by the clocks of the workers, is the newer one.
+        of two publications the one that was planned later, by the clocks of the workers, is the newer one. Entries are
+        sealed for the run: a task that is handed an altered one refuses it.
 
     Fails at once when a partition is not there, is named twice, or a model does not exist or is damaged and
     `model_policy` has no way out.
@@ -61,6 +63,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         "conn_id",
         "plan_conn_id",
     )
+    places = (DATASET, Place("model", "conn_id", "model"), Place("plan_uri", "plan_conn_id", "write"))
 
     def __init__(
         self,
@@ -96,11 +99,14 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow_batchscore.model.functions import import_path
         from airflow_batchscore.operators.lists import shortened
         from airflow_batchscore.operators.planned_models import planned_models
+        from airflow_batchscore.operators.seal import seal
+        from airflow_batchscore.operators.trust import model_trust
         from airflow_batchscore.scoring.plan import make_plan
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
-        models = planned_models(as_mapping(self.model), self.model_policy, dataset, self.conn_id)
+        trust = model_trust(self, "model", context)
+        models = planned_models(as_mapping(self.model), self.model_policy, dataset, self.conn_id, trust)
         chosen = self.resources_for
         plan = make_plan(
             dataset,
@@ -117,12 +123,12 @@ class PlanPartitionsOperator(BatchScoreOperator):
         by_column = models.by_column
         if by_column is not None:
             by_column = {**by_column, "choices": shortened(by_column["choices"], *where)}
-        for entry in plan:
-            entry["generation"] = generation
+        for place, entry in enumerate(plan):
+            entry |= {"generation": generation, "place": [place, len(plan)]}
             entry["partitions"] = shortened(entry["partitions"], *where)
             entry["files"] = shortened(entry["files"], *where)
             if "choices" in entry:
                 entry["choices"] = shortened(entry["choices"], *where)
             if by_column is not None:
                 entry["models"] = by_column
-        return plan
+        return [seal(entry, "plan", run_name(context)) for entry in plan]

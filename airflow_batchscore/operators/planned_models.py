@@ -21,7 +21,7 @@ from airflow_batchscore.model.choice import (
     without_model,
 )
 from airflow_batchscore.model.reference import ModelRef, resolve
-from airflow_batchscore.operators.trust import configured_trust
+from airflow_batchscore.model.trust import Trust
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,12 @@ class PlannedModels:
 
 
 def planned_models(
-    model: Any, policy: ModelPolicy | None, dataset: PartitionedDataset, conn_id: str | None
+    model: Any, policy: ModelPolicy | None, dataset: PartitionedDataset, conn_id: str | None, trust: Trust
 ) -> PlannedModels:
     """Read what `PlanPartitionsOperator(model=...)` was given.
+
+    Args:
+        trust: what may be loaded.
 
     Raises:
         InputError: the fields in the name are neither the data set's nor one column, or there are no models by it.
@@ -57,7 +60,7 @@ def planned_models(
     if isinstance(model, Mapping) and "digest" not in model:  # of many models that were trained, their name
         model = model["model"]
     name = str(model["model"]) if isinstance(model, Mapping) else str(model)
-    known_as, trust, policy = connect(name, conn_id), configured_trust(), policy or ModelPolicy()
+    known_as, policy = connect(name, conn_id), policy or ModelPolicy()
     fields = template_fields(model)
     own = [field for field in fields if field in dataset.fields]
     if not fields:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping, run_name
+from airflow_batchscore.operators.places import DATASET, Place
 from airflow_batchscore.operators.slots import task_slots
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         "replay_quarantined",
         "conn_id",
     )
+    places = (DATASET, Place("output_uri", "conn_id", "write"))
 
     def __init__(
         self,
@@ -158,11 +160,12 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.model.recipe import column_names
         from airflow_batchscore.operators.lists import full, shortened
         from airflow_batchscore.operators.scored_with import scored_with
+        from airflow_batchscore.operators.seal import seal, unseal
         from airflow_batchscore.quality.quarantine import Limit
         from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob
         from airflow_batchscore.scoring.partition import score_partitions
 
-        entry = as_mapping(self.partition)
+        entry = unseal(as_mapping(self.partition), "plan", run_name(context))
         partitions, files = full([entry["partitions"], entry["files"]])
         job = ScoringJob(
             dataset=connect_dataset(self.dataset),
@@ -199,7 +202,8 @@ class ScorePartitionOperator(BatchScoreOperator):
                 *manifest.account.astuple(),
             )
         lists = storage.join(self.output_uri, "_tasks")
-        return {"label": entry["label"], "manifests": shortened(shorts, lists, self.conn_id)}
+        scored_now = {"label": entry["label"], "manifests": shortened(shorts, lists, self.conn_id)}
+        return seal(scored_now, "scores", run_name(context))
 
 
 class _Progress:

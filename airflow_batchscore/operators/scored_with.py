@@ -76,6 +76,6 @@ def scored_with(
         )
     for ref in {(storage.split_scheme(ref.uri)[0], ref.conn_id): ref for ref in pinned}.values():
         connect(ref.uri, ref.conn_id)
-    # Checked again: the plan came by XCom, which more people can write than the configuration.
+    # The plan is sealed; that a model is signed is looked at again, where it is used.
     storage.each(lambda ref: require_trusted(ref, ref.conn_id, trust), pinned, pinned[0].uri)
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, run_name
+from airflow_batchscore.operators.places import DATASET, Place
 from airflow_batchscore.operators.slots import task_slots
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class TrainOperator(BatchScoreOperator):
         "retrain",
         "conn_id",
     )
+    places = (DATASET, Place("model_uri", "conn_id", "write"))
 
     def __init__(
         self,
@@ -112,6 +114,8 @@ class TrainOperator(BatchScoreOperator):
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine
+        from airflow_batchscore.data.apart import require_apart
+        from airflow_batchscore.data.storage import join
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.choice import template_fields
         from airflow_batchscore.model.many import train_many
@@ -119,6 +123,7 @@ class TrainOperator(BatchScoreOperator):
         from airflow_batchscore.model.training import TrainingJob, train
         from airflow_batchscore.operators.trust import configured_trust
 
+        require_apart(self.dataset.uri, [join(self.model_uri, "version", "model.json")])
         job = TrainingJob(
             dataset=connect_dataset(self.dataset),
             partitions=self.partitions,

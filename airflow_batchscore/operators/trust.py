@@ -1,25 +1,80 @@
-"""What Airflow's configuration says of the models that may be loaded."""
+"""Which models a task may load: those below what the DAG's author wrote, or below what the configuration lists."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 from airflow.sdk import BaseHook, conf
 
+from airflow_batchscore.connections import known_as
+from airflow_batchscore.data.storage import parent
 from airflow_batchscore.model.trust import Trust
+from airflow_batchscore.operators.places import Authored, PlacedOperator, configured, dag_of, written_by_author
+from airflow_batchscore.operators.seal import SECTION
 
-SECTION = "batchscore"
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 
-def configured_trust() -> Trust:
-    """``[batchscore]``: ``trusted_model_uris``, ``signing_conn_id``, ``require_signature`` and ``trusted_types``."""
+def configured_trust(prefixes: tuple[tuple[str | None, str], ...] | None = None) -> Trust:
+    """``[batchscore]``: ``signing_conn_id``, ``require_signature`` and ``trusted_types``.
+
+    Args:
+        prefixes: connection and URI of the folders that models may lie below; None where a model is sealed already.
+    """
     conn_id = conf.get(SECTION, "signing_conn_id", fallback="") or ""
     key = BaseHook.get_connection(conn_id).password if conn_id else None
     return Trust(
-        prefixes=_words("trusted_model_uris"),
+        prefixes=prefixes,
         key=key.encode() if key else None,
         require_signature=conf.getboolean(SECTION, "require_signature", fallback=False),
-        types=_words("trusted_types"),
+        types=tuple((conf.get(SECTION, "trusted_types", fallback="") or "").replace(",", " ").split()),
     )
 
 
-def _words(option: str) -> tuple[str, ...]:
-    return tuple((conf.get(SECTION, option, fallback="") or "").replace(",", " ").split())
+def model_trust(operator: PlacedOperator, field: str, context: Context) -> Trust:
+    """What may be loaded as the model that the argument `field` names.
+
+    ``[batchscore] trusted_model_uris`` says it where it is set. Otherwise a model must lie below the folder that the
+    DAG's author began the argument with, or, where it comes from another task, below one that the DAG names elsewhere.
+    """
+    found = configured("trusted_model_uris")
+    if not found:
+        conn_id = getattr(operator, "conn_id", None)
+        folders = [_folder(written, field) for written in operator.authored(field, context)]
+        found = tuple((known_as(folder, conn_id), folder) for folder in folders if folder)
+    return configured_trust(found or tuple(_of_dag(operator, context)))
+
+
+def _of_dag(operator: PlacedOperator, context: Context) -> Iterator[tuple[str | None, str]]:
+    """Connections and folders of the models that the DAG's tasks name."""
+    environment = operator.get_template_env()
+    dag = dag_of(operator)
+    for task in dag.tasks if dag else [operator]:
+        kind: Any = getattr(task, "operator_class", type(task))
+        if not isinstance(kind, type) or not issubclass(kind, PlacedOperator):
+            continue
+        for place in kind.places:
+            if place.use != "model" and place.field != "model_uri":
+                continue
+            conn_ids = written_by_author(task, place.conn, context, environment)
+            for written in written_by_author(task, place.field, context, environment):
+                folder = _folder(written, place.field)
+                if folder and conn_ids and conn_ids[0].whole:
+                    yield known_as(folder, conn_ids[0].text or None), folder
+
+
+def _folder(written: Authored, field: str) -> str | None:
+    """The folder of a model's versions, or what the author wrote of it."""
+    text, cut, _ = written.text.partition("{")
+    if not written.whole or cut:
+        begun = Authored(text, False).folder
+        last = text.rpartition("/")[2]
+        # Of "<uri>@{{ params.alias }}" the model itself.
+        return text.rpartition("@")[0] if begun and "@" in last else begun
+    if not text:
+        return None
+    if field == "model_uri":
+        return text.rstrip("/")
+    return text.rpartition("@")[0] if "@" in text.rpartition("/")[2] else parent(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -13,12 +14,14 @@ from fastapi.responses import HTMLResponse
 
 from airflow_batchscore.connections import connect
 from airflow_batchscore.data import storage
-from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.errors import BatchScoreError, GateError
+from airflow_batchscore.operators.seal import unseal
 
 app = FastAPI(title="batchscore", docs_url=None, redoc_url=None, openapi_url=None)
 
 #: The page has no script and loads nothing: even if a text escaped its escaping, it could do nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
+_MOST_BYTES = 32 << 20
 
 
 @app.get(
@@ -28,19 +31,37 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'
 def report(
     dag_id: str, run_id: str, task_id: str, session: SessionDep, map_index: Annotated[int, Query()] = -1
 ) -> HTMLResponse:
-    """The report whose place the task returned by XCom."""
+    """The report that the task wrote: its place and its digest are sealed in what the task returned by XCom."""
     found = _returned(session, dag_id, run_id, task_id, map_index)
-    uri = found.get("report") if isinstance(found, dict) else None
-    if not isinstance(uri, str):
+    if not isinstance(found, dict) or "report" not in found:
         raise HTTPException(404, f"task {task_id} of run {run_id} has written no report (yet)")
     try:
-        page = storage.read_bytes(uri, connect(uri, found.get("report_conn_id")))
+        found = unseal(found, "publication", f"{dag_id}/{run_id}")
+    except GateError as error:
+        raise HTTPException(403, f"the report is not shown: {error}") from None
+    try:
+        page = _read(found["report"], connect(found["report"], found["report_conn_id"]))
     except FileNotFoundError:
-        raise HTTPException(404, f"the report is gone from {uri}") from None
+        raise HTTPException(404, f"the report is gone from {found['report']}") from None
     except (OSError, BatchScoreError) as error:
         raise HTTPException(502, f"the API server cannot read the report: {error}") from error
+    if hashlib.sha256(page).hexdigest() != found["report_digest"]:
+        raise HTTPException(
+            403,
+            f"the report at {found['report']} is not shown: it is not the one that the task wrote. Find out who "
+            f"changed it; clearing task {task_id} writes it again",
+        )
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
     return HTMLResponse(page, headers=headers)
+
+
+def _read(uri: str, conn_id: str | None) -> bytes:
+    file = storage.stat(uri, conn_id)
+    if file is None:
+        raise FileNotFoundError(uri)
+    if file.size > _MOST_BYTES:
+        raise OSError(f"{uri} has {file.size} bytes, a report {_MOST_BYTES} at most")
+    return storage.read_bytes(uri, conn_id)
 
 
 def _returned(session: Any, dag_id: str, run_id: str, task_id: str, map_index: int) -> Any:

@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.file import FileTarget
-from airflow_batchscore.publish.folder import publish_remote
+from airflow_batchscore.publish.folder import partition_uri, publish_remote
 from airflow_batchscore.publish.local_folder import publish_local
 from airflow_batchscore.publish.parts import common_schema
 from airflow_batchscore.publish.stamp import Publication
@@ -45,8 +46,8 @@ def combine(
     Raises:
         GateError: there is nothing to publish, newer scores are published, or a part does not hold the rows its
             manifest says. Nothing was published.
-        OutputError: partitions have different columns, a column is called like a partition field, or what is there
-            cannot be replaced.
+        OutputError: a file of the data set would be replaced, partitions have different columns, a column is called
+            like a partition field, or what is there cannot be replaced.
         OSError: storage failed; a retry goes on.
     """
     publication = publication or Publication()
@@ -75,6 +76,9 @@ def _check(manifests: Sequence[Manifest], output_uri: str, publication: Publicat
         raise GateError(
             f"not published: there are several manifests of {', '.join(twice[:20])}; give each partition once"
         )
+    keys = [manifest.key for manifest in manifests]
+    written = [output_uri] if is_file(output_uri) else [partition_uri(output_uri, key) for key in keys]
+    require_apart(manifests[0].dataset, written)
     _require_free_names(manifests[0])
     common_schema(manifests)
     if not any(manifest.rows for manifest in manifests) and not publication.allow_empty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -182,12 +183,13 @@ def write_report(
     summary: Mapping[str, Any],
     report_uri: str,
     conn_id: str | None = None,
-) -> str:
-    """Write the page at `report_uri` and the JSON beside it; returns the URI of the JSON.
+) -> tuple[str, str]:
+    """Write the page at `report_uri` and the JSON beside it; returns the URI of the JSON and the page's SHA-256.
 
     ``report.html`` goes with ``summary.json``, ``x.report.html`` with ``x.summary.json``.
     """
     summary_uri = report_uri.removesuffix(".html").removesuffix("report") + "summary.json"
-    storage.write_bytes(report_uri, render(summary, manifests).encode(), conn_id)
+    page = render(summary, manifests).encode()
+    storage.write_bytes(report_uri, page, conn_id)
     storage.write_json(summary_uri, summary, conn_id)
-    return summary_uri
+    return summary_uri, hashlib.sha256(page).hexdigest()

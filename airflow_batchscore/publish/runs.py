@@ -59,7 +59,7 @@ def leave_report(
     task: str,
     conn_id: str | None,
     copy: tuple[str, str | None] | None = None,
-) -> tuple[str, str]:
+) -> tuple[str, str, str]:
     """Write the report of a publication under its run, and make ``latest.json`` point at it if it is the newest.
 
     Args:
@@ -70,18 +70,18 @@ def leave_report(
         copy: URI, and its connection, of a page that is always the newest publication's.
 
     Returns:
-        URIs of the page and of the JSON.
+        URIs of the page and of the JSON, and the SHA-256 of the page.
     """
     output, run = summary["output"], summary["run"]
     folder = runs_folder(output)
     page = run_place(folder, run, task, "report.html")
     with _no_exchange(output):
-        facts = write_report(manifests, summary, page, conn_id)
+        facts, digest = write_report(manifests, summary, page, conn_id)
         pointer = {**run, "generation": generation, "report": page, "summary": facts}
         is_newest = _point_at(folder, pointer, conn_id)
     if copy is not None and is_newest:
         write_report(manifests, summary, *copy)
-    return page, facts
+    return page, facts, digest
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 
 import airflow_batchscore
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.data.dataset import Fingerprint, PartitionedDataset
 from airflow_batchscore.data.parquet_footer import read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
@@ -32,6 +33,9 @@ from airflow_batchscore.scoring.planned import Planner
 
 log = logging.getLogger(__name__)
 
+#: What is written below a partition's identity is called like these.
+_NAMES = ("part-0-00000.parquet", "manifests/000001.json")
+
 
 def score_partitions(
     job: ScoringJob, partitions: Sequence[Values], engine: Engine, *, slots: int = 1, progress: Progress | None = None
@@ -42,8 +46,11 @@ def score_partitions(
         A manifest for each, and whether it was committed before.
 
     Raises:
+        OutputError: what is written would be one of the data set's files.
         BatchScoreError: see the message. The partitions before the one it names are committed.
     """
+    places = [storage.join(job.output_uri, partition_key(values), "identity") for values in partitions[:1]]
+    require_apart(job.dataset.uri, [storage.join(place, name) for place in places for name in _NAMES])
     planner = Planner(job)
     found = _committed(job, planner, partitions)
     with engine.session(slots) as session:

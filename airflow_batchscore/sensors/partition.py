@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
+from airflow_batchscore.operators.base import failing_at_once
+from airflow_batchscore.operators.places import DATASET, PlacedOperator
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
-    import jinja2
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import PartitionedDataset
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _MEMORY = "batchscore_looks"
 
 
-class PartitionSensor(BaseSensorOperator):
+class PartitionSensor(PlacedOperator, BaseSensorOperator):
     """Wait for late data.
 
     Args:
@@ -46,6 +47,7 @@ class PartitionSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("dataset", "partitions", "stable_for")
+    places = (DATASET,)
     ui_color = "#e2f0e9"
 
     def __init__(
@@ -63,11 +65,6 @@ class PartitionSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.stable_for = stable_for
         self._memory: dict[str, Any] | None = None
-
-    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render a copy of the data set, which the DAG's other tasks share."""
-        self.dataset = copy.copy(self.dataset)
-        super().render_template_fields(context, jinja_env)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """One look."""
@@ -109,6 +106,8 @@ class PartitionSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:  # noqa: RET503 - defer raises
         die_with_supervisor()
+        with failing_at_once():
+            self.require_authored(context)
         if not self.deferrable:
             return super().execute(context)
         from airflow_batchscore.triggers.partition import PartitionTrigger

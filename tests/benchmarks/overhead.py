@@ -112,8 +112,7 @@ def airflow(local_settings: str = "") -> None:
             for _ in range(3):
                 for dag_id in walls:
                     shutil.rmtree(folder / "wta", ignore_errors=True)
-                    conf = {"output": str(folder / "out.parquet")} if dag_id.startswith("wta") else {}
-                    run_id = stack.trigger(dag_id, conf)
+                    run_id = stack.trigger(dag_id, {})
                     state = stack.wait_for_run(dag_id, run_id, 600)
                     instances = stack.task_instances(dag_id, run_id)
                     scoring = [_seconds(i) for i in instances if i["task_id"] == "score"]

@@ -23,14 +23,14 @@ def kind(partition: Partition) -> str:
 
 
 with DAG("by_size", schedule=None, params=PARAMS) as dag:
-    dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
+    dataset = PartitionedDataset("{{ var.value.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
     train = TrainOperator(
         task_id="train",
         dataset=dataset,
         partitions=0,
         recipe=Recipe(target="label", keys=["id"], columns=["a", "b"]),
         estimator="sklearn.linear_model:LogisticRegression",
-        model_uri="{{ params.folder }}/model",
+        model_uri="{{ var.value.folder }}/model",
     )
     plan = PlanPartitionsOperator(
         task_id="plan",
@@ -48,7 +48,7 @@ with DAG("by_size", schedule=None, params=PARAMS) as dag:
         return ScorePartitionOperator.partial(
             task_id=f"score_{name}",
             dataset=dataset,
-            output_uri="{{ params.folder }}/staged",
+            output_uri="{{ var.value.folder }}/staged",
             engine=LocalDask(workers=1),
             **where,
         ).expand(partition=entries.override(task_id=name)(plan.output, name))
@@ -62,5 +62,5 @@ with DAG("by_size", schedule=None, params=PARAMS) as dag:
         trigger_rule="none_failed",  # a run may have no big partition, or no small one
     )
     CombineOperator(
-        task_id="publish", plan=plan.output, scores=check.output, output_uri="{{ params.folder }}/out.parquet"
+        task_id="publish", plan=plan.output, scores=check.output, output_uri="{{ var.value.folder }}/out.parquet"
     )

@@ -15,8 +15,8 @@ from airflow_batchscore.operators import (
     TrainOperator,
 )
 
-PARAMS = {"folder": "/nowhere", "sha256": None}
-dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
+PARAMS = {"sha256": None}
+dataset = PartitionedDataset("{{ var.value.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
 recipe = Recipe(target="label", keys=["id"], columns=["a", "b"])
 
 
@@ -27,24 +27,24 @@ def half(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _rest(plan: PlanPartitionsOperator, **score: object) -> None:
     scored = ScorePartitionOperator.partial(
-        task_id="score", dataset=dataset, output_uri="{{ params.folder }}/staged", **score
+        task_id="score", dataset=dataset, output_uri="{{ var.value.folder }}/staged", **score
     ).expand(partition=plan.output)
     checked = CheckScoresOperator(task_id="check_scores", plan=plan.output, scores=scored.output)
-    CombineOperator(task_id="publish", scores=checked.output, output_uri="{{ params.folder }}/out.parquet")
+    CombineOperator(task_id="publish", scores=checked.output, output_uri="{{ var.value.folder }}/out.parquet")
 
 
 with DAG("imported_model", schedule=None, params=PARAMS) as imported:
     take = ImportModelOperator(
         task_id="take",
-        source="{{ params.folder }}/theirs.joblib",
+        source="{{ var.value.folder }}/theirs.joblib",
         sha256="{{ params.sha256 }}",
         dataset=dataset,
         partitions=[0],
         recipe=recipe,
-        model_uri="{{ params.folder }}/model",
+        model_uri="{{ var.value.folder }}/model",
         alias="champion",
     )
-    plan = PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ params.folder }}/model@champion")
+    plan = PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ var.value.folder }}/model@champion")
     take >> plan
     _rest(plan, method="{{ 'predict, predict_proba' }}", outputs={"predict": "label", "predict_proba_1": "likely"})
 
@@ -55,7 +55,7 @@ with DAG("models_by_column", schedule=None, params=PARAMS) as by_column:
         partitions=[0],
         recipe=recipe,
         estimator="sklearn.linear_model:LogisticRegression",
-        model_uri="{{ params.folder }}/models/{sensor_id}",
+        model_uri="{{ var.value.folder }}/models/{sensor_id}",
         alias="champion",
     )
     plan = PlanPartitionsOperator(
@@ -63,7 +63,7 @@ with DAG("models_by_column", schedule=None, params=PARAMS) as by_column:
         dataset=dataset,
         model=train.output,
         model_policy=ModelPolicy(missing="skip"),
-        plan_uri="{{ params.folder }}/plans",
+        plan_uri="{{ var.value.folder }}/plans",
     )
     _rest(plan, model_by="sensor_id")
 
@@ -72,7 +72,7 @@ with DAG("function_of_the_file", schedule=None, params=PARAMS) as function:
 
 with DAG("function_and_model", schedule=None, params=PARAMS) as both:
     _rest(
-        PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ params.folder }}/model@champion"),
+        PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ var.value.folder }}/model@champion"),
         function=half,
     )
 
@@ -81,7 +81,7 @@ with DAG("neither_function_nor_model", schedule=None, params=PARAMS) as neither:
 
 with DAG("by_a_column_that_the_plan_does_not_name", schedule=None, params=PARAMS) as unnamed:
     _rest(
-        PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ params.folder }}/model@champion"),
+        PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ var.value.folder }}/model@champion"),
         model_by="a",
     )
 
@@ -93,6 +93,6 @@ with DAG("searched", schedule=None, params=PARAMS):
         holdout=[1],
         recipe=recipe,
         estimator="strange_models:search",
-        model_uri="{{ params.folder }}/searched",
+        model_uri="{{ var.value.folder }}/searched",
         engine=LocalDask(workers=2),
     )

@@ -27,7 +27,6 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 PARAMS = {
-    "folder": "/nowhere",
     "partitions": None,
     "require": ">=0",
     "quarantine": 1000,
@@ -36,7 +35,6 @@ PARAMS = {
     "retrain": False,
     "output": "out.parquet",
     "max_tasks": 1000,
-    "plan_uri": "/nowhere",
 }
 
 
@@ -50,7 +48,9 @@ def pipeline(
 ) -> DAG:
     """Train on partition 0, score what the conf says, publish."""
     with DAG(dag_id, schedule=None, params=PARAMS) as dag:
-        dataset = PartitionedDataset("{{ params.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
+        dataset = PartitionedDataset(
+            "{{ var.value.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}}
+        )
         wait = PartitionSensor(
             task_id="wait",
             dataset=dataset,
@@ -65,7 +65,7 @@ def pipeline(
             partitions=0,
             recipe=Recipe(features=made, target="label", keys=["id"], columns=["a", "b"]),
             estimator=estimator,
-            model_uri="{{ params.folder }}/model",
+            model_uri="{{ var.value.folder }}/model",
             retrain="{{ params.retrain }}",
         )
         check_model = CheckModelOperator(
@@ -78,13 +78,13 @@ def pipeline(
             task_id="plan",
             dataset=dataset,
             partitions="{{ params.partitions }}",
-            model="{{ params.folder }}/model@champion",
+            model="{{ var.value.folder }}/model@champion",
             **plan_options,
         )
         scored = ScorePartitionOperator.partial(
             task_id="score",
             dataset=dataset,
-            output_uri="{{ params.folder }}/staged",
+            output_uri="{{ var.value.folder }}/staged",
             quarantine="{{ params.quarantine }}",
             force="{{ params.force }}",
             engine=engine,
@@ -100,7 +100,7 @@ def pipeline(
             task_id="publish",
             plan=plan.output,
             scores=check_scores.output,
-            output_uri="{{ params.folder }}/{{ params.output }}",
+            output_uri="{{ var.value.folder }}/{{ params.output }}",
         )
         wait >> train
         check_model >> plan
@@ -113,7 +113,7 @@ many = pipeline(
     "many_partitions",
     "sklearn.linear_model:LogisticRegression",
     LocalDask(workers=1),
-    plan_options={"max_tasks": "{{ params.max_tasks }}", "plan_uri": "{{ params.plan_uri }}"},
+    plan_options={"max_tasks": "{{ params.max_tasks }}", "plan_uri": "{{ var.value.folder }}/plan"},
 )
 slow = pipeline(
     "slow_pipeline",

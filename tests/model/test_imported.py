@@ -161,8 +161,16 @@ def test_a_function_may_give_the_model(data: Small) -> None:
         ("{folder}/none.onnx", {}, "none.onnx is not there: check the URI"),
         ("{folder}/theirs.model", {}, "what it is does not show from its name; give flavor="),
         ("{folder}/theirs.onnx", {}, "cannot be loaded as onnx"),
-        ("{folder}/theirs.onnx", {"trust": Trust(prefixes=("s3://models/",))}, "lies below none of the trusted URIs"),
-        ("models:/wta@champion", {"trust": Trust(prefixes=("s3://models/",))}, "needs mlflow|none of the trusted URIs"),
+        (
+            "{folder}/theirs.onnx",
+            {"trust": Trust(prefixes=((None, "s3://models/"),))},
+            "lies below none of the folders",
+        ),
+        (
+            "models:/wta@champion",
+            {"trust": Trust(prefixes=((None, "s3://models/"),))},
+            "needs mlflow|none of the folders",
+        ),
         (
             "flavored_models:broken",
             {},

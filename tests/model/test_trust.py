@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support import Small, good_rows, small
 
-from airflow_batchscore.errors import ModelError
+from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.reference import require_trusted, resolve, set_alias
 from airflow_batchscore.model.training import TrainingJob, train
@@ -37,14 +37,14 @@ def signed(made: Small) -> Small:
 
 
 def test_a_model_below_a_trusted_uri_is_taken_and_another_is_not(made: Small) -> None:
-    inside = Trust(prefixes=(f"{made.folder}/model/", "s3://elsewhere"))
+    inside = Trust(prefixes=((None, f"{made.folder}/model/"), ("store", "s3://elsewhere")))
     assert resolve(made.model.uri, None, inside) == made.model
     for prefix in ("s3://models/", f"{made.folder}/mod", f"{made.folder}/model/x"):
-        with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
-            resolve(made.model.uri, None, Trust(prefixes=(prefix,)))
+        with pytest.raises(ModelError, match="lies below none of the folders"):
+            resolve(made.model.uri, None, Trust(prefixes=((None, prefix),)))
     around = f"{made.folder}/trusted/../model/{made.model.version}"
-    with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
-        resolve(around, None, Trust(prefixes=(f"{made.folder}/trusted",)))
+    with pytest.raises(InputError, match="the segment '..'"):
+        resolve(around, None, Trust(prefixes=((None, f"{made.folder}/trusted"),)))
 
 
 def test_a_signed_model_is_taken_with_its_key_only(signed: Small) -> None:
@@ -96,7 +96,7 @@ def test_a_manifest_that_is_swapped_after_the_plan_runs_nothing(made: Small, tmp
 
 def test_a_plan_that_names_another_model_is_refused(signed: Small, made: Small) -> None:
     """XComs can be written by those who may not write the configuration."""
-    trust = Trust(prefixes=(f"{made.folder}/signed",), key=KEY, require_signature=True)
+    trust = Trust(prefixes=((None, f"{made.folder}/signed"),), key=KEY, require_signature=True)
     require_trusted(signed.model, None, trust)
     for forged in (
         made.model,

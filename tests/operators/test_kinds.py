@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import joblib
 import numpy as np
@@ -30,7 +32,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _run(dags: dict[str, Any], dag_id: str, folder: Path, **conf: Any) -> str:
-    return str(copy.deepcopy(dags[dag_id]).test(run_conf={**PARAMS, "folder": str(folder), **conf}).state)
+    with mock.patch.dict(os.environ, AIRFLOW_VAR_FOLDER=str(folder)):
+        return str(copy.deepcopy(dags[dag_id]).test(run_conf={**PARAMS, **conf}).state)
 
 
 def test_a_model_that_somebody_else_trained(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import pytest
@@ -31,7 +33,8 @@ def _run(dags: dict[str, Any], dag_id: str, folder: Path | str, **conf: Any) -> 
     """The state of the run, and of each task instance."""
     # dag.test renders templates into the DAG's own operators, hence a copy, and writes conf into params that the copy
     # shares, hence a value for each.
-    run = copy.deepcopy(dags[dag_id]).test(run_conf={**PARAMS, "folder": str(folder), **conf})
+    with mock.patch.dict(os.environ, AIRFLOW_VAR_FOLDER=str(folder)):
+        run = copy.deepcopy(dags[dag_id]).test(run_conf={**PARAMS, **conf})
     states = {
         instance.task_id if instance.map_index < 0 else f"{instance.task_id} {instance.rendered_map_index}": str(
             instance.state

@@ -40,8 +40,7 @@ def test_predictions_are_the_same_on_every_engine(stack: Stack, tmp_path: Path) 
             # One row that the recipe leaves out, and one that is quarantined.
             rows = [*good_rows(700, 1000 * number), (1000 * number + 700, 1, "", 0), (1000 * number + 701, "x", 1, 0)]
             write_csv(folder / f"part_{number}.csv", rows)
-        conf = {"folder": str(folder), "partitions": [1, 2], "max_quarantined": 2}
-        run_id = succeed(stack, dag_id, conf)
+        run_id = succeed(stack, dag_id, {"partitions": [1, 2], "max_quarantined": 2}, folder)
         summary = newest_summary(folder)
         assert summary["totals"]["rows_quarantined"] == 2, explain(stack, dag_id, run_id)
         manifests = [json.loads(path.read_text()) for path in folder.glob("staged/*/*/manifests/*.json")]

@@ -61,8 +61,8 @@ def test_2000_partitions_go_through_a_real_scheduler_in_packs(stack: Stack, tmp_
     for number in range(1, 2001):
         write_csv(folder / f"part_{number}.csv", good_rows(3, 10 * number))
     began = time.monotonic()
-    conf = {"folder": str(folder), "partitions": "1..2000", "max_tasks": 40, "plan_uri": str(folder / "plan")}
-    run_id = succeed(stack, "many_partitions", {**conf, "output": "out"})
+    conf = {"partitions": "1..2000", "max_tasks": 40, "output": "out"}
+    run_id = succeed(stack, "many_partitions", conf, folder)
     seconds = time.monotonic() - began
     found = pd.read_parquet(folder / "out")
     assert sorted(found["id"]) == sorted(10 * number + row for number in range(1, 2001) for row in range(3))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_the_report_holds_the_facts_and_loads_nothing(tmp_path: Path) -> None:
     manifests = [manifest for manifest, _ in data.score(1, 2, method="predict_proba")]
     published = combine(manifests, f"{tmp_path}/out/x.parquet")
     summary = summarise(manifests, published, run={"dag_id": "d", "run_id": "r"}, reused={"p=1": True})
-    page_uri, facts_uri = leave_report(manifests, summary, 1, "publish", None)
+    page_uri, facts_uri, digest = leave_report(manifests, summary, 1, "publish", None)
 
     found = json.loads(Path(facts_uri).read_text())
     assert found["totals"] == {
@@ -52,6 +53,7 @@ def test_the_report_holds_the_facts_and_loads_nothing(tmp_path: Path) -> None:
     assert [row["reused"] for row in found["partitions"]] == [True, False]
     assert found["model"]["digest"] == data.model.digest
     text = Path(page_uri).read_text()
+    assert hashlib.sha256(text.encode()).hexdigest() == digest
     page = _Page(text)
     assert page.loads == []
     assert "script" not in page.tags

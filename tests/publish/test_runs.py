@@ -29,7 +29,7 @@ def _leave(scored: list[Manifest], output: Path, generation: int, copy: Path | N
     run = {"dag_id": "d", "run_id": f"manual__{generation}"}
     summary = summarise(scored, published, run=run, reused={})
     copied = (str(copy), None) if copy else None
-    page, facts = leave_report(scored, summary, generation, "publish", None, copied)
+    page, facts, _ = leave_report(scored, summary, generation, "publish", None, copied)
     return Path(page), json.loads(Path(facts).read_text())
 
 
@@ -51,7 +51,7 @@ def test_a_report_that_comes_late_does_not_become_the_latest(scored: list[Manife
     output, copy = tmp_path / "out.parquet", tmp_path / "report.html"
     _leave(scored, output, 2, copy)
     summary = summarise(scored, publish(scored, output, 2), run={"dag_id": "d", "run_id": "old"}, reused={})
-    page, _ = leave_report(scored, summary, 1, "publish", None, (str(copy), None))
+    page, _, _ = leave_report(scored, summary, 1, "publish", None, (str(copy), None))
     assert "old" in Path(page).read_text()
     assert json.loads((tmp_path / "_runs" / "out" / "latest.json").read_text())["run_id"] == "manual__2"
     assert "manual__2" in copy.read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stack import Stack
+from stack import Stack, StackError
 
 
 def explain(stack: Stack, dag_id: str, run_id: str) -> str:
@@ -14,10 +14,20 @@ def explain(stack: Stack, dag_id: str, run_id: str) -> str:
     return "\n".join(line for task in failed for line in [f"--- {task['task_id']}", *stack.task_log(task)[-20:]])
 
 
-def succeed(stack: Stack, dag_id: str, conf: dict[str, Any]) -> str:
-    """Trigger a run and wait for its success; returns its id."""
+def trigger_in(stack: Stack, folder: Path, dag_id: str, conf: dict[str, Any]) -> str:
+    """Trigger a run of a DAG of the tests that works in `folder`; returns its id."""
+    variable = {"key": "folder", "value": str(folder)}
+    try:
+        stack.patch("/api/v2/variables/folder", variable)
+    except StackError:
+        stack.post("/api/v2/variables", variable)
+    return stack.trigger(dag_id, conf)
+
+
+def succeed(stack: Stack, dag_id: str, conf: dict[str, Any], folder: Path | None = None) -> str:
+    """Trigger a run, in `folder` if the DAG works in one, and wait for its success; returns its id."""
     stack.wait_for_dag(dag_id)
-    run_id = stack.trigger(dag_id, conf)
+    run_id = trigger_in(stack, folder, dag_id, conf) if folder else stack.trigger(dag_id, conf)
     assert stack.wait_for_run(dag_id, run_id, 300) == "success", explain(stack, dag_id, run_id)
     return run_id
 

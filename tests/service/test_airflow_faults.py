@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from runs import alive, explain, parent
+from runs import alive, explain, parent, trigger_in
 from stack import Stack
 from support import copy_dags, good_rows, wait_for, write_csv
 
@@ -43,7 +43,7 @@ def run(stack: Stack, marks: Path, tmp_path: Path) -> str:
     for old in marks.iterdir():
         old.unlink()
     stack.wait_for_dag(DAG)
-    run_id = stack.trigger(DAG, {"folder": str(tmp_path), "partitions": [1]})
+    run_id = trigger_in(stack, tmp_path, DAG, {"partitions": [1]})
     wait_for(lambda: len(_parts(tmp_path)) >= 5, 120)
     return run_id
 

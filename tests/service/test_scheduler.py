@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from runs import alive, explain, parent, result_bytes, succeed
+from runs import alive, explain, parent, result_bytes, succeed, trigger_in
 from stack import Stack, StackError
 from support import Wta, good_rows, wait_for, write_csv
 
@@ -66,13 +66,13 @@ def test_the_report_opens_from_the_task_and_only_with_a_login(stack: Stack, two_
 
 def test_a_named_model_version_is_used_without_training(stack: Stack, two_years: str) -> None:
     version = json.loads((_home(stack) / "summary.json").read_text())["model"]["version"]
-    conf = {"years": "2013..2014", "model_version": version, "output": str(_home(stack) / "other.csv")}
+    conf = {"years": "2013..2014", "model_version": version, "output": "predictions_2013.csv"}
     run_id = succeed(stack, WTA_DAG, conf)
     states = {task["task_id"]: task["state"] for task in stack.task_instances(WTA_DAG, run_id)}
     assert (states["train"], states["check_model"], states["publish"]) == ("skipped", "skipped", "success")
     summary = json.loads((_home(stack) / "summary.json").read_text())
     assert {row["partition"]: row["reused"] for row in summary["partitions"]}["year=2014"]
-    assert set(pd.read_csv(_home(stack) / "other.csv")["year"]) == {2013, 2014}
+    assert set(pd.read_csv(_home(stack) / "predictions_2013.csv")["year"]) == {2013, 2014}
 
 
 def test_overrides_that_make_no_sense_are_refused(stack: Stack, two_years: str) -> None:
@@ -98,7 +98,7 @@ def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_by
     for old in marks.iterdir():
         old.unlink()
     stack.wait_for_dag("slow_pipeline")
-    run_id = stack.trigger("slow_pipeline", {"folder": str(tmp_path), "partitions": [1]})
+    run_id = trigger_in(stack, tmp_path, "slow_pipeline", {"partitions": [1]})
 
     def predicting() -> set[int]:
         return {int(path.name.split("-")[0]) for path in marks.iterdir()}
@@ -118,14 +118,14 @@ def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_by
     killed = result_bytes(tmp_path)
     shutil.rmtree(tmp_path / "staged")
     (tmp_path / "out.parquet").unlink()
-    succeed(stack, "slow_pipeline", {"folder": str(tmp_path), "partitions": [1]})
+    succeed(stack, "slow_pipeline", {"partitions": [1]}, tmp_path)
     assert result_bytes(tmp_path) == killed
 
 
 def test_a_deferred_sensor_is_woken_by_a_late_file(stack: Stack, tmp_path: Path) -> None:
     write_csv(tmp_path / "part_0.csv", good_rows(200))
     stack.wait_for_dag("small_pipeline")
-    run_id = stack.trigger("small_pipeline", {"folder": str(tmp_path), "partitions": [5]})
+    run_id = trigger_in(stack, tmp_path, "small_pipeline", {"partitions": [5]})
 
     def state() -> str | None:
         return next(t["state"] for t in stack.task_instances("small_pipeline", run_id) if t["task_id"] == "wait")
@@ -139,7 +139,7 @@ def test_a_deferred_sensor_is_woken_by_a_late_file(stack: Stack, tmp_path: Path)
 def test_a_search_spreads_over_worker_processes_of_the_task(stack: Stack, tmp_path: Path) -> None:
     for partition in (0, 1):
         write_csv(tmp_path / f"part_{partition}.csv", good_rows(300, 1000 * partition))
-    succeed(stack, "searched", {"folder": str(tmp_path)})
+    succeed(stack, "searched", {}, tmp_path)
     (model,) = (tmp_path / "searched").glob("*/model.json")
     found = json.loads(model.read_text())
     assert len(found["training"]["search"]["candidates"]) == 3

@@ -1,0 +1,69 @@
+"""What a task hands on through XCom, sealed: whoever may edit XComs cannot alter it, and another run's does not fit.
+
+The seal is an HMAC of the value, of what it is for and of the run. Its key is one that tasks and the API server have
+and that people who may trigger runs do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import conf
+
+from airflow_batchscore.errors import GateError
+
+SECTION = "batchscore"
+_FIELD = "seal"
+
+
+def seal(value: Mapping[str, Any], purpose: str, run: str) -> dict[str, Any]:
+    """`value` (JSON) with its seal.
+
+    Args:
+        purpose: what it is, such as ``"plan"``; a value that was sealed for one purpose does not serve another.
+        run: ``<dag_id>/<run_id>``.
+
+    Raises:
+        GateError: there is no key.
+    """
+    return {**value, _FIELD: _digest(_keys()[0], value, purpose, run)}
+
+
+def unseal(value: Any, purpose: str, run: str) -> dict[str, Any]:
+    """What was sealed, without the seal.
+
+    Raises:
+        GateError: `value` is not what a task of the run returned.
+    """
+    given = value.get(_FIELD) if isinstance(value, Mapping) else None
+    if isinstance(given, str):
+        bare = {name: item for name, item in value.items() if name != _FIELD}
+        if any(hmac.compare_digest(given.encode(), _digest(key, bare, purpose, run).encode()) for key in _keys()):
+            return bare
+    raise GateError(
+        f"what should be the {purpose} of the run {run} was altered on its way here, or is not of this run: its seal "
+        "does not fit. Nothing of it was used. Hand on what the task before returned, as it is; find out who edited "
+        "its XCom, then clear that task"
+    )
+
+
+def _digest(key: bytes, value: Mapping[str, Any], purpose: str, run: str) -> str:
+    text = json.dumps([purpose, run, value], sort_keys=True, separators=(",", ":"))
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _keys() -> list[bytes]:
+    """The key that seals, and those before it that still open: of a key that is being changed, both are listed."""
+    secret = conf.get(SECTION, "secret", fallback="") or conf.get("core", "fernet_key", fallback="") or ""
+    secrets = [each.strip() for each in secret.split(",") if each.strip()]
+    if not secrets:
+        raise GateError(
+            "there is no key to seal with what tasks hand on: set [core] fernet_key, or [batchscore] secret, to the "
+            "same random text for the workers and the API server"
+        )
+    # Never the configured key itself, which also encrypts connections.
+    return [hmac.new(each.encode(), b"airflow_batchscore: seals of XComs", hashlib.sha256).digest() for each in secrets]

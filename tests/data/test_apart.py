@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_batchscore.data.apart import require_apart
+from airflow_batchscore.errors import OutputError
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("dataset", "output"),
+    [
+        ("/data/x_{year}.csv", "/data/x_2015.csv"),
+        ("/data/x_{year}.csv", "/data/x_predictions.csv"),
+        ("/data/x_{year}.csv", "/data/../data/x_2015.csv"),
+        ("s3://b/year={year}/", "s3://b/year=2015/scores.parquet"),
+        ("s3://b/year={year}/*.parquet", "s3a://b/year=2015/scores.parquet"),
+        ("/data/year={year}/", "/data/year=1/p/x/part-0-00000.parquet"),
+    ],
+)
+def test_an_output_that_the_data_set_would_take_for_data_is_refused(dataset: str, output: str) -> None:
+    with pytest.raises(OutputError, match="it fits the data set"):
+        require_apart(dataset, [output])
+
+
+@pytest.mark.parametrize(
+    "output", ["/data/out.parquet", "/scores/x_2015.csv", "/data/x_2015/y.csv", "s3://data/x_1.csv"]
+)
+def test_others_are_fine(output: str) -> None:
+    require_apart("/data/x_{year}.csv", [output])
+
+
+def test_links_do_not_hide_what_a_file_is(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    for dataset, output in [("data", "link"), ("link", "data")]:
+        with pytest.raises(OutputError):
+            require_apart(f"{tmp_path}/{dataset}/x_{{year}}.csv", [f"{tmp_path}/{output}/x_1.csv"])

@@ -1,0 +1,56 @@
+"""What tasks hand on is sealed for its purpose and its run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_batchscore.errors import GateError
+from airflow_batchscore.operators.base import as_mapping
+from airflow_batchscore.operators.seal import seal, unseal
+
+pytestmark = pytest.mark.unit
+
+VALUE: dict[str, Any] = {"label": "größe=1", "bytes": 3, "share": 0.1, "none": None, "list": [{"a": "1"}]}
+
+
+def test_what_was_sealed_comes_back_as_it_was_also_through_json_and_templates() -> None:
+    sealed = seal(VALUE, "plan", "d/r")
+    for handed in (sealed, json.loads(json.dumps(sealed)), as_mapping(str(sealed)), {**sealed, "list": ({"a": "1"},)}):
+        assert unseal(handed, "plan", "d/r")["bytes"] == 3
+
+
+@pytest.mark.parametrize("handed", [None, "x", [], {}, VALUE, {**VALUE, "seal": 1}, {**VALUE, "seal": "é"}])
+def test_what_was_not_sealed_is_refused(handed: Any) -> None:
+    with pytest.raises(GateError, match="its seal does not fit"):
+        unseal(handed, "plan", "d/r")
+
+
+def test_a_seal_fits_one_value_purpose_and_run_alone() -> None:
+    sealed = seal(VALUE, "plan", "d/r")
+    for handed, purpose, run in [
+        ({**sealed, "bytes": 4}, "plan", "d/r"),
+        ({**sealed, "more": 1}, "plan", "d/r"),
+        (sealed, "scores", "d/r"),
+        (sealed, "plan", "d/r2"),
+    ]:
+        with pytest.raises(GateError):
+            unseal(handed, purpose, run)
+
+
+def test_keys_can_be_changed_while_runs_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__SECRET", "old")
+    sealed = seal(VALUE, "plan", "d/r")
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__SECRET", "new, old")
+    assert unseal(sealed, "plan", "d/r") == VALUE
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__SECRET", "new")
+    with pytest.raises(GateError):
+        unseal(sealed, "plan", "d/r")
+
+
+def test_without_a_key_nothing_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
+    with pytest.raises(GateError, match=r"set \[core\] fernet_key, or \[batchscore\] secret"):
+        seal(VALUE, "plan", "d/r")
