@@ -64,7 +64,7 @@ class CheckModelOperator(BatchScoreOperator):
         def find(field: str) -> ModelRef:
             model = as_mapping(getattr(self, field))
             uri = model["model"] if isinstance(model, Mapping) else model
-            return resolve(model, connect(uri, self.conn_id), model_trust(self, field, context))
+            return resolve(model, connect(uri, self.conn_id), model_trust(self, context, field))
 
         began = time.time_ns()
         ref = find("model")

@@ -101,7 +101,7 @@ class ImportModelOperator(BatchScoreOperator):
         from airflow_batchscore.model.training import TrainingJob, look, train
         from airflow_batchscore.operators.trust import model_trust
 
-        trust = model_trust(self, "source", context)
+        trust = model_trust(self, context, "source")
         found = import_model(
             self.source,
             flavor_name=self.flavor,

@@ -94,11 +94,11 @@ class PlacedOperator(BaseOperator):
         for name in dict.fromkeys([*own, *(place.conn for place in self.places)]):
             _require_authored_connection(self, name, context)
         for place in self.places:
-            value = _get(self, place.field)
+            value = argument(self, place.field)
             if place.use == "model" or value in (None, "") or not isinstance(value, (str, os.PathLike)):
                 continue
             uri = os.fspath(value)
-            known = known_as(uri, _get(self, place.conn))
+            known = known_as(uri, argument(self, place.conn))
             _require_authored_place(self, place, uri, known, context)
             if place.use == "write":
                 _require_output(self, place.field, uri, known)
@@ -166,7 +166,7 @@ def _require_authored_place(
 
 
 def _require_authored_connection(operator: PlacedOperator, field: str, context: Context) -> None:
-    value = _get(operator, field)
+    value = argument(operator, field)
     if value in (None, "") or any(written.whole for written in operator.authored(field, context)):
         return
     raise InputError(
@@ -206,7 +206,8 @@ def _own_folders(operator: PlacedOperator) -> Iterator[tuple[str, str]]:
         yield os.path.dirname(os.path.realpath(dag.fileloc)), "the DAG's folder"
 
 
-def _get(operator: Any, field: str) -> Any:
+def argument(operator: Any, field: str) -> Any:
+    """An argument by its name, or one of what it holds, such as ``"dataset.uri"``; None where there is none."""
     for name in field.split("."):
         operator = getattr(operator, name, None)
     return operator

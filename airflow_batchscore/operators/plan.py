@@ -63,7 +63,12 @@ class PlanPartitionsOperator(BatchScoreOperator):
         "conn_id",
         "plan_conn_id",
     )
-    places = (DATASET, Place("model", "conn_id", "model"), Place("plan_uri", "plan_conn_id", "write"))
+    places = (
+        DATASET,
+        Place("model", "conn_id", "model"),
+        Place("model_policy.fallback", "conn_id", "model"),
+        Place("plan_uri", "plan_conn_id", "write"),
+    )
 
     def __init__(
         self,
@@ -105,7 +110,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
-        trust = model_trust(self, "model", context)
+        trust = model_trust(self, context, *(place.field for place in self.places if place.use == "model"))
         models = planned_models(as_mapping(self.model), self.model_policy, dataset, self.conn_id, trust)
         chosen = self.resources_for
         plan = make_plan(

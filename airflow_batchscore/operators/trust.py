@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, conf
@@ -10,7 +9,14 @@ from airflow.sdk import BaseHook, conf
 from airflow_batchscore.connections import known_as
 from airflow_batchscore.data.storage import parent
 from airflow_batchscore.model.trust import Trust
-from airflow_batchscore.operators.places import Authored, PlacedOperator, configured, dag_of, written_by_author
+from airflow_batchscore.operators.places import (
+    Authored,
+    PlacedOperator,
+    argument,
+    configured,
+    dag_of,
+    written_by_author,
+)
 from airflow_batchscore.operators.seal import SECTION
 
 if TYPE_CHECKING:
@@ -33,24 +39,29 @@ def configured_trust(prefixes: tuple[tuple[str | None, str], ...] | None = None)
     )
 
 
-def model_trust(operator: PlacedOperator, field: str, context: Context) -> Trust:
-    """What may be loaded as the model that the argument `field` names.
+def model_trust(operator: PlacedOperator, context: Context, *fields: str) -> Trust:
+    """What may be loaded as the models that some arguments name.
 
     ``[batchscore] trusted_model_uris`` says it where it is set. Otherwise a model must lie below the folder that the
-    DAG's author began the argument with, or, where it comes from another task, below one that the DAG names elsewhere.
+    DAG's author began its argument with, or, where it comes from another task, below one that the DAG names elsewhere.
     """
-    found = configured("trusted_model_uris")
-    if not found:
-        conn_id = getattr(operator, "conn_id", None)
+    limits = configured("trusted_model_uris")
+    if limits:
+        return configured_trust(limits)
+    conn_id = getattr(operator, "conn_id", None)
+    found: list[tuple[str | None, str]] = []
+    for field in fields:
+        if not argument(operator, field):
+            continue
         folders = [_folder(written, field) for written in operator.authored(field, context)]
-        found = tuple((known_as(folder, conn_id), folder) for folder in folders if folder)
-    return configured_trust(found or tuple(_of_dag(operator, context)))
+        found += [(known_as(folder, conn_id), folder) for folder in folders if folder] or _of_dag(operator, context)
+    return configured_trust(tuple(dict.fromkeys(found)))
 
 
-def _of_dag(operator: PlacedOperator, context: Context) -> Iterator[tuple[str | None, str]]:
+def _of_dag(operator: PlacedOperator, context: Context) -> list[tuple[str | None, str]]:
     """Connections and folders of the models that the DAG's tasks name."""
     environment = operator.get_template_env()
-    dag = dag_of(operator)
+    dag, found = dag_of(operator), []
     for task in dag.tasks if dag else [operator]:
         kind: Any = getattr(task, "operator_class", type(task))
         if not isinstance(kind, type) or not issubclass(kind, PlacedOperator):
@@ -62,7 +73,8 @@ def _of_dag(operator: PlacedOperator, context: Context) -> Iterator[tuple[str | 
             for written in written_by_author(task, place.field, context, environment):
                 folder = _folder(written, place.field)
                 if folder and conn_ids and conn_ids[0].whole:
-                    yield known_as(folder, conn_ids[0].text or None), folder
+                    found.append((known_as(folder, conn_ids[0].text or None), folder))
+    return found
 
 
 def _folder(written: Authored, field: str) -> str | None:

@@ -129,7 +129,7 @@ def test_a_data_set_is_read_from_where_the_author_says() -> None:
 def folders(operator: PlacedOperator, field: str = "model", **params: Any) -> set[tuple[str | None, str]]:
     context: Any = {"params": params, "var": Var(), "ds": "2026-11-21"}
     operator.render_template_fields(context)
-    prefixes = model_trust(operator, field, context).prefixes
+    prefixes = model_trust(operator, context, field).prefixes
     assert prefixes is not None
     return set(prefixes)
 
@@ -168,7 +168,7 @@ def test_a_model_that_another_task_names_lies_below_what_the_dag_names_elsewhere
         named = PlanPartitionsOperator(task_id="plan", dataset=data, model="{{ params.model }}")
     assert folders(named, model="/uploads/evil/v1") == {("store", "s3://models/wta")}
     check.model = {"model": "/uploads/evil/v1", "digest": "x"}
-    prefixes = model_trust(check, "model", {}).prefixes  # type: ignore[typeddict-item]
+    prefixes = model_trust(check, {}, "model").prefixes  # type: ignore[typeddict-item]
     assert prefixes == (("store", "s3://models/wta"),)
 
 
