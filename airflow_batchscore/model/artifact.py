@@ -19,6 +19,7 @@ from typing import Any
 
 import airflow_batchscore
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.inside import read_inside
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.flavors import flavor
 from airflow_batchscore.model.libraries import library_versions, module_of
@@ -118,7 +119,7 @@ class ModelManifest:
 def read_manifest(ref: ModelRef) -> ModelManifest:
     """``model.json`` of a pinned version. Raises ModelError when it is gone or not the one pinned."""
     try:
-        data = storage.read_bytes(storage.join(ref.uri, "model.json"), ref.conn_id)
+        data = _read(ref, "model.json")
     except FileNotFoundError:
         raise ModelError(f"model {ref.uri} has no model.json: the version was deleted, or was never complete") from None
     if ref.manifest_digest not in (None, hashlib.sha256(data).hexdigest()):
@@ -159,7 +160,7 @@ def save(
     storage.write_bytes(storage.join(uri, manifest.file), data, conn_id)
     described = storage.json_bytes(manifest.to_dict())
     if signing_key is not None:
-        signature = sign(signing_key, described).encode()
+        signature = sign(signing_key, uri, described).encode()
         storage.write_bytes(storage.join(uri, signature_file(described)), signature, conn_id)
     if not storage.create_bytes(storage.join(uri, "model.json"), described, conn_id):
         return None
@@ -223,10 +224,16 @@ def verify(ref: ModelRef) -> ModelManifest:
     return manifest
 
 
+def _read(ref: ModelRef, name: str) -> bytes:
+    """A file of a version, which really lies in the model's folder. Raises FileNotFoundError."""
+    return read_inside(storage.join(ref.uri, name), ref.conn_id, [storage.parent(ref.uri)])
+
+
 def _verified_bytes(ref: ModelRef, manifest: ModelManifest) -> bytes:
-    uri = storage.join(ref.uri, manifest.file.rpartition("/")[2])
+    name = manifest.file.rpartition("/")[2]
+    uri = storage.join(ref.uri, name)
     try:
-        data = storage.read_bytes(uri, ref.conn_id)
+        data = _read(ref, name)
     except FileNotFoundError as error:
         raise ModelError(f"model {ref.uri}: {uri} is missing, the version is not complete. {REPAIR}") from error
     found = hashlib.sha256(data).hexdigest()

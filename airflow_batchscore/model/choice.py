@@ -218,8 +218,8 @@ def models_of(template: str, conn_id: str | None = None) -> dict[str, str]:
     base, at, alias = template.rpartition("@")
     if not at or "/" in alias:
         raise InputError(f"model={template!r}: name an alias, '<uri>/{{{field}}}@<alias>', to find the models by")
-    root, _, rest = base.partition(f"{{{field}}}")
-    pattern = re.compile(f"{re.escape(root)}([^/]+){re.escape(alias_uri(rest, alias))}")
+    root, _, rest = alias_uri(base, alias).partition(f"{{{field}}}")
+    pattern = re.compile(f"{re.escape(root)}([^/]+){re.escape(rest)}")
     found = {}
     for file in storage.list_files(root.rstrip("/"), conn_id, recursive=True):
         match = pattern.fullmatch(file.uri)

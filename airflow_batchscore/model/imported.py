@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_batchscore.data import storage
+from airflow_batchscore.data.inside import read_inside
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.fitting import call_factory
-from airflow_batchscore.model.flavors import Flavor, flavor, flavor_of
+from airflow_batchscore.model.flavors import Flavor, flavor, flavor_of, runs_code
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.trust import TRUST_ALL, Trust
 
@@ -22,9 +24,9 @@ _BY_SUFFIX = {
     ".joblib": "joblib",
     ".pkl": "joblib",
 }
-#: Files whose loading runs code that is in them.
-_RUNS_CODE = {"joblib", "torch"}
-_REGISTRY = ("models:/", "runs:/")
+#: Of MLflow. With two slashes MLflow takes the name of a server from the text; ours comes from its settings.
+_REGISTRY = re.compile(r"(models|runs):/[^/]")
+_IMPORT_PATH = re.compile(r"[\w.]+:[\w.]+")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class ImportedModel:
 
 
 def import_model(
-    source: Any,
+    source: str | Callable[[], Any] | FunctionRef,
     *,
     flavor_name: str = "auto",
     sha256: str | None = None,
@@ -54,37 +56,45 @@ def import_model(
 
     Args:
         source: URI of a model file (``.onnx``, ``.ubj``, ``.pt2``, ``.skops``, ``.joblib``, ``.pkl``);
-            ``"models:/name@alias"``, ``"models:/name/3"`` or ``"runs:/..."`` of MLflow; or a function (or its import
-            path) that returns a fitted model.
+            ``"models:/name@alias"``, ``"models:/name/3"`` or ``"runs:/..."`` of MLflow; or a function that returns a
+            fitted model, itself or as a `FunctionRef`. A text is never taken for a function: it may come from people
+            who may name files, and not run code.
         sha256: of the file, in hexadecimal digits; required of files that can run code when they are loaded.
+        conn_id: of the file's storage.
 
     Raises:
+        InputError: a segment of the text is no plain name, or a link leads out of the trusted folder.
         ModelError: it is not there, not trusted, not the one that `sha256` names, or cannot be loaded.
     """
-    if isinstance(source, str) and source.startswith(_REGISTRY):
+    if not isinstance(source, str):
+        ref, factory = (source, source.load()) if isinstance(source, FunctionRef) else (FunctionRef.of(source), source)
+        made = artifact.unwrap(call_factory(factory))
+        return ImportedModel(made, flavor_of(made, flavor_name), ref.digest)
+    if _REGISTRY.match(source):
         from airflow_batchscore.model.flavors.mlflow import download
 
-        trust.check_place(source, conn_id)
+        trust.check_place(source.replace("@", "/"), None)
         return _loaded(source, download(source), flavor("mlflow"), sha256, trust)
-    suffix = f".{source.rpartition('.')[2]}" if isinstance(source, str) else ""
-    name = flavor_name if flavor_name != "auto" else _BY_SUFFIX.get(suffix)
-    if isinstance(source, str) and (":" not in source or "://" in source):
-        if name is None:
-            raise ModelError(f"{source}: what it is does not show from its name; give flavor=")
-        kind = flavor(name)
-        trust.check_place(source, conn_id)
-        if kind.name in _RUNS_CODE and sha256 is None:
-            raise ModelError(
-                f"{source}: loading a {kind.name} file can run code that is in it; say which bytes you mean with "
-                "sha256= (sha256sum prints it)"
-            )
-        try:
-            data = storage.read_bytes(source, conn_id)
-        except FileNotFoundError:
-            raise ModelError(f"{source} is not there: check the URI and the connection") from None
-        return _loaded(source, data, kind, sha256, trust)
-    made = artifact.unwrap(call_factory(source))
-    return ImportedModel(made, flavor_of(made, flavor_name), FunctionRef.of(source).digest)
+    if "://" not in source and _IMPORT_PATH.fullmatch(source):
+        raise ModelError(
+            f"{source!r} is the import path of a function, and was not called: a text names a file or a model of "
+            "MLflow. Give the function itself, or write its import path in the DAG as it is, without a template"
+        )
+    folders = trust.check_place(source, conn_id)
+    name = flavor_name if flavor_name != "auto" else _BY_SUFFIX.get(f".{source.rpartition('.')[2]}")
+    if name is None:
+        raise ModelError(f"{source}: what it is does not show from its name; give flavor=")
+    kind = flavor(name)
+    if runs_code(kind) and sha256 is None:
+        raise ModelError(
+            f"{source}: loading a {kind.name} file can run code that is in it; say which bytes you mean with "
+            "sha256= (sha256sum prints it)"
+        )
+    try:
+        data = read_inside(source, conn_id, *folders)
+    except FileNotFoundError:
+        raise ModelError(f"{source} is not there: check the URI and the connection") from None
+    return _loaded(source, data, kind, sha256, trust)
 
 
 def _loaded(source: str, data: bytes, kind: Flavor, sha256: str | None, trust: Trust) -> ImportedModel:

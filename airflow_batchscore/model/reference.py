@@ -7,11 +7,13 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_batchscore.data import storage, swap
+from airflow_batchscore.data.inside import read_inside
+from airflow_batchscore.data.segments import require_plain
 from airflow_batchscore.errors import ModelError, ModelMissingError
 from airflow_batchscore.model.trust import TRUST_ALL, Trust
 
@@ -32,12 +34,17 @@ class ModelRef:
         digest: SHA-256 of the serialised estimator, as the artifact's ``model.json`` has it.
         conn_id: connection for the storage; None is the default one.
         manifest_digest: SHA-256 of ``model.json``, which holds the recipe; None where the model was not resolved.
+
+    Raises InputError where a segment of the URI is no plain name.
     """
 
     uri: str
     digest: str
     conn_id: str | None = None
     manifest_digest: str | None = None
+
+    def __post_init__(self) -> None:
+        require_plain(self.uri, "model")
 
     @property
     def version(self) -> str:
@@ -59,6 +66,7 @@ def check_name(name: str, what: str) -> str:
 
 
 def alias_uri(model_uri: str, alias: str) -> str:
+    require_plain(model_uri, "model")
     return storage.join(model_uri, "aliases", f"{check_name(alias, 'alias')}.json")
 
 
@@ -96,6 +104,7 @@ def resolve(model: str | Mapping[str, Any], conn_id: str | None = None, trust: T
         trust: what must be true of the version.
 
     Raises:
+        InputError: a segment of its name is no plain name, or a link leads out of its folder.
         ModelMissingError: the alias or version does not exist.
         ModelError: it does not agree with the digest it was given with, or is not to be trusted.
     """
@@ -104,21 +113,24 @@ def resolve(model: str | Mapping[str, Any], conn_id: str | None = None, trust: T
     base, at, alias = model.rpartition("@")
     if not at or "/" in alias:
         return _resolve_version(model, conn_id, trust, expected=None)
-    pointer = storage.read_json(alias_uri(base, alias), conn_id)
-    if pointer is None:
+    uri = alias_uri(base, alias)
+    folders = trust.check_place(uri, conn_id)  # before anything is read there
+    try:
+        pointer = storage.parse_json(uri, read_inside(uri, conn_id, [base], *folders))
+    except FileNotFoundError:
         raise ModelMissingError(
             f"model {model!r}: there is no alias {alias!r} at {base}; train a model and let CheckModelOperator promote "
             f"it (promote_to={alias!r}), or name a version"
-        )
+        ) from None
     version = check_name(str(pointer["version"]), "version")
     return _resolve_version(storage.join(base, version), conn_id, trust, expected=pointer["digest"])
 
 
 def _resolve_version(uri: str, conn_id: str | None, trust: Trust, expected: str | None) -> ModelRef:
+    folders = trust.check_place(uri, conn_id)
     uri = uri.rstrip("/")
     check_name(uri.rpartition("/")[2], "version")
-    trust.check_place(uri, conn_id)
-    data = _read_manifest(uri, conn_id)
+    data = _read_manifest(uri, conn_id, folders)
     trust.check_signature(uri, data, conn_id)
     digest = str(manifest_value(data, uri)["digest"])
     if expected is not None and digest != expected:
@@ -148,12 +160,12 @@ def manifest_value(data: bytes, uri: str) -> dict[str, Any]:
     return value
 
 
-def _read_manifest(uri: str, conn_id: str | None) -> bytes:
+def _read_manifest(uri: str, conn_id: str | None, folders: Sequence[Sequence[str]] = ()) -> bytes:
+    base = storage.parent(uri)
     try:
-        return storage.read_bytes(storage.join(uri, "model.json"), conn_id)
+        return read_inside(storage.join(uri, "model.json"), conn_id, [base], *folders)
     except FileNotFoundError:
         pass
-    base = uri.rpartition("/")[0]
     there = sorted(
         {
             file.uri[len(base) + 1 :].split("/")[0]

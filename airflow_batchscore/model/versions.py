@@ -10,7 +10,8 @@ import logging
 from dataclasses import dataclass
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.errors import ModelError
+from airflow_batchscore.data.segments import require_plain
+from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest
 from airflow_batchscore.model.reference import ModelRef, resolve
@@ -45,7 +46,10 @@ def find_place(
     Args:
         signing_key: a version without its signature is not used.
         retrain: names the run that wants a version of its own; None takes what is there.
+
+    Raises InputError where a segment of `model_uri` is no plain name: what is written there could not be loaded.
     """
+    require_plain(model_uri, "model_uri")
     number = 0
     while storage.stat(storage.join(_uri(model_uri, identity, number + 1), "model.json"), conn_id) is not None:
         number += 1
@@ -54,7 +58,7 @@ def find_place(
         try:
             ref = resolve(uri, conn_id, Trust(key=signing_key, require_signature=signing_key is not None))
             manifest = artifact.verify(ref)
-        except ModelError as error:
+        except (InputError, ModelError) as error:
             log.warning("model %s is not used again, a new version is trained: %s", uri, error)
         else:
             if retrain in (None, manifest.training.get("run")):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,8 @@ from support import Small, good_rows, scores, small
 
 from airflow_batchscore import Recipe
 from airflow_batchscore.errors import InputError, ModelError
+from airflow_batchscore.model.flavors import flavor, runs_code
+from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.imported import import_model
 from airflow_batchscore.model.imported_check import check_predictions
 from airflow_batchscore.model.training import TrainedModel, TrainingJob, look, train
@@ -148,8 +154,124 @@ def test_files_of_other_libraries_are_known_by_their_suffix(data: Small) -> None
 def test_a_function_may_give_the_model(data: Small) -> None:
     import flavored_models
 
-    trained = _take(data, "flavored_models:trained")
-    _check(data, trained, flavored_models.trained().predict(_rows(data, 1)[FEATURES].astype(float)))
+    for source in (flavored_models.trained, FunctionRef.of("flavored_models:trained")):
+        trained = _take(data, source)
+        _check(data, trained, flavored_models.trained().predict(_rows(data, 1)[FEATURES].astype(float)))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("source", ["flavored_models:trained", "os:getcwd", "subprocess:run"])
+def test_a_text_is_never_taken_for_a_function(source: str) -> None:
+    with pytest.raises(ModelError, match="is the import path of a function, and was not called"):
+        import_model(source)
+
+
+class Payload:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.mark),)
+
+
+RUNS_CODE = ("joblib", "torch", "torch-state", "mlflow", "flavored_models:JsonMeans")
+SAFE = ("onnx", "xgboost", "lightgbm", "skops")
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    "name",
+    [*RUNS_CODE, "airflow_batchscore.model.flavors.scikit:Joblib", "airflow_batchscore.model.flavors.mlflow:MLflow"],
+)
+def test_a_file_of_a_flavour_that_can_run_code_needs_its_digest(data: Small, name: str) -> None:
+    path, mark = data.folder / "theirs.onnx", data.folder / "mark"
+    joblib.dump(Payload(mark), path)
+    trusted = Trust(prefixes=((None, str(data.folder)),))
+    for trust in (Trust(), trusted):
+        with pytest.raises(ModelError, match="can run code that is in it; say which bytes .* sha256="):
+            import_model(str(path), flavor_name=name, trust=trust)
+    assert not mark.exists()
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("name", [*SAFE, "airflow_batchscore.model.flavors.scikit:Skops"])
+@pytest.mark.parametrize("dump", [pickle.dumps, lambda value: _joblib(value)])
+def test_a_pickle_by_another_name_runs_nothing(data: Small, name: str, dump: Callable[[Any], bytes]) -> None:
+    path, mark = data.folder / "theirs.ubj", data.folder / "mark"
+    path.write_bytes(dump(Payload(mark)))
+    with pytest.raises(ModelError, match="cannot be loaded as"):
+        import_model(str(path), flavor_name=name)
+    assert not mark.exists()
+
+
+def _joblib(value: Any) -> bytes:
+    buffer = io.BytesIO()
+    joblib.dump(value, buffer, compress=3)
+    return buffer.getvalue()
+
+
+@pytest.mark.unit
+def test_flavours_that_say_nothing_are_taken_to_run_code() -> None:
+    assert [name for name in (*RUNS_CODE, *SAFE) if runs_code(flavor(name))] == [*RUNS_CODE]
+
+
+@pytest.mark.unit
+def test_a_graph_that_names_files_of_the_worker_reads_none(data: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnx
+
+    monkeypatch.chdir(data.folder)
+    (data.folder / "airflow.cfg").write_bytes(b"jwt_secret=canary")
+    weights = onnx.TensorProto(name="w", data_type=onnx.TensorProto.UINT8, dims=[17])
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", "airflow.cfg"), ("offset", "0"), ("length", "17")):
+        weights.external_data.add(key=key, value=value)
+    given = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    made = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.UINT8, [17])
+    initial = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["w"], ["y"])], "g", [given], [made], [weights])
+    constant = onnx.helper.make_graph(
+        [onnx.helper.make_node("Constant", [], ["y"], value=weights)], "g", [given], [made]
+    )
+    for graph in (initial, constant):
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        (data.folder / "theirs.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(ModelError, match="its weights 'w' lie in a file beside it"):
+            import_model(str(data.folder / "theirs.onnx"))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{folder}/trusted/../theirs.onnx",
+        "{folder}/trusted/%2e%2e/theirs.onnx",
+        "models:/wta/../atp@champion",
+        "models:///wta@champion",
+        "runs:/1/%2e%2e/model",
+    ],
+)
+def test_a_source_that_leads_elsewhere_than_it_says_is_refused(data: Small, source: str) -> None:
+    for trust in (Trust(), Trust(prefixes=((None, f"{data.folder}/trusted"), (None, "models:/wta")))):
+        with pytest.raises(InputError, match="decoded"):
+            import_model(source.format(folder=data.folder), trust=trust)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("source", ["models://registry@evil.example/wta/1", "runs://profile@databricks/1/model"])
+def test_a_source_names_no_server_of_mlflow(source: str) -> None:
+    with pytest.raises(ModelError, match="give flavor="):
+        import_model(source)
+    with pytest.raises(InputError, match="no storage is known"):
+        import_model(source, flavor_name="onnx")
+
+
+@pytest.mark.unit
+def test_a_source_that_is_a_link_out_of_the_trusted_folder_is_not_followed(data: Small) -> None:
+    trusted, theirs = data.folder / "trusted", data.folder / "theirs.onnx"
+    theirs.write_bytes(b"a graph")
+    trusted.mkdir()
+    (trusted / "ours.onnx").symlink_to(theirs)
+    with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
+        import_model(str(trusted / "ours.onnx"), trust=Trust(prefixes=((None, str(trusted)),)))
 
 
 @pytest.mark.unit
@@ -163,29 +285,29 @@ def test_a_function_may_give_the_model(data: Small) -> None:
         ("{folder}/theirs.onnx", {}, "cannot be loaded as onnx"),
         (
             "{folder}/theirs.onnx",
-            {"trust": Trust(prefixes=((None, "s3://models/"),))},
-            "lies below none of the folders",
+            {"trust": Trust(prefixes=(("aws", "s3://models/"),))},
+            "lies below none of the trusted URIs",
         ),
         (
             "models:/wta@champion",
-            {"trust": Trust(prefixes=((None, "s3://models/"),))},
-            "needs mlflow|none of the folders",
+            {"trust": Trust(prefixes=(("aws", "s3://models/"),))},
+            "needs mlflow|none of the trusted URIs",
         ),
         (
-            "flavored_models:broken",
+            FunctionRef.of("flavored_models:broken"),
             {},
             "factory flavored_models:broken failed: RuntimeError: the weights",
         ),
     ],
 )
 def test_what_cannot_or_must_not_be_loaded_is_refused(
-    data: Small, source: str, options: dict[str, Any], message: str
+    data: Small, source: Any, options: dict[str, Any], message: str
 ) -> None:
     joblib.dump(_fitted(data), data.folder / "theirs.joblib")
     (data.folder / "theirs.onnx").write_bytes(b"not a graph")
     (data.folder / "theirs.model").write_bytes(b"")
     with pytest.raises(ModelError, match=message):
-        _take(data, source.format(folder=data.folder), **options)
+        _take(data, source.format(folder=data.folder) if isinstance(source, str) else source, **options)
 
 
 @pytest.mark.flavors

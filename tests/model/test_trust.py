@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from support import Small, good_rows, small
 
 from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model import artifact
-from airflow_batchscore.model.reference import require_trusted, resolve, set_alias
+from airflow_batchscore.model.choice import ModelPolicy, choose, models_of
+from airflow_batchscore.model.reference import ModelRef, require_trusted, resolve, set_alias
 from airflow_batchscore.model.training import TrainingJob, train
-from airflow_batchscore.model.trust import Trust
+from airflow_batchscore.model.trust import Trust, sign
 
 pytestmark = pytest.mark.unit
 
@@ -37,14 +39,69 @@ def signed(made: Small) -> Small:
 
 
 def test_a_model_below_a_trusted_uri_is_taken_and_another_is_not(made: Small) -> None:
-    inside = Trust(prefixes=((None, f"{made.folder}/model/"), ("store", "s3://elsewhere")))
+    inside = Trust(prefixes=((None, f"file://{made.folder}/model/"), ("aws", "s3://elsewhere")))
     assert resolve(made.model.uri, None, inside) == made.model
-    for prefix in ("s3://models/", f"{made.folder}/mod", f"{made.folder}/model/x"):
-        with pytest.raises(ModelError, match="lies below none of the folders"):
-            resolve(made.model.uri, None, Trust(prefixes=((None, prefix),)))
-    around = f"{made.folder}/trusted/../model/{made.model.version}"
-    with pytest.raises(InputError, match="the segment '..'"):
-        resolve(around, None, Trust(prefixes=((None, f"{made.folder}/trusted"),)))
+    refused = [((None, prefix),) for prefix in ("s3://models/", f"{made.folder}/mod", f"{made.folder}/model/x")]
+    for prefixes in (*refused, (), (("aws", f"{made.folder}/model"),)):
+        with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
+            resolve(made.model.uri, None, Trust(prefixes=prefixes))
+
+
+def test_a_trusted_uri_is_trusted_through_its_connection_only() -> None:
+    trust = Trust(prefixes=(("ours", "s3://models/wta"),))
+    for uri in ("s3://models/wta/v1", "s3a://models/wta/v1"):
+        trust.check_place(uri, "ours")
+    for uri, conn_id in (
+        ("s3://models/wta/v1", "theirs"),
+        ("s3://models/wta/v1", None),
+        ("gs://models/wta/v1", "ours"),
+    ):
+        with pytest.raises(ModelError, match=r"lies below none of the trusted URIs \(s3://models/wta by ours\)"):
+            trust.check_place(uri, conn_id)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "{folder}/trusted/../model/{version}",
+        "{folder}/trusted/%2e%2E/model/{version}",
+        "{folder}/trusted/x%2F..%2F..%2Fmodel/{version}",
+        "{folder}/trusted/%252e%252e/model/{version}",
+        "{folder}//model/{version}",
+        "{folder}/model/./{version}",
+        "{folder}/trusted\\..\\model/{version}",
+        "{folder}/trusted/../model@champion",
+        "{folder}/trusted/..@champion",
+        "{folder}/model/{version}/..",
+    ],
+)
+@pytest.mark.parametrize("prefixes", [None, "trusted"])
+def test_a_reference_that_leads_elsewhere_than_it_says_is_refused(
+    made: Small, where: str, prefixes: str | None
+) -> None:
+    Path(made.folder, "trusted").mkdir()
+    set_alias(f"{made.folder}/model", "champion", made.model)
+    uri = where.format(folder=made.folder, version=made.model.version)
+    trust = Trust(prefixes=None if prefixes is None else ((None, f"{made.folder}/trusted"),))
+    for model in (uri, {"model": uri, "digest": made.model.digest}):
+        with pytest.raises((InputError, ModelError), match="decoded|is not usable"):
+            resolve(model, None, trust)
+    if "@" not in uri:
+        with pytest.raises(InputError, match="decoded"):
+            ModelRef(uri, made.model.digest)
+
+
+def test_the_models_of_partitions_are_those_that_their_values_name(made: Small) -> None:
+    set_alias(f"{made.folder}/model", "champion", made.model)
+    for value in ("..", ".", "", "%2e%2e", "x%2F..%2Fmodel"):
+        with pytest.raises(InputError, match="decoded"):
+            choose({"p": f"{made.folder}/{value}/model@champion"}, ModelPolicy(missing="skip", damaged="skip"))
+    shutil.copytree(f"{made.folder}/model", f"{made.folder}/t%2F1")
+    models = models_of(f"{made.folder}/{{sensor}}@champion")
+    assert models["t%2F1"] == f"{made.folder}/t%2F1@champion"
+    chosen = choose(models, ModelPolicy())["t%2F1"].model
+    assert chosen is not None
+    assert chosen.uri == f"{made.folder}/t%2F1/{made.model.version}"
 
 
 def test_a_signed_model_is_taken_with_its_key_only(signed: Small) -> None:
@@ -125,6 +182,79 @@ def test_a_manifest_that_is_none_is_said_to_be_damaged(made: Small, text: str) -
     Path(made.model.uri, "model.json").write_text(text)
     with pytest.raises(ModelError, match="it was altered or damaged"):
         resolve(made.model.uri)
+
+
+@pytest.mark.parametrize("where", ["other/{version}", "signed/v2"])
+def test_a_signed_version_that_is_copied_elsewhere_is_refused(signed: Small, where: str) -> None:
+    copy = Path(signed.folder, where.format(version=signed.model.version))
+    shutil.copytree(signed.model.uri, copy)
+    for require in (True, False):
+        with pytest.raises(ModelError, match="the signature does not fit model.json at this place.*copied"):
+            resolve(str(copy), None, Trust(key=KEY, require_signature=require))
+
+
+def test_a_signature_holds_however_its_place_is_spelled(signed: Small) -> None:
+    trust = Trust(key=KEY, require_signature=True)
+    for uri in (signed.model.uri, f"file://{signed.model.uri}", f"{signed.model.uri}/"):
+        assert resolve(uri, None, trust).manifest_digest == signed.model.manifest_digest
+    assert sign(KEY, "s3a://models/wta/1/", b"{}") == sign(KEY, "s3://models/wta/1", b"{}")
+    others = ["s3://models/wta/2", "s3://models/atp/1", "gs://models/wta/1", "/models/wta/1"]
+    assert len({sign(KEY, uri, b"{}") for uri in ["s3://models/wta/1", *others]}) == 5
+
+
+def _uploaded(data: Small) -> Path:
+    """A version that somebody else wrote, outside of the model's folder."""
+    theirs = data.folder / "uploads" / data.model.version
+    shutil.copytree(data.model.uri, theirs)
+    return theirs
+
+
+def test_a_link_to_a_version_outside_of_the_trusted_folder_is_not_followed(made: Small) -> None:
+    Path(made.folder, "model", "v2").symlink_to(_uploaded(made))
+    with pytest.raises(InputError, match="is a link, or lies behind one, to .*uploads.*and was not read"):
+        resolve(f"{made.folder}/model/v2")
+    with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
+        resolve(f"{made.folder}/model/v2", None, Trust(prefixes=((None, f"{made.folder}/model"),)))
+    with pytest.raises(InputError, match="is a link"):
+        artifact.load(ModelRef(f"{made.folder}/model/v2", made.model.digest))
+    with pytest.raises(InputError, match="is a link"):
+        set_alias(f"{made.folder}/model", "champion", ModelRef(f"{made.folder}/model/v2", made.model.digest))
+
+
+def test_a_whole_model_that_is_a_link_out_of_the_trusted_folder_is_not_followed(made: Small) -> None:
+    theirs, trusted = _uploaded(made), Path(made.folder, "trusted")
+    trusted.mkdir()
+    (trusted / "wta").symlink_to(theirs.parent)
+    with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
+        resolve(f"{trusted}/wta/{theirs.name}", None, Trust(prefixes=((None, str(trusted)),)))
+
+
+@pytest.mark.parametrize("name", ["model.json", "model-*.joblib"])
+def test_a_file_that_is_swapped_for_a_link_is_not_loaded_on_a_worker(made: Small, name: str) -> None:
+    ref = resolve(made.model.uri)
+    theirs, (mine,) = _uploaded(made), Path(made.model.uri).glob(name)
+    mine.unlink()
+    mine.symlink_to(theirs / mine.name)
+    for use in (artifact.load, artifact.verify):
+        with pytest.raises(InputError, match="is a link"):
+            use(ref)
+
+
+def test_an_alias_that_is_a_link_to_another_models_is_not_followed(made: Small) -> None:
+    _uploaded(made)
+    set_alias(f"{made.folder}/uploads", "champion", ModelRef(f"{made.folder}/uploads/{made.model.version}", "0"))
+    pointer = Path(made.folder, "model", "aliases", "champion.json")
+    pointer.parent.mkdir()
+    pointer.symlink_to(Path(made.folder, "uploads", "aliases", "champion.json"))
+    with pytest.raises(InputError, match="is a link"):
+        resolve(f"{made.folder}/model@champion")
+
+
+def test_links_above_a_trusted_folder_are_the_operators_own(made: Small) -> None:
+    mount = Path(made.folder, "mount")
+    mount.symlink_to(made.folder)
+    found = resolve(f"{mount}/model/{made.model.version}", None, Trust(prefixes=((None, f"{mount}/model"),)))
+    assert artifact.load(found).manifest.digest == made.model.digest
 
 
 def test_the_signature_lies_beside_the_manifest(signed: Small) -> None:

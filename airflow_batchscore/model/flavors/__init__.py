@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError, RecipeError
-from airflow_batchscore.model.flavors.base import Flavor
+from airflow_batchscore.model.flavors.base import Flavor, runs_code
 from airflow_batchscore.model.functions import import_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Flavor", "flavor", "flavor_of"]
+__all__ = ["Flavor", "flavor", "flavor_of", "runs_code"]
 
 _HOMES = {
     "joblib": "scikit:Joblib",
@@ -72,6 +72,7 @@ class _Named(Flavor):
 
     def __init__(self, inner: Flavor, path: str) -> None:
         self.name, self.suffix, self.libraries = path, inner.suffix, inner.libraries
+        self.runs_code = runs_code(inner)
         self._inner = inner
 
     def dump(self, estimator: Any, features: pd.DataFrame) -> bytes:

@@ -20,6 +20,8 @@ class Flavor(Protocol):
         name: as it stands in ``model.json``.
         suffix: of the estimator's file.
         libraries: distributions whose versions are kept with the model.
+
+    A flavour whose bytes cannot hold code may say ``runs_code = False``; see `runs_code`.
     """
 
     name: str
@@ -36,6 +38,11 @@ class Flavor(Protocol):
     def load(self, data: bytes, trusted_types: Sequence[str]) -> Any:
         """An object with the methods that can be scored with. `trusted_types` matter to skops."""
         ...
+
+
+def runs_code(kind: Flavor) -> bool:
+    """Whether loading can run code that is in the bytes: so it is of every flavour that does not say otherwise."""
+    return getattr(kind, "runs_code", True) is not False
 
 
 def need(module: str, what: str, extra: str) -> Any:

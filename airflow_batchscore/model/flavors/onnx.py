@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError
@@ -17,11 +17,15 @@ _CLASSES = "batchscore.classes"
 
 
 class Onnx(Flavor):
-    """An ONNX graph. It holds no code of its own. Numbers are float32, as skl2onnx makes them."""
+    """An ONNX graph. It holds no code of its own, and must hold its weights: names of files in it are refused.
+
+    Numbers are float32, as skl2onnx makes them.
+    """
 
     name = "onnx"
     suffix = "onnx"
     libraries = ("onnx", "onnxruntime", "skl2onnx")
+    runs_code = False
 
     def dump(self, estimator: Any, features: pd.DataFrame) -> bytes:
         onnx = need("onnx", "the onnx flavour", "onnx")
@@ -43,10 +47,33 @@ class Onnx(Flavor):
 
     def load(self, data: bytes, trusted_types: Sequence[str]) -> Any:
         runtime = need("onnxruntime", "the onnx flavour", "onnx")
+        _require_whole(data)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = runtime.InferenceSession(data, options, providers=runtime.get_available_providers())
         return OnnxModel(session)
+
+
+def _require_whole(data: bytes) -> None:
+    """A graph can name files of the worker as its weights, and its predictions then tell what is in them."""
+    onnx = need("onnx", "the onnx flavour", "onnx")
+    for message in _messages(onnx.load_model_from_string(data)):
+        if isinstance(message, onnx.TensorProto) and (message.data_location or message.external_data):
+            raise ModelError(
+                f"its weights {message.name!r} lie in a file beside it; save it as one file: "
+                "onnx.save(onnx.load(path), path, save_as_external_data=False)"
+            )
+        if isinstance(message, onnx.NodeProto) and message.op_type == "EPContext":
+            raise ModelError(f"its node {message.name!r} is compiled code for some device; export the graph itself")
+
+
+def _messages(message: Any) -> Iterator[Any]:
+    """A protobuf message and all in it."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in value if hasattr(value, "__len__") else [value]:
+                yield from _messages(inner)
 
 
 class OnnxModel:

@@ -42,6 +42,7 @@ class Skops(Flavor):
     name = "skops"
     suffix = "skops"
     libraries = ("skops",)
+    runs_code = False
 
     def dump(self, estimator: Any, features: pd.DataFrame) -> bytes:
         skops = need("skops.io", "the skops flavour", "skops")

@@ -22,6 +22,7 @@ class XGBoost(Flavor):
     name = "xgboost"
     suffix = "ubj"
     libraries = ("xgboost", "xgboost-cpu")
+    runs_code = False
 
     def dump(self, estimator: Any, features: pd.DataFrame) -> bytes:
         xgboost = need("xgboost", "the xgboost flavour", "xgboost")
@@ -51,6 +52,7 @@ class LightGBM(Flavor):
     name = "lightgbm"
     suffix = "lightgbm.json"
     libraries = ("lightgbm",)
+    runs_code = False
 
     def dump(self, estimator: Any, features: pd.DataFrame) -> bytes:
         lightgbm = need("lightgbm", "the lightgbm flavour", "lightgbm")
