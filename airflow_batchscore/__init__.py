@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from airflow_batchscore.engine.spark import Spark
     from airflow_batchscore.model.choice import ModelPolicy
     from airflow_batchscore.model.recipe import Recipe
+    from airflow_batchscore.model.trust import Trust
 
 __version__ = "0.1.0"
-__all__ = ["DaskCluster", "LocalDask", "ModelPolicy", "PartitionedDataset", "Recipe", "Spark", "__version__"]
+__all__ = ["DaskCluster", "LocalDask", "ModelPolicy", "PartitionedDataset", "Recipe", "Spark", "Trust", "__version__"]
 
 _HOMES = {
     "DaskCluster": "engine.dask",
@@ -22,6 +23,7 @@ _HOMES = {
     "PartitionedDataset": "data.dataset",
     "Recipe": "model.recipe",
     "Spark": "engine.spark",
+    "Trust": "model.trust",
 }
 
 

@@ -15,6 +15,7 @@ from airflow_batchscore.model.model_code import Code, model_code
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.recipe import column_names
 from airflow_batchscore.model.reference import ModelRef, resolve
+from airflow_batchscore.model.trust import TRUST_ALL, Trust
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.batch import ScoredBatch, Scorer, output_schema
 from airflow_batchscore.scoring.work import columns_to_read
@@ -36,6 +37,7 @@ class FrameJob:
         columns: columns that the model needs, with the types training found.
         limit: rows of a group that may fail before scoring stops.
         code: of all that the model runs; a worker must have the same.
+        trusted_types: see `Trust`.
     """
 
     model: ModelRef
@@ -46,6 +48,7 @@ class FrameJob:
     limit: Limit
     allow_nan: bool
     code: Code
+    trusted_types: tuple[str, ...] = ()
 
     @property
     def needed(self) -> list[str]:
@@ -61,9 +64,14 @@ class FrameJob:
         limit: Limit,
         *,
         allow_nan: bool,
+        trust: Trust | None = None,
     ) -> FrameJob:
-        """Resolve the model once. Raises ModelError when it is not there, or has no such method or output."""
-        ref = resolve(model)
+        """Resolve the model once.
+
+        Raises ModelError when it is not there, is not to be trusted, or has no such method or output.
+        """
+        trust = trust or TRUST_ALL
+        ref = resolve(model, trust=trust)
         manifest = artifact.read_manifest(ref)
         if not manifest.recipe.row_wise:
             raise RecipeError(
@@ -72,7 +80,8 @@ class FrameJob:
             )
         wanted = manifest.recipe.keys if keys is None else column_names(keys, "keys")
         kept = spec.types(manifest.signature.outputs, manifest.estimator)
-        return cls(ref, spec, wanted, kept, columns_to_read(manifest, {}), limit, allow_nan, model_code(manifest))
+        columns, code = columns_to_read(manifest, {}), model_code(manifest)
+        return cls(ref, spec, wanted, kept, columns, limit, allow_nan, code, trust.types)
 
     def score(self, tables: Iterable[pa.Table]) -> Iterator[tuple[Batch, ScoredBatch]]:
         """Each table and what became of its rows.
@@ -84,7 +93,7 @@ class FrameJob:
         """
         import numpy as np
 
-        loaded = artifact.load(self.model, code=self.code)
+        loaded = artifact.load(self.model, self.trusted_types, self.code)
         hold_to_one_thread()
         scorer = Scorer(loaded, self.spec, self.keys, self.limit, allow_nan=self.allow_nan)
         for table in tables:

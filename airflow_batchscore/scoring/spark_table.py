@@ -14,6 +14,7 @@ import airflow_batchscore
 from airflow_batchscore.data import storage
 from airflow_batchscore.errors import GateError, InputError, ScoringError
 from airflow_batchscore.model.outputs import OutputSpec
+from airflow_batchscore.model.trust import Trust
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.frames import DEFAULT_GROUP_ROWS, FrameJob, grouped
@@ -68,6 +69,7 @@ def score_table(
     max_quarantined: int | float = 0,
     allow_nan: bool = False,
     group_rows: int = DEFAULT_GROUP_ROWS,
+    trust: Trust | None = None,
     manifest_uri: str | None = None,
 ) -> TableScores:
     """Score every row of `table` and write keys and predictions to `output_table`, which is replaced.
@@ -83,13 +85,15 @@ def score_table(
         max_quarantined: rows (a count or a share of all) that may be in quarantine for `output_table` to be replaced.
             They are written to ``<output_table>_quarantine`` in any case.
         group_rows: rows of one call of the model.
+        trust: folders, signatures and types that make a model one that may be loaded, ``Trust(prefixes=((None,
+            "s3://models"),))``; None takes the one that `model` names, which is then code's own choice.
         manifest_uri: where the manifest is written as JSON, beside being returned.
 
     Driver and executors use their own identity on the storage of the model and the manifest.
 
     Raises:
         InputError: a column that the model needs is missing.
-        ModelError: there is no such model, method or output.
+        ModelError: there is no such model, method or output, or the model is not to be trusted.
         ScoringError: the rows scored are not those that the table has.
         GateError: too many rows are in quarantine; `output_table` is as it was.
     """
@@ -97,7 +101,7 @@ def score_table(
     frame = spark.table(table) if isinstance(table, str) else table
     name = table if isinstance(table, str) else "the DataFrame"
     limit = DEFAULT_LIMIT if quarantine is None else Limit.of(quarantine)
-    job = FrameJob.of(model, OutputSpec.of(method, outputs), keys, limit, allow_nan=allow_nan)
+    job = FrameJob.of(model, OutputSpec.of(method, outputs), keys, limit, allow_nan=allow_nan, trust=trust)
     missing = [column for column in job.needed if column not in frame.columns]
     if missing:
         raise InputError(f"{name} lacks {missing}, which the model needs; it has {frame.columns}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.errors import ScoringError
 from airflow_batchscore.model.outputs import OutputSpec
+from airflow_batchscore.model.trust import Trust
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.frames import DEFAULT_GROUP_ROWS, FrameJob, grouped
 
@@ -26,6 +27,7 @@ def predict_udf(
     outputs: list[str] | None = None,
     group_rows: int = DEFAULT_GROUP_ROWS,
     allow_nan: bool = False,
+    trust: Trust | None = None,
 ) -> Any:
     """A pandas UDF over a struct of the recipe's columns. The model is resolved now, and loaded once per Python worker.
 
@@ -34,12 +36,14 @@ def predict_udf(
         method: as of `ScorePartitionOperator`.
         outputs: output columns to keep; one makes a plain column, several a struct. Default: all of the method.
         group_rows: rows of one call of the model; Arrow batches are put together until there are as many.
+        trust: folders, signatures and types that make a model one that may be loaded, ``Trust(prefixes=((None,
+            "s3://models"),))``; None takes the one that `model` names, which is then code's own choice.
 
     A row that the recipe leaves out gets null. A row that cannot be scored fails the query: a column has nowhere to put
     it. `score_table` has.
 
     Raises:
-        ModelError: there is no such model, method or output.
+        ModelError: there is no such model, method or output, or the model is not to be trusted.
         EngineError: pyspark is not installed.
     """
     import pandas as pd
@@ -52,7 +56,7 @@ def predict_udf(
     from pyspark.sql.pandas.types import from_arrow_schema
 
     # One failing row is looked for, to name it; none is let pass.
-    job = FrameJob.of(model, OutputSpec.of(method, outputs), (), Limit(1), allow_nan=allow_nan)
+    job = FrameJob.of(model, OutputSpec.of(method, outputs), (), Limit(1), allow_nan=allow_nan, trust=trust)
     kinds = {name: pa.type_for_alias(alias) for name, alias in job.outputs.items()}
     struct = from_arrow_schema(pa.schema(list(kinds.items())))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from support import Small, good_rows, small
 
-from airflow_batchscore import PartitionedDataset, Recipe
-from airflow_batchscore.errors import InputError
+from airflow_batchscore import PartitionedDataset, Recipe, Trust
+from airflow_batchscore.engine.spark import predict_udf, score_table
+from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.training import TrainingJob, train
@@ -27,6 +28,46 @@ pytestmark = pytest.mark.unit
 def _scored(data: Small, *tables: pa.Table) -> pd.DataFrame:
     job = FrameJob.of(data.model.uri, OutputSpec.of("predict"), ("id",), Limit(0), allow_nan=False)
     return pd.concat([scored.table.to_pandas() for _, scored in job.score(tables)], ignore_index=True)
+
+
+def _job(uri: str, trust: Trust) -> FrameJob:
+    return FrameJob.of(uri, OutputSpec.of("predict"), ("id",), Limit(0), allow_nan=False, trust=trust)
+
+
+def test_a_model_that_is_not_trusted_is_refused_before_spark_does_anything(tmp_path: Path) -> None:
+    data, rows = small(tmp_path), cast(Any, None)
+    for trust in (Trust(prefixes=()), Trust(prefixes=((None, f"{tmp_path}/trusted"),))):
+        with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
+            predict_udf(data.model.uri, trust=trust)
+        with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
+            score_table(rows, rows, "scores", model=data.model.uri, trust=trust)
+    with pytest.raises(ModelError, match="is not signed"):
+        predict_udf(data.model.uri, trust=Trust(key=b"key", require_signature=True))
+    with pytest.raises(InputError, match="decoded"):
+        predict_udf(f"{tmp_path}/trusted/../model/{data.model.version}")
+
+
+def test_types_that_are_trusted_go_to_the_workers_and_no_others(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    training = TrainingJob(
+        data.dataset, [0], data.recipe, "strange_models:Picky", f"{data.folder}/skops", flavor="skops"
+    )
+    uri, trusted = train(training).ref.uri, ((None, f"{data.folder}/skops"),)
+    rows = [pa.table({"id": [1], "a": [1], "b": [2]})]
+    with pytest.raises(ModelError, match="holds types that nobody trusts: strange_models.Picky"):
+        list(_job(uri, Trust(prefixes=trusted)).score(rows))
+    ((_, scored),) = _job(uri, Trust(prefixes=trusted, types=("strange_models.Picky",))).score(rows)
+    assert scored.table.num_rows == 1
+
+
+def test_a_model_that_is_changed_after_the_driver_saw_it_is_not_loaded_by_an_executor(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    artifact._loaded.clear()
+    job = _job(data.model.uri, Trust(prefixes=((None, f"{tmp_path}/model"),)))
+    manifest = Path(data.model.uri, "model.json")
+    manifest.write_text(manifest.read_text().replace('"rows_trained"', '"rows_trained" '))
+    with pytest.raises(ModelError, match="model.json is not the one that the run pinned"):
+        list(job.score([]))
 
 
 def test_an_index_that_pandas_noted_moves_no_row(tmp_path: Path) -> None:
