@@ -62,15 +62,14 @@ def as_bool(value: Any) -> bool:
 
 
 def as_mapping(value: Any) -> Any:
-    """A JSON object that a template may have made into text (``"{'a': 1}"``); anything else as it is."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        import ast
-        import json
+    """A JSON object that a template may have made into text (``"{'a': 1}"``); anything else as it is.
 
-        try:
-            return json.loads(value)
-        except ValueError:
-            return ast.literal_eval(value)
+    Raises InputError for a text that begins like one and is none.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        from airflow_batchscore.data.request import parse_literal
+
+        return parse_literal(value.strip(), "the argument ", 'write a JSON object such as {"a": 1}')
     return value
 
 

@@ -67,4 +67,4 @@ def test_a_link_that_is_swapped_while_it_is_read_never_gives_what_lies_outside(f
     finally:
         stop.set()
         swapping.join()
-    assert set(found) == {b"ours", None}
+    assert set(found) <= {b"ours", None}
