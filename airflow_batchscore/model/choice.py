@@ -121,6 +121,11 @@ def template_fields(model: Any) -> list[str]:
     return list(dict.fromkeys(_FIELD.findall(model))) if isinstance(model, str) else []
 
 
+def filled(model: str, values: Mapping[str, str]) -> str:
+    """A model's name with `values` for its fields; other braces stay as they are."""
+    return _FIELD.sub(lambda field: values.get(field[1], field[0]), model)
+
+
 def choose(
     names: Mapping[str, str], policy: ModelPolicy, conn_id: str | None = None, trust: Trust = TRUST_ALL
 ) -> dict[str, Chosen]:

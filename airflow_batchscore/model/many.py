@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.errors import BatchScoreError, InputError, ModelError, RecipeError
-from airflow_batchscore.model.choice import template_fields
+from airflow_batchscore.model.choice import filled, template_fields
 from airflow_batchscore.model.reference import check_name, set_alias
 from airflow_batchscore.model.training import TrainingData, TrainingJob, look, train
 from airflow_batchscore.model.training_code import require_code, training_code
@@ -126,7 +126,7 @@ def train_one(one: One) -> Outcome:
 def _by_partition(job: TrainingJob, alias: str | None) -> list[One]:
     groups: dict[str, list[Partition]] = {}
     for partition in job.found():
-        groups.setdefault(job.model_uri.format(**partition.values), []).append(partition)
+        groups.setdefault(filled(job.model_uri, partition.values), []).append(partition)
     return [One(uri, replace(job, model_uri=uri, partitions=some), None, alias) for uri, some in groups.items()]
 
 

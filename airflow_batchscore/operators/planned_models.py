@@ -16,6 +16,7 @@ from airflow_batchscore.model.choice import (
     ModelPolicy,
     choose,
     coverage,
+    filled,
     models_of,
     template_fields,
     without_model,
@@ -70,7 +71,7 @@ def planned_models(
     if own == fields:
 
         def of_partitions(partitions: Sequence[Partition]) -> Mapping[str, Chosen]:
-            names = {partition.key: name.format(**partition.values) for partition in partitions}
+            names = {partition.key: filled(name, partition.values) for partition in partitions}
             found = choose(names, policy, known_as, trust)
             log.info("models: %s", coverage(list(found.values())))
             return found

@@ -15,7 +15,7 @@ from support import Small, good_rows, small
 
 from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model import artifact
-from airflow_batchscore.model.choice import ModelPolicy, choose, models_of
+from airflow_batchscore.model.choice import ModelPolicy, choose, filled, models_of
 from airflow_batchscore.model.reference import ModelRef, require_trusted, resolve, set_alias
 from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.model.trust import Trust, sign
@@ -102,6 +102,14 @@ def test_the_models_of_partitions_are_those_that_their_values_name(made: Small) 
     chosen = choose(models, ModelPolicy())["t%2F1"].model
     assert chosen is not None
     assert chosen.uri == f"{made.folder}/t%2F1/{made.model.version}"
+
+
+def test_a_name_is_filled_with_values_and_nothing_of_python() -> None:
+    assert filled("s3://m/{device}/{sensor}@champion", {"device": "{sensor}", "sensor": "7"}) == (
+        "s3://m/{sensor}/7@champion"
+    )
+    for name in ("s3://m/{device.__class__}", "s3://m/{device!r}", "s3://m/{0}", "s3://m/{"):
+        assert filled(name, {"device": "7"}) == name
 
 
 def test_a_signed_model_is_taken_with_its_key_only(signed: Small) -> None:
