@@ -75,7 +75,7 @@ def import_model(
 
         trust.check_place(source.replace("@", "/"), None)
         return _loaded(source, download(source), flavor("mlflow"), sha256, trust)
-    if "://" not in source and _IMPORT_PATH.fullmatch(source):
+    if is_import_path(source):
         raise ModelError(
             f"{source!r} is the import path of a function, and was not called: a text names a file or a model of "
             "MLflow. Give the function itself, or write its import path in the DAG as it is, without a template"
@@ -95,6 +95,11 @@ def import_model(
     except FileNotFoundError:
         raise ModelError(f"{source} is not there: check the URI and the connection") from None
     return _loaded(source, data, kind, sha256, trust)
+
+
+def is_import_path(source: Any) -> bool:
+    """Whether it is the import path of a function, rather than a file or a model of MLflow."""
+    return isinstance(source, str) and not _REGISTRY.match(source) and bool(_IMPORT_PATH.fullmatch(source))
 
 
 def _loaded(source: str, data: bytes, kind: Flavor, sha256: str | None, trust: Trust) -> ImportedModel:

@@ -79,7 +79,9 @@ class ImportModelOperator(BatchScoreOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source
+        # Airflow would call a function among the templated arguments.
+        self._factory: Callable[[], Any] | None = source if callable(source) else None
+        self.source: Any = None if callable(source) else source
         self.dataset = copy.copy(dataset)
         self.partitions = partitions
         self.recipe = recipe
@@ -90,6 +92,18 @@ class ImportModelOperator(BatchScoreOperator):
         self.check = check
         self.sha256 = sha256
         self.conn_id = conn_id
+
+    def _source(self, context: Context) -> Any:
+        """A function where the DAG's author wrote the import path of one; who triggers a run can only name files."""
+        from airflow_batchscore.model.functions import FunctionRef
+        from airflow_batchscore.model.imported import is_import_path
+
+        if self._factory is not None:
+            return self._factory
+        written = self.authored("source", context)
+        if is_import_path(self.source) and all(each.whole for each in written):
+            return FunctionRef.of(self.source)
+        return self.source
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset
@@ -103,7 +117,7 @@ class ImportModelOperator(BatchScoreOperator):
 
         trust = model_trust(self, context, "source")
         found = import_model(
-            self.source,
+            self._source(context),
             flavor_name=self.flavor,
             sha256=self.sha256,
             conn_id=connect(self.source, self.conn_id) if isinstance(self.source, str) else None,

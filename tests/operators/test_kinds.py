@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -14,9 +15,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from kinds import PARAMS
 from sklearn.linear_model import LogisticRegression
 from support import good_rows, newest_summary, write_csv
+
+from airflow_batchscore import PartitionedDataset, Recipe
+from airflow_batchscore.operators import ImportModelOperator
 
 pytestmark = pytest.mark.dag
 
@@ -88,3 +93,28 @@ def test_a_plan_and_an_operator_that_do_not_go_together(
     _run(airflow_dags, "imported_model", folder, sha256=digest)
     assert _run(airflow_dags, dag_id, folder) == "failed"
     assert re.search(message, "".join(capfd.readouterr()))
+
+
+def _made() -> LogisticRegression:
+    """Somebody else's model."""
+    return LogisticRegression().fit(pd.DataFrame({"a": [0, 1, 2, 3], "b": [1, 0, 1, 0]}), [0, 0, 1, 1])
+
+
+def test_a_function_is_a_source_where_the_dag_says_so_and_nowhere_else(folder: Path) -> None:
+    def taken(given: Any, **params: Any) -> dict[str, Any]:
+        operator = ImportModelOperator(
+            task_id="take",
+            source=given,
+            dataset=PartitionedDataset(f"{folder}/part_{{p}}.csv"),
+            partitions=[0],
+            recipe=Recipe(target="label", keys=["id"], columns=["a", "b"]),
+            model_uri=f"{folder}/taken",
+        )
+        context: Any = {"params": params, "dag_run": SimpleNamespace(dag_id="d", run_id="r")}
+        operator.render_template_fields(context)
+        return operator.execute(context)
+
+    assert taken(_made)["version"] == taken("test_kinds:_made")["version"]
+    for source in ("{{ params.source }}", "test_kinds:{{ params.name }}"):
+        with pytest.raises(AirflowFailException, match="is the import path of a function, and was not called"):
+            taken(source, source="test_kinds:_made", name="_made")
