@@ -1,7 +1,8 @@
 """A Dask ``LocalCluster`` of worker processes inside an Airflow task.
 
 There a plain ``LocalCluster`` does not start: worker processes import ``__main__`` (the ``airflow`` script, which meets
-a blocked database), and under Celery the task is a daemon that may have no children. Here it is made to work.
+a blocked database), and under Celery the task is a daemon that may have no children. Here it is made to work, and to
+be of no use to another user of the machine: who can connect to a Dask scheduler runs code as its user.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import logging
 import os
 import sys
+import tempfile
 import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -24,8 +26,8 @@ log = logging.getLogger(__name__)
 
 _START_TIMEOUT = "60s"
 _CLOSE_SECONDS = 10
-#: Dask always listens for its metrics; on loopback and a free port it meets neither the network nor another task.
-_PRIVATE = "127.0.0.1:0"
+#: Dask always listens for HTTP; on loopback and a free port it meets neither the network nor another task.
+_LOOPBACK = "127.0.0.1:0"
 _SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -52,16 +54,16 @@ def local_cluster(processes: int, threads: int, memory_limit: int) -> Iterator[C
         )
         stack.enter_context(_spawnable())
         stack.enter_context(_quiet())
+        stack.enter_context(private_folder())
         cluster = distributed.LocalCluster(
             n_workers=processes,
             threads_per_worker=threads,
             processes=True,
             memory_limit=memory_limit,
             host="127.0.0.1",
-            dashboard_address=_PRIVATE,
-            worker_dashboard_address=_PRIVATE,
-            scheduler_kwargs={"dashboard": False},
             silence_logs=logging.WARNING,
+            **without_http(),
+            **private_channel(),
         )
         stack.callback(_close, cluster)
         client = distributed.Client(cluster, set_as_default=False)
@@ -71,6 +73,50 @@ def local_cluster(processes: int, threads: int, memory_limit: int) -> Iterator[C
 
             client.register_plugin(ConnectionsPlugin(s3.registered()))
         yield client
+
+
+def private_channel() -> dict[str, Any]:
+    """Arguments of a ``LocalCluster`` that only holders of a key made for it can talk to.
+
+    Dask hands the key to worker processes through their pipes; it is in no argument, no environment, and in a file only
+    while OpenSSL reads it, in a folder of mode 0700.
+    """
+    import distributed
+
+    return {"security": distributed.Security.temporary(), "protocol": "tls://"}
+
+
+def without_http() -> dict[str, Any]:
+    """Arguments of a ``LocalCluster`` whose HTTP servers, which know no users, have no dashboard."""
+    return {
+        "dashboard_address": _LOOPBACK,
+        "worker_dashboard_address": _LOOPBACK,
+        "scheduler_kwargs": {"dashboard": False},
+    }
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[None]:
+    """What Dask's servers started in the block write lies in a folder of this user, and their HTTP servers say nothing.
+
+    Dask puts its scratch folder on ``sys.path``; the one it shares in the temporary folder is of whoever made it first.
+    """
+    import dask
+
+    with (
+        tempfile.TemporaryDirectory(prefix="batchscore-dask-", ignore_cleanup_errors=True) as folder,
+        dask.config.set(
+            {
+                "temporary-directory": folder,
+                "distributed.scheduler.http.routes": [],
+                "distributed.worker.http.routes": [],
+            }
+        ),
+    ):
+        try:
+            yield
+        finally:  # Dask leaves some of its folders there; of a folder that is gone, anyone could make another
+            sys.path[:] = [path for path in sys.path if not path.startswith(folder)]
 
 
 @contextlib.contextmanager

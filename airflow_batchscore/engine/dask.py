@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_batchscore.data import s3
+from airflow_batchscore.engine.cluster import private_channel, private_folder, without_http
 from airflow_batchscore.engine.dispatch import run_on
 from airflow_batchscore.engine.versions import Checked
 from airflow_batchscore.engine.watch import Watch, within
@@ -44,12 +45,14 @@ class DaskCluster:
         address: of a scheduler, ``tcp://host:8786``.
         conn_id: Airflow connection with the host and port of a scheduler; its extra may hold `tls`.
         cluster: import path of a deployer, such as ``dask_kubernetes.operator.KubeCluster``; started for the task when
-            there is a block to score, and closed with it.
+            there is a block to score, and closed with it. ``distributed.LocalCluster`` gets a key of its own; others
+            take what secures them from `cluster_kwargs`.
         cluster_kwargs: arguments of the deployer.
         adapt: least and most workers of the deployer's cluster; ``(0, n)`` scales to nothing when there is no work.
         tls: paths ``tls_ca_file``, ``tls_client_cert`` and ``tls_client_key``, for a ``tls://`` address.
-        share_credentials: send the storage credentials of the task's connections to the workers. Only over an
-            encrypted or private network; otherwise workers use their own identity.
+        share_credentials: send the storage credentials of the task's connections to the workers, over a ``tls://``
+            address only: who can connect to another scheduler could read them. Otherwise workers use their own
+            identity.
         patience: seconds that the scheduler may be silent, or without any worker, until the task fails (and follows its
             `retries`). Long enough for workers that must be started first.
     """
@@ -144,6 +147,7 @@ class _Session:
             ) from error
         self._resources.callback(_let_go, lambda: client.close(timeout=_CLOSE_SECONDS))
         if engine.share_credentials and s3.registered():
+            _check_encrypted(client.scheduler.address)
             from airflow_batchscore.engine.connections_plugin import ConnectionsPlugin
 
             plugin = ConnectionsPlugin(s3.registered())
@@ -168,13 +172,30 @@ class _Session:
         return str(self._engine.address or self._engine.cluster)
 
     def _start(self) -> Any:
+        from distributed import LocalCluster
+
         engine = self._engine
         module, _, name = str(engine.cluster).replace(":", ".").rpartition(".")
-        cluster = import_path(f"{module}:{name}")(**engine.cluster_kwargs)
+        deployer = import_path(f"{module}:{name}")
+        options = dict(engine.cluster_kwargs)
+        if isinstance(deployer, type) and issubclass(deployer, LocalCluster):
+            self._resources.enter_context(private_folder())
+            options = {**without_http(), **options, **private_channel()}
+        cluster = deployer(**options)
         self._resources.callback(_close, cluster)
         if engine.adapt:
             cluster.adapt(minimum=engine.adapt[0], maximum=engine.adapt[1])
         return cluster
+
+
+def _check_encrypted(address: str) -> None:
+    """Raises EngineError where others could read what is sent: with ``tls://`` Dask always asks for a certificate."""
+    if not address.startswith("tls://"):
+        raise EngineError(
+            f"DaskCluster(share_credentials=True): {address} is not encrypted, and whoever can connect to it could "
+            "read the storage credentials. Give a tls:// address and tls= (or a connection with tls_ca_file, "
+            "tls_client_cert and tls_client_key in its extra), or let workers use an identity of their own"
+        )
 
 
 def _let_go(call: Callable[[], Any]) -> None:

@@ -29,7 +29,18 @@ _POLL_SECONDS = 0.05
 _ELSEWHERE = {"predict_udf": "spark_udf", "score_table": "spark_table"}
 _PYTHON = "spark.pyspark.python"
 _DEFAULTS = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
-_LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+_AUTHENTICATE = "spark.authenticate"
+#: A local master listens all the same, and without a secret it serves whoever is on this machine. Spark makes one.
+_PRIVATE = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    _AUTHENTICATE: "true",
+    "spark.network.crypto.enabled": "true",
+}
+#: Names of properties that stay out of the command line, which all users of a machine can read.
+_SECRET = re.compile(
+    r"secret|passw|passphrase|token|credential|\bsas\b|(access|account|private|api|encryption)[._-]?key", re.IGNORECASE
+)
 
 
 def require_pyspark() -> None:
@@ -50,6 +61,7 @@ class Spark:
         master: URL of the cluster: ``spark://host:7077``, ``yarn``, ``k8s://...``, ``local[4]``.
         conn_id: Airflow connection with the master as host (and port), in place of `master`.
         config: Spark properties, such as ``spark.executor.memory``; ``spark.pyspark.python`` is the executors' Python.
+            A local master is authenticated and encrypted; for others the properties of the cluster say so.
 
     A session that is active in this process already (a notebook's) is used and not stopped.
     """
@@ -107,24 +119,39 @@ class _Session:
         if _PYTHON in settings:  # Spark's launcher would do this; a driver that is a Python process has none
             os.environ["PYSPARK_PYTHON"] = settings[_PYTHON]
         builder = SparkSession.builder.appName("airflow-batchscore").config(map=settings)
-        if self._engine.master:
-            builder = builder.master(self._engine.master)
         try:
+            _launch(settings)
             session = builder.getOrCreate()
         except PySparkRuntimeError as error:
             raise EngineError(f"Spark does not start here: {error}. It needs Java 17 (JAVA_HOME)") from error
         self._resources.callback(session.stop)
         context = session.sparkContext
+        if context.master.startswith("local") and context.getConf().get(_AUTHENTICATE) != "true":
+            raise EngineError(
+                f"Spark started {context.master} without a secret, open to all users of this machine. Name the master, "
+                f'Spark(master="{context.master}"), and leave {_AUTHENTICATE} out of its config'
+            )
         context.setLogLevel("WARN")
         log.info("Spark %s: application %s", context.master, context.applicationId)
         return context
 
     def _settings(self) -> dict[str, str]:
-        settings = {**_DEFAULTS}
-        if (self._engine.master or "").startswith("local"):
+        settings = {**self._engine.config}
+        if self._engine.master:
+            settings["spark.master"] = self._engine.master
+        defaults = {**_DEFAULTS}
+        if settings.get("spark.master", "").startswith("local"):
             path = os.pathsep.join(filter(None, sys.path))
-            settings |= {**_LOOPBACK, _PYTHON: sys.executable, "spark.executorEnv.PYTHONPATH": path}
-        return {**settings, **self._engine.config}
+            defaults |= {**_PRIVATE, _PYTHON: sys.executable, "spark.executorEnv.PYTHONPATH": path}
+        return {**defaults, **settings}
+
+
+def _launch(settings: Mapping[str, str]) -> None:
+    """Start the JVM, where none runs: pyspark would give it all settings on its command line."""
+    from pyspark import SparkConf, SparkContext
+
+    harmless = [(name, value) for name, value in settings.items() if not _SECRET.search(name)]
+    SparkContext._ensure_initialized(conf=SparkConf(loadDefaults=False).setAll(harmless))
 
 
 class _Appending:

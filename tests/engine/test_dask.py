@@ -18,7 +18,7 @@ from support import good_rows, scores, small
 
 from airflow_batchscore import DaskCluster
 from airflow_batchscore.data import s3
-from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
+from airflow_batchscore.errors import BatchScoreError, EngineError, InputError, RecipeError
 from airflow_batchscore.quality.quarantine import Limit
 
 pytestmark = pytest.mark.unit
@@ -82,10 +82,25 @@ def _registered(dask_worker: Any) -> Any:
 
 
 @pytest.fixture
-def workers() -> Iterator[distributed.Client]:
+def security() -> distributed.Security:
+    return distributed.Security.temporary()
+
+
+@pytest.fixture
+def tls(security: distributed.Security, tmp_path: Path) -> dict[str, str]:
+    """The client's side of it in files, as a DAG names them."""
+    names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+    for name in names:
+        (tmp_path / name).write_text(getattr(security, name))
+    return {name: str(tmp_path / name) for name in names}
+
+
+@pytest.fixture
+def workers(security: distributed.Security) -> Iterator[distributed.Client]:
     """A cluster that lives longer than a task: one worker process."""
+    options = {"n_workers": 1, "threads_per_worker": 1, "host": "127.0.0.1", "security": security, **QUIET}
     with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", **QUIET) as cluster,
+        distributed.LocalCluster(**options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
@@ -102,21 +117,33 @@ def _use(engine: DaskCluster, sessions: ExitStack) -> None:
 
 
 def test_credentials_go_to_workers_when_asked_to_and_stay_until_the_last_task_is_done(
-    workers: distributed.Client,
+    workers: distributed.Client, tls: dict[str, str]
 ) -> None:
     options = {"access_key": "a", "secret_key": "b"}
     s3.register("test", options)
     address = workers.cluster.scheduler_address
     with ExitStack() as alone:
-        _use(DaskCluster(address=address), alone)
+        _use(DaskCluster(address=address, tls=tls), alone)
         assert _known_to(workers) is None
     with ExitStack() as first:
-        _use(DaskCluster(address=address, share_credentials=True), first)
+        _use(DaskCluster(address=address, tls=tls, share_credentials=True), first)
         with ExitStack() as second:
-            _use(DaskCluster(address=address, share_credentials=True), second)
+            _use(DaskCluster(address=address, tls=tls, share_credentials=True), second)
             first.close()
             assert _known_to(workers) == options
         assert _known_to(workers) is None
+
+
+def test_credentials_do_not_go_where_others_could_read_them(empty: distributed.LocalCluster) -> None:
+    s3.register("test", {"access_key": "a", "secret_key": "canary"})
+    engine = DaskCluster(address=empty.scheduler_address, share_credentials=True)
+    with (
+        engine.session() as session,
+        pytest.raises(EngineError, match=r"127\.0\.0\.1.* is not encrypted.*identity") as no,
+    ):
+        list(session.run(len, [("abc",)]))
+    assert "canary" not in str(no.value)
+    assert not [name for name in empty.scheduler.worker_plugins if name.startswith("batchscore")]
 
 
 @pytest.fixture
