@@ -15,6 +15,8 @@ from support import Small, good_rows, small
 
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.publish.parquet_file import ParquetFile
+from airflow_batchscore.publish.stamp import Stamp
 from airflow_batchscore.scoring.manifest import Manifest
 
 pytestmark = pytest.mark.unit
@@ -169,6 +171,22 @@ def test_two_runs_of_different_partitions_at_once_lose_neither(data: Small, tmp_
         publish(_scored(data, 3), output)
         assert sleeper.wake() == (0, "")
     assert sorted(ids(output)) == ["1", "2", "3"]
+
+
+def test_a_file_that_is_replaced_while_it_is_copied_is_not_called_damaged(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, keep, others = tmp_path / "out.parquet", ParquetFile.keep, [_scored(data, 3)]
+    publish(_scored(data, 1, 2), output)
+
+    def overtaken(self: ParquetFile, stamp: Stamp) -> Stamp:
+        while others:  # row groups of the old file are not there any more
+            publish(others.pop(), output, replace_all=True)
+        return keep(self, stamp)
+
+    monkeypatch.setattr(ParquetFile, "keep", overtaken)
+    assert publish(_scored(data, 10), output)["kept"] == ["p=3"]
+    assert {p: len(rows) for p, rows in ids(output).items()} == {"3": 103, "10": 110}
 
 
 def test_kept_partitions_are_copied_in_bounded_memory(
