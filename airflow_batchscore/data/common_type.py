@@ -12,10 +12,17 @@ _UNITS = ("s", "ms", "us", "ns")
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
-    """The type of a dictionary's values; any other type as it is."""
+    """The type of a dictionary's values, and of views that of what they show; any other type as it is.
+
+    Arrow can neither sort views nor take rows of them.
+    """
+    import pyarrow as pa
     import pyarrow.types as pt
 
-    return kind.value_type if pt.is_dictionary(kind) else kind
+    kind = kind.value_type if pt.is_dictionary(kind) else kind
+    if pt.is_string_view(kind):
+        return pa.string()
+    return pa.binary() if pt.is_binary_view(kind) else kind
 
 
 def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
