@@ -145,7 +145,7 @@ def audit(
 def _limit(name: str, value: Any) -> Limit:
     try:
         return Limit.of(value)
-    except (ScoringError, OverflowError):
+    except ScoringError:
         raise GateError(f"{name}={value!r}: give a count of rows such as 1000, or a share such as 0.01") from None
 
 
