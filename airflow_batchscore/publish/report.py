@@ -177,6 +177,11 @@ def _template() -> Template:
     return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
 
 
+def facts_uri(report_uri: str) -> str:
+    """Where the JSON of a page lies."""
+    return report_uri.removesuffix(".html").removesuffix("report") + "summary.json"
+
+
 def write_report(
     manifests: Sequence[Manifest],
     summary: Mapping[str, Any],
@@ -187,7 +192,7 @@ def write_report(
 
     ``report.html`` goes with ``summary.json``, ``x.report.html`` with ``x.summary.json``.
     """
-    summary_uri = report_uri.removesuffix(".html").removesuffix("report") + "summary.json"
+    summary_uri = facts_uri(report_uri)
     storage.write_bytes(report_uri, render(summary, manifests).encode(), conn_id)
     storage.write_json(summary_uri, summary, conn_id)
     return summary_uri
