@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_batchscore.errors import BatchScoreError, InputChangedError
+from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import PartitionedDataset
+
+T = TypeVar("T", int, float)
 
 
 class BatchScoreOperator(BaseOperator):
@@ -68,8 +70,21 @@ def as_bool(value: Any) -> bool:
     return bool(value)
 
 
+def as_number(value: Any, name: str, kind: type[T]) -> T:
+    """A number that a template may have made into text. Raises InputError that names the argument."""
+    number: T | None = None
+    with suppress(TypeError, ValueError, OverflowError):
+        number = kind(value)
+    if number is None or number != number or (isinstance(value, float) and number != value):
+        raise InputError(f"{name}={value!r}: give a {'whole number' if kind is int else 'number'}")
+    return number
+
+
 def as_mapping(value: Any) -> Any:
-    """A JSON object that a template may have made into text (``"{'a': 1}"``); anything else as it is."""
+    """A JSON object that a template may have made into text (``"{'a': 1}"``); anything else as it is.
+
+    Raises InputError for text that begins like one and is none.
+    """
     if isinstance(value, str) and value.lstrip().startswith("{"):
         import ast
         import json
@@ -77,7 +92,9 @@ def as_mapping(value: Any) -> Any:
         try:
             return json.loads(value)
         except ValueError:
-            return ast.literal_eval(value)
+            with suppress(ValueError, SyntaxError):
+                return ast.literal_eval(value)
+            raise InputError(f'{value!r} is no JSON object: write {{"name": value}}') from None
     return value
 
 
