@@ -209,7 +209,7 @@ def _labels(recipe: Recipe, table: pa.Table) -> Any:
         labels = made.frame.set_index(made.rows)
         return labels.iloc[:, 0] if labels.shape[1] == 1 else labels
     if recipe.target_column is not None:
-        return to_frame(table.select([recipe.target_column]))[recipe.target_column].reset_index(drop=True)
+        return to_frame(table.select([recipe.target_column]))[recipe.target_column]
     return None
 
 

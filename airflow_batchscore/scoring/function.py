@@ -185,7 +185,7 @@ def frames_of(table: pa.Table, places: Sequence[np.ndarray]) -> Iterator[pd.Data
     # pandas makes objects of truth values and floats of whole numbers where one is missing.
     if any(map(varies, table.columns)):
         for rows in places:
-            yield to_frame(table.take(pa.array(rows))).reset_index(drop=True)
+            yield to_frame(table.take(pa.array(rows)))
         return
     frame = to_frame(table)
     for rows in places:
