@@ -64,8 +64,7 @@ def _require_own(shorts: Sequence[Mapping[str, Any]], run: str) -> None:
         if lacks:
             raise GateError(
                 f"scores: {short.get('partition', short)} lacks {', '.join(lacks)}, so that nobody can tell what was "
-                "scored and when. Give what ScorePartitionOperator or CheckScoresOperator returned in this run; if "
-                "an earlier version of airflow_batchscore did, clear the plan task and those after it"
+                "scored and when. Give what ScorePartitionOperator or CheckScoresOperator returned in this run"
             )
         if short["run"] != run:
             raise GateError(

@@ -201,8 +201,6 @@ class FileTarget:
 
 def _difference(there: Mapping[str, str], new: Mapping[str, str]) -> str:
     """What differs between two schemas, for people."""
-    if not there:
-        return "an earlier version of this package published it, and did not say where each partition lies"
     both = [name for name in there if name in new and new[name] != there[name]]
     said = [f"the column {name} is {there[name]} there, {new[name]} here" for name in both]
     lacks = [name for name in there if name not in new]

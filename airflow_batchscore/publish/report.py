@@ -144,7 +144,7 @@ def _columns(manifests: Sequence[Manifest]) -> list[str]:
 
 
 def _plot(column: str, manifests: Sequence[Manifest], reference: Mapping[str, Any]) -> dict[str, Any]:
-    """Shares of each bin of an output column, a row a partition and one for the training data."""
+    """Shares of each bin of an output column, a row per partition and one for the training data."""
     bins = reference_counts(manifests[0], reference, "bins")[column]
     labels = list(bins["values"]) if "values" in bins else _ranges(bins["edges"])
     labels += ["other", "missing"]

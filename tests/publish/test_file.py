@@ -129,16 +129,16 @@ def test_a_damaged_file_is_a_clear_error(data: Small, tmp_path: Path) -> None:
         publish(_scored(data, 2), output)
 
 
-def test_a_file_of_an_earlier_version_is_replaced_as_a_whole_only(data: Small, tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", ["[]", '{"format": 1}', "no JSON"])
+def test_a_file_that_says_something_else_of_itself_is_replaced_as_a_whole_only(
+    data: Small, tmp_path: Path, said: str
+) -> None:
     output = tmp_path / "out.parquet"
     publish(_scored(data, 1, 2), output)
-    table = pq.read_table(output)
-    account = {"rows_read": 101, "rows_scored": 101, "rows_skipped": 0, "rows_quarantined": 0}
-    early = [{"partition": {"p": p}, "identity": "i", "token": None, "model": "m", **account} for p in "12"]
-    pq.write_table(table.replace_schema_metadata({"batchscore": pd.Series(early).to_json(orient="values")}), output)
-    with pytest.raises(OutputError, match="an earlier version of this package published it"):
+    pq.write_table(pq.read_table(output).replace_schema_metadata({"batchscore": said}), output)
+    with pytest.raises(OutputError, match="cannot be read by this version of the package.*replace_all=True"):
         publish(_scored(data, 2), output)
-    assert publish(_scored(data, 1, 2), output, 5)["replaced"] == ["p=1", "p=2"]
+    publish(_scored(data, 2), output, replace_all=True)
 
 
 @pytest.mark.parametrize("name", [*FILES, "out"])
