@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.type_names import is_text
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -44,7 +46,7 @@ def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
         return pa.uint64() if all(map(pt.is_unsigned_integer, some)) else pa.int64()
     if all(map(pt.is_decimal, some)):
         return _decimal(some)
-    if all(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind) for kind in some):
+    if all(map(is_text, some)):
         return pa.large_string()
     if all(map(pt.is_date, some)):
         return pa.date32()
