@@ -213,7 +213,7 @@ def read(
         try:
             batch = reader.read(lines).behind(rows)
         except InputError as error:
-            raise InputError(f"{block.source.uri}: {error}") from error
+            raise type(error)(f"{block.source.uri}: {error}") from error
         rows += batch.rows_read
         yield batch
 

@@ -14,7 +14,7 @@ from airflow_batchscore.data.csv_reader import NO_EXACT_FLOAT, TYPE_NAMES
 from airflow_batchscore.data.exact import EXACT_FLOATS
 from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.no_type import NO_TYPE, still_empty
-from airflow_batchscore.data.type_names import named
+from airflow_batchscore.data.type_names import is_text, named
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -167,8 +167,7 @@ def _holds_text(kind: pa.DataType) -> bool:
 
     if pt.is_nested(kind):
         return any(_holds_text(kind.field(place).type) for place in range(kind.num_fields))
-    kind = plain(kind)
-    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+    return is_text(plain(kind))
 
 
 def _require_kind(name: str, found: pa.DataType, kind: str, what: str) -> None:
@@ -202,7 +201,6 @@ def _cast(
     name: str, column: pa.ChunkedArray, kind: str | None, *, for_pandas: bool = False
 ) -> tuple[Any, dict[int, str]]:
     """A column in another type, null where a value does not fit, and what is wrong with those rows."""
-    import pyarrow as pa
     import pyarrow.types as pt
 
     column = _without_dictionary(column)
@@ -210,7 +208,7 @@ def _cast(
     if column.type == wanted:
         made, bad = column, list[int]()
     else:
-        made, bad = cast_by_halves(pa.chunked_array(column).combine_chunks(), wanted)
+        made, bad = cast_by_halves(column.combine_chunks(), wanted)
     problems = {row: f"column {name!r}: {_text(column[row])} {_reason(column.type, made.type)}" for row in bad}
     if for_pandas and pt.is_integer(made.type) and made.null_count:
         why = "is above 2**53, and pandas makes floats of integers where one is missing"

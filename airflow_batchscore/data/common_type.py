@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.type_names import is_text
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -12,10 +14,17 @@ _UNITS = ("s", "ms", "us", "ns")
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
-    """The type of a dictionary's values; any other type as it is."""
+    """The type of a dictionary's values, and of views that of what they show; any other type as it is.
+
+    Arrow can neither sort views nor take rows of them.
+    """
+    import pyarrow as pa
     import pyarrow.types as pt
 
-    return kind.value_type if pt.is_dictionary(kind) else kind
+    kind = kind.value_type if pt.is_dictionary(kind) else kind
+    if pt.is_string_view(kind):
+        return pa.string()
+    return pa.binary() if pt.is_binary_view(kind) else kind
 
 
 def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
@@ -37,7 +46,7 @@ def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
         return pa.uint64() if all(map(pt.is_unsigned_integer, some)) else pa.int64()
     if all(map(pt.is_decimal, some)):
         return _decimal(some)
-    if all(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind) for kind in some):
+    if all(map(is_text, some)):
         return pa.large_string()
     if all(map(pt.is_date, some)):
         return pa.date32()

@@ -120,7 +120,7 @@ def _encoding(options: Mapping[str, Any]) -> str:
 
 
 def _as_opened(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options for text as `_open` gives it."""
+    """The options for text as `_text_of` gives it."""
     return {**options, "encoding": options.get("encoding") if _encoding(options) in _CUTTABLE else "utf-8"}
 
 

@@ -150,7 +150,8 @@ class RowParser:
             positions = np.concatenate([positions, numbers[short]])
             order = np.argsort(positions)
             table, positions = table.take(pa.array(order)), positions[order]
-        left = [n for n in range(len(malformed)) if n not in set(short)]
+        padded = set(short)
+        left = [n for n in range(len(malformed)) if n not in padded]
         bad = [self._malformed(int(numbers[n]), malformed[n]) for n in left]
         return _with_broken(Rows(table, positions, bad, len(short)), text)
 

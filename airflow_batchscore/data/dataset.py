@@ -207,9 +207,9 @@ class PartitionedDataset:
         return Partition(dict(values), tuple(files))
 
     def pin(self, partition: Partition) -> Partition:
-        """The partition held to its bytes as they are now: all that reads it refuses others. One small request a file.
+        """The partition held to its bytes as they are now: all that reads it refuses others.
 
-        Raises InputError: a file is gone.
+        One small request per file. Raises InputError: a file is gone.
         """
 
         def pinned(file: FileInfo) -> FileInfo:
@@ -222,7 +222,7 @@ class PartitionedDataset:
         return replace(partition, files=tuple(storage.each(pinned, partition.files, self.uri)))
 
     def fingerprint(self, partition: Partition) -> Fingerprint:
-        """The identity of the partition's bytes, from storage as it is now (one small request a file)."""
+        """The identity of the partition's bytes, from storage as it is now (one small request per file)."""
         return self.pin(partition).fingerprint
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.type_names import is_text
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -58,7 +60,7 @@ def require_as_given(values: Any, array: pa.Array) -> None:
     import pyarrow.types as pt
 
     kind = array.type
-    plain = pt.is_string(kind) or pt.is_large_string(kind) or pt.is_boolean(kind) or pt.is_null(kind)
+    plain = is_text(kind) or pt.is_boolean(kind) or pt.is_null(kind)
     if str(getattr(values, "dtype", "")) != "object" or plain or pt.is_nested(kind):
         return
     for given, made in zip(values, array.to_pylist(), strict=True):

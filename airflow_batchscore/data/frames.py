@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.type_names import is_text
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-#: Index of a frame's first row. No id, time or count looks like it, so that an index which was lost on the way (reset,
-#: merged away, sorted) is never taken for the frame's own. Floats hold it exactly.
-FIRST_ROW = 3_141_592_653_589_793
-
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A new frame with the table's columns and the index ``FIRST_ROW + place``.
+    """A new frame with the table's columns and an index from 0.
 
     It may be changed: it shares no memory with the table, nor with another call's frame. Values are those that
     `pandas.read_csv` and `pandas.read_parquet` give: missing text and truth values are NaN (text is ``object`` in
@@ -23,7 +21,6 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     what pandas noted in the metadata about an index is left aside.
     """
     import numpy as np
-    import pandas as pd
     import pyarrow.types as pt
 
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
@@ -34,7 +31,6 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
             values = frame.iloc[:, place].to_numpy(dtype=object, copy=True)
             values[column.is_null().to_numpy()] = np.nan
             frame.isetitem(place, values)
-    frame.index = pd.RangeIndex(FIRST_ROW, FIRST_ROW + table.num_rows)
     return frame
 
 
@@ -42,5 +38,4 @@ def _is_none_where_missing(kind: pa.DataType) -> bool:
     """Whether Arrow gives None for a missing value, where pandas' own readers give NaN."""
     import pyarrow.types as pt
 
-    text = pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind)
-    return bool(text or pt.is_boolean(kind))
+    return is_text(kind) or bool(pt.is_boolean(kind))

@@ -14,7 +14,7 @@ from airflow_batchscore.data.csv_reader import found_schema
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.no_type import NO_TYPE
 from airflow_batchscore.data.parquet_reader import ParquetReader
-from airflow_batchscore.data.type_names import name_of, named
+from airflow_batchscore.data.type_names import is_text, name_of, named
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ def _parquet_type(arrow: pa.DataType) -> str:
         return "uint64"
     if pt.is_integer(arrow) or pt.is_floating(arrow) or pt.is_boolean(arrow) or pt.is_null(arrow):
         return _csv_type(arrow)
-    text = pt.is_string(arrow) or pt.is_large_string(arrow) or pt.is_string_view(arrow)
-    return "string" if text else name_of(arrow)
+    return "string" if is_text(arrow) else name_of(arrow)
 
 
 def _agreed(name: str, types: Mapping[str, Source]) -> str:

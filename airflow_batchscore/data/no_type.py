@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.type_names import is_text
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,12 +18,10 @@ def still_empty(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column with Arrow's type ``null``. Raises InputError when it has a value; NaN is none."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.types as pt
 
     place = pc.index(pc.is_null(column, nan_is_null=True), False).as_py()
     if place >= 0:
-        text = pt.is_string(column.type) or pt.is_large_string(column.type)
-        value = repr(column[place].as_py()) if text else f"{column[place]}, {column.type}"
+        value = repr(column[place].as_py()) if is_text(column.type) else f"{column[place]}, {column.type}"
         raise InputError(
             f"column {name!r} has values here ({value}). It had no value where its type was "
             "found (in training; for a function, in the first rows of the partition), so it may be numbers or text. "

@@ -202,6 +202,11 @@ def write_bytes(uri: str, data: bytes, conn_id: str | None = None) -> None:
         path.write_bytes(data)
 
 
+def has_conditions(uri: str) -> bool:
+    """Whether a remote store writes only if what is there is what was seen: S3, through boto3."""
+    return split_scheme(uri)[0] == "s3" and find_spec("boto3") is not None
+
+
 def create_bytes(uri: str, data: bytes, conn_id: str | None = None) -> bool:
     """`write_bytes` for a file that must not be there yet; False, and nothing is written, when it is.
 
@@ -210,7 +215,7 @@ def create_bytes(uri: str, data: bytes, conn_id: str | None = None) -> bool:
     scheme, path = split_scheme(uri)
     if scheme == "file":
         return local.create(Path(path), data, uri)
-    if scheme == "s3" and find_spec("boto3"):
+    if has_conditions(uri):
         with writing(uri):
             return s3.put_new(path, data, conn_id)
     if stat(uri, conn_id) is not None:
@@ -264,8 +269,8 @@ def atomic_file(uri: str, conn_id: str | None = None, stands: Callable[[], bool]
 
 def _upload_new(whole: Path, uri: str, conn_id: str | None) -> bool:
     """`upload`, unless there is an object; False when there is."""
-    scheme, path = split_scheme(uri)
-    if scheme == "s3" and find_spec("boto3"):
+    _, path = split_scheme(uri)
+    if has_conditions(uri):
         with writing(uri):
             return s3.put_if(path, whole, None, conn_id)
     if stat(uri, conn_id) is not None:

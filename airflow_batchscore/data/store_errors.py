@@ -35,6 +35,21 @@ def writing(uri: str) -> Iterator[None]:
         raise OSError(f"cannot write {uri}: {error}") from error
 
 
+#: What a store says that means no, and will mean it tomorrow: S3, Google Cloud Storage, Azure.
+_REFUSALS = (
+    "ACCESS_DENIED",
+    "NO_SUCH_BUCKET",
+    "INVALID_ACCESS_KEY_ID",
+    "SIGNATURE_DOES_NOT_MATCH",
+    "google::cloud::Status(PERMISSION_DENIED",
+    "google::cloud::Status(UNAUTHENTICATED",
+    "Azure Error: [AuthenticationFailed]",
+    "Azure Error: [AuthorizationFailure]",
+    "Azure Error: [AuthorizationPermissionMismatch]",
+    "Azure Error: [ContainerNotFound]",
+)
+#: How Arrow begins what a store answered.
+_STORES = ("AWS Error", "google::cloud::Status", "Azure Error")
 _ACCESS_ADVICE = "Check the URI, that the folder or bucket exists, and what the connection may do there"
 
 
@@ -42,12 +57,12 @@ def _is_refusal(error: OSError) -> bool:
     """A 'no' that a retry cannot change, as opposed to a store that is down or slow."""
     text = str(error)
     fixed = isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)) or error.errno == ENAMETOOLONG
-    return fixed or any(
-        word in text
-        for word in ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH")
-    )
+    return fixed or any(word in text for word in _REFUSALS)
 
 
 def is_store_error(error: BaseException) -> bool:
-    """Whether a remote store failed to answer, which a retry may fix, rather than sent damaged bytes."""
-    return "AWS Error" in str(error)
+    """Whether a store or a disk failed to answer, which a retry may fix, rather than gave damaged bytes.
+
+    A disk's error (also one of a network) has a number, which those of Arrow about damage never have.
+    """
+    return getattr(error, "errno", None) is not None or any(store in str(error) for store in _STORES)

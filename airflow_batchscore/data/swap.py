@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,7 +63,7 @@ class Replacement:
 
 def keeps_notes(uri: str) -> bool:
     """Whether a note stays with a file: on S3, where it is part of the object."""
-    return storage.split_scheme(uri)[0] == "s3" and find_spec("boto3") is not None
+    return storage.has_conditions(uri)
 
 
 def look(uri: str, conn_id: str | None = None) -> Seen | None:

@@ -26,6 +26,13 @@ def name_of(kind: pa.DataType) -> str:
     return _ENCODED + base64.b64encode(schema.to_pybytes()).decode()
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is one of Arrow's for text."""
+    import pyarrow.types as pt
+
+    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+
+
 @cache
 def named(text: str) -> pa.DataType:
     """The type of a text from `name_of`. Raises ValueError for any other text."""

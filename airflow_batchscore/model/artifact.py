@@ -42,7 +42,7 @@ class Signature:
 
     Attributes:
         raw: raw column -> type name (``float64``, ``int64``, ``bool``, ``string``, or Arrow's own such as
-            ``timestamp[us]``), as training found them; None, which older versions have, takes it as the file has it.
+            ``timestamp[us]``), as training found them; None takes it as the file has it.
         features: feature names in the order of the model's input.
         outputs: method -> output column -> Arrow type.
         matrix: methods that give the same for a plain matrix as for a DataFrame, so that scoring needs no pandas.
@@ -65,8 +65,8 @@ class ModelManifest:
 
     Attributes:
         code: import path -> digest of the user's own classes and functions that the estimator is made of, as they were
-            when it was trained; None in artifacts that are older than this.
-        packages: names of the installed packages that it is made of; None likewise.
+            when it was trained.
+        packages: names of the installed packages that it is made of.
     """
 
     digest: str
@@ -81,9 +81,9 @@ class ModelManifest:
     training: dict[str, Any]
     profile: dict[str, Any]
     created: str
+    code: dict[str, str]
+    packages: list[str]
     libraries: dict[str, str] = field(default_factory=library_versions)
-    code: dict[str, str] | None = None
-    packages: list[str] | None = None
     format: int = _FORMAT
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class ModelManifest:
                         **{
                             **signature,
                             "features": tuple(signature["features"]),
-                            "matrix": tuple(signature.get("matrix", ())),
+                            "matrix": tuple(signature["matrix"]),
                         }
                     ),
                     "recipe": Recipe.from_dict(value["recipe"]),

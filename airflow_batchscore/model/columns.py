@@ -47,11 +47,11 @@ class OutputColumn(NamedTuple):
 def columns_of(estimator: Any, values: Any, method: str) -> list[OutputColumn]:
     """A method's result in columns, each as long as the input.
 
-    One-dimensional results are called ``prediction``. Two-dimensional ones have a column a class where the estimator
-    names its classes (``prediction_<class>``), a column a pair of classes for the ``decision_function`` of an `SVC`
-    with ``decision_function_shape="ovo"`` (``prediction_<a>_vs_<b>``, above 0 for a), a column a name where the result
-    or the estimator's transform names them, else one column per place (``prediction_0``). A list of results, as
-    multi-output classifiers give, has ``prediction_<output>_<class>``.
+    One-dimensional results are called ``prediction``. Two-dimensional ones have a column per class where the estimator
+    names its classes (``prediction_<class>``), a column per pair of classes for the ``decision_function`` of an `SVC`
+    with ``decision_function_shape="ovo"`` (``prediction_<a>_vs_<b>``, above 0 for a), a column per name where the
+    result or the estimator's transform names them, else one column per place (``prediction_0``). A list of results,
+    as multi-output classifiers give, has ``prediction_<output>_<class>``.
 
     Raises:
         ModelError: the result has more than two dimensions.
@@ -135,7 +135,7 @@ def _classes(estimator: Any, method: str, columns: int) -> list[Any] | None:
 
 
 def _shape(estimator: Any) -> str | None:
-    """Whether a decision function has a column a class (``"ovr"``) or a pair (``"ovo"``); None where nobody can say."""
+    """Whether a decision function has a column per class (``"ovr"``) or pair (``"ovo"``); None where nobody can say."""
     steps = getattr(estimator, "steps", None)
     if steps:
         return _shape(steps[-1][1])

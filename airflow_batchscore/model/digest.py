@@ -7,6 +7,7 @@ code".
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,9 @@ class _Known:
     watched: Watched
 
 
-_known: dict[int, _Known] = {}
+#: The ones used last. A long-lived worker unpickles a function again for every DAG file that has changed.
+_known: OrderedDict[int, _Known] = OrderedDict()
+_MOST_KNOWN = 256
 _lock = threading.RLock()
 
 
@@ -41,6 +44,9 @@ def code_digest(thing: Any, name: str) -> str:
             reach = Reach(name)
             known = _Known(thing, reach.digest(thing), reach.watched)
             _known[id(thing)] = known
+            if len(_known) > _MOST_KNOWN:
+                _known.popitem(last=False)
+        _known.move_to_end(id(thing))
         return known.digest
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from airflow_batchscore.errors import EngineError, RecipeError
 from airflow_batchscore.model import digest as digests
+from airflow_batchscore.model.packages import readable
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class FunctionRef:
         path = f"{home.__module__}:{home.__qualname__}"
         if home is function and _importable_elsewhere(home):
             return cls(path)
-        label = f"{_readable_module(home)}:{home.__qualname__}"
+        label = f"{readable(home.__module__)}:{home.__qualname__}"
         digests.check(function, label)
         return cls(label, base64.b64encode(_pickle_by_value(function, home.__module__, label)).decode())
 
@@ -143,12 +144,6 @@ def _importable_elsewhere(function: Callable[..., Any]) -> bool:
         return bool(import_path(f"{module}:{function.__qualname__}") is function)
     except RecipeError:
         return False
-
-
-def _readable_module(function: Callable[..., Any]) -> str:
-    """Airflow imports a DAG file as ``unusual_prefix_<hash>_<name>``."""
-    name = function.__module__
-    return name.split("_", 3)[3] if name.startswith("unusual_prefix_") else name
 
 
 def _pickle_by_value(function: Any, home: str, label: str) -> bytes:

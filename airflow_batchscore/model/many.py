@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_batchscore.data.dataset import Partition
-from airflow_batchscore.errors import BatchScoreError, InputError, ModelError, RecipeError
+from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError, ModelError, RecipeError
 from airflow_batchscore.model.choice import filled, template_fields
 from airflow_batchscore.model.reference import check_name, set_alias
 from airflow_batchscore.model.training import TrainingData, TrainingJob, look, train
@@ -109,13 +109,17 @@ def train_many(job: TrainingJob, run: Run, *, alias: str | None = None, max_fail
 def train_one(one: One) -> Outcome:
     """Train a model and point its alias at it; a failure that a retry cannot fix is an outcome.
 
-    Raises EngineError: this worker has other code than the task.
+    Raises:
+        EngineError: this worker has other code than the task.
+        InputChangedError: a file changed while it was read, which a retry fixes.
     """
     require_code(one.job, one.code)
     try:
         if one.segment is not None:
             check_name(one.segment, "value")
         trained = train(one.job, data=one.data)
+    except InputChangedError:
+        raise
     except BatchScoreError as error:
         return Outcome(one.name, problem=f"{type(error).__name__}: {error}")
     if one.alias:

@@ -100,7 +100,7 @@ def model_code(manifest: ModelManifest) -> Code:
     Raises RecipeError: some of it cannot be imported here.
     """
     own = [(key, ref.digest) for key, ref in _functions(manifest).items()]
-    return (*own, *((package, label(package)) for package in manifest.packages or ()))
+    return (*own, *((package, label(package)) for package in manifest.packages))
 
 
 def check_code(manifest: ModelManifest, code: Code, uri: str) -> None:
@@ -120,8 +120,6 @@ def check_code(manifest: ModelManifest, code: Code, uri: str) -> None:
 
 def changed_code(manifest: ModelManifest) -> list[str]:
     """Import paths of what the model runs and was other code when it was trained."""
-    if manifest.code is None:  # digests of that time do not compare
-        return []
     changed = [path for path, digest in manifest.code.items() if FunctionRef(path).digest != digest]
     if manifest.recipe.features is not None and manifest.recipe.digest != manifest.recipe_digest:
         changed.append(manifest.recipe.features.path)
@@ -131,7 +129,7 @@ def changed_code(manifest: ModelManifest) -> list[str]:
 def _functions(manifest: ModelManifest) -> dict[str, FunctionRef]:
     refs = [] if manifest.recipe.features is None else [manifest.recipe.features]
     flavour = [manifest.flavor] if ":" in manifest.flavor else []
-    refs += [FunctionRef(path) for path in sorted({*(manifest.code or ()), *flavour})]
+    refs += [FunctionRef(path) for path in sorted({*manifest.code, *flavour})]
     return {_key(ref): ref for ref in refs}
 
 

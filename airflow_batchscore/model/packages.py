@@ -28,6 +28,11 @@ _DISTRIBUTIONS = {
 _NEVER_OWN = {"airflow", "airflow_batchscore", "pyspark"}
 
 
+def readable(module: str) -> str:
+    """A module's name for people: Airflow imports a DAG file as ``unusual_prefix_<hash>_<name>``."""
+    return module.split("_", 3)[3] if module.startswith("unusual_prefix_") else module
+
+
 def is_own(module: str) -> bool:
     """Whether a module is the user's: neither Python's nor of an installed package. It is not imported."""
     return _is_own(module, _file(module))

@@ -15,7 +15,7 @@ from typing import Any
 from airflow_batchscore.model import bytecode, unnamed
 from airflow_batchscore.model.members import SET_BY_PYTHON, members
 from airflow_batchscore.model.modules import Modules
-from airflow_batchscore.model.packages import built, file_of, is_own
+from airflow_batchscore.model.packages import built, file_of, is_own, readable
 from airflow_batchscore.model.watched import Watched
 
 _BUILT_IN = (
@@ -122,8 +122,8 @@ class Reach(Modules):
         home = value.__globals__.get("__name__") if isinstance(value, types.FunctionType) else None
         module = str(home or getattr(value, "__module__", None) or value.__name__)
         shown = getattr(value, "__qualname__", value.__name__)
-        readable = module.split("_", 3)[3] if module.startswith("unusual_prefix_") else module
-        self.who = shown if shown == readable else f"{readable}:{shown}"
+        name = readable(module)
+        self.who = shown if shown == name else f"{name}:{shown}"
         self.here = _folder(value, module)
         if isinstance(value, types.ModuleType):
             self.as_value(value)

@@ -145,12 +145,10 @@ class Recipe:
             RecipeError: the function broke its contract. Its own exceptions pass through.
         """
         import numpy as np
-        import pandas as pd
 
         if self.features is not None:
             return call(self.features, table)
         frame = to_frame(table)
-        frame.index = pd.RangeIndex(len(frame))
         return Made(frame, np.arange(len(frame)))
 
 

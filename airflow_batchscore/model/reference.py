@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -70,17 +69,17 @@ def alias_uri(model_uri: str, alias: str) -> str:
     return storage.join(model_uri, "aliases", f"{check_name(alias, 'alias')}.json")
 
 
-def set_alias(model_uri: str, alias: str, ref: ModelRef, began: int | None = None) -> bool:
+def set_alias(model_uri: str, alias: str, ref: ModelRef, began: int) -> bool:
     """Point ``<model_uri>@<alias>`` at a version, in one atomic write. The artifact must be complete.
 
     Args:
-        began: when the task did that moves it, in nanoseconds since 1970; None is now.
+        began: when the task did that moves it, in nanoseconds since 1970.
 
     Returns:
         False where a task that began later has moved it already: it is left there, whoever slept meanwhile.
     """
     _read_manifest(ref.uri, ref.conn_id)
-    pointer = {"version": ref.version, "digest": ref.digest, "began": time.time_ns() if began is None else began}
+    pointer = {"version": ref.version, "digest": ref.digest, "began": began}
 
     def change(there: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return None if there.get("began", 0) > pointer["began"] else pointer

@@ -66,7 +66,7 @@ def check_quickly(
     _compare(function, table, made, sample, repeats=repeats)
     if is_new:  # the few hold what is missing in a column, and so have the types of all of them; one row hardly does
         _compare(function, table, made, sample[:1], repeats=repeats)
-        if len(_tried_alone) == _MOST_CASES:
+        if len(_tried_alone) >= _MOST_CASES:  # several threads add to it
             _tried_alone.clear()
         _tried_alone.add(case)
 

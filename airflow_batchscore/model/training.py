@@ -274,7 +274,7 @@ def _fit(
 
 
 def training_version(
-    job: TrainingJob, estimator: Any, kind: Flavor, partitions: Sequence[Partition], held_out: Any, only: str = ""
+    job: TrainingJob, estimator: Any, kind: Flavor, partitions: Sequence[Partition], held_out: Any, only: str
 ) -> str:
     """The version's name: twelve hexadecimal digits of the hash of all that goes into the model and its metrics."""
     libraries = library_versions(*kind.libraries)

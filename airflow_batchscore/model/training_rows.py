@@ -12,12 +12,15 @@ from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.frames import to_frame
 from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
 from airflow_batchscore.model import row_wise
+from airflow_batchscore.model.model_names import model_names
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.user_code import Made, call
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from airflow_batchscore.data.batch import Batch
 
 log = logging.getLogger(__name__)
 
@@ -124,13 +127,7 @@ def read_block(
     require_columns(block.source, list(types), partition_key=partition_key)
     tables, padded = [], 0
     for batch in read(dataset, block, types):
-        if batch.bad:
-            row = batch.bad[0]
-            raise InputError(
-                f"partition {partition_key}: {block.name if block.index else block.source.uri}, row {row.position}: "
-                f"{row.message}. "
-                "Training takes whole files only: fix the row, or train on another partition"
-            )
+        _require_whole(batch, partition_key, block)
         tables.append(batch.table)
         padded += batch.padded
     if padded:
@@ -144,16 +141,23 @@ def read_block(
     return whole if whole is not None and whole.num_rows else None
 
 
-def read_texts(dataset: PartitionedDataset, partitions: Sequence[Partition], column: str) -> list[str]:
-    """What names a model for each row of whole partitions: the text of `column`, empty where it is missing."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _require_whole(batch: Batch, partition_key: str, block: Block) -> None:
+    if batch.bad:
+        row = batch.bad[0]
+        raise InputError(
+            f"partition {partition_key}: {block.name if block.index else block.source.uri}, row {row.position}: "
+            f"{row.message}. Training takes whole files only: fix the row, or train on another partition"
+        )
 
+
+def read_texts(dataset: PartitionedDataset, partitions: Sequence[Partition], column: str) -> list[str]:
+    """What names a model for each row of whole partitions, as scoring finds it. Raises InputError like `read_raw`."""
     types = {column: dataset.column_types.get(column)}
     texts: list[str] = []
-    for _, block in blocks_of(dataset, partitions, BLOCK_ROWS):
+    for partition, block in blocks_of(dataset, partitions, BLOCK_ROWS):
         for batch in read(dataset, block, {}, types):
-            texts += pc.fill_null(batch.keys.column(column).cast(pa.string()), "").to_pylist()
+            _require_whole(batch, partition.key, block)
+            texts += model_names(batch.keys.column(column), column).to_pylist()
     return texts
 
 
@@ -205,7 +209,7 @@ def _labels(recipe: Recipe, table: pa.Table) -> Any:
         labels = made.frame.set_index(made.rows)
         return labels.iloc[:, 0] if labels.shape[1] == 1 else labels
     if recipe.target_column is not None:
-        return to_frame(table.select([recipe.target_column]))[recipe.target_column].reset_index(drop=True)
+        return to_frame(table.select([recipe.target_column]))[recipe.target_column]
     return None
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.data.frames import FIRST_ROW, to_frame
+from airflow_batchscore.data.frames import to_frame
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model.functions import FunctionRef
 
@@ -37,6 +37,9 @@ class Made:
     rows: np.ndarray
 
 
+#: Where indices begin. No id, time or count looks like it, so that an index which was lost on the way (reset, merged
+#: away, sorted) is never taken for the frame's own. Floats hold it exactly.
+FIRST_ROW = 3_141_592_653_589_793
 #: Calls have so many indices between them, and begin again after so many: floats hold all of them exactly.
 _ROWS_APART, _CALLS = 1 << 32, 1 << 20
 _calls = itertools.count()

@@ -37,9 +37,9 @@ def find_place(
     model_uri: str,
     identity: str,
     *,
-    conn_id: str | None = None,
-    signing_key: bytes | None = None,
-    retrain: str | None = None,
+    conn_id: str | None,
+    signing_key: bytes | None,
+    retrain: str | None,
 ) -> Place:
     """The version to use, every byte of it verified, or the place for a new one.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_batchscore.errors import BatchScoreError, InputChangedError
+from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
 from airflow_batchscore.operators.places import PlacedOperator
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import PartitionedDataset
+
+T = TypeVar("T", int, float)
 
 
 class BatchScoreOperator(PlacedOperator):
@@ -59,6 +61,16 @@ def as_bool(value: Any) -> bool:
             raise AirflowFailException(f"{value!r} is neither true nor false")
         return text in ("true", "1", "yes")
     return bool(value)
+
+
+def as_number(value: Any, name: str, kind: type[T]) -> T:
+    """A number that a template may have made into text. Raises InputError that names the argument."""
+    number: T | None = None
+    with suppress(TypeError, ValueError, OverflowError):
+        number = kind(value)
+    if number is None or number != number or (isinstance(value, float) and number != value):
+        raise InputError(f"{name}={value!r}: give a {'whole number' if kind is int else 'number'}")
+    return number
 
 
 def as_mapping(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.operators.base import BatchScoreOperator, run_facts, run_name, task_name
+from airflow_batchscore.operators.base import BatchScoreOperator, as_number, run_facts, run_name, task_name
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -81,7 +81,7 @@ class CheckScoresOperator(BatchScoreOperator):
             "max_quarantined": self.max_quarantined,
             "max_skipped": None if self.max_skipped in (None, "") else self.max_skipped,
             "max_drift": None if self.max_drift in (None, "") else self.max_drift,
-            "allow_missing": int(self.allow_missing),
+            "allow_missing": as_number(self.allow_missing, "allow_missing", int),
         }
         name = run_name(context)
         items = score_items(self.scores, name)

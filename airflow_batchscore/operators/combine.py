@@ -130,8 +130,9 @@ class CombineOperator(BatchScoreOperator):
         reused = {partition_key(short["partition"]): bool(short["reused"]) for short in shorts}
         summary = summarise(manifests, published, run=run_facts(context), reused=reused)
         copy = (self.report_uri, connect(self.report_uri, self.conn_id)) if self.report_uri else None
-        newest = max(publication.generations.values())
-        report, facts, digest = leave_report(manifests, summary, newest, task_name(context), conn_id, copy)
+        # Not the plan's: what was published again on purpose is newer than what it replaced.
+        generation = published.pop("generation")
+        report, facts, digest = leave_report(manifests, summary, generation, task_name(context), conn_id, copy)
         self.log.info("published %d rows of %d partitions at %s", published["rows"], len(manifests), self.output_uri)
         counted = {name: len(value) if isinstance(value, list) else value for name, value in published.items()}
         where = {"report": report, "report_conn_id": conn_id, "report_digest": digest, "summary": facts}

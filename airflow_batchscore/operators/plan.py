@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping, run_name
+from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping, as_number, run_name
 from airflow_batchscore.operators.places import DATASET, Place
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
             dataset,
             self.partitions,
             models.ref,
-            max_tasks=int(self.max_tasks or conf.getint("core", "max_map_length")),
-            pack_bytes=int(self.pack_bytes) if self.pack_bytes else None,
+            max_tasks=as_number(self.max_tasks or conf.getint("core", "max_map_length"), "max_tasks", int),
+            pack_bytes=as_number(self.pack_bytes, "pack_bytes", int) if self.pack_bytes else None,
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
             choose=models.choose,
         )

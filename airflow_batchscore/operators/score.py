@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping, run_name
+from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping, as_number, run_name
 from airflow_batchscore.operators.places import DATASET, Place
 from airflow_batchscore.operators.slots import task_slots
 
@@ -173,7 +173,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             output_uri=self.output_uri,
             spec=OutputSpec.of(self.method, as_mapping(self.outputs), as_mapping(self.flags)),
             keys=None if self.keys is None else column_names(self.keys, "keys"),
-            block_rows=int(self.block_rows or DEFAULT_BLOCK_ROWS),
+            block_rows=as_number(self.block_rows or DEFAULT_BLOCK_ROWS, "block_rows", int),
             limit=DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
             allow_nan=self.allow_nan,
             allow_empty=self.allow_empty,

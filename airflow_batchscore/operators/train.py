@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, run_name
+from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_number, run_name
 from airflow_batchscore.operators.places import DATASET, Place
 from airflow_batchscore.operators.slots import task_slots
 
@@ -144,8 +144,9 @@ class TrainOperator(BatchScoreOperator):
             engine = connect_engine(self.engine or LocalDask())
             if job.signing_key is not None and not isinstance(engine, LocalDask):
                 raise InputError("many models are signed where they are trained, and the key stays here: LocalDask()")
+            most = as_number(self.max_failed, "max_failed", int)
             with engine.session(slots) as session:
-                many = train_many(job, session.run, alias=self.alias, max_failed=int(self.max_failed))
+                many = train_many(job, session.run, alias=self.alias, max_failed=most)
             self.log.info("%d models trained, %d there before, %d failed", many.trained, many.reused, len(many.failed))
             return many.to_dict(f"{self.model_uri}@{self.alias}" if self.alias else self.model_uri)
         if self.engine is not None and not hasattr(self.engine, "client"):

@@ -23,6 +23,7 @@ class Changes:
         unchanged: of this run, and published before from the same manifest.
         kept: not of this run, and still there.
         dropped: not of this run, and gone, because it asked for that.
+        generation: the highest order number of what this run published; see `Order.placed`.
     """
 
     added: list[str] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Changes:
     unchanged: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    generation: int = 0
 
     @classmethod
     def between(cls, published: Mapping[str, Stamp], new: Sequence[Stamp], *, keep: bool) -> Changes:
@@ -43,6 +45,7 @@ class Changes:
             unchanged=[stamp.key for stamp in new if stamp.key in same],
             kept=others if keep else [],
             dropped=[] if keep else others,
+            generation=max(stamp.generation for stamp in new),
         )
 
     @property
@@ -51,7 +54,8 @@ class Changes:
         return bool(self.added or self.replaced or self.dropped)
 
     def to_dict(self) -> dict[str, list[str]]:
-        return asdict(self)
+        """What became of which partitions."""
+        return {what: keys for what, keys in asdict(self).items() if what != "generation"}
 
     def log(self, output: str) -> None:
         """Say them."""

@@ -39,9 +39,9 @@ def combine(
         publication: whose scores they are, and what may happen to what is there.
 
     Returns:
-        ``{"output": uri, "rows": n, "partitions": n}`` of this run, and the keys of the partitions that were ``added``,
-        ``replaced``, left ``unchanged`` (published before from the same manifest), ``kept`` (of a file: not of this
-        run) and ``dropped``.
+        ``{"output": uri, "rows": n, "partitions": n, "generation": n}`` of this run, the last being the highest order
+        number that its publication has, and the keys of the partitions that were ``added``, ``replaced``, left
+        ``unchanged`` (published before from the same manifest), ``kept`` (of a file: not of this run) and ``dropped``.
 
     Raises:
         GateError: there is nothing to publish, newer scores are published, or a part does not hold the rows its
@@ -59,6 +59,7 @@ def combine(
         "output": output_uri,
         "partitions": len(manifests),
         "rows": sum(manifest.rows for manifest in manifests),
+        "generation": changes.generation,
         **changes.to_dict(),
     }
 

@@ -16,7 +16,7 @@ from airflow_batchscore.data import storage, swap
 from airflow_batchscore.data.parquet_footer import DamagedParquetError
 from airflow_batchscore.data.pattern import sort_key
 from airflow_batchscore.data.swap import Replacement, Seen
-from airflow_batchscore.errors import BatchScoreError, OutputError
+from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish import csv_file, parquet_file
 from airflow_batchscore.publish.changes import Changes, require_rows
 from airflow_batchscore.publish.order import Order
@@ -73,9 +73,7 @@ class FileTarget:
         unfinished = None if self._local else self._begin(stamps)
         for _ in range(_ATTEMPTS):
             there = self._look()
-            placed = self._order.placed(stamps, there.stamps, self._publication)
-            if not self._publication.replace_all:
-                require_rows(placed, there.stamps, self._uri, self._publication)
+            placed = self._placed(stamps, there)
             changes = Changes.between(there.stamps, placed, keep=not self._publication.replace_all)
             if there.said is not None and not changes.any and not unfinished:
                 done = self._confirmed(there, placed)
@@ -89,8 +87,14 @@ class FileTarget:
         raise OSError(f"{self._uri} is published by other runs all the time; try again when they are done")
 
     def _begin(self, stamps: Sequence[Stamp]) -> set[str]:
-        placed = self._order.placed(stamps, self._look().stamps, self._publication)
-        return self._order.begin(placed)
+        return self._order.begin(self._placed(stamps, self._look()))
+
+    def _placed(self, stamps: Sequence[Stamp], there: _Published) -> list[Stamp]:
+        """`Order.placed`, for a publication that takes no rows away that it may not."""
+        placed = self._order.placed(stamps, there.stamps, self._publication)
+        if not self._publication.replace_all:
+            require_rows(placed, there.stamps, self._uri, self._publication)
+        return placed
 
     def _look(self) -> _Published:
         module = csv_file if self._is_csv else parquet_file
@@ -137,10 +141,12 @@ class FileTarget:
                         say()
 
                 replacement.before = last_look
-        except Exception as error:
-            if isinstance(error, BatchScoreError) or swap.look(self._uri, self._conn_id) == there.seen:
+        except Exception:
+            # What is copied from a file that is replaced meanwhile looks damaged. A refusal is said again at the next
+            # look, if it still holds.
+            if swap.look(self._uri, self._conn_id) == there.seen:
                 raise
-            return False  # partitions could not be copied because it was replaced meanwhile
+            return False
         if replacement.done:
             writer.settled()
         return replacement.done
@@ -195,8 +201,6 @@ class FileTarget:
 
 def _difference(there: Mapping[str, str], new: Mapping[str, str]) -> str:
     """What differs between two schemas, for people."""
-    if not there:
-        return "an earlier version of this package published it, and did not say where each partition lies"
     both = [name for name in there if name in new and new[name] != there[name]]
     said = [f"the column {name} is {there[name]} there, {new[name]} here" for name in both]
     lacks = [name for name in there if name not in new]

@@ -102,7 +102,10 @@ def publish_remote(
         found = storage.each(look_at, stamps, folder)
         return {stamp.key: one for stamp, one in zip(stamps, found, strict=True)}
 
-    stamps = order.placed(stamps, stamps_of(look_at_all()), publication)
+    found = look_at_all()
+    stamps = order.placed(stamps, stamps_of(found), publication)
+    # Before it is said that these go to publication: an older run must not hear of newer scores that never came.
+    require_rows(stamps, stamps_of(found), folder, publication)
     unfinished = order.begin(stamps)
     found = look_at_all()
     stamps = order.placed(stamps, stamps_of(found), publication)

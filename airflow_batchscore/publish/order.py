@@ -43,7 +43,7 @@ class Entry:
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Entry:
-        return cls(value["generation"], value["run"], value.get("began", 0), value.get("manifest", ""), value["done"])
+        return cls(**value)
 
     @classmethod
     def about(cls, stamp: Stamp, *, done: bool = True) -> Entry:

@@ -145,7 +145,7 @@ def _columns(manifests: Sequence[Manifest]) -> list[str]:
 
 
 def _plot(column: str, manifests: Sequence[Manifest], reference: Mapping[str, Any]) -> dict[str, Any]:
-    """Shares of each bin of an output column, a row a partition and one for the training data."""
+    """Shares of each bin of an output column, a row per partition and one for the training data."""
     bins = reference_counts(manifests[0], reference, "bins")[column]
     labels = list(bins["values"]) if "values" in bins else _ranges(bins["edges"])
     labels += ["other", "missing"]
@@ -178,6 +178,11 @@ def _template() -> Template:
     return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
 
 
+def facts_uri(report_uri: str) -> str:
+    """Where the JSON of a page lies."""
+    return report_uri.removesuffix(".html").removesuffix("report") + "summary.json"
+
+
 def write_report(
     manifests: Sequence[Manifest],
     summary: Mapping[str, Any],
@@ -188,7 +193,7 @@ def write_report(
 
     ``report.html`` goes with ``summary.json``, ``x.report.html`` with ``x.summary.json``.
     """
-    summary_uri = report_uri.removesuffix(".html").removesuffix("report") + "summary.json"
+    summary_uri = facts_uri(report_uri)
     page = render(summary, manifests).encode()
     storage.write_bytes(report_uri, page, conn_id)
     storage.write_json(summary_uri, summary, conn_id)

@@ -15,12 +15,15 @@ from urllib.parse import quote
 
 from airflow_batchscore.data import storage, swap
 from airflow_batchscore.publish.combine import is_file
-from airflow_batchscore.publish.report import write_report
+from airflow_batchscore.publish.report import facts_uri, write_report
 from airflow_batchscore.scoring.manifest import Manifest
 
 RUNS = "_runs"
 #: A file's name has at most 255 bytes on most file systems, and these get an ending.
 _LONGEST = 200
+_LATEST = "latest.json"
+#: How often the copy of the newest report is made again, when newer ones come meanwhile.
+_ATTEMPTS = 20
 
 
 def safe_name(text: str) -> str:
@@ -80,8 +83,24 @@ def leave_report(
         pointer = {**run, "generation": generation, "report": page, "summary": facts}
         is_newest = _point_at(folder, pointer, conn_id)
     if copy is not None and is_newest:
-        write_report(manifests, summary, *copy)
+        _copy_newest(folder, conn_id, *copy)
     return page, facts, digest
+
+
+def _copy_newest(folder: str, conn_id: str | None, copy: str, copy_conn_id: str | None) -> None:
+    """Copy the report that ``latest.json`` points at, until it points at that afterwards, too.
+
+    No lock reaches over the copy and the pointer, which can lie in two stores. So whoever writes the copy last looks
+    last, and a run that was slow to write its own puts that of a newer one back.
+    """
+    copied: dict[str, Any] | None = None
+    for _ in range(_ATTEMPTS):
+        _, newest = swap.read_json(storage.join(folder, _LATEST), conn_id)
+        if newest == copied or not storage.is_below(newest["report"], folder):
+            return
+        for source, target in ((newest["report"], copy), (newest["summary"], facts_uri(copy))):
+            storage.write_bytes(target, storage.read_bytes(source, conn_id), copy_conn_id)
+        copied = newest
 
 
 @contextmanager
@@ -100,4 +119,4 @@ def _point_at(folder: str, pointer: Mapping[str, Any], conn_id: str | None) -> b
     def change(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return None if value.get("generation", 0) > pointer["generation"] else pointer
 
-    return swap.change_json(storage.join(folder, "latest.json"), change, conn_id)
+    return swap.change_json(storage.join(folder, _LATEST), change, conn_id)

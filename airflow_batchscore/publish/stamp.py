@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from airflow_batchscore.data.parquet_footer import read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
@@ -106,8 +105,7 @@ class Statement:
     """What a published file says of itself.
 
     Attributes:
-        schema: column -> Arrow type, partition fields of a single file included; empty in a file that an earlier
-            version of this package published.
+        schema: column -> Arrow type, partition fields of a single file included.
         stamps: in the order of the partitions.
     """
 
@@ -129,18 +127,10 @@ class Statement:
             value = json.loads(data)
         except ValueError:
             value = None
-        if isinstance(value, list):
-            return cls({}, [_early_stamp(stamp) for stamp in value])
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise ForeignFileError(f"what {uri} says of itself cannot be read by this version of the package")
         stamps = [Stamp(**{**stamp, "place": tuple(stamp["place"])}) for stamp in value["partitions"]]
         return cls(value["schema"], stamps)
-
-
-def _early_stamp(value: Mapping[str, Any]) -> Stamp:
-    """Of a file that an earlier version of this package published: without order, columns and places."""
-    account = {name: value[name] for name in ("rows_read", "rows_scored", "rows_skipped", "rows_quarantined")}
-    return Stamp(value["partition"], 0, "", "", account["rows_scored"], str(value["model"]), account)
 
 
 def read_statement(uri: str, conn_id: str | None) -> Statement | None:

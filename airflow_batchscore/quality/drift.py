@@ -26,5 +26,5 @@ def population_stability_index(reference: Sequence[float], found: Sequence[float
 
 
 def drift(reference: Mapping[str, Sequence[float]], found: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """PSI a column, of the columns that both have."""
+    """PSI per column, of the columns that both have."""
     return {name: population_stability_index(reference[name], found[name]) for name in reference if name in found}

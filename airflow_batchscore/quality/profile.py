@@ -22,7 +22,7 @@ BINS = 10
 
 #: column -> {"edges": [...]} for numbers, {"values": [...]} for the rest.
 Bins = dict[str, dict[str, Any]]
-#: column -> counts, one a bin; then "other" and missing values.
+#: column -> counts, one per bin; then "other" and missing values.
 Counts = dict[str, list[int]]
 #: column -> the counts that were to be expected, which are parts of rows.
 Expected = dict[str, list[float]]
@@ -45,13 +45,9 @@ def make_bins(frame: pd.DataFrame) -> Bins:
             edges = np.union1d(edges, np.nextafter(edges[times > 1], np.inf))
             bins[str(name)] = {"edges": edges.tolist()}
         else:
-            common = column.dropna().map(_label).value_counts().sort_index().nlargest(2 * BINS, keep="all")
+            common = column.dropna().map(str).value_counts().sort_index().nlargest(2 * BINS, keep="all")
             bins[str(name)] = {"values": [str(value) for value in common.index[: 2 * BINS]]}
     return bins
-
-
-def _label(value: Any) -> str:
-    return str(value)
 
 
 @lru_cache(maxsize=64)
@@ -102,7 +98,7 @@ def _count_column(column: pd.Series, spec: Mapping[str, Any]) -> list[int]:
     present = column.dropna()
     if "edges" in spec:
         return [0] * (len(spec["edges"]) + 1) + [len(present), missing]
-    counts = present.map(_label).value_counts()
+    counts = present.map(str).value_counts()
     known = [int(counts.get(value, 0)) for value in spec["values"]]
     return [*known, len(present) - sum(known), missing]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,12 +27,13 @@ class Limit:
 
     @classmethod
     def of(cls, value: Any) -> Limit:
-        """Raises ScoringError unless `value` is a count from 0, or a share between 0 and 1 with a point in it."""
-        try:
-            number = float(value) if "." in str(value) else int(value)
-        except (TypeError, ValueError):
-            number = -1
-        if number < 0 or (isinstance(number, float) and number > 1):
+        """Raises ScoringError unless `value` is a count from 0, or a share between 0 and 1, a float or text of one."""
+        number: int | float = -1
+        for kind in (int, float):
+            with suppress(ValueError):
+                number = kind(str(value))  # as text: a small share such as 1e-05 must not become the count 0
+                break
+        if not 0 <= number <= (1 if isinstance(number, float) else math.inf):
             raise ScoringError(f"quarantine={value!r}: give a count of rows such as 1000, or a share such as 0.01")
         return cls(number)
 

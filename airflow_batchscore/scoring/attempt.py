@@ -19,6 +19,7 @@ from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.key_types import key_types
 from airflow_batchscore.data.layout import layout_from_json, layout_to_json
 from airflow_batchscore.engine.base import Session
+from airflow_batchscore.errors import InputError
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring import groups
 from airflow_batchscore.scoring.block import score_block
@@ -56,10 +57,9 @@ class Attempt:
         return *self._score(layout, digest), digest
 
     def _layout(self) -> list[Block]:
-        stored = storage.read_json(self._layout_uri, self.job.conn_id)
-        if stored is None:
+        layout = self._stored_layout()
+        if layout is None:
             return self._new_layout()
-        layout = layout_from_json(stored)
         held = {file.uri: file.stamp for file in self.partition.files}
         if {block.source.uri: block.source.stamp for block in layout} == held:
             return layout
@@ -68,6 +68,21 @@ class Attempt:
             self.partition.key,
         )
         return self._new_layout()
+
+    def _stored_layout(self) -> list[Block] | None:
+        """What an earlier attempt wrote down; None where it wrote nothing that can be read."""
+        try:
+            stored = storage.read_json(self._layout_uri, self.job.conn_id)
+            return None if stored is None else layout_from_json(stored)
+        except (InputError, LookupError, TypeError, ValueError) as error:
+            log.warning(
+                "partition %s: %s cannot be used, so the files are cut again: %s: %s",
+                self.partition.key,
+                self._layout_uri,
+                type(error).__name__,
+                error,
+            )
+            return None
 
     @property
     def _layout_uri(self) -> str:

@@ -75,16 +75,16 @@ class Audit:
         return self
 
 
-def read_manifests(uris: Sequence[str], conn_id: str | None, digests: Sequence[str] | None = None) -> list[Manifest]:
+def read_manifests(uris: Sequence[str], conn_id: str | None, digests: Sequence[str]) -> list[Manifest]:
     """The manifests, in the order of their partitions.
 
     Args:
-        digests: SHA-256 of the bytes of each, as scoring or an audit returned them; None takes what is there.
+        digests: SHA-256 of the bytes of each, as scoring or an audit returned them.
 
     Raises:
         GateError: one is not there, or holds other bytes.
     """
-    expected = dict(zip(uris, digests, strict=True)) if digests is not None else {}
+    expected = dict(zip(uris, digests, strict=True))
 
     def read(uri: str) -> Manifest:
         manifest = Manifest.read(uri, conn_id)
@@ -92,7 +92,7 @@ def read_manifests(uris: Sequence[str], conn_id: str | None, digests: Sequence[s
             raise GateError(
                 f"{uri} is gone: the partition is not committed any more; clear its scoring task to score it again"
             )
-        if manifest.digest != expected.get(uri, manifest.digest):
+        if manifest.digest != expected[uri]:
             raise GateError(
                 f"{uri} is not what scoring wrote: it has SHA-256 {manifest.digest[:12]}, the run says "
                 f"{expected[uri][:12]}. Manifests never change, so it was altered; score the partition again with "
@@ -145,7 +145,7 @@ def audit(
 def _limit(name: str, value: Any) -> Limit:
     try:
         return Limit.of(value)
-    except (ScoringError, OverflowError):
+    except ScoringError:
         raise GateError(f"{name}={value!r}: give a count of rows such as 1000, or a share such as 0.01") from None
 
 

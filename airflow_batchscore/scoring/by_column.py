@@ -16,6 +16,7 @@ from airflow_batchscore.model import artifact
 from airflow_batchscore.model.choice import Chosen
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.model_code import Code
+from airflow_batchscore.model.model_names import model_names
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality import profile
@@ -192,14 +193,10 @@ def _rows_by_value(table: pa.Table, column: str) -> list[tuple[str, Any]]:
     """Text of each value (empty where it is missing) and the numbers of its rows, in their order."""
     import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if not table.num_rows:
         return []
-    values = table.column(column)
-    if pa.types.is_floating(values.type):  # training read every float as a double
-        values = values.cast(pa.float64())
-    texts = pc.fill_null(values.cast(pa.string()), "").combine_chunks().dictionary_encode()
+    texts = model_names(table.column(column), column).combine_chunks().dictionary_encode()
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     numbers = texts.indices.to_numpy()

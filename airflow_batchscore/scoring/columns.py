@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.exact import cast_exactly, require_as_given
+from airflow_batchscore.data.type_names import is_text
 from airflow_batchscore.errors import ScoringError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _kind(kind: pa.DataType) -> str:
 
     if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
         return "number"
-    if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind):
+    if is_text(kind):
         return "text"
     if pt.is_timestamp(kind) or pt.is_date(kind):
         return "time"

@@ -70,7 +70,7 @@ def drift_problems(drifts: Mapping[str, Drift], limit: float) -> list[str]:
 
 
 def partition_drifts(manifests: Sequence[Manifest]) -> dict[str, Drift]:
-    """Partition key -> drift. The reference is read once a model, however many partitions it scored."""
+    """Partition key -> drift. The reference is read once per model, however many partitions it scored."""
     refs = sorted({model_of(manifest) for manifest in manifests if manifest.model}, key=lambda ref: ref.uri)
     models = storage.each(artifact.read_manifest, refs, refs[0].uri) if refs else []
     references = {ref: model.profile for ref, model in zip(refs, models, strict=True)}

@@ -133,7 +133,7 @@ class Groups:
         import numpy as np
         import pyarrow as pa
 
-        path = self.work.function.path
+        path, function = self.work.function.path, self.work.function.load()
         keys = canonical(batch.keys, self.work.group_by)
         total = batch.table.num_rows
         places = places_of_groups(keys)
@@ -142,7 +142,7 @@ class Groups:
         for rows, group in zip(places, frames_of(batch.table, places), strict=True):
             try:
                 with in_one_process():
-                    result = self.work.function.load()(group)
+                    result = function(group)
                 made = as_frame(result, path)
             except BatchScoreError:
                 raise
@@ -185,7 +185,7 @@ def frames_of(table: pa.Table, places: Sequence[np.ndarray]) -> Iterator[pd.Data
     # pandas makes objects of truth values and floats of whole numbers where one is missing.
     if any(map(varies, table.columns)):
         for rows in places:
-            yield to_frame(table.take(pa.array(rows))).reset_index(drop=True)
+            yield to_frame(table.take(pa.array(rows)))
         return
     frame = to_frame(table)
     for rows in places:

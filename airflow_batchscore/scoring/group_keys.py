@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.plain_values import plain_values
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,25 +22,31 @@ def canonical(table: pa.Table, group_by: Sequence[str]) -> pa.Table:
     Raises InputError for a column whose values have no order, such as lists.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.types as pt
 
     columns = {}
     for name in group_by:
-        column = table.column(name)
-        if pt.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if pt.is_nested(column.type):
+        column = plain_values(table.column(name))
+        if not _makes_groups(column.type):
             raise InputError(
                 f"group_by: the column {name!r} is {column.type}, which cannot make groups; name a column of plain "
                 "values"
             )
-        if pt.is_floating(column.type):
-            zero = pa.scalar(0, column.type)
-            column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-            column = pc.if_else(pc.equal(column, zero), zero, column)
         columns[name] = column
     return pa.table(columns)
+
+
+def _makes_groups(kind: pa.DataType) -> bool:
+    """Whether Arrow can tell values of a type apart and sort them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    empty = pa.nulls(0, kind)
+    try:
+        pc.sort_indices(empty)
+        empty.dictionary_encode()
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return False
+    return True
 
 
 def hashes(keys: pa.Table) -> np.ndarray:

@@ -133,9 +133,13 @@ class PartWriter:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if error is not None:
-            if self._writer is not None:
-                self._writer.close()
-            self._files.__exit__(kind, error, trace)
+            try:
+                if self._writer is not None:
+                    self._writer.close()
+            except OSError as second:  # the disk is full, say: the first error must not be hidden by it
+                log.warning("a part that is given up could not be closed: %s", second)
+            finally:
+                self._files.__exit__(kind, error, trace)
             return
         with self._files:
             assert self._writer is not None, "a reader yields at least one batch"

@@ -10,7 +10,7 @@ from airflow_batchscore.data.blocks import cut, read
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.exact import to_column
 from airflow_batchscore.data.inference import reading_types, sample_types
-from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
+from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError, RecipeError
 from airflow_batchscore.model import row_wise
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.user_code import as_frame, call, in_one_process
@@ -99,7 +99,7 @@ class Trial:
                     if bad is None and batch.bad:
                         bad, where = batch.bad[0], block.name
             except InputError as error:
-                raise InputError(f"partition {partition.key}: {error}") from error
+                raise type(error)(f"partition {partition.key}: {error}") from error
         if bad is not None and not self._function.output_types:
             raise InputError(
                 f"partition {partition.key}: no row can be read, so that nothing tells which columns "
@@ -123,6 +123,8 @@ class Trial:
                 continue
             try:
                 batch = self._first_rows(other, self.types(other))
+            except InputChangedError:
+                raise  # a retry may find rows there
             except InputError:  # said when it is this partition's turn
                 continue
             if batch is not None:

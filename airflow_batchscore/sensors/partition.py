@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
-from airflow_batchscore.operators.base import failing_at_once
+from airflow_batchscore.operators.base import as_number, failing_at_once
 from airflow_batchscore.operators.places import DATASET, PlacedOperator
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
@@ -73,7 +73,7 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
 
         memory = self._recall(context)
         try:
-            stable_for = float(self.stable_for) if self.stable_for else None
+            stable_for = self._stable_for()
             dataset = connect_dataset(self.dataset)
             seen = look(dataset, self.partitions, stable_for=stable_for, now=time.time(), before=memory["shapes"])
         except Exception as error:
@@ -89,6 +89,9 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
         self._remember(context, {"failed": 0, "shapes": dict(seen.shapes)})
         self.log.info(seen.describe())
         return PokeReturnValue(seen.ready, seen.to_dict() if seen.ready else None)
+
+    def _stable_for(self) -> float | None:
+        return as_number(self.stable_for, "stable_for", float) if self.stable_for else None
 
     def _recall(self, context: Context) -> dict[str, Any]:
         """What the look before left: looks in a row that failed, and the shapes of what was there."""
@@ -119,7 +122,7 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
             trigger=PartitionTrigger(
                 dataset=self.dataset.to_dict(),
                 partitions=self.partitions,
-                stable_for=float(self.stable_for) if self.stable_for else None,
+                stable_for=self._stable_for(),
                 poke_interval=self.poke_interval,
                 deadline=time.time() + self.timeout,
             ),

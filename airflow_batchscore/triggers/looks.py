@@ -22,8 +22,8 @@ _THREADS = 256
 #: Seconds after which a look counts as unanswered.
 LOOK_SECONDS = 300.0
 _ADMISSION_SECONDS = 0.1
-#: For how long an answer is kept, to be shared.
-_KEPT_SECONDS = 60.0
+#: For how long an answer is kept, to be shared: one this old is as good as a new one to a trigger that has not seen it.
+KEPT_SECONDS = 5.0
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Looks:
         """What `call` returned, or what another call of that name did, and when it began in seconds since 1970.
 
         Args:
-            max_age: seconds since when an answer may be from.
+            max_age: how old an answer may be, in seconds; none is older than `KEPT_SECONDS` when another look begins.
 
         Raises:
             OSError: it has not answered for `LOOK_SECONDS`, or too many others have not.
@@ -71,7 +71,7 @@ class Looks:
             found = self._looks.get(name)
             if found and (not found.answer.done() or found.age() <= max_age):
                 return found
-            self._looks = {n: k for n, k in self._looks.items() if not k.answer.done() or k.age() <= _KEPT_SECONDS}
+            self._looks = {n: k for n, k in self._looks.items() if not k.answer.done() or k.age() <= KEPT_SECONDS}
             running = [look for look in self._looks.values() if not look.answer.done()]
             if len(running) >= self._threads:
                 raise OSError(f"{len(running)} looks at other data sets wait for storage that does not answer")

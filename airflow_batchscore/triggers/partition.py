@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from airflow_batchscore.data.dataset import Partition, PartitionedDataset
     from airflow_batchscore.data.readiness import Readiness, Shapes
 
-#: An answer this old is as good as a new one to a trigger that has not seen it; at most its `poke_interval`.
-_SHARED_SECONDS = 5.0
-
 
 class PartitionTrigger(BaseTrigger):
     """Looks every `poke_interval` seconds until the partitions are ready, `deadline` (seconds since 1970) has passed,
@@ -78,13 +75,13 @@ class PartitionTrigger(BaseTrigger):
     async def _look(self, before: Shapes) -> Readiness:
         from airflow_batchscore.data.dataset import PartitionedDataset
         from airflow_batchscore.data.readiness import asked_for, judge
-        from airflow_batchscore.triggers.looks import shared
+        from airflow_batchscore.triggers.looks import KEPT_SECONDS, shared
 
         dataset = PartitionedDataset(**self.dataset)
         if self._asked is None:
             self._asked = (asked_for(dataset, self.partitions),)
         name = json.dumps(self.dataset, sort_keys=True)
-        max_age = min(_SHARED_SECONDS, self.poke_interval)
+        max_age = min(KEPT_SECONDS, self.poke_interval)
         there, began = await shared.look(name, lambda: _listed(dataset), max_age=max_age)
         return judge(there, self._asked[0], stable_for=self.stable_for, now=began, before=before)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from itertools import chain
 from typing import Any
 
@@ -177,6 +178,14 @@ def test_short_rows_are_padded_when_asked_for_and_counted() -> None:
         {"a": None, "b": None},
     ]
     assert (batch.padded, _bad(batch), batch.rows_read) == (4, [4, 5, 6], 7)
+
+
+def test_many_short_rows_take_time_in_proportion() -> None:
+    rows = 40_000  # a look at each for each of them takes half a minute
+    began = time.process_time()
+    batch = _reader(pad_short_rows=True).read(_lines(b"1\n" * rows))
+    assert time.process_time() - began < 8
+    assert (batch.padded, batch.table.num_rows) == (rows, rows)
 
 
 def test_a_row_of_several_mebibytes_is_a_row() -> None:

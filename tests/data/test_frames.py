@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from airflow_batchscore.data.frames import FIRST_ROW, to_frame
+from airflow_batchscore.data.frames import to_frame
 
 pytestmark = pytest.mark.unit
 
@@ -70,7 +70,7 @@ def test_columns_are_those_of_the_schema_whatever_pandas_noted_about_them(stored
     frame = to_frame(table)
 
     assert list(frame.columns) == table.column_names
-    assert frame.index.tolist() == [FIRST_ROW + place for place in range(len(made))]
+    assert frame.index.tolist() == list(range(len(made)))
     assert frame["c"].dtype == np.float64
 
 
@@ -95,13 +95,6 @@ def test_rows_of_several_chunks_and_none_are_numbered_from_the_same_place() -> N
     table = pa.concat_tables([pa.table({"a": ["x", None]}), pa.table({"a": [None, "y"]})])
 
     assert to_frame(table)["a"].isna().tolist() == [False, True, True, False]
-    assert to_frame(table).index[-1] == FIRST_ROW + 3
-    assert to_frame(table.slice(1, 2)).index.tolist() == [FIRST_ROW, FIRST_ROW + 1]
+    assert to_frame(table).index[-1] == 3
+    assert to_frame(table.slice(1, 2)).index.tolist() == [0, 1]
     assert to_frame(table.slice(0, 0)).shape == (0, 1)
-
-
-def test_an_index_that_was_reset_has_no_row_in_common() -> None:
-    frame = to_frame(pa.table({"a": [3, 1, 2]}))
-
-    assert not frame.index.intersection(frame.sort_values("a").reset_index(drop=True).index).size
-    assert float(FIRST_ROW + 1) != float(FIRST_ROW)

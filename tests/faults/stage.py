@@ -39,7 +39,7 @@ def train(folder: Path, version: int = 1) -> Any:
     dataset = PartitionedDataset(f"{folder}/train_{{p}}.csv")
     estimator = "sklearn.linear_model:LogisticRegression"
     trained = run(TrainingJob(dataset, [version], recipe, estimator, f"{folder}/model"))
-    set_alias(f"{folder}/model", "champion", trained.ref)
+    set_alias(f"{folder}/model", "champion", trained.ref, time.time_ns())
     return trained.ref
 
 

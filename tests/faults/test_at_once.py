@@ -101,7 +101,7 @@ dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv")
 key = b"a key of thirty-two bytes or more"
 job = TrainingJob(dataset, [0], recipe, "strange_models:Unrepeatable", f"{folder}/model", signing_key=key)
 trained = train(job)
-set_alias(f"{folder}/model", "champion", trained.ref)
+set_alias(f"{folder}/model", "champion", trained.ref, job.began)
 print(json.dumps([trained.to_dict(), trained.ref.manifest_digest]))
 """
 

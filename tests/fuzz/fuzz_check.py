@@ -122,7 +122,7 @@ def _publish(case: Case, folder: Path, model: Any, token: str | None) -> list[An
     values = [{"p": str(number)} for number in range(1, len(case.files) + 1)]
     engine = LocalDask(workers=case.workers, processes=case.processes)
     scored = score_partitions(job, values, engine)
-    manifests = read_manifests([manifest.uri for manifest, _ in scored], None)
+    manifests = read_manifests([made.uri for made, _ in scored], None, [made.digest for made, _ in scored])
     audit(values, manifests, max_quarantined=1.0).require()
     combine(manifests, f"{folder}/{case.output}")
     return manifests

@@ -19,6 +19,7 @@ import pytest
 from support import ROOT
 
 from airflow_batchscore.errors import RecipeError
+from airflow_batchscore.model import digest as digests
 from airflow_batchscore.model.digest import code_digest, value_digest
 from airflow_batchscore.model.functions import FunctionRef
 
@@ -426,6 +427,16 @@ def test_what_is_filled_while_the_code_runs_does_not_change_its_digest(digest: D
     ref.load()(3)
     assert ref.load()(4) == {3: 3, 4: 4}
     assert ref.digest == before
+
+
+def test_digests_of_functions_that_are_not_used_any_more_are_let_go() -> None:
+    kept = eval("lambda x: x + 0")  # noqa: S307 - code objects of its own
+    digests.code_digest(kept, "kept")
+    for number in range(1000):
+        digests.code_digest(eval(f"lambda x: x + {number}"), "f")  # noqa: S307
+        digests.code_digest(kept, "kept")
+    assert len(digests._known) <= 256
+    assert id(kept) in digests._known, "one that is in use is not taken again, when it may have filled its caches"
 
 
 def test_a_module_that_is_loaded_again_in_this_process_counts_as_it_is_now(digest: Digest, tmp_path: Path) -> None:

@@ -107,6 +107,42 @@ def test_a_check_that_cannot_be_made_says_why(data: Small, check: Any, message: 
         _checked(data, _fitted(data), check)
 
 
+class _Label:
+    """A model of one label."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+
+    def predict(self, features: Any) -> Any:
+        return np.full(len(features), self._label, dtype=object)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("suffix", ["csv", "dicts"])
+@pytest.mark.parametrize(
+    ("label", "expected", "same"),
+    [
+        ("007", "007", True),
+        ("007", "7", False),
+        ("1e3", "1000", False),
+        ("nan", None, False),
+        ("True", "True", True),
+        ("7", 7, True),
+    ],
+)
+def test_labels_are_the_same_letter_by_letter(data: Small, suffix: str, label: str, expected: Any, same: bool) -> None:
+    rows = pd.DataFrame({"a": [1.0, 2.0], "b": [1, 2], "expected": [expected, expected]}, dtype=object)
+    check: Any = rows.to_dict("records")
+    if suffix == "csv":
+        check = f"{data.folder}/check.csv"
+        rows.to_csv(check, index=False)
+    if same:
+        assert _checked(data, _Label(label), check) == 2
+    else:
+        with pytest.raises(ModelError, match="something else here than where it was made for 2 of 2 rows"):
+            _checked(data, _Label(label), check)
+
+
 @pytest.mark.unit
 def test_a_check_whose_rows_the_recipe_leaves_out_compares_nothing_and_fails(data: Small) -> None:
     rows = [{"id": n, "a": None, "b": 1, "label": 0, "expected": None} for n in range(3)]

@@ -24,7 +24,7 @@ def _base(made: Small) -> str:
 
 
 def test_versions_aliases_and_results_of_training_resolve_to_the_same_pin(made: Small) -> None:
-    set_alias(_base(made), "champion", made.model)
+    set_alias(_base(made), "champion", made.model, time.time_ns())
     assert resolve(f"{_base(made)}@champion") == made.model
     assert resolve(made.model.uri) == made.model
     assert resolve({"model": made.model.uri, "digest": made.model.digest}) == made.model
@@ -34,10 +34,10 @@ def test_an_alias_stays_where_a_task_that_began_later_has_moved_it(made: Small) 
     other = ModelRef(f"{_base(made)}/other", made.model.digest)
     shutil.copytree(Path(made.model.uri), Path(other.uri))
     began = time.time_ns()
-    assert set_alias(_base(made), "champion", made.model)
+    assert set_alias(_base(made), "champion", made.model, time.time_ns())
     assert not set_alias(_base(made), "champion", other, began), "it was stopped, overtaken and woken"
     assert resolve(f"{_base(made)}@champion") == made.model
-    assert set_alias(_base(made), "champion", other)
+    assert set_alias(_base(made), "champion", other, time.time_ns())
     assert resolve(f"{_base(made)}@champion").uri == other.uri
     shutil.rmtree(Path(other.uri))
 
@@ -54,7 +54,7 @@ def test_an_alias_that_does_not_exist_says_how_to_make_one(made: Small) -> None:
 
 def test_an_alias_never_points_at_a_version_that_is_not_whole(made: Small, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not exist"):
-        set_alias(str(tmp_path), "champion", ModelRef(f"{tmp_path}/v1", "0" * 64))
+        set_alias(str(tmp_path), "champion", ModelRef(f"{tmp_path}/v1", "0" * 64), 1)
     assert not list(tmp_path.rglob("*.json"))
 
 
@@ -66,6 +66,6 @@ def test_a_pin_that_does_not_agree_with_the_artifact_is_refused(made: Small) -> 
 @pytest.mark.parametrize("name", ["..", "../x", "a b", ".hidden", "x" * 101, ""])
 def test_names_that_would_leave_the_folder_are_refused(made: Small, name: str) -> None:
     with pytest.raises(ModelError, match="is not usable"):
-        set_alias(_base(made), name, made.model)
+        set_alias(_base(made), name, made.model, 1)
     with pytest.raises(ModelError):
         resolve(f"{_base(made)}@{name}")

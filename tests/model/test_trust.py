@@ -174,7 +174,7 @@ def test_a_plan_that_names_another_model_is_refused(signed: Small, made: Small) 
 
 
 def test_an_alias_cannot_lead_out_of_its_model(made: Small) -> None:
-    set_alias(f"{made.folder}/model", "champion", made.model)
+    set_alias(f"{made.folder}/model", "champion", made.model, 1)
     path = Path(made.folder, "model", "aliases", "champion.json")
     for version in ("../model/x", "..", "/etc", "a/b", ""):
         path.write_text(json.dumps({"version": version, "digest": made.model.digest}))

@@ -16,7 +16,7 @@ import pytest
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.row_wise import check, check_quickly
-from airflow_batchscore.model.user_code import call, result_of
+from airflow_batchscore.model.user_code import FIRST_ROW, call, result_of
 
 pytestmark = pytest.mark.unit
 
@@ -50,6 +50,17 @@ def test_what_a_function_does_to_its_frame_is_seen_by_nobody_else() -> None:
     first, second = _call(alters), _call(alters)
     assert first.frame.equals(second.frame)
     assert TABLE.to_pylist() == before
+
+
+def test_an_index_that_was_reset_has_no_row_in_common_with_a_frames_own() -> None:
+    def both(frame: pd.DataFrame) -> pd.DataFrame:
+        reset = frame.sort_values("a").reset_index(drop=True)
+        return pd.DataFrame({"own": frame.index, "reset": reset.index}, index=frame.index)
+
+    found = _call(both).frame
+    assert not set(found["own"]) & set(found["reset"])
+    assert found["own"].min() >= FIRST_ROW
+    assert float(FIRST_ROW + 1) != float(FIRST_ROW)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batchscore.errors import GateError, InputChangedError, InputError
-from airflow_batchscore.operators.base import as_mapping, failing_at_once
+from airflow_batchscore.operators.base import as_mapping, as_number, failing_at_once
 
 pytestmark = pytest.mark.dag
 
@@ -33,3 +35,27 @@ def test_a_text_that_only_begins_like_an_object_is_an_error_of_the_input(text: s
 def test_an_input_that_changed_is_taken_as_it_is_by_a_retry() -> None:
     with pytest.raises(InputChangedError), failing_at_once():
         raise InputChangedError("part_1.csv changed")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "number"), [("3", int, 3), (1e6, int, 10**6), ("0.5", float, 0.5), (7, float, 7)]
+)
+def test_a_number_may_be_text_of_a_template(value: Any, kind: Any, number: float) -> None:
+    found = as_number(value, "n", kind)
+    assert (found, type(found)) == (number, kind)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("", int), ("many", int), ("1.5", int), (1.5, int), (float("inf"), int), (None, int), ("nan", float), ([], float)],
+)
+def test_another_value_is_refused_by_the_arguments_name(value: Any, kind: Any) -> None:
+    with pytest.raises(InputError, match="max_failed=.*: give a (whole )?number"):
+        as_number(value, "max_failed", kind)
+
+
+@pytest.mark.parametrize("text", ["{'a': 1", "{a: 1}", "{1 + }", '{"a": nowhere}'])
+def test_text_that_begins_like_an_object_and_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no JSON object"):
+        as_mapping(text)
+    assert as_mapping("{'a': 1}") == as_mapping('{"a": 1}') == {"a": 1}

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 def damaged(tmp_path: Path) -> Small:
     data = small(tmp_path)
     data.add(1, good_rows(10))
-    set_alias(f"{tmp_path}/model", "champion", data.model)
+    set_alias(f"{tmp_path}/model", "champion", data.model, 1)
     (path,) = Path(data.model.uri).glob("model-*.joblib")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     return data

@@ -199,3 +199,18 @@ def test_a_run_of_which_every_row_was_skipped_replaces_nothing(tmp_path: Path) -
     assert len(pd.read_parquet(output)) == 20
     _publish(checked, "b", output, allow_empty=True)
     assert len(pd.read_parquet(output)) == 0
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out"])
+def test_scores_that_are_published_again_on_purpose_are_the_latest(data: Small, tmp_path: Path, name: str) -> None:
+    output, page = tmp_path / name, tmp_path / "page.html"
+    old = _score(data, "old", 1, 1, 2)
+    data.add(1, good_rows(30, 1000))
+    _publish(_score(data, "new", 2, 1, 2), "new", output, report_uri=str(page))
+    _publish(old, "old", output, report_uri=str(page), republish=True)
+    runs = tmp_path / "_runs" / "out" if name == "out.parquet" else output / "_runs"
+    latest = json.loads((runs / "latest.json").read_text())
+    assert (latest["run_id"], latest["generation"]) == ("old", 3)
+    assert "old" in page.read_text()
+    _publish(_score(data, "newest", 9, 1, 2), "newest", output, report_uri=str(page))
+    assert json.loads((runs / "latest.json").read_text())["run_id"] == "newest"

@@ -15,6 +15,8 @@ from support import Small, good_rows, small
 
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.publish.parquet_file import ParquetFile
+from airflow_batchscore.publish.stamp import Stamp
 from airflow_batchscore.scoring.manifest import Manifest
 
 pytestmark = pytest.mark.unit
@@ -127,16 +129,16 @@ def test_a_damaged_file_is_a_clear_error(data: Small, tmp_path: Path) -> None:
         publish(_scored(data, 2), output)
 
 
-def test_a_file_of_an_earlier_version_is_replaced_as_a_whole_only(data: Small, tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", ["[]", '{"format": 1}', "no JSON"])
+def test_a_file_that_says_something_else_of_itself_is_replaced_as_a_whole_only(
+    data: Small, tmp_path: Path, said: str
+) -> None:
     output = tmp_path / "out.parquet"
     publish(_scored(data, 1, 2), output)
-    table = pq.read_table(output)
-    account = {"rows_read": 101, "rows_scored": 101, "rows_skipped": 0, "rows_quarantined": 0}
-    early = [{"partition": {"p": p}, "identity": "i", "token": None, "model": "m", **account} for p in "12"]
-    pq.write_table(table.replace_schema_metadata({"batchscore": pd.Series(early).to_json(orient="values")}), output)
-    with pytest.raises(OutputError, match="an earlier version of this package published it"):
+    pq.write_table(pq.read_table(output).replace_schema_metadata({"batchscore": said}), output)
+    with pytest.raises(OutputError, match="cannot be read by this version of the package.*replace_all=True"):
         publish(_scored(data, 2), output)
-    assert publish(_scored(data, 1, 2), output, 5)["replaced"] == ["p=1", "p=2"]
+    publish(_scored(data, 2), output, replace_all=True)
 
 
 @pytest.mark.parametrize("name", [*FILES, "out"])
@@ -169,6 +171,22 @@ def test_two_runs_of_different_partitions_at_once_lose_neither(data: Small, tmp_
         publish(_scored(data, 3), output)
         assert sleeper.wake() == (0, "")
     assert sorted(ids(output)) == ["1", "2", "3"]
+
+
+def test_a_file_that_is_replaced_while_it_is_copied_is_not_called_damaged(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, keep, others = tmp_path / "out.parquet", ParquetFile.keep, [_scored(data, 3)]
+    publish(_scored(data, 1, 2), output)
+
+    def overtaken(self: ParquetFile, stamp: Stamp) -> Stamp:
+        while others:  # row groups of the old file are not there any more
+            publish(others.pop(), output, replace_all=True)
+        return keep(self, stamp)
+
+    monkeypatch.setattr(ParquetFile, "keep", overtaken)
+    assert publish(_scored(data, 10), output)["kept"] == ["p=3"]
+    assert {p: len(rows) for p, rows in ids(output).items()} == {"3": 103, "10": 110}
 
 
 def test_kept_partitions_are_copied_in_bounded_memory(

@@ -123,3 +123,17 @@ def test_one_temporary_copy_is_held_at_a_time(
     monkeypatch.setattr(s3, "put_if", counting)
     publish(scored[20], "s3://tennis/one-by-one", 1, "test")
     assert max(held) == 1
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_run_that_must_not_take_rows_away_does_not_count_as_newer(tmp_path: Path, server: str, name: str) -> None:
+    output, data = f"s3://tennis/emptied/{name}", small(tmp_path)
+    for partition in (1, 2):
+        data.add(partition, good_rows(20, 1000 * partition))
+    full = [manifest for manifest, _ in data.score(1, 2)]
+    publish(full, output, 10, "test")
+    data.add(1, [])
+    emptied = [manifest for manifest, _ in data.score(1, 2, allow_empty=True)]
+    with pytest.raises(GateError, match="no row was scored of p=1"):
+        publish(emptied, output, 30, "test")
+    assert publish(full, output, 20, "test")["unchanged"] == ["p=1", "p=2"]

@@ -10,6 +10,7 @@ import pytest
 from publications import publish
 from support import good_rows, small
 
+from airflow_batchscore.publish import runs
 from airflow_batchscore.publish.report import summarise
 from airflow_batchscore.publish.runs import leave_report, run_place, runs_folder, safe_name
 from airflow_batchscore.scoring.manifest import Manifest
@@ -55,6 +56,27 @@ def test_a_report_that_comes_late_does_not_become_the_latest(scored: list[Manife
     assert "old" in Path(page).read_text()
     assert json.loads((tmp_path / "_runs" / "out" / "latest.json").read_text())["run_id"] == "manual__2"
     assert "manual__2" in copy.read_text()
+
+
+@pytest.mark.parametrize("when", ["before it copies", "while it copies"])
+def test_a_run_that_is_slow_to_copy_its_report_does_not_replace_a_newer_one(
+    scored: list[Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    output, copy = tmp_path / "out.parquet", tmp_path / "report.html"
+    at = (runs, "_point_at") if when == "before it copies" else (runs.storage, "read_bytes")
+    step = getattr(*at)
+
+    def overtaken(*args: Any) -> Any:
+        done = step(*args)
+        if when == "before it copies" or str(args[0]).endswith("publish.report.html"):
+            monkeypatch.setattr(*at, step)
+            _leave(scored, output, 2, copy)
+        return done
+
+    monkeypatch.setattr(*at, overtaken)
+    _leave(scored, output, 1, copy)
+    assert "manual__2" in copy.read_text()
+    assert json.loads((tmp_path / "summary.json").read_text())["run"]["run_id"] == "manual__2"
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,14 +76,16 @@ def test_rows_that_belong_together_are_not_parted() -> None:
         score_rows(100, _fails_on(7), limit=20, together=True)
 
 
-@pytest.mark.parametrize(("text", "value"), [("10", 10), (0, 0), ("0.01", 0.01), (0.5, 0.5), ("1.0", 1.0)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("10", 10), (0, 0), ("0.01", 0.01), (0.5, 0.5), ("1.0", 1.0), (1e-5, 1e-5), ("1e-05", 1e-5)]
+)
 def test_a_limit_is_a_count_or_a_share(text: object, value: float) -> None:
     limit = Limit.of(text)
     assert limit.value == value
     assert type(limit.value) is type(value)
 
 
-@pytest.mark.parametrize("value", [-1, "many", "1.5", None])
+@pytest.mark.parametrize("value", [-1, "many", "1.5", None, True, math.inf, math.nan, "inf", "nan", 2.0, np.float32(7)])
 def test_other_limits_are_refused(value: object) -> None:
     with pytest.raises(ScoringError, match="give a count of rows"):
         Limit.of(value)

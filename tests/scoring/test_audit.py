@@ -98,13 +98,13 @@ def test_a_manifest_that_is_gone_or_was_altered_is_refused(data: Small) -> None:
     value["account"]["rows_scored"] += 1
     path.write_text(json.dumps(value))
     with pytest.raises(InputError, match="do not add up"):
-        read_manifests([manifests[0].uri], None)
+        read_manifests([manifests[0].uri], None, [manifests[0].digest])
     path.unlink()
     with pytest.raises(GateError, match="is gone: the partition is not committed any more"):
-        read_manifests([manifests[0].uri], None)
+        read_manifests([manifests[0].uri], None, [manifests[0].digest])
     path.write_text('{"format": 3}')
     with pytest.raises(InputError, match="not a whole manifest"):
-        read_manifests([manifests[0].uri], None)
+        read_manifests([manifests[0].uri], None, [manifests[0].digest])
 
 
 def test_a_manifest_with_other_bytes_than_the_run_was_told_of_is_refused(data: Small) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -360,6 +361,6 @@ def test_models_of_other_shapes_are_refused_by_name(tmp_path: Path) -> None:
 
     recipe = Recipe(target=both, keys=["id"], columns=["x"])
     other = train(TrainingJob(dataset, [0], recipe, "sklearn.linear_model:LinearRegression", f"{tmp_path}/by/4"))
-    set_alias(f"{tmp_path}/by/4", "champion", other.ref)
+    set_alias(f"{tmp_path}/by/4", "champion", other.ref, time.time_ns())
     with pytest.raises(ModelError, match=r"by/4/.* gives .*prediction_1.*, the others of this run give"):
         score_partitions(_column_job(tmp_path, dataset), [{"day": "1"}], LocalDask(workers=1))

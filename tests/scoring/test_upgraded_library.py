@@ -38,7 +38,7 @@ dataset = PartitionedDataset(f"{{folder}}/part_{{{{p}}}}.csv")
 if not (folder / "model").exists():
     recipe = Recipe(target="label", keys=["id"], columns=["a", "b"])
     job = TrainingJob(dataset, [0], recipe, "upgraded_library:Model", f"{{folder}}/model")
-    set_alias(job.model_uri, "here", train(job).ref)
+    set_alias(job.model_uri, "here", train(job).ref, job.began)
 job = ScoringJob(dataset, resolve(f"{{folder}}/model@here"), f"{{folder}}/staged", block_rows=50)
 ((manifest, reused),) = score_partitions(job, [{{"p": "0"}}], LocalDask(workers=1))
 print(reused, sorted(set(scores(manifest)["prediction"])))
