@@ -80,7 +80,7 @@ def test_a_reference_that_leads_elsewhere_than_it_says_is_refused(
     made: Small, where: str, prefixes: str | None
 ) -> None:
     Path(made.folder, "trusted").mkdir()
-    set_alias(f"{made.folder}/model", "champion", made.model)
+    set_alias(f"{made.folder}/model", "champion", made.model, 1)
     uri = where.format(folder=made.folder, version=made.model.version)
     trust = Trust(prefixes=None if prefixes is None else ((None, f"{made.folder}/trusted"),))
     for model in (uri, {"model": uri, "digest": made.model.digest}):
@@ -92,7 +92,7 @@ def test_a_reference_that_leads_elsewhere_than_it_says_is_refused(
 
 
 def test_the_models_of_partitions_are_those_that_their_values_name(made: Small) -> None:
-    set_alias(f"{made.folder}/model", "champion", made.model)
+    set_alias(f"{made.folder}/model", "champion", made.model, 1)
     for value in ("..", ".", "", "%2e%2e", "x%2F..%2Fmodel"):
         with pytest.raises(InputError, match="decoded"):
             choose({"p": f"{made.folder}/{value}/model@champion"}, ModelPolicy(missing="skip", damaged="skip"))
@@ -226,7 +226,7 @@ def test_a_link_to_a_version_outside_of_the_trusted_folder_is_not_followed(made:
     with pytest.raises(InputError, match="is a link"):
         artifact.load(ModelRef(f"{made.folder}/model/v2", made.model.digest))
     with pytest.raises(InputError, match="is a link"):
-        set_alias(f"{made.folder}/model", "champion", ModelRef(f"{made.folder}/model/v2", made.model.digest))
+        set_alias(f"{made.folder}/model", "champion", ModelRef(f"{made.folder}/model/v2", made.model.digest), 2)
 
 
 def test_a_whole_model_that_is_a_link_out_of_the_trusted_folder_is_not_followed(made: Small) -> None:
@@ -250,7 +250,7 @@ def test_a_file_that_is_swapped_for_a_link_is_not_loaded_on_a_worker(made: Small
 
 def test_an_alias_that_is_a_link_to_another_models_is_not_followed(made: Small) -> None:
     _uploaded(made)
-    set_alias(f"{made.folder}/uploads", "champion", ModelRef(f"{made.folder}/uploads/{made.model.version}", "0"))
+    set_alias(f"{made.folder}/uploads", "champion", ModelRef(f"{made.folder}/uploads/{made.model.version}", "0"), 1)
     pointer = Path(made.folder, "model", "aliases", "champion.json")
     pointer.parent.mkdir()
     pointer.symlink_to(Path(made.folder, "uploads", "aliases", "champion.json"))
