@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -76,13 +76,19 @@ class PlacedOperator(BaseOperator):
     places: ClassVar[tuple[Place, ...]] = ()
     _written: Mapping[str, Any]
 
-    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render; what has templates inside is rendered in place, so it must not be what other tasks share."""
-        self._written = {name: getattr(self, name) for name in self.template_fields}
-        for name, value in self._written.items():
-            if hasattr(value, "template_fields"):
-                setattr(self, name, copy.copy(value))
-        super().render_template_fields(context, jinja_env)
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, *more: Any, **named: Any
+    ) -> None:
+        """Keep what was written. Mapped tasks are rendered by this alone, never by `render_template_fields`.
+
+        What has templates inside is rendered in place, so it must not be what other tasks share.
+        """
+        if parent is self:
+            self._written = {name: getattr(self, name) for name in self.template_fields}
+            for name, value in self._written.items():
+                if hasattr(value, "template_fields"):
+                    setattr(self, name, copy.copy(value))
+        super()._do_render_template_fields(parent, template_fields, context, *more, **named)
 
     def require_authored(self, context: Context) -> None:
         """Hold every place and connection to what the DAG's author wrote.
@@ -105,12 +111,13 @@ class PlacedOperator(BaseOperator):
 
     def authored(self, field: str, context: Context) -> list[Authored]:
         """What the author wrote for an argument; several where a list is expanded."""
+        name, *inner = field.split(".")
         dag = dag_of(self)
-        task = dag.task_dict.get(self.task_id, self) if dag else self
-        # A mapped task executes as another operator than the DAG holds, one that was never rendered.
-        return written_by_author(
-            task if isinstance(task, MappedOperator) else self, field, context, self.get_template_env()
-        )
+        task = dag.task_dict.get(self.task_id) if dag else None
+        # A mapped task executes as another operator than the DAG holds: it has the values that were expanded already.
+        expanded = _expanded(task, name) if isinstance(task, MappedOperator) else None
+        raws = [_unrendered(self, name)] if expanded is None else expanded
+        return [_authored(_inside(raw, inner), context, self.get_template_env()) for raw in raws]
 
 
 def dag_of(operator: BaseOperator) -> DAG | None:
@@ -121,12 +128,14 @@ def dag_of(operator: BaseOperator) -> DAG | None:
 def written_by_author(
     task: BaseOperator | MappedOperator, field: str, context: Context, environment: jinja2.Environment
 ) -> list[Authored]:
-    """`PlacedOperator.authored`, of any task of the DAG."""
+    """`PlacedOperator.authored`, of another task of the DAG."""
     name, *inner = field.split(".")
-    raws = _mapped(task, name) if isinstance(task, MappedOperator) else [_unrendered(task, name)]
-    if inner:
-        raws = [getattr(raw, inner[0], raw) for raw in raws]
-    return [_authored(raw, context, environment) for raw in raws]
+    if isinstance(task, MappedOperator):
+        expanded = _expanded(task, name)
+        raws = [task.partial_kwargs.get(name)] if expanded is None else expanded
+    else:
+        raws = [_unrendered(task, name)]
+    return [_authored(_inside(raw, inner), context, environment) for raw in raws]
 
 
 def configured(option: str) -> tuple[tuple[str | None, str], ...]:
@@ -218,15 +227,24 @@ def _unrendered(task: BaseOperator, name: str) -> Any:
     return written[name] if name in written else getattr(task, name, None)
 
 
-def _mapped(task: MappedOperator, name: str) -> list[Any]:
-    if name in task.partial_kwargs and task._disallow_kwargs_override:
-        return [task.partial_kwargs[name]]
-    expanded: Any = task._get_specified_expand_input().value
-    if isinstance(expanded, Mapping):  # expand(name=...)
-        given = expanded.get(name, [None])
-        return list(given) if isinstance(given, (list, tuple)) else [given]
-    some = expanded if isinstance(expanded, (list, tuple)) else [expanded]  # expand_kwargs(...)
-    return [one.get(name) if isinstance(one, Mapping) else one for one in some]
+def _inside(raw: Any, inner: Sequence[str]) -> Any:
+    return getattr(raw, inner[0], raw) if inner else raw
+
+
+def _expanded(task: MappedOperator, name: str) -> list[Any] | None:
+    """What an argument is expanded over, as it stands in the DAG; None where it is not."""
+    given: Any = task._get_specified_expand_input().value
+    if isinstance(given, Mapping):  # expand(name=...)
+        if name not in given:
+            return None
+        some = given[name]
+        return list(some) if isinstance(some, (list, tuple)) else [some]
+    if name in task.partial_kwargs:  # which expand_kwargs(...) cannot override
+        return None
+    if not isinstance(given, (list, tuple)):
+        return [given]
+    named = [one for one in given if not isinstance(one, Mapping) or name in one]
+    return [one[name] if isinstance(one, Mapping) else one for one in named] or None
 
 
 def _authored(raw: Any, context: Context, environment: jinja2.Environment) -> Authored:

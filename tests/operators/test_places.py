@@ -186,3 +186,36 @@ def test_a_mapped_task_is_held_to_what_the_dag_says_not_to_what_it_is_handed() -
         rendered(handed)
     for place in ("s3://a/x", "s3://b/{{ params.name }}"):
         rendered(dag.task_dict["listed"].unmap({"output_uri": place}), name="spring")
+
+
+def test_a_mapped_task_is_held_to_what_its_partial_says() -> None:
+    data = PartitionedDataset("{{ params.data }}/x_{year}.csv")
+    defaults = {"output_uri": "{{ params.output }}"}
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC), default_args=defaults) as dag:
+        plan = PlanPartitionsOperator(task_id="plan", dataset=PartitionedDataset("/data/x_{year}.csv"))
+        written = {"dataset": PartitionedDataset("/data/x_{year}.csv"), "output_uri": "s3://a/{{ params.output }}"}
+        for task_id, given in {
+            "good": written,
+            "output": {**written, "output_uri": "{{ params.output }}"},
+            "by_default": {"dataset": written["dataset"]},
+            "data": {**written, "dataset": data},
+            "connection": {**written, "conn_id": "{{ params.connection }}"},
+        }.items():
+            ScorePartitionOperator.partial(task_id=task_id, **given).expand(partition=plan.output)
+        ScorePartitionOperator.partial(task_id="kwargs", output_uri="{{ params.output }}").expand_kwargs(
+            [{"partition": {}, "dataset": written["dataset"]}]
+        )
+
+    def executed(task_id: str, output: str) -> None:
+        mapped: Any = dag.task_dict[task_id]
+        task = mapped.unmap({"partition": {}} | ({"dataset": written["dataset"]} if task_id == "kwargs" else {}))
+        params = {"output": output, "data": "/etc", "connection": "other"}
+        context: Any = {"params": params, "run_id": "r"}
+        # As Airflow renders a mapped task.
+        task._do_render_template_fields(task, task.template_fields, context, task.get_template_env(), set())
+        task.require_authored(context)
+
+    executed("good", "name")
+    for task_id in ("output", "by_default", "data", "connection", "kwargs"):
+        with pytest.raises(BatchScoreError, match=r"was not (written|read|used)"):
+            executed(task_id, "/elsewhere")
