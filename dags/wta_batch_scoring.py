@@ -99,7 +99,7 @@ with DAG(
         partitions="{{ params.years }}",
         model=(
             "{{ '" + MODEL_URI + "/' ~ params.model_version if params.model_version "
-            "else ti.xcom_pull(task_ids='check_model')['model'] }}"
+            "else ti.xcom_pull(task_ids='check_model') }}"
         ),
         trigger_rule="none_failed_min_one_success",
     )

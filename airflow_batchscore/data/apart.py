@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
-from airflow_batchscore.data import storage
 from airflow_batchscore.data.pattern import UriPattern, listing_root
+from airflow_batchscore.data.storage import real
 from airflow_batchscore.errors import OutputError
 
 
@@ -18,16 +17,11 @@ def require_apart(dataset_uri: str, outputs: Iterable[str]) -> None:
         outputs: URIs of files.
     """
     root, _ = listing_root(dataset_uri)
-    pattern = UriPattern(f"{_real(root)}{dataset_uri[len(root) :]}")
+    pattern = UriPattern(f"{real(root)}{dataset_uri[len(root) :]}")
     for output in outputs:
         folder, slash, name = output.rpartition("/")
-        if pattern.match(f"{_real(folder)}{slash}{name}") is not None:
+        if pattern.match(f"{real(folder)}{slash}{name}") is not None:
             raise OutputError(
                 f"{output} was not written: it fits the data set {dataset_uri}, so that it could replace data, and the "
                 "next run would take it for data. Write to another folder"
             )
-
-
-def _real(folder: str) -> str:
-    scheme, path = storage.split_scheme(folder)
-    return os.path.realpath(path) if scheme == "file" else f"{scheme}://{path}"

@@ -26,7 +26,7 @@ def read_inside(uri: str, conn_id: str | None, *inside: Sequence[str]) -> bytes:
     with reading(uri), open(path, "rb") as source:
         there = _real_path(source, path)
         for folders in inside:
-            if not any(there.startswith(f"{_real_folder(folder)}/") for folder in folders):
+            if not any(storage.is_within(there, folder) for folder in folders):
                 raise InputError(
                     f"{uri} is a link, or lies behind one, to {there}, outside of {', '.join(folders)}, and was not "
                     "read. Put the files themselves there"
@@ -37,7 +37,3 @@ def read_inside(uri: str, conn_id: str | None, *inside: Sequence[str]) -> bytes:
 def _real_path(source: BinaryIO, path: str) -> str:
     by_descriptor = f"/proc/self/fd/{source.fileno()}"
     return os.path.realpath(by_descriptor if os.path.islink(by_descriptor) else path)
-
-
-def _real_folder(folder: str) -> str:
-    return os.path.realpath(storage.split_scheme(folder)[1]).rstrip("/")

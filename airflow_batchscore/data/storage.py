@@ -100,14 +100,15 @@ def is_local(uri: str) -> bool:
     return split_scheme(uri)[0] == "file"
 
 
-def is_below(uri: str, folder: str) -> bool:
-    """Whether `uri` lies below `folder`; on a disk, where links lead."""
-    return f"{_real(uri)}/".startswith(f"{_real(folder)}/") and _real(uri) != _real(folder)
-
-
-def _real(uri: str) -> str:
+def real(uri: str) -> str:
+    """The one spelling of a place: on a disk the path that links lead to, in a store its URI without a last slash."""
     scheme, path = split_scheme(uri)
     return os.path.realpath(path) if scheme == "file" else f"{scheme}://{path}".rstrip("/")
+
+
+def is_within(uri: str, folder: str) -> bool:
+    """Whether `uri` is `folder` or lies below it; on a disk, where links lead."""
+    return f"{real(uri)}/".startswith(f"{real(folder).rstrip('/')}/")
 
 
 def join(uri: str, *names: str) -> str:

@@ -180,11 +180,6 @@ def change_json(
     raise OSError(f"{uri} {_BUSY}")
 
 
-def real_path(uri: str) -> str:
-    """Of a file or folder on a local disk: the path that is locked and replaced, behind links."""
-    return os.path.realpath(storage.split_scheme(uri)[1])
-
-
 @contextmanager
 def locked(uri: str) -> Iterator[None]:
     """Alone among all processes that ask for it, on every machine that shares the disk. Not to be nested."""

@@ -49,7 +49,7 @@ class Trust:
         require_plain(uri, "model")
         if self.prefixes is None:
             return []
-        folders = tuple(folder for conn, folder in self.prefixes if conn == conn_id and storage.is_below(uri, folder))
+        folders = tuple(folder for conn, folder in self.prefixes if conn == conn_id and storage.is_within(uri, folder))
         if not folders:
             known = ", ".join(f"{folder} by {conn}" if conn else folder for conn, folder in self.prefixes)
             raise ModelError(

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
 from airflow_batchscore.operators.places import PlacedOperator
+from airflow_batchscore.operators.seal import seal, unseal
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
@@ -32,6 +33,19 @@ class BatchScoreOperator(PlacedOperator):
         with failing_at_once():
             self.require_authored(context)
             return self.run_stage(context)
+
+    def handed_on(self, value: Mapping[str, Any], purpose: str, context: Context) -> dict[str, Any]:
+        """`value`, sealed for the tasks of this run."""
+        return seal(value, purpose, run_name(context), self.task_id)
+
+    def taken(self, value: Any, purpose: str, context: Context, field: str) -> dict[str, Any]:
+        """What a task of this run handed on as the argument `field`. Raises GateError for anything else."""
+        return unseal(as_mapping(value), purpose, run_name(context), self.producers(field))
+
+    def model_given(self, field: str, context: Context) -> Any:
+        """The argument `field`: the name of a model, or what a task returned that trained, imported or checked one."""
+        value = as_mapping(getattr(self, field))
+        return self.taken(value, "model", context, field) if isinstance(value, Mapping) else value
 
     @abstractmethod
     def run_stage(self, context: Context) -> Any:

@@ -62,7 +62,7 @@ class CheckModelOperator(BatchScoreOperator):
         from airflow_batchscore.operators.trust import model_trust
 
         def find(field: str) -> ModelRef:
-            model = as_mapping(getattr(self, field))
+            model = self.model_given(field, context)
             uri = model["model"] if isinstance(model, Mapping) else model
             return resolve(model, connect(uri, self.conn_id), model_trust(self, context, field))
 
@@ -73,7 +73,7 @@ class CheckModelOperator(BatchScoreOperator):
         check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri, other)
         if self.promote_to and set_alias(parent(ref.uri), self.promote_to, ref, began):
             self.log.info("%s now points at version %s", self.promote_to, ref.version)
-        return {
+        checked = {
             "model": ref.uri,
             "version": ref.version,
             "digest": ref.digest,
@@ -81,3 +81,4 @@ class CheckModelOperator(BatchScoreOperator):
             "baseline": other,
             "promoted_to": self.promote_to,
         }
+        return self.handed_on(checked, "model", context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.operators.base import BatchScoreOperator, as_number, run_facts, run_name, task_name
+from airflow_batchscore.operators.base import BatchScoreOperator, as_number, run_facts, task_name
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -73,7 +73,6 @@ class CheckScoresOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.data import storage
         from airflow_batchscore.operators.scores import planned_partitions, read_scores, score_items
-        from airflow_batchscore.operators.seal import seal
         from airflow_batchscore.publish.runs import run_place, staged_runs_folder
         from airflow_batchscore.scoring.audit import audit
 
@@ -83,13 +82,12 @@ class CheckScoresOperator(BatchScoreOperator):
             "max_drift": None if self.max_drift in (None, "") else self.max_drift,
             "allow_missing": as_number(self.allow_missing, "allow_missing", int),
         }
-        name = run_name(context)
-        items = score_items(self.scores, name)
-        _, manifests = read_scores(items, name, self.conn_id)
-        found = audit(planned_partitions(self.plan, name), manifests, **limits)
+        items = score_items(self, context)
+        _, manifests = read_scores(items, self.conn_id)
+        found = audit(planned_partitions(self, context), manifests, **limits)
         run = run_facts(context)
         verdict = run_place(staged_runs_folder(manifests), run, task_name(context), "audit.json")
         storage.write_json(verdict, {"run": run, "limits": limits, **found.verdict()}, manifests[0].conn_id)
         found.require()
         self.log.info("%d partitions passed: %s; see %s", len(found.manifests), found.account, verdict)
-        return seal({**found.to_dict(), "verdict": verdict, "scores": items}, "audit", name)
+        return self.handed_on({**found.to_dict(), "verdict": verdict, "scores": items}, "audit", context)

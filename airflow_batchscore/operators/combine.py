@@ -86,8 +86,11 @@ class CombineOperator(BatchScoreOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.scores = scores
-        # Where the DAG hands on what a check returned, scores that no check saw will not do in its place.
-        self._audited = any(isinstance(task, CheckScoresOperator) for task, _ in XComArg.iter_xcom_references(scores))
+        # Where the DAG hands on what a check returned, scores that no check saw will not do in its place. What a
+        # template pulls could be either.
+        self._audited = isinstance(scores, str) or any(
+            isinstance(task, CheckScoresOperator) for task, _ in XComArg.iter_xcom_references(scores)
+        )
         self.output_uri = output_uri
         self.plan = plan
         self.replace_all = replace_all
@@ -102,19 +105,18 @@ class CombineOperator(BatchScoreOperator):
         from airflow_batchscore.data.apart import require_apart
         from airflow_batchscore.data.pattern import partition_key
         from airflow_batchscore.operators.scores import planned_partitions, read_scores, score_items
-        from airflow_batchscore.operators.seal import seal
         from airflow_batchscore.publish.combine import combine
-        from airflow_batchscore.publish.report import summarise
+        from airflow_batchscore.publish.report import facts_uri, summarise
         from airflow_batchscore.publish.runs import leave_report
         from airflow_batchscore.publish.stamp import Publication
         from airflow_batchscore.scoring.audit import require_planned
 
         began = time.time_ns()
         run = run_name(context)
-        items = score_items(self.scores, run, audited=self._audited)
-        shorts, manifests = read_scores(items, run, self.scores_conn_id or self.conn_id)
+        items = score_items(self, context, audited=self._audited)
+        shorts, manifests = read_scores(items, self.scores_conn_id or self.conn_id)
         if self.plan is not None:
-            require_planned(planned_partitions(self.plan, run), manifests)
+            require_planned(planned_partitions(self, context), manifests)
         publication = Publication(
             run=run,
             generations={partition_key(short["partition"]): int(short["generation"]) for short in shorts},
@@ -125,7 +127,7 @@ class CombineOperator(BatchScoreOperator):
         )
         conn_id = connect(self.output_uri, self.conn_id)
         if self.report_uri:
-            require_apart(manifests[0].dataset, [self.report_uri])
+            require_apart(manifests[0].dataset, [self.report_uri, facts_uri(self.report_uri)])
         published = combine(manifests, self.output_uri, conn_id, publication)
         reused = {partition_key(short["partition"]): bool(short["reused"]) for short in shorts}
         summary = summarise(manifests, published, run=run_facts(context), reused=reused)
@@ -136,4 +138,4 @@ class CombineOperator(BatchScoreOperator):
         self.log.info("published %d rows of %d partitions at %s", published["rows"], len(manifests), self.output_uri)
         counted = {name: len(value) if isinstance(value, list) else value for name, value in published.items()}
         where = {"report": report, "report_conn_id": conn_id, "report_digest": digest, "summary": facts}
-        return seal({**counted, **where}, "publication", run)
+        return self.handed_on({**counted, **where}, "publication", context)

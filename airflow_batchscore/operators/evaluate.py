@@ -75,7 +75,7 @@ class EvaluateOperator(BatchScoreOperator):
         from airflow_batchscore.model.reference import resolve
         from airflow_batchscore.operators.trust import model_trust
 
-        model, trust = as_mapping(self.model), model_trust(self, context, "model")
+        model, trust = self.model_given("model", context), model_trust(self, context, "model")
         uri = model["model"] if isinstance(model, Mapping) else model
         ref = resolve(model, connect(uri, self.conn_id), trust)
         found = evaluate(

@@ -57,7 +57,7 @@ class ImportModelOperator(BatchScoreOperator):
     )
     places = (
         DATASET,
-        Place("source", "conn_id", "model"),
+        Place("source", "conn_id", "import"),
         Place("check", "dataset.conn_id", "read"),
         Place("model_uri", "conn_id", "write"),
     )
@@ -142,4 +142,4 @@ class ImportModelOperator(BatchScoreOperator):
         if self.alias:
             set_alias(self.model_uri, self.alias, trained.ref, job.began)
         self.log.info("%s (%s) is version %s: %s", self.source, found.flavor.name, trained.ref.version, trained.ref.uri)
-        return trained.to_dict()
+        return self.handed_on(trained.to_dict(), "model", context)

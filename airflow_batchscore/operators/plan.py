@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping, as_number, run_name
+from airflow_batchscore.operators.base import BatchScoreOperator, as_number
 from airflow_batchscore.operators.places import DATASET, Place
 
 if TYPE_CHECKING:
@@ -104,14 +104,13 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow_batchscore.model.functions import import_path
         from airflow_batchscore.operators.lists import shortened
         from airflow_batchscore.operators.planned_models import planned_models
-        from airflow_batchscore.operators.seal import seal
         from airflow_batchscore.operators.trust import model_trust
         from airflow_batchscore.scoring.plan import make_plan
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
         trust = model_trust(self, context, *(place.field for place in self.places if place.use == "model"))
-        models = planned_models(as_mapping(self.model), self.model_policy, dataset, self.conn_id, trust)
+        models = planned_models(self.model_given("model", context), self.model_policy, dataset, self.conn_id, trust)
         chosen = self.resources_for
         plan = make_plan(
             dataset,
@@ -136,4 +135,4 @@ class PlanPartitionsOperator(BatchScoreOperator):
                 entry["choices"] = shortened(entry["choices"], *where)
             if by_column is not None:
                 entry["models"] = by_column
-        return [seal(entry, "plan", run_name(context)) for entry in plan]
+        return [self.handed_on(entry, "plan", context) for entry in plan]

@@ -160,12 +160,11 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.model.recipe import column_names
         from airflow_batchscore.operators.lists import full, shortened
         from airflow_batchscore.operators.scored_with import scored_with
-        from airflow_batchscore.operators.seal import seal, unseal
         from airflow_batchscore.quality.quarantine import Limit
         from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob
         from airflow_batchscore.scoring.partition import score_partitions
 
-        entry = unseal(as_mapping(self.partition), "plan", run_name(context))
+        entry = self.taken(self.partition, "plan", context, "partition")
         partitions, files = full([entry["partitions"], entry["files"]])
         job = ScoringJob(
             dataset=connect_dataset(self.dataset),
@@ -203,7 +202,7 @@ class ScorePartitionOperator(BatchScoreOperator):
             )
         lists = storage.join(self.output_uri, "_tasks")
         scored_now = {"label": entry["label"], "manifests": shortened(shorts, lists, self.conn_id)}
-        return seal(scored_now, "scores", run_name(context))
+        return self.handed_on(scored_now, "scores", context)
 
 
 class _Progress:

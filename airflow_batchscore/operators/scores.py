@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.connections import connect
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.operators.base import as_mapping
 from airflow_batchscore.operators.lists import full
-from airflow_batchscore.operators.seal import unseal
 from airflow_batchscore.scoring.audit import read_manifests
 from airflow_batchscore.scoring.manifest import Manifest
 
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
-def planned_partitions(plan: Any, run: str) -> list[Values]:
-    """Field values of every partition of a plan.
+    from airflow_batchscore.operators.check_scores import CheckScoresOperator
+    from airflow_batchscore.operators.combine import CombineOperator
 
-    Args:
-        run: ``<dag_id>/<run_id>`` of the run that asks.
+
+def planned_partitions(operator: CheckScoresOperator | CombineOperator, context: Context) -> list[Values]:
+    """Field values of every partition of the plan that `operator` was given.
 
     Raises:
         GateError: the plan was altered, or is not whole.
     """
-    entries = [unseal(as_mapping(entry), "plan", run) for entry in _items(as_mapping(plan))]
+    given = _items(as_mapping(operator.plan))
+    entries = [operator.taken(entry, "plan", context, "plan") for entry in given]
     if not entries:
         raise GateError("plan: there is no entry; give the output of PlanPartitionsOperator as it is")
     there = Counter((entry["generation"], *entry["place"]) for entry in entries)
@@ -39,39 +42,35 @@ def planned_partitions(plan: Any, run: str) -> list[Values]:
     return [values for pack in packs for values in pack]
 
 
-def score_items(scores: Any, run: str, *, audited: bool = False) -> list[dict[str, Any]]:
-    """The outputs of mapped scoring tasks, or of a check of them, as XCom has them.
+def score_items(
+    operator: CheckScoresOperator | CombineOperator, context: Context, *, audited: bool = False
+) -> list[dict[str, Any]]:
+    """The outputs of the mapped scoring tasks that `operator` was given, or of those that a check of them passed.
 
     Args:
-        run: ``<dag_id>/<run_id>`` of the run that asks.
         audited: nothing but the output of a check will do.
 
     Raises:
         GateError: it is something else, or was altered.
     """
-    scores = as_mapping(scores)
-    if audited or (isinstance(scores, Mapping) and "scores" in scores):
-        scores = unseal(scores, "audit", run)["scores"]
-    elif isinstance(scores, Mapping):
+    scores = as_mapping(operator.scores)
+    if audited or (isinstance(scores, Mapping) and "verdict" in scores):
+        passed: list[dict[str, Any]] = operator.taken(scores, "audit", context, "scores")["scores"]
+        return passed
+    if isinstance(scores, Mapping):
         scores = [scores]
     if not isinstance(scores, Sequence) or isinstance(scores, str):
         raise GateError(f"scores={scores!r}: give the output of ScorePartitionOperator or CheckScoresOperator")
-    return _items(scores)
+    return [operator.taken(item, "scores", context, "scores") for item in _items(scores)]
 
 
-def read_scores(
-    items: Sequence[Mapping[str, Any]], run: str, conn_id: str | None
-) -> tuple[list[dict[str, Any]], list[Manifest]]:
+def read_scores(items: Sequence[Mapping[str, Any]], conn_id: str | None) -> tuple[list[dict[str, Any]], list[Manifest]]:
     """The short forms of all partitions, and their manifests from storage.
 
-    Args:
-        run: ``<dag_id>/<run_id>`` of the run that asks.
-
     Raises:
-        GateError: there is none, one is gone or was altered, comes twice, or is another run's.
+        GateError: there is none, one is gone or was altered, or comes twice.
     """
-    lists = full([unseal(item, "scores", run)["manifests"] for item in items])
-    shorts = [short for some in lists for short in some]
+    shorts = [short for some in full([item["manifests"] for item in items]) for short in some]
     if not shorts:
         raise GateError("no scoring task gave a manifest: see the logs of the scoring tasks")
     twice = [key for key, count in Counter(partition_key(short["partition"]) for short in shorts).items() if count > 1]

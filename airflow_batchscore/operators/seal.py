@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from airflow.sdk import conf
@@ -20,8 +20,8 @@ SECTION = "batchscore"
 _FIELD = "seal"
 
 
-def seal(value: Mapping[str, Any], purpose: str, run: str) -> dict[str, Any]:
-    """`value` (JSON) with its seal.
+def seal(value: Mapping[str, Any], purpose: str, run: str, task_id: str) -> dict[str, Any]:
+    """`value` (JSON) with its seal, and the task that it is from.
 
     Args:
         purpose: what it is, such as ``"plan"``; a value that was sealed for one purpose does not serve another.
@@ -30,24 +30,29 @@ def seal(value: Mapping[str, Any], purpose: str, run: str) -> dict[str, Any]:
     Raises:
         GateError: there is no key.
     """
+    value = {**value, "task": task_id}
     return {**value, _FIELD: _digest(_keys()[0], value, purpose, run)}
 
 
-def unseal(value: Any, purpose: str, run: str) -> dict[str, Any]:
+def unseal(value: Any, purpose: str, run: str, task_ids: Collection[str] | None = None) -> dict[str, Any]:
     """What was sealed, without the seal.
 
+    Args:
+        task_ids: of the tasks that it may be from; None for any of the run.
+
     Raises:
-        GateError: `value` is not what a task of the run returned.
+        GateError: `value` is not what such a task of the run returned.
     """
     given = value.get(_FIELD) if isinstance(value, Mapping) else None
     if isinstance(given, str):
         bare = {name: item for name, item in value.items() if name != _FIELD}
-        if any(hmac.compare_digest(given.encode(), _digest(key, bare, purpose, run).encode()) for key in _keys()):
+        fits = any(hmac.compare_digest(given.encode(), _digest(key, bare, purpose, run).encode()) for key in _keys())
+        if fits and (task_ids is None or bare["task"] in task_ids):
             return bare
     raise GateError(
-        f"what should be the {purpose} of the run {run} was altered on its way here, or is not of this run: its seal "
-        "does not fit. Nothing of it was used. Hand on what the task before returned, as it is; find out who edited "
-        "its XCom, then clear that task"
+        f"what should be the {purpose} of the run {run} was altered on its way here, or is of another run or task: its "
+        "seal does not fit. Nothing of it was used. Hand on what the task before returned, as it is; find out who "
+        "edited its XCom, then clear that task"
     )
 
 

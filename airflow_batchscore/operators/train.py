@@ -148,7 +148,8 @@ class TrainOperator(BatchScoreOperator):
             with engine.session(slots) as session:
                 many = train_many(job, session.run, alias=self.alias, max_failed=most)
             self.log.info("%d models trained, %d there before, %d failed", many.trained, many.reused, len(many.failed))
-            return many.to_dict(f"{self.model_uri}@{self.alias}" if self.alias else self.model_uri)
+            name = f"{self.model_uri}@{self.alias}" if self.alias else self.model_uri
+            return self.handed_on(many.to_dict(name), "model", context)
         if self.engine is not None and not hasattr(self.engine, "client"):
             raise InputError(
                 f"engine={self.engine!r}: training spreads over Dask; give LocalDask() or DaskCluster(...)"
@@ -160,4 +161,4 @@ class TrainOperator(BatchScoreOperator):
             set_alias(self.model_uri, self.alias, trained.ref, job.began)
         for name, value in trained.manifest.metrics.items():
             self.log.info("%s %.6g on %s", name, value, trained.manifest.metrics_on)
-        return trained.to_dict()
+        return self.handed_on(trained.to_dict(), "model", context)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook, conf
 
 from airflow_batchscore.connections import known_as
 from airflow_batchscore.data.storage import parent
 from airflow_batchscore.model.trust import Trust
-from airflow_batchscore.operators.places import (
-    Authored,
-    PlacedOperator,
-    argument,
-    configured,
-    dag_of,
-    written_by_author,
-)
+from airflow_batchscore.operators.authored import Authored, argument, dag_of, kind_of, written_by_author
+from airflow_batchscore.operators.places import Folders, PlacedOperator, configured, is_in
 from airflow_batchscore.operators.seal import SECTION
 
 if TYPE_CHECKING:
@@ -42,20 +37,29 @@ def configured_trust(prefixes: tuple[tuple[str | None, str], ...] | None = None)
 def model_trust(operator: PlacedOperator, context: Context, *fields: str) -> Trust:
     """What may be loaded as the models that some arguments name.
 
-    ``[batchscore] trusted_model_uris`` says it where it is set. Otherwise a model must lie below the folder that the
-    DAG's author began its argument with, or, where it comes from another task, below one that the DAG names elsewhere.
+    A model must lie in the folder that the DAG's author began its argument with, or, where it comes from another task,
+    in one that the DAG names elsewhere; ``[batchscore] trusted_model_uris`` limits that where it is set. What the DAG
+    names nowhere may lie in these alone.
     """
     limits = configured("trusted_model_uris")
-    if limits:
-        return configured_trust(limits)
     conn_id = getattr(operator, "conn_id", None)
     found: list[tuple[str | None, str]] = []
     for field in fields:
         if not argument(operator, field):
             continue
         folders = [_folder(written, field) for written in operator.authored(field, context)]
-        found += [(known_as(folder, conn_id), folder) for folder in folders if folder] or _of_dag(operator, context)
+        own = [(known_as(folder, conn_id), folder) for folder in folders if folder]
+        if own:
+            found += _limited(own, limits) if limits else own
+        else:
+            found += _limited(_of_dag(operator, context), limits) or limits if limits else _of_dag(operator, context)
     return configured_trust(tuple(dict.fromkeys(found)))
+
+
+def _limited(folders: Sequence[tuple[str | None, str]], limits: Folders) -> list[tuple[str | None, str]]:
+    """What two lists of folders have in common."""
+    both = [(conn, folder) for conn, folder in folders if is_in(folder, conn, limits)]
+    return both + [(conn, limit) for conn, limit in limits if is_in(limit, conn, tuple(folders))]
 
 
 def _of_dag(operator: PlacedOperator, context: Context) -> list[tuple[str | None, str]]:
@@ -63,16 +67,14 @@ def _of_dag(operator: PlacedOperator, context: Context) -> list[tuple[str | None
     environment = operator.get_template_env()
     dag, found = dag_of(operator), []
     for task in dag.tasks if dag else [operator]:
-        kind: Any = getattr(task, "operator_class", type(task))
-        if not isinstance(kind, type) or not issubclass(kind, PlacedOperator):
-            continue
-        for place in kind.places:
+        kind = kind_of(task)
+        for place in kind.places if issubclass(kind, PlacedOperator) else ():
             if place.use != "model" and place.field != "model_uri":
                 continue
             conn_ids = written_by_author(task, place.conn, context, environment)
             for written in written_by_author(task, place.field, context, environment):
                 folder = _folder(written, place.field)
-                if folder and conn_ids and conn_ids[0].whole:
+                if folder and conn_ids[0].whole:
                     found.append((known_as(folder, conn_ids[0].text or None), folder))
     return found
 

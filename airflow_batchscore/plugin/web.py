@@ -36,7 +36,7 @@ def report(
     if not isinstance(found, dict) or "report" not in found:
         raise HTTPException(404, f"task {task_id} of run {run_id} has written no report (yet)")
     try:
-        found = unseal(found, "publication", f"{dag_id}/{run_id}")
+        found = unseal(found, "publication", f"{dag_id}/{run_id}", {task_id})
     except GateError as error:
         raise HTTPException(403, f"the report is not shown: {error}") from None
     try:

@@ -57,7 +57,7 @@ class FileTarget:
 
     def __init__(self, uri: str, conn_id: str | None, publication: Publication) -> None:
         self._local, self._is_csv = storage.is_local(uri), uri.endswith(".csv")
-        self._uri = swap.real_path(uri) if self._local else uri
+        self._uri = storage.real(uri) if self._local else uri
         self._conn_id, self._publication = conn_id, publication
         self._order = Order.of_file(self._uri, conn_id)
 

@@ -40,7 +40,7 @@ def publish_local(manifests: Sequence[Manifest], folder: str, publication: Publi
         OutputError: a file that is there was not published by this package, or partitions with other fields are.
         OSError: the disk failed, or others publish all the time.
     """
-    uri = swap.real_path(folder)
+    uri = storage.real(folder)
     root = Path(uri)
     order = Order.of_folder(uri, None)
     wanted = [Stamp.of(manifest, publication) for manifest in manifests]

@@ -96,9 +96,10 @@ def _copy_newest(folder: str, conn_id: str | None, copy: str, copy_conn_id: str 
     copied: dict[str, Any] | None = None
     for _ in range(_ATTEMPTS):
         _, newest = swap.read_json(storage.join(folder, _LATEST), conn_id)
-        if newest == copied or not storage.is_below(newest["report"], folder):
+        sources = [newest["report"], newest["summary"]]
+        if newest == copied or not all(storage.is_within(source, folder) for source in sources):
             return
-        for source, target in ((newest["report"], copy), (newest["summary"], facts_uri(copy))):
+        for source, target in zip(sources, (copy, facts_uri(copy)), strict=True):
             storage.write_bytes(target, storage.read_bytes(source, conn_id), copy_conn_id)
         copied = newest
 
@@ -109,7 +110,7 @@ def _no_exchange(output_uri: str) -> Iterator[None]:
     if is_file(output_uri) or not storage.is_local(output_uri):
         yield
     else:
-        with swap.locked(swap.real_path(output_uri)):
+        with swap.locked(storage.real(output_uri)):
             yield
 
 

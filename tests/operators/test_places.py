@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, XComArg, task_group
 
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.errors import BatchScoreError
@@ -15,6 +15,7 @@ from airflow_batchscore.operators import (
     CheckModelOperator,
     CheckScoresOperator,
     CombineOperator,
+    ImportModelOperator,
     PlanPartitionsOperator,
     ScorePartitionOperator,
     TrainOperator,
@@ -103,7 +104,8 @@ def test_a_connection_that_a_trigger_chooses_is_refused(field: str) -> None:
 def test_outputs_do_not_lie_in_airflows_own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     (tmp_path / "data").mkdir()
-    for place in (f"{tmp_path}/airflow.cfg", f"{tmp_path}/data/{{{{ params.name }}}}"):
+    own = [f"{tmp_path}/airflow.cfg", f"{tmp_path}/data/{{{{ params.name }}}}", f"{tmp_path}/", f"file://{tmp_path}"]
+    for place in own:
         with pytest.raises(BatchScoreError, match="AIRFLOW_HOME"):
             rendered(combine(place), name="x")
     link = tmp_path.parent / f"{tmp_path.name}-link"
@@ -128,7 +130,8 @@ def test_a_data_set_is_read_from_where_the_author_says() -> None:
 
 def folders(operator: PlacedOperator, field: str = "model", **params: Any) -> set[tuple[str | None, str]]:
     context: Any = {"params": params, "var": Var(), "ds": "2026-11-21"}
-    operator.render_template_fields(context)
+    if not isinstance(getattr(operator, field), XComArg):  # which asks a server for what it is
+        operator.render_template_fields(context)
     prefixes = model_trust(operator, context, field).prefixes
     assert prefixes is not None
     return set(prefixes)
@@ -172,50 +175,126 @@ def test_a_model_that_another_task_names_lies_below_what_the_dag_names_elsewhere
     assert prefixes == (("store", "s3://models/wta"),)
 
 
-def test_a_mapped_task_is_held_to_what_the_dag_says_not_to_what_it_is_handed() -> None:
+def executed(dag: DAG, **handed: Any) -> PlacedOperator:
+    """The task ``score`` as Airflow makes it of what was expanded, and renders it: not by `render_template_fields`."""
+    operator = dag.task_dict["score"].unmap(handed)
+    context: Any = {"params": {"more": "s3://evil/x"}, "var": Var(), "ds": "2026-11-21"}
+    environment = operator.get_template_env()
+    operator._do_render_template_fields(operator, operator.template_fields, context, environment, set())
+    operator.require_authored(context)
+    return operator
+
+
+def score(**partial: Any) -> Any:
+    fixed = {"dataset": PartitionedDataset("/data/x_{year}.csv"), "output_uri": "s3://mine/x", **partial}
+    return ScorePartitionOperator.partial(task_id="score", **fixed)
+
+
+def test_a_mapped_task_is_held_to_what_its_author_wrote_in_partial() -> None:
+    def mapped(**partial: Any) -> PlacedOperator:
+        with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+            score(**partial).expand(partition=[{}])
+        return executed(dag, partition={})
+
+    assert mapped().output_uri == "s3://mine/x"
+    assert mapped(output_uri="{{ var.value.home }}/x").output_uri == "s3://mine/x"
+    for partial, said in [
+        ({"output_uri": "{{ params.more }}"}, "was not written"),
+        ({"conn_id": "{{ params.more }}"}, "does not choose the connection"),
+        ({"dataset": PartitionedDataset("{{ params.more }}", format="csv")}, "was not read"),
+    ]:
+        with pytest.raises(BatchScoreError, match=said):
+            mapped(**partial)
+
+
+def test_of_several_values_that_are_expanded_each_is_held_to_what_its_author_wrote() -> None:
+    def listed(*conn_ids: str) -> PlacedOperator:
+        with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+            score().expand_kwargs([{"partition": {}, "conn_id": conn_id} for conn_id in conn_ids])
+        return executed(dag, partition={}, conn_id=conn_ids[0])
+
+    assert listed("a", "b").conn_id == "a"
+    with pytest.raises(BatchScoreError, match="does not choose the connection"):
+        listed("{{ params.more }}", "b")
+
+
+def test_what_an_xcom_expands_is_refused_also_where_it_overrides_partial() -> None:
+    def after_xcom(**options: bool) -> DAG:
+        with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+            check = CheckScoresOperator(task_id="check", plan=[], scores=[])
+            score(partition={}).expand_kwargs(check.output, **options)
+        return dag
+
+    with pytest.raises(BatchScoreError, match="was not"):
+        executed(after_xcom(strict=False), output_uri="/etc/x")
+    assert executed(after_xcom()).output_uri == "s3://mine/x"  # Airflow refuses to override it
     with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         check = CheckScoresOperator(task_id="check", plan=[], scores=[])
-        ScorePartitionOperator.partial(
-            task_id="score", dataset=PartitionedDataset("/data/x_{year}.csv"), partition={}
-        ).expand(output_uri=check.output)
-        ScorePartitionOperator.partial(
-            task_id="listed", dataset=PartitionedDataset("/data/x_{year}.csv"), partition={}
-        ).expand(output_uri=["s3://a/x", "s3://b/{{ params.name }}"])
-    handed = dag.task_dict["score"].unmap({"output_uri": "/etc/x"})
+        data = PartitionedDataset("/data/x_{year}.csv")
+        ScorePartitionOperator.partial(task_id="score", dataset=data, partition={}).expand(output_uri=check.output)
     with pytest.raises(BatchScoreError, match="was not written"):
-        rendered(handed)
-    for place in ("s3://a/x", "s3://b/{{ params.name }}"):
-        rendered(dag.task_dict["listed"].unmap({"output_uri": place}), name="spring")
+        executed(dag, output_uri="/etc/x")
 
 
-def test_a_mapped_task_is_held_to_what_its_partial_says() -> None:
-    data = PartitionedDataset("{{ params.data }}/x_{year}.csv")
-    defaults = {"output_uri": "{{ params.output }}"}
-    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC), default_args=defaults) as dag:
-        plan = PlanPartitionsOperator(task_id="plan", dataset=PartitionedDataset("/data/x_{year}.csv"))
-        written = {"dataset": PartitionedDataset("/data/x_{year}.csv"), "output_uri": "s3://a/{{ params.output }}"}
-        for task_id, given in {
-            "good": written,
-            "output": {**written, "output_uri": "{{ params.output }}"},
-            "by_default": {"dataset": written["dataset"]},
-            "data": {**written, "dataset": data},
-            "connection": {**written, "conn_id": "{{ params.connection }}"},
-        }.items():
-            ScorePartitionOperator.partial(task_id=task_id, **given).expand(partition=plan.output)
-        ScorePartitionOperator.partial(task_id="kwargs", output_uri="{{ params.output }}").expand_kwargs(
-            [{"partition": {}, "dataset": written["dataset"]}]
+def test_a_mapped_task_group_with_places_of_its_author_is_fine() -> None:
+    @task_group
+    def stage(output: str) -> None:
+        CombineOperator(task_id="publish", scores=[], output_uri=output)
+
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        stage.expand(output=["s3://a/x", "s3://b/x"])
+    operator = dag.task_dict["stage.publish"]
+    operator._written = {name: getattr(operator, name) for name in operator.template_fields}
+    operator.output_uri = "s3://b/x"
+    operator.require_authored({})
+    operator.output_uri = "s3://c/x"
+    with pytest.raises(BatchScoreError, match="was not written"):
+        operator.require_authored({})
+
+
+def test_the_folder_that_a_model_is_imported_from_is_none_that_models_are_loaded_from() -> None:
+    data = PartitionedDataset("/data/x_{year}.csv")
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        take = ImportModelOperator(
+            task_id="take",
+            source="/uploads/theirs.onnx",
+            dataset=data,
+            partitions="2015",
+            recipe=Recipe(),
+            model_uri="/models/theirs",
         )
+        plan = PlanPartitionsOperator(task_id="plan", dataset=data, model=take.output)
+    assert folders(plan) == {(None, "/models/theirs")}
+    assert folders(take, "source") == {(None, "/uploads")}
 
-    def executed(task_id: str, output: str) -> None:
-        mapped: Any = dag.task_dict[task_id]
-        task = mapped.unmap({"partition": {}} | ({"dataset": written["dataset"]} if task_id == "kwargs" else {}))
-        params = {"output": output, "data": "/etc", "connection": "other"}
-        context: Any = {"params": params, "run_id": "r"}
-        # As Airflow renders a mapped task.
-        task._do_render_template_fields(task, task.template_fields, context, task.get_template_env(), set())
-        task.require_authored(context)
 
-    executed("good", "name")
-    for task_id in ("output", "by_default", "data", "connection", "kwargs"):
-        with pytest.raises(BatchScoreError, match=r"was not (written|read|used)"):
-            executed(task_id, "/elsewhere")
+@pytest.mark.parametrize(
+    ("model", "limits", "trusted"),
+    [
+        ("s3://models/mine@champion", "s3://models/", {("aws_default", "s3://models/mine")}),
+        ("s3://models/mine@champion", "s3://other/", set()),
+        ("s3://models/{{ params.name }}", "s3://models/mine", {("aws_default", "s3://models/mine")}),
+        ("{{ params.name }}", "s3://models/", {("aws_default", "s3://models/")}),
+    ],
+)
+def test_the_configuration_limits_what_the_dag_names(
+    monkeypatch: pytest.MonkeyPatch, model: str, limits: str, trusted: set[tuple[str, str]]
+) -> None:
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__TRUSTED_MODEL_URIS", limits)
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        plan = PlanPartitionsOperator(task_id="plan", dataset=PartitionedDataset("/x_{year}.csv"), model=model)
+    assert folders(plan, name="mine") == trusted
+
+
+def test_a_registry_is_no_folder_that_a_trigger_fills_in() -> None:
+    data = PartitionedDataset("/data/x_{year}.csv")
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        take = ImportModelOperator(
+            task_id="take",
+            source="models:/{{ params.name }}/1",
+            dataset=data,
+            partitions="2015",
+            recipe=Recipe(),
+            model_uri="/models/theirs",
+        )
+    assert folders(take, "source", name="x") == {(None, "/models/theirs")}

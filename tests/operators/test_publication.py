@@ -31,7 +31,10 @@ def _score(data: Small, run_id: str, generation: int, *partitions: int, **option
     origin = {"run": f"d/{run_id}", "generation": generation}
     return [
         seal(
-            {"label": manifest.key, "manifests": [{**manifest.short(reused=reused), **origin}]}, "scores", f"d/{run_id}"
+            {"label": manifest.key, "manifests": [{**manifest.short(reused=reused), **origin}]},
+            "scores",
+            f"d/{run_id}",
+            "score",
         )
         for manifest, reused in data.score(*partitions, **options)
     ]
@@ -44,6 +47,7 @@ def _plan(run_id: str, *partitions: int) -> list[dict[str, Any]]:
             {"partitions": [{"p": str(partition)}], "generation": 1, "place": [place, len(partitions)]},
             "plan",
             f"d/{run_id}",
+            "plan",
         )
         for place, partition in enumerate(partitions)
     ]
@@ -98,9 +102,9 @@ def test_a_manifest_that_was_altered_after_the_audit_is_not_published(data: Smal
 def test_scores_of_another_run_twice_or_without_a_digest_are_refused(data: Small, tmp_path: Path) -> None:
     scores = _score(data, "a", 1, 1, 2)
     output = tmp_path / "out.parquet"
-    with pytest.raises(GateError, match="the scores of the run d/b was altered on its way here, or is not of this run"):
+    with pytest.raises(GateError, match="the scores of the run d/b was altered on its way here, or is of another run"):
         _publish(scores, "b", output)
-    with pytest.raises(GateError, match="or is not of this run"):
+    with pytest.raises(GateError, match="or is of another run"):
         _check(scores, "b", 1, 2)
     with pytest.raises(GateError, match=r"scores: p=2 more than once"):
         _publish([*scores, scores[1]], "a", output)

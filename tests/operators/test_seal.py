@@ -17,7 +17,7 @@ VALUE: dict[str, Any] = {"label": "größe=1", "bytes": 3, "share": 0.1, "none":
 
 
 def test_what_was_sealed_comes_back_as_it_was_also_through_json_and_templates() -> None:
-    sealed = seal(VALUE, "plan", "d/r")
+    sealed = seal(VALUE, "plan", "d/r", "t")
     for handed in (sealed, json.loads(json.dumps(sealed)), as_mapping(str(sealed)), {**sealed, "list": ({"a": "1"},)}):
         assert unseal(handed, "plan", "d/r")["bytes"] == 3
 
@@ -28,23 +28,26 @@ def test_what_was_not_sealed_is_refused(handed: Any) -> None:
         unseal(handed, "plan", "d/r")
 
 
-def test_a_seal_fits_one_value_purpose_and_run_alone() -> None:
-    sealed = seal(VALUE, "plan", "d/r")
-    for handed, purpose, run in [
-        ({**sealed, "bytes": 4}, "plan", "d/r"),
-        ({**sealed, "more": 1}, "plan", "d/r"),
-        (sealed, "scores", "d/r"),
-        (sealed, "plan", "d/r2"),
+def test_a_seal_fits_one_value_purpose_run_and_task_alone() -> None:
+    sealed = seal(VALUE, "plan", "d/r", "t")
+    assert unseal(sealed, "plan", "d/r", {"t", "other"})["task"] == "t"
+    for handed, purpose, run, task in [
+        ({**sealed, "bytes": 4}, "plan", "d/r", "t"),
+        ({**sealed, "more": 1}, "plan", "d/r", "t"),
+        ({**sealed, "task": "u"}, "plan", "d/r", "u"),
+        (sealed, "scores", "d/r", "t"),
+        (sealed, "plan", "d/r2", "t"),
+        (sealed, "plan", "d/r", "u"),
     ]:
         with pytest.raises(GateError):
-            unseal(handed, purpose, run)
+            unseal(handed, purpose, run, {task})
 
 
 def test_keys_can_be_changed_while_runs_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__BATCHSCORE__SECRET", "old")
-    sealed = seal(VALUE, "plan", "d/r")
+    sealed = seal(VALUE, "plan", "d/r", "t")
     monkeypatch.setenv("AIRFLOW__BATCHSCORE__SECRET", "new, old")
-    assert unseal(sealed, "plan", "d/r") == VALUE
+    assert unseal(sealed, "plan", "d/r") == {**VALUE, "task": "t"}
     monkeypatch.setenv("AIRFLOW__BATCHSCORE__SECRET", "new")
     with pytest.raises(GateError):
         unseal(sealed, "plan", "d/r")
@@ -53,4 +56,4 @@ def test_keys_can_be_changed_while_runs_are_under_way(monkeypatch: pytest.Monkey
 def test_without_a_key_nothing_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
     with pytest.raises(GateError, match=r"set \[core\] fernet_key, or \[batchscore\] secret"):
-        seal(VALUE, "plan", "d/r")
+        seal(VALUE, "plan", "d/r", "t")

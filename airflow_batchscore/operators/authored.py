@@ -1,0 +1,172 @@
+"""What of an operator's arguments the DAG's author wrote, before params, XComs and run ids were filled in."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, XComArg
+from airflow.sdk.definitions._internal.expandinput import MappedArgument
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import DAG, Context
+
+#: Names in templates whose values no trigger of a run chooses, but for a date.
+_AUTHORS = frozenset(
+    {"var", "conn", "macros", "ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz"}
+    | {"logical_date", "data_interval_start", "data_interval_end"}
+)
+#: What begins the name of a model in MLflow, where others begin with a folder.
+_REGISTRIES = ("models:", "runs:")
+
+
+@dataclass(frozen=True)
+class Authored:
+    """The beginning of a templated text that the DAG's author wrote, and whether that is all of it."""
+
+    text: str
+    whole: bool
+
+    @property
+    def folder(self) -> str | None:
+        """The folder that it names, if it names more than a scheme, a registry or a root."""
+        scheme, separator, rest = self.text.partition("://")
+        head, slash, _ = (rest if separator else self.text).rpartition("/")
+        if not slash or not head.strip("/.~") or head in _REGISTRIES:
+            return None
+        return f"{scheme}{separator}{head}" if separator else head
+
+
+class AuthoredOperator(BaseOperator):
+    """An operator that knows what its author wrote."""
+
+    _written: Mapping[str, Any]
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Render; what has templates inside is rendered in place, so it must not be what other tasks share."""
+        if not hasattr(self, "_written"):
+            self._written = {name: getattr(self, name) for name in self.template_fields}
+        for name in self.template_fields:
+            value = getattr(self, name)
+            if hasattr(value, "template_fields"):
+                setattr(self, name, copy.copy(value))
+        super().render_template_fields(context, jinja_env)
+
+    def authored(self, field: str, context: Context) -> list[Authored]:
+        """What the author wrote for an argument; several where a list is expanded."""
+        return written_by_author(_as_written(self), field, context, self.get_template_env())
+
+    def producers(self, field: str) -> frozenset[str] | None:
+        """Ids of this package's tasks whose XComs an argument is; None where something else comes between."""
+        raws = _raw(_as_written(self), field)
+        tasks = [task for raw in raws for task, _ in XComArg.iter_xcom_references(raw)]
+        if not tasks or not all(issubclass(kind_of(task), AuthoredOperator) for task in tasks):
+            return None
+        return frozenset(task.task_id for task in tasks)
+
+
+def kind_of(task: Any) -> type:
+    """The class of a task, also of a mapped one."""
+    kind = getattr(task, "operator_class", type(task))
+    return kind if isinstance(kind, type) else object
+
+
+def dag_of(operator: BaseOperator) -> DAG | None:
+    """The operator's DAG; None where it has none, as in a notebook."""
+    return operator.dag if operator.has_dag() else None
+
+
+def argument(operator: Any, field: str) -> Any:
+    """An argument by its name, or one of what it holds, such as ``"dataset.uri"``; None where there is none."""
+    for name in field.split("."):
+        operator = getattr(operator, name, None)
+    return operator
+
+
+def written_by_author(
+    task: BaseOperator | MappedOperator, field: str, context: Context, environment: jinja2.Environment
+) -> list[Authored]:
+    """`AuthoredOperator.authored`, of any task of the DAG."""
+    return [_authored(raw, context, environment) for raw in _raw(task, field)]
+
+
+def _as_written(operator: BaseOperator) -> BaseOperator | MappedOperator:
+    """A mapped task executes as another operator than the DAG holds, one that was given what was expanded."""
+    dag = dag_of(operator)
+    task = dag.task_dict.get(operator.task_id) if dag else None
+    return task if isinstance(task, MappedOperator) else operator
+
+
+def _raw(task: BaseOperator | MappedOperator, field: str) -> list[Any]:
+    name, *inner = field.split(".")
+    if isinstance(task, MappedOperator):
+        raws = _mapped(task, name)
+    else:
+        written: Mapping[str, Any] = getattr(task, "_written", {})
+        raws = [written[name] if name in written else getattr(task, name, None)]
+    raws = [value for raw in raws for value in _of_group(raw)]
+    return [getattr(raw, inner[0], raw) for raw in raws] if inner else raws
+
+
+def _mapped(task: MappedOperator, name: str) -> list[Any]:
+    expanded: Any = task._get_specified_expand_input().value
+    default = task.partial_kwargs.get(name)
+    if isinstance(expanded, Mapping):  # expand(): what is in partial() cannot be in it
+        return _values(expanded[name]) if name in expanded else [default]
+    if name in task.partial_kwargs and task._disallow_kwargs_override:
+        return [default]
+    some = expanded if isinstance(expanded, (list, tuple)) else [expanded]  # expand_kwargs()
+    return [one.get(name, default) if isinstance(one, Mapping) else one for one in some]
+
+
+def _of_group(raw: Any) -> list[Any]:
+    """What a mapped task group was expanded over, where `raw` stands for that."""
+    if not isinstance(raw, MappedArgument):
+        return [raw]
+    expanded = raw._input.value
+    return _values(expanded[raw._key]) if isinstance(expanded, Mapping) else [expanded]
+
+
+def _values(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _authored(raw: Any, context: Context, environment: jinja2.Environment) -> Authored:
+    from jinja2 import nodes
+
+    if raw is None:
+        return Authored("", True)
+    if isinstance(raw, os.PathLike):
+        return Authored(os.fspath(raw), True)
+    if not isinstance(raw, str):
+        return Authored("", False)
+    kept: list[nodes.Expr] = []
+    for node in environment.parse(raw).body:
+        for part in node.nodes if isinstance(node, nodes.Output) else [None]:
+            if part is None or not _is_authors(part):
+                return Authored(_rendered(kept, context, environment), False)
+            kept.append(part)
+    return Authored(_rendered(kept, context, environment), True)
+
+
+def _is_authors(part: Any) -> bool:
+    from jinja2 import nodes
+
+    names = [part] if isinstance(part, nodes.Name) else part.find_all(nodes.Name)
+    return {name.name for name in names} <= _AUTHORS
+
+
+def _rendered(parts: list[Any], context: Context, environment: jinja2.Environment) -> str:
+    from jinja2 import nodes
+
+    if not parts:
+        return ""
+    tree = nodes.Template([nodes.Output(parts, lineno=1)], lineno=1)
+    tree.set_environment(environment)
+    template = environment.from_string(tree)
+    return "".join(map(str, template.root_render_func(template.new_context(dict(context)))))
