@@ -44,7 +44,7 @@ def get_provider_info() -> dict[str, Any]:
                     ),
                     "secret": _option(
                         "Random text that seals what tasks hand on through XCom; the same for workers and the API "
-                        "server. When empty, it is derived from [core] fernet_key.",
+                        "server. When empty, [core] fernet_key or [api_auth] jwt_secret is taken.",
                         example="openssl rand -base64 32",
                         default="",
                         sensitive=True,

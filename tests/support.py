@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="batchscore-airflow-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 os.environ["AIRFLOW_HOME"] = str(AIRFLOW_HOME)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(bytes(32)).decode()  # as airflow.cfg has one
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(AIRFLOW_HOME / "dags")
 os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
 EXAMPLES = Path(tempfile.mkdtemp(prefix="batchscore-examples-"))  # outputs do not lie in AIRFLOW_HOME

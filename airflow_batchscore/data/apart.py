@@ -19,8 +19,9 @@ def require_apart(dataset_uri: str, outputs: Iterable[str]) -> None:
     root, _ = listing_root(dataset_uri)
     pattern = UriPattern(f"{real(root)}{dataset_uri[len(root) :]}")
     for output in outputs:
-        folder, slash, name = output.rpartition("/")
-        if pattern.match(f"{real(folder)}{slash}{name}") is not None:
+        folder, _, name = output.rpartition("/")
+        # A link may lie among the data, or lead there.
+        if any(pattern.match(place) is not None for place in (f"{real(folder or '.')}/{name}", real(output))):
             raise OutputError(
                 f"{output} was not written: it fits the data set {dataset_uri}, so that it could replace data, and the "
                 "next run would take it for data. Write to another folder"

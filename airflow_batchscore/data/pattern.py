@@ -42,11 +42,15 @@ def require_short_names(values: Mapping[str, str]) -> None:
 def require_value(field: str, value: str) -> None:
     """Raises InputError for a partition's value that is no name of a file or folder, so that it may lead elsewhere."""
     if not _is_name(value):
-        raise InputError(f"partition {field}={value!r}: the value of {field!r} is empty, '.' or '..', or holds a '/'")
+        raise InputError(
+            f"partition {field}={value!r}: the value of {field!r} is empty, '.' or '..', or holds a '/', or half of a "
+            "letter that UTF-8 has no code for"
+        )
 
 
 def _is_name(value: str) -> bool:
-    return value not in ("", ".", "..") and "/" not in value
+    is_text = value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return value not in ("", ".", "..") and "/" not in value and is_text
 
 
 def _quote_value(value: str) -> str:

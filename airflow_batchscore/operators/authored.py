@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,13 +62,10 @@ class AuthoredOperator(BaseOperator):
         """What the author wrote for an argument; several where a list is expanded."""
         return written_by_author(_as_written(self), field, context, self.get_template_env())
 
-    def producers(self, field: str) -> frozenset[str] | None:
-        """Ids of this package's tasks whose XComs an argument is; None where something else comes between."""
-        raws = _raw(_as_written(self), field)
-        tasks = [task for raw in raws for task, _ in XComArg.iter_xcom_references(raw)]
-        if not tasks or not all(issubclass(kind_of(task), AuthoredOperator) for task in tasks):
-            return None
-        return frozenset(task.task_id for task in tasks)
+    def producers(self, field: str) -> Mapping[str, type]:
+        """Ids and classes of the tasks whose XComs an argument is; none where it is a text or a value."""
+        references = [XComArg.iter_xcom_references(raw) for raw in _raw(_as_written(self), field)]
+        return {task.task_id: kind_of(task) for some in references for task, _ in some}
 
 
 def kind_of(task: Any) -> type:
@@ -115,13 +113,28 @@ def _raw(task: BaseOperator | MappedOperator, field: str) -> list[Any]:
 
 def _mapped(task: MappedOperator, name: str) -> list[Any]:
     expanded: Any = task._get_specified_expand_input().value
-    default = task.partial_kwargs.get(name)
+    default = _default(task, name)
     if isinstance(expanded, Mapping):  # expand(): what is in partial() cannot be in it
         return _values(expanded[name]) if name in expanded else [default]
     if name in task.partial_kwargs and task._disallow_kwargs_override:
         return [default]
     some = expanded if isinstance(expanded, (list, tuple)) else [expanded]  # expand_kwargs()
     return [one.get(name, default) if isinstance(one, Mapping) else one for one in some]
+
+
+def _default(task: MappedOperator, name: str) -> Any:
+    """What is in partial(), in default arguments, or in the signature of the operator."""
+    group, dag = task.task_group, task.dag
+    for given in (
+        task.partial_kwargs,
+        task.partial_kwargs.get("default_args"),
+        group.default_args if group else None,
+        dag.default_args if dag else None,
+    ):
+        if given and name in given:
+            return given[name]
+    parameter = inspect.signature(kind_of(task).__init__).parameters.get(name)  # type: ignore[misc]
+    return None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
 
 
 def _of_group(raw: Any) -> list[Any]:
@@ -145,20 +158,20 @@ def _authored(raw: Any, context: Context, environment: jinja2.Environment) -> Au
         return Authored(os.fspath(raw), True)
     if not isinstance(raw, str):
         return Authored("", False)
+    authors = _AUTHORS | (environment.globals.keys() - context.keys())  # the DAG's own macros
     kept: list[nodes.Expr] = []
     for node in environment.parse(raw).body:
         for part in node.nodes if isinstance(node, nodes.Output) else [None]:
-            if part is None or not _is_authors(part):
+            if part is None or not _names(part) <= authors:
                 return Authored(_rendered(kept, context, environment), False)
             kept.append(part)
     return Authored(_rendered(kept, context, environment), True)
 
 
-def _is_authors(part: Any) -> bool:
+def _names(part: Any) -> set[str]:
     from jinja2 import nodes
 
-    names = [part] if isinstance(part, nodes.Name) else part.find_all(nodes.Name)
-    return {name.name for name in names} <= _AUTHORS
+    return {name.name for name in ([part] if isinstance(part, nodes.Name) else part.find_all(nodes.Name))}
 
 
 def _rendered(parts: list[Any], context: Context, environment: jinja2.Environment) -> str:

@@ -40,7 +40,10 @@ class BatchScoreOperator(PlacedOperator):
 
     def taken(self, value: Any, purpose: str, context: Context, field: str) -> dict[str, Any]:
         """What a task of this run handed on as the argument `field`. Raises GateError for anything else."""
-        return unseal(as_mapping(value), purpose, run_name(context), self.producers(field))
+        tasks = self.producers(field)
+        # Where a task of another kind comes between, it is not known whose it was.
+        ours = bool(tasks) and all(issubclass(kind, BatchScoreOperator) for kind in tasks.values())
+        return unseal(as_mapping(value), purpose, run_name(context), tasks if ours else None)
 
     def model_given(self, field: str, context: Context) -> Any:
         """The argument `field`: the name of a model, or what a task returned that trained, imported or checked one."""

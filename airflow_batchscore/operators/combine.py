@@ -6,12 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import XComArg
-
+from airflow_batchscore.errors import OutputError
 from airflow_batchscore.links import RunReportLink
 from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, run_facts, run_name, task_name
-from airflow_batchscore.operators.check_scores import CheckScoresOperator
 from airflow_batchscore.operators.places import Place
+from airflow_batchscore.operators.score import ScorePartitionOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -86,11 +85,6 @@ class CombineOperator(BatchScoreOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.scores = scores
-        # Where the DAG hands on what a check returned, scores that no check saw will not do in its place. What a
-        # template pulls could be either.
-        self._audited = isinstance(scores, str) or any(
-            isinstance(task, CheckScoresOperator) for task, _ in XComArg.iter_xcom_references(scores)
-        )
         self.output_uri = output_uri
         self.plan = plan
         self.replace_all = replace_all
@@ -99,6 +93,11 @@ class CombineOperator(BatchScoreOperator):
         self.report_uri = report_uri
         self.conn_id = conn_id
         self.scores_conn_id = scores_conn_id
+
+    def _is_audited(self) -> bool:
+        """Whether nothing but the output of a check will do: unless the DAG hands on scores themselves."""
+        kinds = self.producers("scores").values()
+        return isinstance(self.scores, str) or not all(issubclass(kind, ScorePartitionOperator) for kind in kinds)
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect
@@ -113,7 +112,7 @@ class CombineOperator(BatchScoreOperator):
 
         began = time.time_ns()
         run = run_name(context)
-        items = score_items(self, context, audited=self._audited)
+        items = score_items(self, context, audited=self._is_audited())
         shorts, manifests = read_scores(items, self.scores_conn_id or self.conn_id)
         if self.plan is not None:
             require_planned(planned_partitions(self, context), manifests)
@@ -127,6 +126,8 @@ class CombineOperator(BatchScoreOperator):
         )
         conn_id = connect(self.output_uri, self.conn_id)
         if self.report_uri:
+            if not self.report_uri.endswith(".html"):
+                raise OutputError(f"report_uri={self.report_uri!r} is a page: let it end in .html")
             require_apart(manifests[0].dataset, [self.report_uri, facts_uri(self.report_uri)])
         published = combine(manifests, self.output_uri, conn_id, publication)
         reused = {partition_key(short["partition"]): bool(short["reused"]) for short in shorts}

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators.base import BatchScoreOperator
 from airflow_batchscore.operators.places import DATASET, Place
 
@@ -115,6 +116,11 @@ class ImportModelOperator(BatchScoreOperator):
         from airflow_batchscore.model.training import TrainingJob, look, train
         from airflow_batchscore.operators.trust import model_trust
 
+        if self.sha256 and not all(written.whole for written in self.authored("sha256", context)):
+            raise InputError(
+                "sha256 comes from the run's params or an XCom: who may name a file's bytes there may run what is in "
+                "them. Write it in the DAG, or take it from an Airflow Variable"
+            )
         trust = model_trust(self, context, "source")
         found = import_model(
             self._source(context),

@@ -66,6 +66,8 @@ class PlacedOperator(AuthoredOperator):
             if place.use in ("model", "import") or value in (None, "") or not isinstance(value, (str, os.PathLike)):
                 continue
             uri = os.fspath(value)
+            if isinstance(value, os.PathLike) and "." not in place.field:
+                setattr(self, place.field, uri)
             known = known_as(uri, argument(self, place.conn))
             _require_authored_place(self, place, uri, known, context)
             if place.use == "write":
@@ -90,7 +92,7 @@ def _require_authored_place(
     several = operator.authored(place.field, context)
     for written in several:
         # Of several values that are expanded, the author's own say nothing of the others.
-        if written.whole and (len(several) == 1 or written.text == uri):
+        if written.whole and written.text and (len(several) == 1 or written.text == uri):
             return
         if not written.whole and written.folder and uri.startswith(written.text):
             require_plain(uri[len(written.folder) + 1 :], f"{place.field} below {written.folder}:")
@@ -110,7 +112,9 @@ def _require_authored_place(
 def _require_authored_connection(operator: PlacedOperator, field: str, context: Context) -> None:
     value = argument(operator, field)
     several = operator.authored(field, context)
-    if value in (None, "") or any(each.whole and (len(several) == 1 or each.text == value) for each in several):
+    if value in (None, ""):
+        return
+    if any(each.whole and each.text and (len(several) == 1 or each.text == value) for each in several):
         return
     raise InputError(
         f"{field} {value!r} comes from the run's params or an XCom, and was not used: who triggers a run does not "
@@ -125,8 +129,8 @@ def _require_output(operator: PlacedOperator, field: str, uri: str, known: str |
         return
     if allowed:
         raise OutputError(
-            f"{field} {uri!r} lies in none of [batchscore] output_uris ({', '.join(place for _, place in allowed)}), "
-            "and was not written"
+            f"{field} {uri!r}{f' by {known}' if known else ''} lies in none of [batchscore] output_uris "
+            f"({', '.join(f'{place} by {conn}' if conn else place for conn, place in allowed)}), and was not written"
         )
     if not storage.is_local(uri):
         return

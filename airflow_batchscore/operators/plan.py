@@ -101,6 +101,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow.sdk import conf
 
         from airflow_batchscore.connections import connect_dataset
+        from airflow_batchscore.data.apart import require_apart
+        from airflow_batchscore.data.storage import join
         from airflow_batchscore.model.functions import import_path
         from airflow_batchscore.operators.lists import shortened
         from airflow_batchscore.operators.planned_models import planned_models
@@ -109,6 +111,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
+        if self.plan_uri:
+            require_apart(dataset.uri, [join(self.plan_uri, "0.json")])
         trust = model_trust(self, context, *(place.field for place in self.places if place.use == "model"))
         models = planned_models(self.model_given("model", context), self.model_policy, dataset, self.conn_id, trust)
         chosen = self.resources_for

@@ -81,6 +81,7 @@ def planned_models(
         raise InputError(
             f"model={name!r}: its fields {fields} must be the data set's ({list(dataset.fields)}), or one column"
         )
+    trust.check_place(name.partition("{")[0].rpartition("/")[0], known_as)  # before anything is listed
     names = models_of(name, known_as)
     if not names:
         raise InputError(f"model={name!r}: no model of this name is there; train and promote some first")

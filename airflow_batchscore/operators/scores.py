@@ -27,7 +27,11 @@ def planned_partitions(operator: CheckScoresOperator | CombineOperator, context:
     Raises:
         GateError: the plan was altered, or is not whole.
     """
-    given = _items(as_mapping(operator.plan))
+    if isinstance(operator.plan, str):
+        raise GateError(
+            f"plan={operator.plan[:100]!r}: give the output of PlanPartitionsOperator itself, not a template"
+        )
+    given = _items(operator.plan)
     entries = [operator.taken(entry, "plan", context, "plan") for entry in given]
     if not entries:
         raise GateError("plan: there is no entry; give the output of PlanPartitionsOperator as it is")

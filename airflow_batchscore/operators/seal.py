@@ -18,6 +18,8 @@ from airflow_batchscore.errors import GateError
 
 SECTION = "batchscore"
 _FIELD = "seal"
+#: The first that is set is the key.
+_SECRETS = ((SECTION, "secret"), ("core", "fernet_key"), ("api_auth", "jwt_secret"))
 
 
 def seal(value: Mapping[str, Any], purpose: str, run: str, task_id: str) -> dict[str, Any]:
@@ -51,8 +53,9 @@ def unseal(value: Any, purpose: str, run: str, task_ids: Collection[str] | None 
             return bare
     raise GateError(
         f"what should be the {purpose} of the run {run} was altered on its way here, or is of another run or task: its "
-        "seal does not fit. Nothing of it was used. Hand on what the task before returned, as it is; find out who "
-        "edited its XCom, then clear that task"
+        "seal does not fit. Nothing of it was used. Hand on what the task before returned, as it is. If that is so, "
+        "workers have different keys (give all the same [batchscore] secret), or somebody edited the XCom: find out "
+        "who, and clear the task before"
     )
 
 
@@ -63,11 +66,13 @@ def _digest(key: bytes, value: Mapping[str, Any], purpose: str, run: str) -> str
 
 def _keys() -> list[bytes]:
     """The key that seals, and those before it that still open: of a key that is being changed, both are listed."""
-    secret = conf.get(SECTION, "secret", fallback="") or conf.get("core", "fernet_key", fallback="") or ""
+    given = (conf.get(section, option, fallback="") or "" for section, option in _SECRETS)
+    # What nobody has set can be the name of a placeholder in Airflow's own defaults, which everybody knows.
+    secret = next((text for text in given if text and not text.startswith("{")), "")
     secrets = [each.strip() for each in secret.split(",") if each.strip()]
     if not secrets:
         raise GateError(
-            "there is no key to seal with what tasks hand on: set [core] fernet_key, or [batchscore] secret, to the "
+            "there is no key to seal with what tasks hand on: set [batchscore] secret (or [core] fernet_key) to the "
             "same random text for the workers and the API server"
         )
     # Never the configured key itself, which also encrypts connections.

@@ -22,6 +22,7 @@ app = FastAPI(title="batchscore", docs_url=None, redoc_url=None, openapi_url=Non
 #: The page has no script and loads nothing: even if a text escaped its escaping, it could do nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
 _MOST_BYTES = 32 << 20
+_MOST_MAPPED = 2**31 - 1
 
 
 @app.get(
@@ -29,7 +30,11 @@ _MOST_BYTES = 32 << 20
     dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.XCOM))],
 )
 def report(
-    dag_id: str, run_id: str, task_id: str, session: SessionDep, map_index: Annotated[int, Query()] = -1
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    session: SessionDep,
+    map_index: Annotated[int, Query(ge=-1, le=_MOST_MAPPED)] = -1,
 ) -> HTMLResponse:
     """The report that the task wrote: its place and its digest are sealed in what the task returned by XCom."""
     found = _returned(session, dag_id, run_id, task_id, map_index)

@@ -15,7 +15,7 @@ from airflow_batchscore.operators import (
     TrainOperator,
 )
 
-PARAMS = {"sha256": None}
+PARAMS: dict[str, object] = {}
 dataset = PartitionedDataset("{{ var.value.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
 recipe = Recipe(target="label", keys=["id"], columns=["a", "b"])
 
@@ -37,7 +37,7 @@ with DAG("imported_model", schedule=None, params=PARAMS) as imported:
     take = ImportModelOperator(
         task_id="take",
         source="{{ var.value.folder }}/theirs.joblib",
-        sha256="{{ params.sha256 }}",
+        sha256="{{ var.value.sha256 }}",
         dataset=dataset,
         partitions=[0],
         recipe=recipe,

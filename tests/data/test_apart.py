@@ -33,6 +33,20 @@ def test_others_are_fine(output: str) -> None:
     require_apart("/data/x_{year}.csv", [output])
 
 
+def test_a_link_that_leads_to_data_is_no_output(tmp_path: Path) -> None:
+    (tmp_path / "x_1.csv").touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "out.csv").symlink_to(tmp_path / "x_1.csv")
+    with pytest.raises(OutputError):
+        require_apart(f"{tmp_path}/x_{{year}}.csv", [f"{tmp_path}/elsewhere/out.csv"])
+
+
+def test_a_relative_output_is_compared_with_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError):
+        require_apart(f"{tmp_path}/x_{{year}}.csv", ["x_out.csv"])
+
+
 def test_links_do_not_hide_what_a_file_is(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "data")

@@ -37,7 +37,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _run(dags: dict[str, Any], dag_id: str, folder: Path, **conf: Any) -> str:
-    with mock.patch.dict(os.environ, AIRFLOW_VAR_FOLDER=str(folder)):
+    variables = {"AIRFLOW_VAR_FOLDER": str(folder), "AIRFLOW_VAR_SHA256": conf.pop("sha256", "")}
+    with mock.patch.dict(os.environ, variables):
         return str(copy.deepcopy(dags[dag_id]).test(run_conf={**PARAMS, **conf}).state)
 
 

@@ -40,7 +40,8 @@ def rendered(operator: PlacedOperator, **params: Any) -> PlacedOperator:
 
 
 def combine(output_uri: Any, **more: Any) -> CombineOperator:
-    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+    macros = {"own_macro": "s3://mine/{}".format}
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC), user_defined_macros=macros):
         return CombineOperator(task_id="publish", scores=[], output_uri=output_uri, **more)
 
 
@@ -52,6 +53,7 @@ def combine(output_uri: Any, **more: Any) -> CombineOperator:
         "s3://bucket/{{ ds }}/{{ params.name }}",
         "{{ var.value.home }}/scores/{{ params.name }}",
         "{{ var.value.home }}/scores-{{ ds }}",
+        "{{ own_macro('scores') }}/{{ params.name }}",
     ],
 )
 def test_a_place_that_begins_as_the_author_wrote_is_used(output: str) -> None:
@@ -72,6 +74,7 @@ def test_a_place_that_begins_as_the_author_wrote_is_used(output: str) -> None:
         ("s3://bucket/scores/{{ run_id }}", ""),
         ("{% if params.name %}{{ params.name }}{% endif %}", "/etc/x"),
         ("{{ var.value.home if params.name else 's3://b/x' }}", "x"),
+        ("{{ own_macro(params.name) }}/x", "x"),
     ],
 )
 def test_a_place_that_a_trigger_chooses_is_refused(output: str, name: str) -> None:
@@ -207,6 +210,17 @@ def test_a_mapped_task_is_held_to_what_its_author_wrote_in_partial() -> None:
             mapped(**partial)
 
 
+def test_default_arguments_of_mapped_tasks_are_held_to_what_the_author_wrote() -> None:
+    def mapped(conn_id: str) -> PlacedOperator:
+        with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC), default_args={"conn_id": conn_id}) as dag:
+            score().expand(partition=[{}])
+        return executed(dag, partition={})
+
+    assert mapped("store").conn_id == "store"
+    with pytest.raises(BatchScoreError, match="does not choose the connection"):
+        mapped("{{ params.more }}")
+
+
 def test_of_several_values_that_are_expanded_each_is_held_to_what_its_author_wrote() -> None:
     def listed(*conn_ids: str) -> PlacedOperator:
         with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
@@ -216,6 +230,23 @@ def test_of_several_values_that_are_expanded_each_is_held_to_what_its_author_wro
     assert listed("a", "b").conn_id == "a"
     with pytest.raises(BatchScoreError, match="does not choose the connection"):
         listed("{{ params.more }}", "b")
+
+
+def test_what_a_subclass_makes_of_what_an_xcom_expands_is_refused() -> None:
+    class Team(ScorePartitionOperator):
+        def __init__(self, *, team: str, **kwargs: Any) -> None:
+            super().__init__(output_uri=f"s3://mine/{team}", **kwargs)
+
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        check = CheckScoresOperator(task_id="check", plan=[], scores=[])
+        data = PartitionedDataset("/data/x_{year}.csv")
+        Team.partial(task_id="score", dataset=data, partition={}).expand(team=check.output)
+    with pytest.raises(BatchScoreError, match="was not written"):
+        executed(dag, team="../escaped")
+
+
+def test_a_path_is_a_place(tmp_path: Path) -> None:
+    assert rendered(combine(tmp_path / "x.parquet")).output_uri == f"{tmp_path}/x.parquet"
 
 
 def test_what_an_xcom_expands_is_refused_also_where_it_overrides_partial() -> None:

@@ -139,7 +139,12 @@ def test_where_a_check_is_handed_on_scores_that_it_did_not_see_are_refused(data:
     with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
         check = CheckScoresOperator(task_id="check", plan=[], scores=[])
         publish = CombineOperator(task_id="publish", scores=check.output, output_uri=str(tmp_path / "out.parquet"))
+    publish._written = {"scores": check.output}
     publish.scores = scores  # as somebody who edits the check's XCom would have it
+    with pytest.raises(GateError, match="the audit of the run d/a was altered"):
+        publish.run_stage(_context("a", "publish"))
+    publish._written = {"scores": "{{ ti.xcom_pull('check') }}"}
+    publish.scores = str(scores)
     with pytest.raises(GateError, match="the audit of the run d/a was altered"):
         publish.run_stage(_context("a", "publish"))
     publish.scores = _check(scores, "a", 1)

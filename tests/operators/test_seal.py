@@ -54,6 +54,10 @@ def test_keys_can_be_changed_while_runs_are_under_way(monkeypatch: pytest.Monkey
 
 
 def test_without_a_key_nothing_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
-    with pytest.raises(GateError, match=r"set \[core\] fernet_key, or \[batchscore\] secret"):
-        seal(VALUE, "plan", "d/r", "t")
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "")
+    for key in ("", "{FERNET_KEY}"):  # the second is what Airflow gives where nothing is set
+        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", key)
+        with pytest.raises(GateError, match=r"set \[batchscore\] secret"):
+            seal(VALUE, "plan", "d/r", "t")
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "of the API")
+    assert unseal(seal(VALUE, "plan", "d/r", "t"), "plan", "d/r")["bytes"] == 3
