@@ -36,12 +36,13 @@ def metric_names(metrics: Sequence[Metric] | None) -> list[str]:
     ]
 
 
-def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dict[str, float]:
+def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None, fitted: Any = None) -> dict[str, float]:
     """Metric -> value on labelled rows.
 
     Args:
         metrics: names of scikit-learn's scorers, ``"rmse"``, ``"mae"``, or functions ``(estimator, features, labels)``;
             None is accuracy for classifiers and r2 for regressors.
+        fitted: what says which of them it is, where a file's format does not.
 
     Raises:
         ModelError: a metric is unknown, fails, or is not a finite number.
@@ -53,7 +54,8 @@ def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dic
     if rows.labels is None:
         return {}
     if metrics is None:
-        metrics = {"classifier": ["accuracy"], "regressor": ["r2"]}.get(kind_of(estimator), [])
+        known = {"classifier": ["accuracy"], "regressor": ["r2"]}
+        metrics = known.get(kind_of(estimator if fitted is None else fitted), [])
     found = {}
     for metric in metrics:
         name = metric if isinstance(metric, str) else metric.__name__

@@ -31,6 +31,7 @@ from airflow_batchscore.model.measure import Metric, measure, metric_names, outp
 from airflow_batchscore.model.model_code import estimator_code, packages
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.model.saved import Saved, save_and_load
 from airflow_batchscore.model.training_code import describe, flavor_code
 from airflow_batchscore.model.training_rows import (
     as_share,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Raised when this package reads values or names columns otherwise: a version made by older rules is not used again.
-_RULES = 2
+_RULES = 3
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,10 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
     fitted = _fit(job, estimator, data, client)
     estimator = artifact.unwrap(fitted.estimator)
     fitting.warn_of_classes(estimator, fitted.test)
-    written = imported.data if imported and imported.data is not None else kind.dump(estimator, fitted.features)
-    digest = hashlib.sha256(written).hexdigest()
-    outputs, labels = output_types(estimator, fitted.features)
+    given = Saved(imported.data, estimator) if imported and imported.data is not None else None
+    saved = given or save_and_load(estimator, kind, fitted.features, fitted.test.features)
+    digest = hashlib.sha256(saved.data).hexdigest()
+    outputs, labels = output_types(saved.estimator, fitted.features)
     manifest = ModelManifest(
         digest=digest,
         file=f"model-{digest[:12]}.{kind.suffix}",
@@ -202,12 +204,12 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
             raw=data.raw,
             **names_of(fitted.features),
             outputs=outputs,
-            matrix=tried_methods(estimator, kind, fitted.features, row_wise=job.recipe.row_wise),
+            matrix=tried_methods(estimator, saved.estimator, kind, fitted.features, row_wise=job.recipe.row_wise),
             labels=labels,
         ),
         recipe=job.recipe,
         recipe_digest=job.recipe.digest,
-        metrics=measure(estimator, fitted.test, job.metrics),
+        metrics=measure(saved.estimator, fitted.test, job.metrics, estimator),
         metrics_on=fitted.measured_on,
         training={
             "dataset": job.dataset.uri,
@@ -219,13 +221,13 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
             **({"run": job.retrain} if job.retrain else {}),
             **fitted.facts,
         },
-        profile=reference_profile(estimator, fitted.features),
+        profile=reference_profile(saved.estimator, fitted.features),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         libraries=library_versions(*kind.libraries),
         code=estimator_code(estimator, kind),
         packages=packages(estimator, kind),
     )
-    ref = artifact.save(place.uri, written, manifest, job.conn_id, job.signing_key)
+    ref = artifact.save(place.uri, saved.data, manifest, job.conn_id, job.signing_key)
     if ref is None:  # another run trained it meanwhile; the bytes of one estimator can differ from fit to fit
         return train(job, client, data)
     log.info("model %s: trained on %d of %d rows", ref.uri, fitted.rows_trained, fitted.rows_read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def test_blocks_are_fitted_one_after_the_other_and_each_is_read_when_it_is_due(
             events.append("fit")
             return super().partial_fit(X, y, classes)
 
+    Watched.__qualname__ = "Watched"  # skops finds classes by their name
+    monkeypatch.setattr(sys.modules[__name__], "Watched", Watched, raising=False)
     trained = _train(folder, Watched(random_state=0), incremental=True, holdout=0.25, flavor="skops")
     assert len(seen) == 12
     # No more than one block waits for the one that is fitted.
