@@ -151,7 +151,10 @@ def warn_of_classes(estimator: Any, test: Rows) -> None:
     known = getattr(estimator, "classes_", None)
     if test.labels is None or test.labels.ndim != 1 or not isinstance(known, np.ndarray) or known.ndim != 1:
         return
-    unseen = sorted(set(map(str, test.labels.unique())) - set(map(str, known)))
+    labels = test.labels.unique()
+    if known.dtype.kind in "iuf" and all(isinstance(label, (bool, np.bool_)) for label in labels):
+        labels = labels.astype(known.dtype)  # XGBoost counts them
+    unseen = sorted(set(map(str, labels)) - set(map(str, known)))
     if unseen:
         log.warning(
             "the held-out rows have the classes %s, which no training row has: the model will never predict them. "

@@ -206,3 +206,14 @@ def test_a_class_of_ones_own_over_a_library_s_is_pickled_with_its_methods(datase
     fitted = Cautious(n_estimators=5).fit(features, _frame(dataset, 0)["label"])
     with pytest.raises(ModelError, match="Cautious is another model when it is loaded from what xgboost wrote"):
         save_and_load(fitted, flavor("xgboost"), features)
+
+
+def test_classes_that_are_counted_are_not_taken_for_others(
+    dataset: PartitionedDataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    def truth(frame: pd.DataFrame) -> Any:
+        return frame["label"] == 1
+
+    recipe = Recipe(target=truth, keys=["id"], columns=NAMES)
+    train(TrainingJob(dataset, [0], recipe, XGBClassifier(n_estimators=2), f"{Path(dataset.uri).parent}/model"))
+    assert "which no training row has" not in caplog.text
