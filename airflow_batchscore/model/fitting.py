@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import BatchScoreError, ModelError
+from airflow_batchscore.model.features import text_note
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.measure import Metric, kind_of, measure
 from airflow_batchscore.model.model_code import own_code
+from airflow_batchscore.model.same_types import Pair
 from airflow_batchscore.model.training_rows import Rows
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Fitted:
         test: rows to measure on.
         measured_on: how to call those.
         facts: ``learning_curve`` and ``search``, where there was one.
+        pair: see `Rows`.
     """
 
     estimator: Any
@@ -47,6 +50,7 @@ class Fitted:
     test: Rows
     measured_on: str
     facts: dict[str, Any] = field(default_factory=dict)
+    pair: Pair | None = None
 
 
 def make_estimator(estimator: Any) -> Any:
@@ -105,7 +109,7 @@ def fit(estimator: Any, rows: Rows, keys: Sequence[str], client: Client | None =
     except Exception as error:
         raise ModelError(
             f"{type(estimator).__name__} could not be fitted on {len(rows.features)} rows of {', '.join(keys)}: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}{text_note(rows.features)}"
         ) from error
 
 

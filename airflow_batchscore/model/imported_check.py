@@ -10,7 +10,7 @@ from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model.columns import columns_of
-from airflow_batchscore.model.features import as_fitted
+from airflow_batchscore.model.features import as_fitted, text_note
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.saved import save_and_load
 from airflow_batchscore.model.training_rows import features_of, read_raw
@@ -62,8 +62,12 @@ def check_predictions(
     inputs = as_fitted(estimator, made.frame)
     if kind is not None:
         estimator = save_and_load(estimator, kind, inputs).estimator
-    inputs = inputs.copy()
-    (column, *more) = columns_of(estimator, result_of(estimator, "predict", inputs), "predict")
+    try:
+        values = result_of(estimator, "predict", inputs.copy())
+    except Exception as error:
+        note = text_note(made.frame)
+        raise ModelError(f"predict failed on the rows of check=: {type(error).__name__}: {error}{note}") from error
+    (column, *more) = columns_of(estimator, values, "predict")
     if more:
         raise ModelError(f"check: predict gives {1 + len(more)} columns; a model of one output can be checked")
     found: list[Any] = [None] * table.num_rows

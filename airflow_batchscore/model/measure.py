@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.columns import OutputColumn, Pair, columns_of
 from airflow_batchscore.model.digest import code_digest
+from airflow_batchscore.model.features import text_note
 from airflow_batchscore.model.outputs import METHODS
 from airflow_batchscore.model.training_rows import Rows
 from airflow_batchscore.model.user_code import result_of
@@ -163,8 +164,15 @@ def results(estimator: Any, features: pd.DataFrame, method: str) -> pd.DataFrame
 def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> list[OutputColumn]:
     import numpy as np
 
-    with np.errstate(divide="ignore"):  # the logarithm of a probability of 0
-        return columns_of(estimator, result_of(estimator, method, features.copy()), method)
+    try:
+        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0
+            values = result_of(estimator, method, features.copy())
+    except Exception as error:
+        raise ModelError(
+            f"{method} of {type(estimator).__name__} failed on {len(features)} rows: {type(error).__name__}: {error}"
+            f"{text_note(features)}"
+        ) from error
+    return columns_of(estimator, values, method)
 
 
 def reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def check(function: FunctionRef, table: pa.Table, made: Made, *, repeats: bool =
     Raises:
         RecipeError: it gave something else for a row. The row and the column are named.
     """
-    sample = _sample(table, _SAMPLE_ROWS)
+    sample = sample_rows(table)
     _compare(function, table, made, sample[: -(-len(sample) // 2)], repeats=repeats)
     for rows in _FEW_ROWS:
         some, sample = sample[:rows], sample[rows:]
@@ -62,7 +62,7 @@ def check_quickly(
     is_new = case not in _tried_alone
     if again and not is_new:
         return
-    sample = _sample(table, _QUICK_ROWS)
+    sample = sample_rows(table, _QUICK_ROWS)
     _compare(function, table, made, sample, repeats=repeats)
     if is_new:  # the few hold what is missing in a column, and so have the types of all of them; one row hardly does
         _compare(function, table, made, sample[:1], repeats=repeats)
@@ -71,7 +71,7 @@ def check_quickly(
         _tried_alone.add(case)
 
 
-def _sample(table: pa.Table, size: int) -> np.ndarray:
+def sample_rows(table: pa.Table, size: int = _SAMPLE_ROWS) -> np.ndarray:
     """Numbers of some rows in no order: evenly spaced ones, and some where a value is missing."""
     import numpy as np
     import pyarrow.compute as pc

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.inference import infer_types, reading_types
+from airflow_batchscore.data.notebook import notebook_types
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact, fitting, fitting_blocks
 from airflow_batchscore.model.artifact import ModelManifest, Signature
+from airflow_batchscore.model.estimator_types import check_estimator, check_fitted
 from airflow_batchscore.model.features import as_fitted, names_of
 from airflow_batchscore.model.fitting import Fitted
 from airflow_batchscore.model.flavors import Flavor, flavor_of
@@ -120,6 +122,7 @@ class TrainingData:
         held_out: what is measured on: a share, partitions (held to their bytes, too), or None.
         raw: column -> type name, as found.
         types: columns to read, with the types to read them with.
+        notebook: columns that have another type in a notebook.
         table: the raw rows, where they were read already; then only those that `only` names.
         only: which rows of the partitions these are, such as ``sensor_id=17``; empty for all.
     """
@@ -128,6 +131,7 @@ class TrainingData:
     held_out: Any
     raw: dict[str, str | None]
     types: dict[str, str | None]
+    notebook: dict[str, Any]
     table: pa.Table | None = None
     only: str = ""
 
@@ -162,7 +166,8 @@ def _typed(job: TrainingJob, partitions: list[Partition], held_out: Any, extra: 
     # Keys may come with later data only.
     whole = [name for name in (*job.recipe.keys, *label, *extra) if name in raw]
     read = raw if wanted is None else dict.fromkeys([*wanted, *extra])
-    return TrainingData(partitions, held_out, raw, reading_types(job.dataset.column_types, raw, read, whole))
+    types = reading_types(job.dataset.column_types, raw, read, whole)
+    return TrainingData(partitions, held_out, raw, types, notebook_types(job.dataset, partitions, raw, types))
 
 
 def train(job: TrainingJob, client: Client | None = None, data: TrainingData | None = None) -> TrainedModel:
@@ -190,6 +195,7 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
     data = data or _typed(job, partitions, held_out)
     fitted = _fit(job, estimator, data, client)
     estimator = artifact.unwrap(fitted.estimator)
+    check_fitted(estimator, fitted.pair)
     fitting.warn_of_classes(estimator, fitted.test)
     given = Saved(imported.data, estimator) if imported and imported.data is not None else None
     saved = given or save_and_load(estimator, kind, fitted.features, fitted.test.features)
@@ -234,13 +240,8 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
     return TrainedModel(ref, manifest, reused=False)
 
 
-def _fit(
-    job: TrainingJob,
-    estimator: Any,
-    data: TrainingData,
-    client: Client | None,
-) -> Fitted:
-    where = (job.dataset, job.recipe, data.partitions, data.types)
+def _fit(job: TrainingJob, estimator: Any, data: TrainingData, client: Client | None) -> Fitted:
+    where = (job.dataset, job.recipe, data.partitions, data.types, data.notebook)
     distributed = fitting_blocks.is_distributed(estimator)
     if (job.incremental or distributed) and job.learning_curve:
         raise ModelError("learning_curve fits on samples that are in memory; it does not go with training by blocks")
@@ -253,10 +254,11 @@ def _fit(
                 "engine=DaskCluster(...)"
             )
         return fitting_blocks.fit_on_cluster(estimator, *where, data.held_out, client)
-    rows = read_rows(*where) if data.table is None else make_rows(job.recipe, data.table, data.types)
+    rows = read_rows(*where) if data.table is None else make_rows(job.recipe, data.table, *where[3:])
     train_rows, test_rows, measured_on = split(job.dataset, job.recipe, data.held_out, rows, data.types)
-    facts: dict[str, Any] = {}
+    pair, facts = rows.pair, dict[str, Any]()
     if not isinstance(job.estimator, ImportedModel):
+        check_estimator(estimator, pair)
         keys = [data.only] if data.only else [partition.key for partition in data.partitions]
         if job.learning_curve:
             if test_rows is train_rows:
@@ -270,9 +272,10 @@ def _fit(
         train_rows, test_rows = (
             replace(rows, features=as_fitted(estimator, rows.features)) for rows in (train_rows, test_rows)
         )
+        pair = pair and pair.changed(lambda features: as_fitted(estimator, features))
         measured_on = f"rows of {', '.join(partition.key for partition in data.partitions)}"
     rows_trained = 0 if isinstance(job.estimator, ImportedModel) else len(train_rows.features)
-    return Fitted(estimator, train_rows.features, rows.read, rows_trained, test_rows, measured_on, facts)
+    return Fitted(estimator, train_rows.features, rows.read, rows_trained, test_rows, measured_on, facts, pair)
 
 
 def training_version(
