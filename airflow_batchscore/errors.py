@@ -50,3 +50,8 @@ class GateError(BatchScoreError):
 def first_lines(error: BaseException) -> str:
     """What an exception says, without the stack of C++ functions that XGBoost adds."""
     return str(error).partition("\nStack trace:")[0].rstrip()
+
+
+def said(error: BaseException) -> str:
+    """The class of an exception, and what it says."""
+    return f"{type(error).__name__}: {first_lines(error)}"

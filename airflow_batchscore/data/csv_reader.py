@@ -12,6 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import BadRow, Batch
+from airflow_batchscore.data.column_types import TYPE_NAMES
 from airflow_batchscore.data.csv_rows import RowParser, Rows, as_latin1, as_text
 from airflow_batchscore.data.exact import EXACT_FLOATS
 from airflow_batchscore.data.halves import cast_by_halves
@@ -22,9 +23,6 @@ from airflow_batchscore.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.csv as pc
-
-#: Column types by the names that datasets, signatures and documents use.
-TYPE_NAMES = ("float64", "int64", "bool", "string")
 
 #: Texts read as missing, as pandas has them; ``read_options={"null_values": [...]}`` replaces them.
 NULL_VALUES = (

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.errors import BatchScoreError, ModelError
+from airflow_batchscore.errors import BatchScoreError, ModelError, said
 from airflow_batchscore.model.features import text_note
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.measure import Metric, kind_of, measure
@@ -109,7 +109,7 @@ def fit(estimator: Any, rows: Rows, keys: Sequence[str], client: Client | None =
     except Exception as error:
         raise ModelError(
             f"{type(estimator).__name__} could not be fitted on {len(rows.features)} rows of {', '.join(keys)}: "
-            f"{type(error).__name__}: {error}{text_note(rows.features)}"
+            f"{said(error)}{text_note(rows.features)}"
         ) from error
 
 

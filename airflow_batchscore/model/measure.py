@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.errors import ModelError
+from airflow_batchscore.errors import ModelError, said
 from airflow_batchscore.model.columns import OutputColumn, Pair, columns_of
 from airflow_batchscore.model.digest import code_digest
 from airflow_batchscore.model.features import text_note
@@ -169,8 +169,7 @@ def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> list[Output
             values = result_of(estimator, method, features.copy())
     except Exception as error:
         raise ModelError(
-            f"{method} of {type(estimator).__name__} failed on {len(features)} rows: {type(error).__name__}: {error}"
-            f"{text_note(features)}"
+            f"{method} of {type(estimator).__name__} failed on {len(features)} rows: {said(error)}{text_note(features)}"
         ) from error
     return columns_of(estimator, values, method)
 

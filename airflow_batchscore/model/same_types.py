@@ -160,6 +160,8 @@ def difference(ours: Made, theirs: Made) -> str | None:
     there = [str(name) for name in theirs.frame.columns]
     if set(names) != set(there):
         return f"the columns are {names}, not {there}"
+    if len(set(names)) < len(names):  # refused where the result is used
+        return None
     if not np.array_equal(ours.rows, theirs.rows):
         only = np.setxor1d(ours.rows, theirs.rows)
         row = int(only[0]) if len(only) else 0

@@ -18,6 +18,7 @@ from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.user_code import call
 from airflow_batchscore.scoring import trial_types
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
+from airflow_batchscore.scoring.results import named_by_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +158,7 @@ def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str], d
         if group_by:
             made = trial_types.of_groups(function, sample, group_by, {})
         else:
-            made = call(function, table, repeats=True).frame
+            made = named_by_text(call(function, table, repeats=True).frame, function.path)
     except BatchScoreError:
         raise
     except Exception as error:
@@ -167,7 +168,7 @@ def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str], d
             f"{table.num_rows} rows. It was given the columns {names} (columns= names them). {_hint(function.path)}"
             f"{'' if group_by else same_types.cure(function, table, dtypes or {})}"
         ) from error
-    types = {str(name): _type_name(made[name], function.path) for name in made.columns if name not in group_by}
+    types = {name: _type_name(made[name], function.path) for name in made.columns if name not in group_by}
     unclear = [name for name, kind in types.items() if not len(made) or kind == "null"]
     if unclear or not types:
         raise RecipeError(

@@ -11,9 +11,10 @@ from airflow_batchscore.data.notebook import Dtypes, that_apply, with_types
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model import same_types
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.user_code import Made, as_frame, in_one_process
+from airflow_batchscore.model.user_code import Made, in_one_process
 from airflow_batchscore.scoring.function import frames_of
 from airflow_batchscore.scoring.group_keys import canonical, places_of_groups
+from airflow_batchscore.scoring.results import of_group
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,7 @@ def of_groups(function: FunctionRef, sample: Batch, group_by: Sequence[str], dty
     load, made = function.load(), [pd.DataFrame()]
     for group in frames_of(sample.table, _places(sample, group_by)):
         with in_one_process():
-            made.append(as_frame(load(with_types(group, dtypes) if dtypes else group), function.path))
+            made.append(of_group(load(with_types(group, dtypes) if dtypes else group), function.path))
     return pd.concat(made)
 
 

@@ -324,3 +324,19 @@ def test_a_recipe_that_wants_the_target_hears_that_it_is_withheld(tmp_path: Path
         train(
             TrainingJob(PartitionedDataset(f"{tmp_path}/{{k}}.csv"), [1], recipe, LinearRegression(), f"{tmp_path}/m")
         )
+
+
+def test_types_that_pandas_guesses_anew_for_each_frame_are_refused_in_training(tmp_path: Path) -> None:
+    for partition in (1, 2):
+        frame = _frame(partition)
+        frame["name"] = np.where(frame["x"] > 0.8, None, "Ann")
+        frame.to_csv(tmp_path / f"{partition}.csv", index=False)
+
+    def converted(frame: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"l": frame.convert_dtypes()["name"].str.len().fillna(0).astype(float), "x": frame["x"]})
+
+    recipe = Recipe(converted, "y", ["id"], ["name", "x"])
+    with pytest.raises(RecipeError, match=r"does not look at each row alone.*AttributeError: Can only use \.str"):
+        train(
+            TrainingJob(PartitionedDataset(f"{tmp_path}/{{k}}.csv"), [1], recipe, LinearRegression(), f"{tmp_path}/m")
+        )
