@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.data.blocks import cut
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.parquet_reader import ParquetReader
+from airflow_batchscore.data.type_names import is_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,10 +66,11 @@ def _of_file(reader: ParquetReader, names: Mapping[str, Any]) -> dict[str, Any]:
         for column in (schema.pandas_metadata or {}).get("columns", ())
         if column.get("field_name") in names and (dtype := _nullable(column.get("numpy_type"))) is not None
     }
-    if any(field.name in names and pt.is_dictionary(field.type) for field in schema):
+    texts = {field.name for field in schema if pt.is_dictionary(field.type) and is_text(field.type.value_type)}
+    if texts & set(names):  # categories of numbers are numbers to pandas, too, once they have been in a file
         first = next(reader.read((0, reader.metadata.num_row_groups, 0, 0), 1))
         columns = zip(first.schema, first.columns, strict=True)
-        found |= {field.name: _category(column) for field, column in columns if pt.is_dictionary(field.type)}
+        found |= {field.name: _category(column) for field, column in columns if field.name in texts}
     return found
 
 
@@ -133,13 +135,12 @@ def remedy(name: str, dtype: Any, *, or_plain: bool = True) -> str:
         return f"; if {what} will do, declare it: {declared(kind)}" if or_plain else ""
 
     if isinstance(dtype, pd.CategoricalDtype):
-        some = [str(value) if isinstance(value, str) else value for value in dtype.categories[:_MOST_NAMED]]
+        some = list(map(str, dtype.categories[:_MOST_NAMED]))
         named = f"{some}" if len(some) == len(dtype.categories) else f"[{', '.join(map(repr, some))}, ...]"
         how = ", ordered=True" if dtype.ordered else ""
-        plain, kind = ("text", "string") if isinstance(some[0], str) else ("plain values", "float64")
         return (
-            f"{name!r} is stored as categories, which arrive as {plain} here. Make them in the function: "
-            f"frame[{name!r}] = pd.Categorical(frame[{name!r}], categories={named}{how}){unless(plain, kind)}"
+            f"{name!r} is stored as categories, which arrive as text here. Make them in the function: "
+            f"frame[{name!r}] = pd.Categorical(frame[{name!r}], categories={named}{how}){unless('text', 'string')}"
         )
     kind = "string" if isinstance(dtype, pd.StringDtype) else "bool" if str(dtype) == "boolean" else "float64"
     return (

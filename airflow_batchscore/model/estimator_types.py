@@ -15,16 +15,11 @@ from airflow_batchscore.model.same_types import Pair, remedies
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rows that are predicted again.
-_ROWS = 200
-#: Learn from numbers otherwise where pandas calls them categories.
-_BY_TYPE = ("HistGradientBoosting", "LGBM", "XGB", "Booster", "DaskLGBM", "DaskXGB")
-
 
 def check_estimator(estimator: Any, pair: Pair | None) -> None:
     """Look at an estimator that has not been fitted.
 
-    Raises RecipeError: it would pick other columns in a notebook by their types, or take numbers for categories there.
+    Raises RecipeError: it would pick other columns in a notebook, by their types.
     """
     if pair is None:
         return
@@ -37,26 +32,21 @@ def check_estimator(estimator: Any, pair: Pair | None) -> None:
                     "pandas has other types. Name the columns in place of the selector. "
                     f"{remedies(pair.dtypes, names, or_plain=False)}"
                 )
-        if type(part).__name__.startswith(_BY_TYPE) and (names := _numbers_for_categories(pair)):
-            raise RecipeError(
-                f"{type(part).__name__} takes {names} for categories in a notebook, and for numbers here. "
-                f"{remedies(pair.dtypes, [name for name in names if name in pair.dtypes], or_plain=False)}"
-            )
 
 
 def check_fitted(estimator: Any, pair: Pair | None) -> None:
     """Raises RecipeError: what a fitted estimator gives depends on the types that its features have in a notebook."""
     if pair is None or not len(pair.ours) or list(pair.ours.dtypes) == list(pair.notebook.dtypes):
         return
-    ours = pair.ours.head(_ROWS)
+    ours = pair.ours
     for method in METHODS:
         whole = _tried(estimator, method, ours)
-        if whole is None or not _differs(estimator, method, whole, pair.notebook.head(_ROWS)):
+        if whole is None or not _differs(estimator, method, whole, pair.notebook):
             continue
         if _differs(estimator, method, whole, ours):  # by chance
             continue
         names = [name for name in ours if pair.notebook[name].dtype != ours[name].dtype]
-        alone = [name for name in names if _differs(estimator, method, whole, _with_column(pair, name).head(_ROWS))]
+        alone = [name for name in names if _differs(estimator, method, whole, _with_column(pair, name))]
         guilty = [str(name) for name in alone or names if name in pair.dtypes]
         raise RecipeError(
             f"{method} of {type(estimator).__name__} gives something else here than for the types that pandas gives "
@@ -84,17 +74,6 @@ def _picked(part: Any, pair: Pair) -> Iterator[tuple[list[str], list[str]]]:
         with contextlib.suppress(Exception):  # it is for columns that an earlier step makes
             here, there = (list(map(str, entry[2](frame.copy()))) for frame in (pair.ours, pair.notebook))
             yield here, there
-
-
-def _numbers_for_categories(pair: Pair) -> list[str]:
-    import pandas as pd
-
-    return [
-        str(name)
-        for name in pair.notebook
-        if isinstance(pair.notebook[name].dtype, pd.CategoricalDtype)
-        and pd.api.types.is_numeric_dtype(pair.ours[name].dtype)
-    ]
 
 
 def _tried(estimator: Any, method: str, frame: pd.DataFrame) -> pd.DataFrame | None:

@@ -207,7 +207,7 @@ def test_a_class_that_training_lacks_is_told(folder: Path, caplog: pytest.LogCap
 
 def test_rows_without_a_label_everywhere_are_nothing_to_train_on(folder: Path) -> None:
     write_csv(folder / "part_0.csv", [(1, 1, 1, "")])
-    with pytest.raises(InputError, match="p=0: no rows to train on, or the recipe skipped all 1"):
+    with pytest.raises(InputError, match="p=0: no rows to train on, or all 1 were skipped or have no label"):
         _train(folder, SGDClassifier(), 0, incremental=True)
 
 
