@@ -43,9 +43,8 @@ def notebook_types(
     Raises InputError: a file cannot be read.
     """
     open_to_doubt = {name: kind for name, kind in types.items() if name not in dataset.column_types}
-    whole = {
-        name: found[name] for name, kind in open_to_doubt.items() if kind == "float64" and found.get(name) in _WHOLE
-    }
+    # Of unsigned ones, too: that 1 - 2 is 18446744073709551615 there is nothing that a score should depend on.
+    whole = {name: "int64" for name, kind in open_to_doubt.items() if kind == "float64" and found.get(name) in _WHOLE}
     for partition in partitions:
         for file in partition.files:
             source = cut(dataset, replace(partition, files=(file,)), block_rows=1 << 30)[0].source

@@ -156,12 +156,8 @@ def _pinned(job: TrainingJob) -> tuple[list[Partition], Any]:
 
 def _typed(job: TrainingJob, partitions: list[Partition], held_out: Any, extra: Sequence[str] = ()) -> TrainingData:
     wanted = columns_to_read(job.recipe)
-    raw = infer_types(
-        job.dataset,
-        partitions,
-        None if wanted is None else list(dict.fromkeys([*wanted, *job.recipe.keys, *extra])),
-        [*required_columns(job.recipe), *extra],
-    )
+    looked_at = None if wanted is None else list(dict.fromkeys([*wanted, *job.recipe.keys, *extra]))
+    raw = infer_types(job.dataset, partitions, looked_at, [*required_columns(job.recipe), *extra])
     label = [job.recipe.target_column] if job.recipe.target_column else []
     # Keys may come with later data only.
     whole = [name for name in (*job.recipe.keys, *label, *extra) if name in raw]

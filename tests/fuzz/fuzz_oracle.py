@@ -39,7 +39,7 @@ def read(case: Case, folder: Path, partition: int) -> tuple[pd.DataFrame, dict[s
     numbers = [name for name in frame.select_dtypes(["integer", "floating"]) if name not in ("uid", "k")]
     floats = [name for name in numbers if known[name].dtype.kind == "f" or declared.get(name) == "float64"]
     small = [name for name in numbers if name not in floats and frame[name].dtype.kind in "iu"]
-    whole = {name: "uint64" if frame[name].dtype == "uint64" else "int64" for name in small}
+    whole = dict.fromkeys(small, "int64")  # also unsigned and short ones, which go over without a word
     frame = frame.astype(dict.fromkeys([*floats, *(set(numbers) - set(small))], "float64") | whole)
     return frame, keys
 
