@@ -54,7 +54,9 @@ def text_of_whole_numbers(frame: Frame) -> Frame:
 
 
 def whole_columns(frame: Frame) -> Frame:
-    return frame.select_dtypes("int64").iloc[:, :1].assign(x=frame["x"].fillna(0.0))
+    """Without the label, which a recipe gets only where it names it."""
+    inputs = frame.drop(columns=["uid", "k", "label"], errors="ignore")
+    return inputs.select_dtypes("int64").iloc[:, :1].assign(x=frame["x"].fillna(0.0))
 
 
 def dummies(frame: Frame) -> Frame:
