@@ -45,3 +45,13 @@ class EngineError(BatchScoreError):
 
 class GateError(BatchScoreError):
     """A gate (model check or score audit) did not let the run pass. Nothing was published."""
+
+
+def first_lines(error: BaseException) -> str:
+    """What an exception says, without the stack of C++ functions that XGBoost adds."""
+    return str(error).partition("\nStack trace:")[0].rstrip()
+
+
+def said(error: BaseException) -> str:
+    """The class of an exception, and what it says."""
+    return f"{type(error).__name__}: {first_lines(error)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -13,19 +14,20 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 
 class Strange(BaseEstimator):
-    """Is strange only once it was saved and loaded, so that it can be trained, measured and tried."""
+    """Is strange only where it scores, so that it can be trained, measured, saved and tried."""
 
-    is_loaded = True
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "is_loaded"}
+    @property
+    def is_loaded(self) -> bool:
+        frame = sys._getframe()
+        while frame is not None and not frame.f_code.co_filename.endswith("/model/training.py"):
+            frame = frame.f_back
+        return frame is None
 
 
 class NanRegressor(RegressorMixin, Strange):
     """Predicts NaN."""
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
-        self.is_loaded = False
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803
@@ -37,7 +39,6 @@ class Picky(ClassifierMixin, Strange):
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
         self.classes_ = np.array([0, 1])
-        self.is_loaded = False
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_batchscore.data.column_types import TYPE_NAMES
 from airflow_batchscore.data.common_type import common_type, plain
-from airflow_batchscore.data.csv_reader import NO_EXACT_FLOAT, TYPE_NAMES
+from airflow_batchscore.data.csv_reader import NO_EXACT_FLOAT
 from airflow_batchscore.data.exact import EXACT_FLOATS
 from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.no_type import NO_TYPE, still_empty

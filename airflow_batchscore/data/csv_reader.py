@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import BadRow, Batch
+from airflow_batchscore.data.column_types import TYPE_NAMES
 from airflow_batchscore.data.csv_rows import RowParser, Rows, as_latin1, as_text
 from airflow_batchscore.data.exact import EXACT_FLOATS
 from airflow_batchscore.data.halves import cast_by_halves
@@ -21,9 +23,6 @@ from airflow_batchscore.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.csv as pc
-
-#: Column types by the names that datasets, signatures and documents use.
-TYPE_NAMES = ("float64", "int64", "bool", "string")
 
 #: Texts read as missing, as pandas has them; ``read_options={"null_values": [...]}`` replaces them.
 NULL_VALUES = (
@@ -36,6 +35,12 @@ NO_EXACT_FLOAT = (
     "is not exact as a float. Read it as int64 (read_options={'column_types': ...}), or name the columns that the "
     "recipe needs in Recipe(columns=[...])"
 )
+#: Truth values, as pandas reads them: in any case, and no numbers. Arrow takes 1 and 0 for some, too.
+_TRUTH = {
+    word: ["".join(some) for some in product(*zip(word, word.upper(), strict=True))] for word in ("true", "false")
+}
+_NUMBERS = ("0", "1")
+_HEX = re.compile(rb"0[xX]")
 _WHOLE = re.compile(r"[+-]?\d+")
 
 _EXPECTED = {"double": "a number", "int64": "a whole number", "bool": "true or false", "string": "UTF-8 text"}
@@ -74,6 +79,8 @@ class CsvReader:
         self.columns = {name: arrow_type(kind or "string") for name, kind in columns.items()}
         self.keys = {name: arrow_type(kind or "string") for name, kind in (keys or {}).items()}
         self.nulls = list(options.get("null_values", NULL_VALUES))
+        #: Where a user says that numbers are truth values, they are.
+        self._truth = {n for n, kind in self.columns.items() if kind == pa.bool_()} - {*options.get("column_types", {})}
         self._parser = RowParser(header, options)
         # A column that is a key of one type and an input of another is read as it stands and converted twice.
         both = {**self.columns, **self.keys}
@@ -106,6 +113,7 @@ class CsvReader:
             column_types=self._read_as,
             null_values=self.nulls,
             strings_can_be_null=not self._plain_text,
+            **(_truth_options() if self._truth else {}),
         )
 
     def _typed(self, table: pa.Table) -> tuple[pa.Table, pa.Table, dict[int, str]]:
@@ -124,6 +132,8 @@ class CsvReader:
                     continue
                 cells, seen = cells.combine_chunks(), pa.string() if kind == pa.null() else kind
                 columns[name], failed = _cast_cells(cells, seen, None if plain else self.nulls)
+                if name in self._truth:
+                    failed = sorted({*failed, *_where(cells, _NUMBERS)})
                 if kind == pa.null():
                     columns[name] = still_empty(name, pa.chunked_array([columns[name]]))
                 for row in failed:
@@ -155,7 +165,8 @@ class CsvReader:
 def found_schema(lines: Lines, header: Sequence[str], names: Sequence[str], options: Mapping[str, Any]) -> pa.Schema:
     """The types that the columns `names` of some lines look like: whole numbers, numbers, truth values, times, text.
 
-    Whole numbers that no float holds, such as long ids, are text: nothing of them is rounded.
+    Whole numbers that no float holds, such as long ids, are text: nothing of them is rounded. So are hexadecimal ones,
+    which are no numbers to pandas.
     """
     import pyarrow as pa
     import pyarrow.csv as pc
@@ -165,6 +176,7 @@ def found_schema(lines: Lines, header: Sequence[str], names: Sequence[str], opti
         null_values=options.get("null_values", NULL_VALUES),
         strings_can_be_null=True,
         timestamp_parsers=[],
+        **_truth_options(),
     )
     parser = RowParser(header, options)
     text = parser.text(lines)
@@ -173,15 +185,20 @@ def found_schema(lines: Lines, header: Sequence[str], names: Sequence[str], opti
     except pa.ArrowInvalid:
         text = as_latin1(parser.settled(text))
         table = parser.parse(text, convert).table
-    large = [name for name in names if _beyond_floats(table.column(name))]
+    may_be_hex = _HEX.search(text.raw) is not None
+    looked_at = [
+        name
+        for name in names
+        if _beyond_floats(table.column(name)) or (may_be_hex and table.column(name).type == pa.int64())
+    ]
     schema = table.schema
-    if large:
+    if looked_at:
         convert = pc.ConvertOptions(
-            include_columns=large, column_types=dict.fromkeys(large, pa.string()), null_values=[]
+            include_columns=looked_at, column_types=dict.fromkeys(looked_at, pa.string()), null_values=[]
         )
         cells = parser.parse(text, convert).table
-        for name in large:
-            if _rounded(cells.column(name).combine_chunks(), table.column(name).cast(pa.float64(), safe=False)):
+        for name in looked_at:
+            if _is_text(cells.column(name).combine_chunks(), table.column(name).cast(pa.float64(), safe=False)):
                 schema = schema.set(schema.get_field_index(name), pa.field(name, pa.string()))
     return schema
 
@@ -222,6 +239,28 @@ def _beyond_floats(column: pa.ChunkedArray) -> bool:
     if not (pt.is_float64(column.type) or pt.is_int64(column.type)):
         return False
     return any(end is not None and abs(end) >= EXACT_FLOATS for end in pcompute.min_max(column).as_py().values())
+
+
+def _truth_options() -> dict[str, list[str]]:
+    return {"true_values": _TRUTH["true"], "false_values": _TRUTH["false"]}
+
+
+def _where(cells: pa.Array, words: Sequence[str]) -> list[int]:
+    """Rows that hold one of some words."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pcompute
+
+    text, _ = cast_by_halves(cells, pa.string())
+    there = pcompute.is_in(pcompute.utf8_trim_whitespace(text), value_set=pa.array(words))
+    return [int(row) for row in np.flatnonzero(there.to_numpy(zero_copy_only=False))]
+
+
+def _is_text(cells: pa.Array, numbers: pa.Array) -> bool:
+    """Whether what Arrow read as numbers is none to pandas, or none that a float holds."""
+    import pyarrow.compute as pcompute
+
+    return bool(pcompute.any(pcompute.match_substring_regex(cells, "^[ \t]*0[xX]")).as_py() or _rounded(cells, numbers))
 
 
 def _rounded(text: pa.Array, values: pa.Array) -> list[int]:

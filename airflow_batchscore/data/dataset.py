@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.column_types import require_known
 from airflow_batchscore.data.opened import look
 from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, partition_key, sort_key
 from airflow_batchscore.data.request import MOST_PARTITIONS, parse_request, seen_before
@@ -19,6 +20,7 @@ from airflow_batchscore.errors import InputError
 
 Format = Literal["csv", "parquet"]
 
+_CSV = (".csv", ".csv.gz")
 #: What ``read_options`` may hold for CSV; Parquet files describe themselves.
 CSV_OPTIONS = frozenset(
     {"delimiter", "quotechar", "encoding", "newlines_in_values", "pad_short_rows", "null_values", "column_types"}
@@ -71,8 +73,8 @@ class PartitionedDataset:
         conn_id: Airflow connection for the bytes; None is the default connection of the storage.
         read_options: for CSV ``delimiter``, ``quotechar``, ``encoding``, ``newlines_in_values`` (a quoted field may
             hold line ends; each file is then read as one stream), ``pad_short_rows`` (cells left off at the end of a
-            row are empty, not an error), ``null_values`` (list of texts) and ``column_types`` (``{column: "float64" |
-            "int64" | "string" | "bool"}``).
+            row are empty, not an error) and ``null_values`` (list of texts); for CSV and Parquet ``column_types``
+            (``{column: "float64" | "int64" | "string" | "bool"}``, for Parquet also Arrow's names, as ``"date32"``).
         max_partitions: that one request may name. A run's form can say ``"0..9999999999"``, and whoever starts it
             should not fill the worker's memory; raise it where a data set has more.
     """
@@ -91,6 +93,9 @@ class PartitionedDataset:
         unknown = set(self.read_options) - CSV_OPTIONS
         if unknown:
             raise InputError(f"read_options {sorted(unknown)} are unknown; there are {sorted(CSV_OPTIONS)}")
+        if types := self.read_options.get("column_types"):
+            is_csv = self.format == "csv" or (self.format is None and self.uri.lower().endswith(_CSV))
+            require_known(types, is_csv=is_csv)
         if self.format not in (None, "csv", "parquet"):
             raise InputError(f"format={self.format!r} is unknown; use 'csv' or 'parquet'")
 
@@ -121,7 +126,7 @@ class PartitionedDataset:
         if self.format:
             return self.format
         name = uri.lower()
-        if name.endswith((".csv", ".csv.gz")):
+        if name.endswith(_CSV):
             return "csv"
         if name.endswith((".parquet", ".pq")):
             return "parquet"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.halves import cast
 from airflow_batchscore.data.type_names import is_text
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def cast_exactly(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return array
     if pt.is_timestamp(array.type) and pt.is_timestamp(kind) and (array.type.tz is None) != (kind.tz is None):
         raise ValueError(f"{array.type} is no {kind}: one has a zone, the other has none")
-    made = array.cast(kind)
+    made = cast(array, kind)
     if pt.is_null(array.type) or (pt.is_floating(array.type) and pt.is_floating(kind)):
         return made
     if pt.is_floating(array.type) and pt.is_integer(kind) and _any(pc.greater(pc.abs(array), EXACT_FLOATS)):

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """A new frame with the table's columns and an index from 0.
 
-    It may be changed: it shares no memory with the table, nor with another call's frame. Values are those that
-    `pandas.read_csv` and `pandas.read_parquet` give: missing text and truth values are NaN (text is ``object`` in
-    pandas 2, ``str`` in pandas 3), whole numbers with missing ones are float64, times keep their unit. A column of
-    which no value was ever seen is float64, as in `pandas.read_csv`. Which columns there are is the schema's matter:
-    what pandas noted in the metadata about an index is left aside.
+    It may be changed: it shares no memory with the table, nor with another call's frame. Types go by the table's:
+    missing text and truth values are NaN (text is ``object`` in pandas 2, ``str`` in pandas 3), whole numbers with
+    missing ones are float64, times keep their unit, a column of which no value was ever seen is float64. So has
+    `pandas.read_csv`, but for whole numbers, which readers make floats of before (decision 0004). What pandas noted in
+    the metadata of a Parquet file is left aside: an index is a column, and categories and nullable types are what their
+    values are; `data.notebook` knows of them.
     """
     import numpy as np
     import pyarrow.types as pt

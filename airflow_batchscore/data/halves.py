@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def cast(column: Any, wanted: pa.DataType) -> Any:
+    """The column in another type, a decimal as the float that is nearest to it.
+
+    Arrow divides by a power of ten and so rounds twice: 0.57 would become 0.5700000000000001.
+    """
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    if pt.is_decimal(column.type) and pt.is_floating(wanted):
+        column = column.cast(pa.string())
+    return column.cast(wanted)
 
 
 def cast_by_halves(column: pa.Array, wanted: pa.DataType, offset: int = 0) -> tuple[pa.Array, list[int]]:
@@ -17,7 +30,7 @@ def cast_by_halves(column: pa.Array, wanted: pa.DataType, offset: int = 0) -> tu
     import pyarrow as pa
 
     try:
-        return column.cast(wanted), []
+        return cast(column, wanted), []
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         if len(column) < 2:
             return pa.nulls(len(column), wanted), [offset] * len(column)

@@ -32,6 +32,11 @@ from airflow_batchscore.model.trust import sign, signature_file
 log = logging.getLogger(__name__)
 
 _FORMAT = 1
+#: Searches that predict as the best estimator they found does. A subclass of one may do something else, and stays.
+_SEARCHES = {
+    *("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV"),
+    *("IncrementalSearchCV", "HyperbandSearchCV", "SuccessiveHalvingSearchCV", "InverseDecaySearchCV"),
+}
 #: Serialised bytes of the models that a process keeps loaded; in memory they are about as large.
 CACHE_BYTES = 512 << 20
 
@@ -144,7 +149,7 @@ def unwrap(estimator: Any) -> Any:
     name, library = type(estimator).__name__, type(estimator).__module__.partition(".")[0]
     if library == "dask_ml" and name in ("ParallelPostFit", "Incremental"):
         return unwrap(getattr(estimator, "estimator_", estimator.estimator))
-    if hasattr(estimator, "best_estimator_"):
+    if library in ("sklearn", "dask_ml") and name in _SEARCHES and hasattr(estimator, "best_estimator_"):
         return unwrap(estimator.best_estimator_)
     return estimator
 

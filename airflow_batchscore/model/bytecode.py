@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from types import CodeType
@@ -30,7 +30,6 @@ class Names:
         mentioned: every name, of globals and attributes.
         attributes: those that are taken of something.
         stored: globals and attributes that it sets.
-        texts: its constants that are texts.
     """
 
     read: dict[str, set[tuple[str, ...]]]
@@ -38,7 +37,6 @@ class Names:
     mentioned: frozenset[str]
     attributes: frozenset[str]
     stored: frozenset[str]
-    texts: tuple[str, ...]
 
 
 def body(code: CodeType) -> tuple[Any, ...]:
@@ -60,10 +58,8 @@ def names(code: CodeType) -> Names:
     mentioned: set[str] = set()
     attributes: set[str] = set()
     stored: set[str] = set()
-    texts: list[str] = []
     for inner in _with_inner(code):
         mentioned.update(inner.co_names)
-        texts += _texts(inner.co_consts)
         steps = _steps(inner)
         attributes.update(step.argval for step in steps if step.opname in {*_BY_ATTRIBUTE, "IMPORT_FROM"})
         stored.update(step.argval for step in steps if step.opname in _STORES)
@@ -74,15 +70,7 @@ def names(code: CodeType) -> Names:
             elif step.opname == "IMPORT_NAME":
                 level, wanted = steps[place - 2].argval, steps[place - 1].argval
                 imported.append((int(level), str(step.argval), tuple(wanted or ())))
-    return Names(read, imported, frozenset(mentioned), frozenset(attributes), frozenset(stored), tuple(texts))
-
-
-def _texts(constants: Iterable[Any]) -> Iterator[str]:
-    for constant in constants:
-        if isinstance(constant, str):
-            yield constant
-        elif isinstance(constant, tuple):
-            yield from _texts(constant)
+    return Names(read, imported, frozenset(mentioned), frozenset(attributes), frozenset(stored))
 
 
 def _with_inner(code: CodeType) -> Iterator[CodeType]:

@@ -24,7 +24,7 @@ def _numpy(out: Canonical, value: Any) -> bool:
     if type(value) not in (np.ndarray, np.memmap) and not isinstance(value, np.generic):
         return False  # masked arrays and the like have more to them
     out.emit("numpy", f"{_dtype(value.dtype)} {value.shape}")
-    if value.dtype.hasobject:
+    if value.dtype.hasobject or value.dtype.kind == "U":
         out.value(value.ravel().tolist())
     else:
         out.emit("bytes", np.ascontiguousarray(value).tobytes())

@@ -62,6 +62,22 @@ def as_fitted(estimator: Any, features: pd.DataFrame) -> pd.DataFrame:
     return features
 
 
+def text_note(features: Any) -> str:
+    """What to say where an estimator refuses features, if some are text, as categories of a Parquet file are."""
+    import pandas as pd
+
+    if not isinstance(features, pd.DataFrame):
+        return ""
+    names = [str(name) for name in features if pd.api.types.infer_dtype(features[name], skipna=True) == "string"]
+    if not names:
+        return ""
+    return (
+        f". The features {names[:5]} are text: categories that a Parquet file holds arrive so. For an estimator that "
+        f"wants categories make them in features, with all that there are, in the order of training: "
+        f"frame[{names[0]!r}] = pd.Categorical(frame[{names[0]!r}], categories=[...])"
+    )
+
+
 def _is_whole(label: Any) -> bool:
     import numpy as np
 

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.errors import BatchScoreError, ModelError
+from airflow_batchscore.errors import BatchScoreError, ModelError, said
+from airflow_batchscore.model.features import text_note
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.measure import Metric, kind_of, measure
 from airflow_batchscore.model.model_code import own_code
+from airflow_batchscore.model.same_types import Pair
 from airflow_batchscore.model.training_rows import Rows
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Fitted:
         test: rows to measure on.
         measured_on: how to call those.
         facts: ``learning_curve`` and ``search``, where there was one.
+        pair: see `Rows`.
     """
 
     estimator: Any
@@ -47,6 +50,7 @@ class Fitted:
     test: Rows
     measured_on: str
     facts: dict[str, Any] = field(default_factory=dict)
+    pair: Pair | None = None
 
 
 def make_estimator(estimator: Any) -> Any:
@@ -105,7 +109,7 @@ def fit(estimator: Any, rows: Rows, keys: Sequence[str], client: Client | None =
     except Exception as error:
         raise ModelError(
             f"{type(estimator).__name__} could not be fitted on {len(rows.features)} rows of {', '.join(keys)}: "
-            f"{type(error).__name__}: {error}"
+            f"{said(error)}{text_note(rows.features)}"
         ) from error
 
 
@@ -151,7 +155,10 @@ def warn_of_classes(estimator: Any, test: Rows) -> None:
     known = getattr(estimator, "classes_", None)
     if test.labels is None or test.labels.ndim != 1 or not isinstance(known, np.ndarray) or known.ndim != 1:
         return
-    unseen = sorted(set(map(str, test.labels.unique())) - set(map(str, known)))
+    labels = test.labels.unique()
+    if known.dtype.kind in "iuf" and all(isinstance(label, (bool, np.bool_)) for label in labels):
+        labels = labels.astype(known.dtype)  # XGBoost counts them
+    unseen = sorted(set(map(str, labels)) - set(map(str, known)))
     if unseen:
         log.warning(
             "the held-out rows have the classes %s, which no training row has: the model will never predict them. "

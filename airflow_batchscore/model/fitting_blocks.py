@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.blocks import Block
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.notebook import Dtypes
 from airflow_batchscore.errors import InputError, ModelError, RecipeError
 from airflow_batchscore.model.fitting import Fitted, refuse_one_class
 from airflow_batchscore.model.flavors.base import need
@@ -34,12 +35,14 @@ class BlockRows:
     """Reads a block's features and labels wherever it is called; what is held out is never among them.
 
     Attributes:
+        notebook: columns that have another type in a notebook.
         share: of the rows that is held out.
     """
 
     dataset: PartitionedDataset
     recipe: Recipe
     types: Mapping[str, str | None]
+    notebook: Dtypes
     share: float
 
     def both(self, partition_key: str, block: Block) -> tuple[Rows, Rows]:
@@ -50,7 +53,7 @@ class BlockRows:
         table = read_block(self.dataset, partition_key, block, self.types)
         if table is None:
             return Rows(pd.DataFrame(), None), Rows(pd.DataFrame(), None)
-        rows = make_rows(self.recipe, table, self.types)
+        rows = make_rows(self.recipe, table, self.types, self.notebook)
         out = np.random.default_rng(block.index).random(len(rows.features)) < self.share
         return _take(rows, ~out), _take(rows, out)
 
@@ -100,6 +103,7 @@ def fit_by_blocks(
     recipe: Recipe,
     partitions: Sequence[Partition],
     types: Mapping[str, str | None],
+    notebook: Dtypes,
     holdout: Any,
 ) -> Fitted:
     """``partial_fit`` block after block, through dask-ml's `Incremental`. One block is in memory at a time.
@@ -115,7 +119,7 @@ def fit_by_blocks(
             f"{type(estimator).__name__} has no partial_fit, which incremental=True needs; SGDClassifier, "
             "SGDRegressor, MiniBatchKMeans and naive Bayes have"
         )
-    rows = BlockRows(dataset, recipe, types, as_share(holdout) or 0.0)
+    rows = BlockRows(dataset, recipe, types, notebook, as_share(holdout) or 0.0)
     seen = _look(rows, partitions, estimator)
     keys = [partition.key for partition in partitions]
     refuse_one_class(estimator, seen.labels, keys)
@@ -142,6 +146,7 @@ def fit_on_cluster(
     recipe: Recipe,
     partitions: Sequence[Partition],
     types: Mapping[str, str | None],
+    notebook: Dtypes,
     holdout: Any,
     client: Client,
 ) -> Fitted:
@@ -162,7 +167,7 @@ def fit_on_cluster(
                 f"early stopping watches partitions that are not trained on, and {', '.join(keys)} is all there is; "
                 "name more partitions, or train without early_stopping_rounds"
             )
-    rows = BlockRows(dataset, recipe.pinned(), types, as_share(holdout) or 0.0)
+    rows = BlockRows(dataset, recipe.pinned(), types, notebook, as_share(holdout) or 0.0)
     seen = _look(rows, partitions, estimator, client)
     refuse_one_class(estimator, seen.labels, keys)
     features, labels = _collections(rows, seen.blocks, seen.sample, seen.labels)
@@ -224,7 +229,7 @@ def _look(rows: BlockRows, partitions: Sequence[Partition], estimator: Any, clie
             labels = [pd.concat([*labels, seen.labels]).drop_duplicates()]
     if not kept:
         keys = ", ".join(dict.fromkeys(partition.key for partition, _ in blocks))
-        raise InputError(f"partition {keys}: no rows to train on, or the recipe skipped all {read}")
+        raise InputError(f"partition {keys}: no rows to train on, or all {read} were skipped or have no label")
     out = [test.labels for test in tests if test.labels is not None]
     held_out = Rows(
         pd.concat([test.features for test in tests], ignore_index=True),

@@ -10,13 +10,16 @@ from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model.columns import columns_of
-from airflow_batchscore.model.features import as_fitted
+from airflow_batchscore.model.features import as_fitted, text_note
 from airflow_batchscore.model.recipe import Recipe
+from airflow_batchscore.model.saved import save_and_load
 from airflow_batchscore.model.training_rows import features_of, read_raw
 from airflow_batchscore.model.user_code import result_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from airflow_batchscore.model.flavors import Flavor
 
 EXPECTED = "expected"
 _RELATIVE = 1e-5
@@ -26,7 +29,12 @@ Check = str | Sequence[Mapping[str, Any]]
 
 
 def check_predictions(
-    estimator: Any, recipe: Recipe, check: Check, dataset: PartitionedDataset, types: Mapping[str, str | None]
+    estimator: Any,
+    recipe: Recipe,
+    check: Check,
+    dataset: PartitionedDataset,
+    types: Mapping[str, str | None],
+    kind: Flavor | None = None,
 ) -> int:
     """Run a model on rows as scoring would, and hold what ``predict`` gives to what is expected.
 
@@ -34,13 +42,14 @@ def check_predictions(
         check: rows as dicts, or the URI of a file with them; the column ``expected`` has the predictions.
         dataset: how the file is read.
         types: of the raw columns, as found in the data set.
+        kind: how the model will be written down: what is run is what loads from that. None where it was loaded so.
 
     Returns:
         How many rows there were.
 
     Raises:
         InputError: a row lacks a column, or there is none.
-        ModelError: a prediction differs (the rows are named), or there is none to compare.
+        ModelError: a prediction differs (the rows are named), or there is none to compare; or `kind` loses something.
     """
     wanted = {name: types[name] for name in recipe.inputs(types)}
     table = _read(check, dataset, wanted) if isinstance(check, str) else _given(check, wanted)
@@ -50,8 +59,15 @@ def check_predictions(
             f"the recipe leaves out all {table.num_rows} rows of check=, so that nothing was compared. Nothing was "
             "saved. Give rows that it keeps, with what the model predicted for them"
         )
-    inputs = as_fitted(estimator, made.frame).copy()
-    (column, *more) = columns_of(estimator, result_of(estimator, "predict", inputs), "predict")
+    inputs = as_fitted(estimator, made.frame)
+    if kind is not None:
+        estimator = save_and_load(estimator, kind, inputs).estimator
+    try:
+        values = result_of(estimator, "predict", inputs.copy())
+    except Exception as error:
+        note = text_note(made.frame)
+        raise ModelError(f"predict failed on the rows of check=: {type(error).__name__}: {error}{note}") from error
+    (column, *more) = columns_of(estimator, values, "predict")
     if more:
         raise ModelError(f"check: predict gives {1 + len(more)} columns; a model of one output can be checked")
     found: list[Any] = [None] * table.num_rows

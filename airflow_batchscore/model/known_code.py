@@ -1,4 +1,8 @@
-"""Estimators of known libraries, and what must be tried of all others: whether they look at each row alone."""
+"""What a saved estimator can be asked: whether it looks at each row alone, and takes a matrix for a frame.
+
+Libraries are known to take a matrix, not to look at each row alone: some decompositions stop when the whole batch is
+good enough, and some estimators draw lots.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model.libraries import KNOWN_PACKAGES
+from airflow_batchscore.model.likeness import first_unlike, tried
 from airflow_batchscore.model.measure import matrix_methods, results
 from airflow_batchscore.model.model_code import own_code, packages
 from airflow_batchscore.model.outputs import METHODS
@@ -20,16 +25,21 @@ _SAMPLE_ROWS = 200
 _FEW_ROWS = (1, 2, 5)
 
 
-def tried_methods(estimator: Any, kind: Flavor, features: pd.DataFrame, *, row_wise: bool) -> tuple[str, ...]:
-    """Methods of a fitted estimator that give the same for a matrix as for a frame, of known libraries only.
+def tried_methods(
+    estimator: Any, saved: Any, kind: Flavor, features: pd.DataFrame, *, row_wise: bool
+) -> tuple[str, ...]:
+    """Methods of a saved estimator that give the same for a matrix as for a frame, of known libraries only.
 
-    Raises RecipeError: another one does not look at each row alone, though the recipe is `row_wise`.
+    Args:
+        estimator: the fitted one, made of the classes that count.
+        saved: what it loads as.
+
+    Raises RecipeError: a method does not look at each row alone, though the recipe is `row_wise`.
     """
-    if _is_known(estimator, kind):
-        return matrix_methods(estimator, features)
+    known = _is_known(estimator, kind)
     if row_wise:
-        _check_rows(estimator, features)
-    return ()
+        _check_rows(saved, features, known=known)
+    return matrix_methods(saved, features) if known else ()
 
 
 def _is_known(estimator: Any, kind: Flavor) -> bool:
@@ -42,35 +52,35 @@ def _is_known(estimator: Any, kind: Flavor) -> bool:
     return not own_code(estimator) and set(packages(estimator, kind)) <= KNOWN_PACKAGES
 
 
-def _check_rows(estimator: Any, features: pd.DataFrame) -> None:
-    """Run a fitted estimator on some of its rows, and again on a shuffled half and on a few of these."""
+def _check_rows(estimator: Any, features: pd.DataFrame, *, known: bool) -> None:
+    """Run a saved estimator on some of its rows, again on the same, and on a shuffled half and a few of them.
+
+    A known one may sum up in another order for other rows, so that its numbers need only be alike.
+    """
     import numpy as np
 
     count = min(_SAMPLE_ROWS, len(features))
     numbers = np.random.default_rng(0).permutation(np.linspace(0, len(features) - 1, count).astype(np.int64))
     rows = features.iloc[numbers].reset_index(drop=True)
-    sizes = (-(-count // 2), *_FEW_ROWS)
     for method in METHODS:
-        whole = None if method == "predict_log_proba" else _tried(estimator, method, rows)
+        whole = None if method == "predict_log_proba" else tried(estimator, method, rows)
         if whole is None:
             continue
-        for size in sizes:
+        for size in (count, -(-count // 2), *_FEW_ROWS):
+            # The last ones: of the first, one that draws lots with a seed would draw the same again.
+            some, expected = (frame.tail(size).reset_index(drop=True) for frame in (rows, whole))
             try:
-                found = first_difference(whole.head(size), results(estimator, rows.head(size), method))
+                found = results(estimator, some, method)
             except Exception as error:
                 raise _depends(estimator, method, f"it raises {type(error).__name__}: {error} for {size}") from error
-            if found is not None:
-                raise _depends(estimator, method, f"column {found[0]!r} is another one for a row among {size}")
-
-
-def _tried(estimator: Any, method: str, rows: pd.DataFrame) -> pd.DataFrame | None:
-    """What a method gives; None where it cannot be called, and so cannot be asked for, either."""
-    if not hasattr(estimator, method):
-        return None
-    try:
-        return results(estimator, rows, method)
-    except Exception:
-        return None
+            if len(found.columns) != len(expected.columns):
+                raise _depends(estimator, method, f"it gives {len(found.columns)} columns for {size}")
+            found.columns = expected.columns  # some know the names of their columns for some numbers of rows only
+            different = first_difference(expected, found)
+            if different is not None and known:
+                different = first_unlike(estimator, method, some, expected, found, ties=False)
+            if different is not None:
+                raise _depends(estimator, method, f"column {different[0]!r} is another one for a row among {size}")
 
 
 def _depends(estimator: Any, method: str, what: str) -> RecipeError:

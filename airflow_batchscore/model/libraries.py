@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import airflow_batchscore
 
-#: Packages whose estimators look at each row alone, take a matrix for a frame, and predict on several threads at once.
+#: Packages whose estimators take a matrix for a frame, and predict on several threads at once.
 KNOWN_PACKAGES = {
     *("joblib", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "scipy", "skl2onnx", "sklearn", "skops", "torch"),
     "xgboost",

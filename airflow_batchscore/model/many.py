@@ -140,15 +140,16 @@ def _by_column(job: TrainingJob, column: str, alias: str | None) -> list[One]:
         raise InputError(f"holdout={job.holdout!r}: with a model for each {column} give a share, such as 0.2")
     if not job.recipe.row_wise:
         raise RecipeError(f"row_wise=False: a recipe over whole partitions does not go with a model for each {column}")
-    import pandas as pd
     import pyarrow as pa
 
     data = look(job, [column])
     raw = read_raw(job.dataset, data.partitions, data.types)
     found = read_texts(job.dataset, data.partitions, column)  # as scoring finds a row's model by it
-    texts = pd.Series([text or None for text in found], dtype=object)
-    ones = []
-    for value, rows in pd.Series(0, range(len(texts))).groupby(texts, sort=True).indices.items():
+    ones, places = [], dict[str, list[int]]()
+    for row, text in enumerate(found):  # pandas' own groups take a text to end at its first NUL
+        if text:
+            places.setdefault(text, []).append(row)
+    for value, rows in sorted(places.items()):
         only = f"{column}={value}"
         uri = job.model_uri.replace(f"{{{column}}}", str(value))
         table = raw.take(pa.array(rows))

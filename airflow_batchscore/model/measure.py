@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.errors import ModelError
+from airflow_batchscore.errors import ModelError, said
 from airflow_batchscore.model.columns import OutputColumn, Pair, columns_of
 from airflow_batchscore.model.digest import code_digest
+from airflow_batchscore.model.features import text_note
 from airflow_batchscore.model.outputs import METHODS
 from airflow_batchscore.model.training_rows import Rows
 from airflow_batchscore.model.user_code import result_of
@@ -36,12 +37,13 @@ def metric_names(metrics: Sequence[Metric] | None) -> list[str]:
     ]
 
 
-def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dict[str, float]:
+def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None, fitted: Any = None) -> dict[str, float]:
     """Metric -> value on labelled rows.
 
     Args:
         metrics: names of scikit-learn's scorers, ``"rmse"``, ``"mae"``, or functions ``(estimator, features, labels)``;
             None is accuracy for classifiers and r2 for regressors.
+        fitted: what says which of them it is, where a file's format does not.
 
     Raises:
         ModelError: a metric is unknown, fails, or is not a finite number.
@@ -53,7 +55,8 @@ def measure(estimator: Any, rows: Rows, metrics: Sequence[Metric] | None) -> dic
     if rows.labels is None:
         return {}
     if metrics is None:
-        metrics = {"classifier": ["accuracy"], "regressor": ["r2"]}.get(kind_of(estimator), [])
+        known = {"classifier": ["accuracy"], "regressor": ["r2"]}
+        metrics = known.get(kind_of(estimator if fitted is None else fitted), [])
     found = {}
     for metric in metrics:
         name = metric if isinstance(metric, str) else metric.__name__
@@ -161,8 +164,14 @@ def results(estimator: Any, features: pd.DataFrame, method: str) -> pd.DataFrame
 def _outputs(estimator: Any, features: pd.DataFrame, method: str) -> list[OutputColumn]:
     import numpy as np
 
-    with np.errstate(divide="ignore"):  # the logarithm of a probability of 0
-        return columns_of(estimator, result_of(estimator, method, features.copy()), method)
+    try:
+        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0
+            values = result_of(estimator, method, features.copy())
+    except Exception as error:
+        raise ModelError(
+            f"{method} of {type(estimator).__name__} failed on {len(features)} rows: {said(error)}{text_note(features)}"
+        ) from error
+    return columns_of(estimator, values, method)
 
 
 def reference_profile(estimator: Any, features: pd.DataFrame) -> dict[str, Any]:

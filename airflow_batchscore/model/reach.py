@@ -51,12 +51,14 @@ class Reach(Modules):
         self._numbers: dict[int, int] = {}
         self._kept: list[Any] = []  # so that no id is given again
         self._waiting: deque[Any] = deque()
+        self._queries = unnamed.Queries()
+        self._queried: set[tuple[int, str]] = set()
         self.who = self.name
 
     def digest(self, value: Any) -> str:
         """Write `value` and everything that it reaches."""
         self.value(value)
-        while self._waiting or self.inner():
+        while self._waiting or self.inner() or self._in_queries():
             if self._waiting:
                 self._define(self._waiting.popleft())
         return self.hexdigest()
@@ -66,7 +68,22 @@ class Reach(Modules):
             return "inside"
         apart = Reach(self.name, self.importing, self.inside | {id(container)}, self.watched)
         apart.who, apart.here = self.who, self.here
-        return apart.digest(value)
+        found = apart.digest(value)
+        self._queries.merge(apart._queries)
+        return found
+
+    def _text(self, value: str) -> None:
+        self._queries.text(value)
+        super()._text(value)
+
+    def _in_queries(self) -> bool:
+        """Write the globals that texts of queries name, as far as code is known. Returns whether there were any."""
+        new = [found for found in self._queries.found() if (id(found[2]), found[1]) not in self._queried]
+        for who, name, names in new:
+            self.who = who
+            self._queried.add((id(names), name))
+            self._global(names, name, {()})
+        return bool(new)
 
     def reference(self, value: Any) -> bool:
         if isinstance(value, (types.FunctionType, type)):
@@ -153,8 +170,7 @@ class Reach(Modules):
         self.watched.stores(names.stored, names.mentioned)
         for name in sorted(names.read):
             self._global(function.__globals__, name, names.read[name])
-        for name in unnamed.queried(names, function.__globals__):
-            self._global(function.__globals__, name, {()})
+        self._queries.function(names, function.__globals__, self.who)
         self._put_on_pandas(names.attributes)
         package = function.__globals__.get("__package__") or ""
         for level, module, wanted in names.imported:

@@ -48,7 +48,8 @@ class Recipe:
         RecipeError: a column is named twice, or `target` is a list.
 
     A CSV column reaches the functions as float64 (every number, so that a missing value never changes a type
-    between blocks), bool or text; key columns keep whole numbers as int64.
+    between blocks), bool or text; key columns keep whole numbers as int64. Functions that would give something else
+    for the types that pandas itself gives are refused in training.
     """
 
     def __init__(

@@ -23,6 +23,8 @@ _QUICK_ROWS = 32
 _FEW_ROWS = (1, 2, 3, 4, 5, 8)
 #: Of each column so many rows without a value are among the sample: what fills them in often looks at others.
 _MISSING_ROWS = 2
+#: Rows that are tried alone because something is missing there.
+_MOST_ALONE = 50
 #: Noise of vectorised arithmetic, which can depend on where a row lies in memory: of the number itself, and of the
 #: largest number of its column, for what is left of two large ones.
 _RELATIVE, _RELATIVE_FLOAT32 = 1e-6, 1e-4
@@ -42,11 +44,15 @@ def check(function: FunctionRef, table: pa.Table, made: Made, *, repeats: bool =
     Raises:
         RecipeError: it gave something else for a row. The row and the column are named.
     """
-    sample = _sample(table, _SAMPLE_ROWS)
+    import numpy as np
+
+    sample = sample_rows(table)
     _compare(function, table, made, sample[: -(-len(sample) // 2)], repeats=repeats)
     for rows in _FEW_ROWS:
         some, sample = sample[:rows], sample[rows:]
         _compare(function, table, made, some, repeats=repeats)
+    for row in _lacking(table):
+        _compare(function, table, made, np.array([row]), repeats=repeats)
 
 
 def check_quickly(
@@ -62,7 +68,7 @@ def check_quickly(
     is_new = case not in _tried_alone
     if again and not is_new:
         return
-    sample = _sample(table, _QUICK_ROWS)
+    sample = sample_rows(table, _QUICK_ROWS)
     _compare(function, table, made, sample, repeats=repeats)
     if is_new:  # the few hold what is missing in a column, and so have the types of all of them; one row hardly does
         _compare(function, table, made, sample[:1], repeats=repeats)
@@ -71,7 +77,15 @@ def check_quickly(
         _tried_alone.add(case)
 
 
-def _sample(table: pa.Table, size: int) -> np.ndarray:
+def _lacking(table: pa.Table) -> list[int]:
+    """For each column a row that has no value there: alone it may have another type (`convert_dtypes`)."""
+    import pyarrow.compute as pc
+
+    lacking = [pc.index(pc.is_null(column), True).as_py() for column in table.columns if column.null_count]
+    return list(dict.fromkeys(lacking))[:_MOST_ALONE]
+
+
+def sample_rows(table: pa.Table, size: int = _SAMPLE_ROWS) -> np.ndarray:
     """Numbers of some rows in no order: evenly spaced ones, and some where a value is missing."""
     import numpy as np
     import pyarrow.compute as pc

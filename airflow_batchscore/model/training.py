@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.inference import infer_types, reading_types
+from airflow_batchscore.data.notebook import notebook_types
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact, fitting, fitting_blocks
 from airflow_batchscore.model.artifact import ModelManifest, Signature
+from airflow_batchscore.model.estimator_types import check_estimator, check_fitted
 from airflow_batchscore.model.features import as_fitted, names_of
 from airflow_batchscore.model.fitting import Fitted
 from airflow_batchscore.model.flavors import Flavor, flavor_of
@@ -31,6 +33,7 @@ from airflow_batchscore.model.measure import Metric, measure, metric_names, outp
 from airflow_batchscore.model.model_code import estimator_code, packages
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.model.saved import Saved, save_and_load
 from airflow_batchscore.model.training_code import describe, flavor_code
 from airflow_batchscore.model.training_rows import (
     as_share,
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Raised when this package reads values or names columns otherwise: a version made by older rules is not used again.
-_RULES = 2
+_RULES = 3
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ class TrainingData:
         held_out: what is measured on: a share, partitions (held to their bytes, too), or None.
         raw: column -> type name, as found.
         types: columns to read, with the types to read them with.
+        notebook: columns that have another type in a notebook.
         table: the raw rows, where they were read already; then only those that `only` names.
         only: which rows of the partitions these are, such as ``sensor_id=17``; empty for all.
     """
@@ -127,6 +131,7 @@ class TrainingData:
     held_out: Any
     raw: dict[str, str | None]
     types: dict[str, str | None]
+    notebook: dict[str, Any]
     table: pa.Table | None = None
     only: str = ""
 
@@ -151,17 +156,14 @@ def _pinned(job: TrainingJob) -> tuple[list[Partition], Any]:
 
 def _typed(job: TrainingJob, partitions: list[Partition], held_out: Any, extra: Sequence[str] = ()) -> TrainingData:
     wanted = columns_to_read(job.recipe)
-    raw = infer_types(
-        job.dataset,
-        partitions,
-        None if wanted is None else list(dict.fromkeys([*wanted, *job.recipe.keys, *extra])),
-        [*required_columns(job.recipe), *extra],
-    )
+    looked_at = None if wanted is None else list(dict.fromkeys([*wanted, *job.recipe.keys, *extra]))
+    raw = infer_types(job.dataset, partitions, looked_at, [*required_columns(job.recipe), *extra])
     label = [job.recipe.target_column] if job.recipe.target_column else []
     # Keys may come with later data only.
     whole = [name for name in (*job.recipe.keys, *label, *extra) if name in raw]
     read = raw if wanted is None else dict.fromkeys([*wanted, *extra])
-    return TrainingData(partitions, held_out, raw, reading_types(job.dataset.column_types, raw, read, whole))
+    types = reading_types(job.dataset.column_types, raw, read, whole)
+    return TrainingData(partitions, held_out, raw, types, notebook_types(job.dataset, partitions, raw, types))
 
 
 def train(job: TrainingJob, client: Client | None = None, data: TrainingData | None = None) -> TrainedModel:
@@ -189,10 +191,12 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
     data = data or _typed(job, partitions, held_out)
     fitted = _fit(job, estimator, data, client)
     estimator = artifact.unwrap(fitted.estimator)
+    check_fitted(estimator, fitted.pair)
     fitting.warn_of_classes(estimator, fitted.test)
-    written = imported.data if imported and imported.data is not None else kind.dump(estimator, fitted.features)
-    digest = hashlib.sha256(written).hexdigest()
-    outputs, labels = output_types(estimator, fitted.features)
+    given = Saved(imported.data, estimator) if imported and imported.data is not None else None
+    saved = given or save_and_load(estimator, kind, fitted.features, fitted.test.features)
+    digest = hashlib.sha256(saved.data).hexdigest()
+    outputs, labels = output_types(saved.estimator, fitted.features)
     manifest = ModelManifest(
         digest=digest,
         file=f"model-{digest[:12]}.{kind.suffix}",
@@ -202,12 +206,12 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
             raw=data.raw,
             **names_of(fitted.features),
             outputs=outputs,
-            matrix=tried_methods(estimator, kind, fitted.features, row_wise=job.recipe.row_wise),
+            matrix=tried_methods(estimator, saved.estimator, kind, fitted.features, row_wise=job.recipe.row_wise),
             labels=labels,
         ),
         recipe=job.recipe,
         recipe_digest=job.recipe.digest,
-        metrics=measure(estimator, fitted.test, job.metrics),
+        metrics=measure(saved.estimator, fitted.test, job.metrics, estimator),
         metrics_on=fitted.measured_on,
         training={
             "dataset": job.dataset.uri,
@@ -219,26 +223,21 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
             **({"run": job.retrain} if job.retrain else {}),
             **fitted.facts,
         },
-        profile=reference_profile(estimator, fitted.features),
+        profile=reference_profile(saved.estimator, fitted.features),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         libraries=library_versions(*kind.libraries),
         code=estimator_code(estimator, kind),
         packages=packages(estimator, kind),
     )
-    ref = artifact.save(place.uri, written, manifest, job.conn_id, job.signing_key)
+    ref = artifact.save(place.uri, saved.data, manifest, job.conn_id, job.signing_key)
     if ref is None:  # another run trained it meanwhile; the bytes of one estimator can differ from fit to fit
         return train(job, client, data)
     log.info("model %s: trained on %d of %d rows", ref.uri, fitted.rows_trained, fitted.rows_read)
     return TrainedModel(ref, manifest, reused=False)
 
 
-def _fit(
-    job: TrainingJob,
-    estimator: Any,
-    data: TrainingData,
-    client: Client | None,
-) -> Fitted:
-    where = (job.dataset, job.recipe, data.partitions, data.types)
+def _fit(job: TrainingJob, estimator: Any, data: TrainingData, client: Client | None) -> Fitted:
+    where = (job.dataset, job.recipe, data.partitions, data.types, data.notebook)
     distributed = fitting_blocks.is_distributed(estimator)
     if (job.incremental or distributed) and job.learning_curve:
         raise ModelError("learning_curve fits on samples that are in memory; it does not go with training by blocks")
@@ -251,10 +250,11 @@ def _fit(
                 "engine=DaskCluster(...)"
             )
         return fitting_blocks.fit_on_cluster(estimator, *where, data.held_out, client)
-    rows = read_rows(*where) if data.table is None else make_rows(job.recipe, data.table, data.types)
+    rows = read_rows(*where) if data.table is None else make_rows(job.recipe, data.table, *where[3:])
     train_rows, test_rows, measured_on = split(job.dataset, job.recipe, data.held_out, rows, data.types)
-    facts: dict[str, Any] = {}
+    pair, facts = rows.pair, dict[str, Any]()
     if not isinstance(job.estimator, ImportedModel):
+        check_estimator(estimator, pair)
         keys = [data.only] if data.only else [partition.key for partition in data.partitions]
         if job.learning_curve:
             if test_rows is train_rows:
@@ -268,9 +268,10 @@ def _fit(
         train_rows, test_rows = (
             replace(rows, features=as_fitted(estimator, rows.features)) for rows in (train_rows, test_rows)
         )
+        pair = pair and pair.changed(lambda features: as_fitted(estimator, features))
         measured_on = f"rows of {', '.join(partition.key for partition in data.partitions)}"
     rows_trained = 0 if isinstance(job.estimator, ImportedModel) else len(train_rows.features)
-    return Fitted(estimator, train_rows.features, rows.read, rows_trained, test_rows, measured_on, facts)
+    return Fitted(estimator, train_rows.features, rows.read, rows_trained, test_rows, measured_on, facts, pair)
 
 
 def training_version(

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.data.blocks import Block, cut, read, require_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.frames import to_frame
+from airflow_batchscore.data.notebook import Dtypes
 from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
-from airflow_batchscore.model import row_wise
+from airflow_batchscore.model import row_wise, same_types
 from airflow_batchscore.model.model_names import model_names
 from airflow_batchscore.model.recipe import Recipe
+from airflow_batchscore.model.same_types import Pair
 from airflow_batchscore.model.user_code import Made, call
 
 if TYPE_CHECKING:
@@ -30,11 +32,18 @@ BLOCK_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class Rows:
-    """Features and labels of some partitions."""
+    """Features and labels of some partitions.
+
+    Attributes:
+        pair: features of some of the rows, and what they are in a notebook; None where the types are the same.
+        unlabelled: rows that have features, and no label.
+    """
 
     features: pd.DataFrame
     labels: pd.Series | None
     read: int = field(default=0)
+    pair: Pair | None = field(default=None)
+    unlabelled: int = field(default=0)
 
 
 def columns_to_read(recipe: Recipe) -> list[str] | None:
@@ -51,9 +60,16 @@ def required_columns(recipe: Recipe) -> list[str]:
 
 
 def read_rows(
-    dataset: PartitionedDataset, recipe: Recipe, partitions: Sequence[Partition], types: Mapping[str, str | None]
+    dataset: PartitionedDataset,
+    recipe: Recipe,
+    partitions: Sequence[Partition],
+    types: Mapping[str, str | None],
+    notebook: Dtypes | None = None,
 ) -> Rows:
     """Features and labels of whole partitions.
+
+    Args:
+        notebook: columns that have another type in a notebook; the recipe must give the same for both.
 
     Raises:
         InputError: a row cannot be parsed, or there is none.
@@ -61,10 +77,15 @@ def read_rows(
     """
     together = [list(partitions)] if recipe.row_wise else [[partition] for partition in partitions]
     tables = [table for some in together if (table := _read(dataset, some, types)) is not None]
-    rows = _joined([make_rows(recipe, _some(table, partitions), types) for table in tables or [None]])
+    rows = _joined([make_rows(recipe, _some(table, partitions), types, notebook) for table in tables or [None]])
     if rows.features.empty:
         keys = ", ".join(partition.key for partition in partitions)
-        raise RecipeError(f"partition {keys}: the recipe skipped all {rows.read} rows, there is nothing to train on")
+        skipped = rows.read - rows.unlabelled
+        why = f"the recipe skipped {'all ' if skipped == rows.read else ''}{skipped} rows" if skipped else ""
+        none = f"{'all ' if not skipped else ''}{rows.unlabelled} rows have no label" if rows.unlabelled else ""
+        raise RecipeError(
+            f"partition {keys}: {' and '.join(filter(None, (why, none)))}, so that there is nothing to train on"
+        )
     return rows
 
 
@@ -108,6 +129,8 @@ def _joined(parts: Sequence[Rows]) -> Rows:
         pd.concat([part.features for part in parts], ignore_index=True),
         pd.concat(labels, ignore_index=True) if labels else None,
         sum(part.read for part in parts),
+        next((part.pair for part in parts if part.pair is not None), None),
+        sum(part.unlabelled for part in parts),
     )
 
 
@@ -161,29 +184,45 @@ def read_texts(dataset: PartitionedDataset, partitions: Sequence[Partition], col
     return texts
 
 
-def make_rows(recipe: Recipe, table: pa.Table, types: Mapping[str, str | None]) -> Rows:
+def make_rows(recipe: Recipe, table: pa.Table, types: Mapping[str, str | None], notebook: Dtypes | None = None) -> Rows:
     """Features and labels of raw rows, without those that the recipe drops and those whose label is missing.
 
     Their index counts from 0.
 
-    Raises RecipeError: a function of the recipe fails, or does not look at each row alone.
+    Raises RecipeError: a function of the recipe fails, does not look at each row alone, or gives something else for the
+    types of `notebook`.
     """
+    dtypes = notebook or {}
     try:
         made = features_of(recipe, table.select(recipe.inputs(table.column_names)))
         labels = _labels(recipe, table)
     except BatchScoreError:
         raise
     except Exception as error:
-        raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}") from error
+        hint = _withheld(recipe, error) or same_types.cure_of(recipe, table, dtypes)
+        raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}{hint}") from error
+    pair = same_types.check_recipe(recipe, table, list(made.frame.columns), dtypes)
     if labels is None:
-        return Rows(made.frame, None, read=table.num_rows)
+        return Rows(made.frame, None, read=table.num_rows, pair=pair)
     features = made.frame.set_index(made.rows)
     known = labels.dropna().index.intersection(features.index)
+    unlabelled = len(features) - len(known)
     # Taken from what the recipe gave: reindexing makes whole numbers and truth values something else.
     features, labels = features.loc[known].reset_index(drop=True), labels.loc[known].reset_index(drop=True)
     if types.get(recipe.target_column or "") == "int64":
         labels = labels.astype("int64")
-    return Rows(features, labels, read=table.num_rows)
+    return Rows(features, labels, read=table.num_rows, pair=pair, unlabelled=unlabelled)
+
+
+def _withheld(recipe: Recipe, error: Exception) -> str:
+    target = recipe.target_column
+    if recipe.features is None or target is None or recipe.columns is not None or not isinstance(error, KeyError):
+        return ""
+    return (
+        f". The target {target!r} is withheld from features, as what is to be scored does not have it"
+        if repr(target) in str(error)
+        else ""
+    )
 
 
 def features_of(recipe: Recipe, inputs: pa.Table) -> Made:
@@ -233,7 +272,8 @@ def split(
 
     def take(index: pd.Index) -> Rows:
         index = index.sort_values()
-        return Rows(rows.features.loc[index], rows.labels.loc[index] if rows.labels is not None else None, rows.read)
+        labels = rows.labels.loc[index] if rows.labels is not None else None
+        return Rows(rows.features.loc[index], labels, rows.read, rows.pair)
 
     return take(fit), take(test), f"held-out {share:.0%} of the rows"
 

@@ -7,6 +7,7 @@ import re
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_batchscore.model.bytecode import Names
@@ -22,14 +23,38 @@ _CLASSES = {
 }
 
 
-def queried(names: Names, found: Mapping[str, Any]) -> list[str]:
-    """Globals in `found` that ``frame.query("a > @LIMIT")`` and ``frame.eval`` read, in texts of the code or in globals
-    that are texts.
+@dataclass
+class Queries:
+    """What ``frame.query("a > @LIMIT")`` and ``frame.eval`` read: names in texts, wherever those come from, that pandas
+    looks up where the function stands that mentions one of the two.
+
+    Attributes:
+        names: those behind an ``@`` in any text.
+        places: the globals of the functions, by their id, with what messages call a function there.
     """
-    if not names.mentioned & _EVALUATE:
-        return []
-    texts = [*names.texts, *(text for name in names.read if isinstance(text := found.get(name), str))]
-    return sorted({name for text in texts for name in _AT.findall(text) if name in found})
+
+    names: set[str] = field(default_factory=set)
+    places: dict[int, tuple[Mapping[str, Any], str]] = field(default_factory=dict)
+
+    def text(self, text: str) -> None:
+        """Note a text that code has."""
+        if "@" in text:
+            self.names.update(_AT.findall(text))
+
+    def function(self, names: Names, found: Mapping[str, Any], who: str) -> None:
+        """Note a function with its globals."""
+        if names.mentioned & _EVALUATE:
+            self.places.setdefault(id(found), (found, who))
+
+    def merge(self, other: Queries) -> None:
+        """Note what was noted elsewhere."""
+        self.names |= other.names
+        self.places = other.places | self.places
+
+    def found(self) -> list[tuple[str, str, Mapping[str, Any]]]:
+        """Globals that may be read: of which function, name, and where they are, in the same order everywhere."""
+        pairs = [(who, name, there) for there, who in self.places.values() for name in self.names if name in there]
+        return sorted(pairs, key=lambda pair: (str(pair[2].get("__name__")), pair[0], pair[1]))
 
 
 def put_on_pandas(attributes: Iterable[str]) -> Iterator[tuple[type, str, Any]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.frames import to_frame
+from airflow_batchscore.data.notebook import Dtypes, with_types
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model.functions import FunctionRef
 
@@ -45,12 +46,20 @@ _ROWS_APART, _CALLS = 1 << 32, 1 << 20
 _calls = itertools.count()
 
 
-def call(function: FunctionRef, table: pa.Table, *, repeats: bool = False, first_row: int | None = None) -> Made:
+def call(
+    function: FunctionRef,
+    table: pa.Table,
+    *,
+    repeats: bool = False,
+    first_row: int | None = None,
+    dtypes: Dtypes | None = None,
+) -> Made:
     """Call `function` with the rows of `table`.
 
     Args:
         repeats: whether it may make several rows of one.
         first_row: where the index of the frame begins; None: where no other call's does.
+        dtypes: columns that get pandas' own types, as in a notebook.
 
     Raises:
         RecipeError: the result is no DataFrame or Series, has a column twice, or lost the index. The function's own
@@ -61,6 +70,8 @@ def call(function: FunctionRef, table: pa.Table, *, repeats: bool = False, first
     if first_row is None:
         first_row = FIRST_ROW + next(_calls) % _CALLS * _ROWS_APART
     loaded, frame = function.load(), to_frame(table)
+    if dtypes:
+        frame = with_types(frame, dtypes)
     frame.index = pd.RangeIndex(first_row, first_row + len(frame))
     with in_one_process():
         result = loaded(frame)

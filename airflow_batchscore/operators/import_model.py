@@ -142,7 +142,8 @@ class ImportModelOperator(BatchScoreOperator):
         )
         data = look(job)
         if self.check is not None:
-            rows = check_predictions(found.estimator, job.recipe, self.check, job.dataset, data.types)
+            kind = found.flavor if found.data is None else None
+            rows = check_predictions(found.estimator, job.recipe, self.check, job.dataset, data.types, kind)
             self.log.info("%s: predictions are as expected for the %d rows of check=", self.source, rows)
         trained = train(job, data=data)
         if self.alias:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_batchscore.quality.numbers import as_numbers
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -30,15 +32,15 @@ _Number = TypeVar("_Number", int, float)
 
 
 def make_bins(frame: pd.DataFrame) -> Bins:
-    """Bins of equal frequency for numeric columns, the most frequent values of others."""
+    """Bins of equal frequency for what lies on a line (numbers, times), the most frequent values of other columns."""
     import numpy as np
 
     bins: Bins = {}
     for name in frame.columns:
         column = frame[name]
-        if column.dtype.kind in "iuf":
-            finite = column.to_numpy(dtype=float)
-            finite = finite[np.isfinite(finite)]
+        numbers = column.to_numpy(dtype=float) if column.dtype.kind in "iuf" else _all_numbers(column)
+        if numbers is not None:
+            finite = numbers[np.isfinite(numbers)]
             inner = np.linspace(0, 1, BINS + 1)[1:-1]
             edges, times = np.unique(np.quantile(finite, inner) if len(finite) else finite, return_counts=True)
             # A value that many rows have (zero, a constant) has a bin of its own, apart from what lies above it.
@@ -48,6 +50,14 @@ def make_bins(frame: pd.DataFrame) -> Bins:
             common = column.dropna().map(str).value_counts().sort_index().nlargest(2 * BINS, keep="all")
             bins[str(name)] = {"values": [str(value) for value in common.index[: 2 * BINS]]}
     return bins
+
+
+def _all_numbers(column: pd.Series) -> np.ndarray | None:
+    """Of a column that pandas does not keep as numbers; None where some value is none, or no value is there."""
+    import numpy as np
+
+    numbers = as_numbers(column)
+    return numbers if len(numbers) and not np.isnan(numbers).any() else None
 
 
 @lru_cache(maxsize=64)
@@ -97,7 +107,9 @@ def _count_column(column: pd.Series, spec: Mapping[str, Any]) -> list[int]:
     missing = int(column.isna().sum())
     present = column.dropna()
     if "edges" in spec:
-        return [0] * (len(spec["edges"]) + 1) + [len(present), missing]
+        numbers = as_numbers(column)
+        *known, other, unknown = _count_numbers(numbers, spec["edges"])
+        return [*known, other + unknown, missing]
     counts = present.map(str).value_counts()
     known = [int(counts.get(value, 0)) for value in spec["values"]]
     return [*known, len(present) - sum(known), missing]

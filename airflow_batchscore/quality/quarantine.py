@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import BadRow
-from airflow_batchscore.errors import BatchScoreError, ScoringError
+from airflow_batchscore.errors import BatchScoreError, ScoringError, said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ def score_rows(
     except Exception as error:  # whatever a user's function or an estimator raises for a row
         if together:
             raise ScoringError(
-                f"{type(error).__name__}: {error}. With row_wise=False the rows of a partition stay together, so none "
+                f"{said(error)}. With row_wise=False the rows of a partition stay together, so none "
                 "can be set apart: fix the data, or the recipe or function, which can leave rows out"
             ) from error
     failed = _failing(rows, score, limit)
@@ -88,7 +88,7 @@ def score_rows(
         raise
     except Exception as error:
         raise ScoringError(
-            f"{type(error).__name__}: {error}. {len(good)} rows raise it together, and none of them alone, so what is "
+            f"{said(error)}. {len(good)} rows raise it together, and none of them alone, so what is "
             "made of a row depends on others, and bad rows cannot be told from good ones. Let each row be looked at "
             "alone: give to_datetime a format=, to_numeric and astype what they need to know"
         ) from error
@@ -111,7 +111,7 @@ def _failing(rows: int, score: Callable[[np.ndarray | None], object], limit: int
                 failed.append((start, error))
                 if len(failed) > limit:
                     raise ScoringError(
-                        f"more than {limit} rows fail, the last with {type(error).__name__}: {error}. If single "
+                        f"more than {limit} rows fail, the last with {said(error)}. If single "
                         "rows are bad, raise quarantine=; if all are, the recipe or the model does not fit this data"
                     ) from error
             else:

@@ -63,7 +63,8 @@ class Audit:
             return {}
         if found.worst is None:
             return {"drift": None, "drift_is_not_measured_because": found.reason}
-        return {"drift": round(found.worst[1], 4), "drift_column": found.worst[0]}
+        hardly_seen = {"drift_hardly_sees": list(found.hardly_seen)} if found.hardly_seen else {}
+        return {"drift": round(found.worst[1], 4), "drift_column": found.worst[0], **hardly_seen}
 
     def require(self) -> Audit:
         """Raises GateError that lists every problem."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.casting import texts
-from airflow_batchscore.errors import OutputError, ScoringError
+from airflow_batchscore.errors import OutputError, ScoringError, first_lines
 from airflow_batchscore.model import row_wise
 from airflow_batchscore.model.features import in_order
 from airflow_batchscore.model.functions import FunctionRef
@@ -265,7 +265,7 @@ def sorted_batch(
 def bad_row(batch: Batch, row: int, error: Exception) -> BadRow:
     """A row of a batch that cannot be scored, for quarantine."""
     raw = texts(batch.table, row) | texts(batch.keys, row)
-    return BadRow(int(batch.positions[row]), type(error).__name__, str(error)[:2000], raw)
+    return BadRow(int(batch.positions[row]), type(error).__name__, first_lines(error)[:2000], raw)
 
 
 # An array with the columns in the model's order needs no names; scikit-learn says so once for every batch.

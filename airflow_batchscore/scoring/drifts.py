@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.drift import drift
 from airflow_batchscore.scoring.manifest import Manifest
 
+log = logging.getLogger(__name__)
+
 _MOST_NAMED = 20
 
 
@@ -25,11 +28,14 @@ class Drift:
         columns: feature or output column -> PSI against the training data.
         reason: why it cannot be measured; None where it can.
         on_purpose: that there is nothing to measure is what the user asked for.
+        hardly_seen: columns whose values are so many that most rows fall into no bin of their own: what moves among
+            those (names, ids) does not show.
     """
 
     columns: dict[str, float] = field(default_factory=dict)
     reason: str | None = None
     on_purpose: bool = False
+    hardly_seen: tuple[str, ...] = ()
 
     @property
     def worst(self) -> tuple[str, float] | None:
@@ -74,7 +80,15 @@ def partition_drifts(manifests: Sequence[Manifest]) -> dict[str, Drift]:
     refs = sorted({model_of(manifest) for manifest in manifests if manifest.model}, key=lambda ref: ref.uri)
     models = storage.each(artifact.read_manifest, refs, refs[0].uri) if refs else []
     references = {ref: model.profile for ref, model in zip(refs, models, strict=True)}
-    return {m.key: _drift(m, references[model_of(m)] if m.model else None) for m in manifests}
+    drifts = {m.key: _drift(m, references[model_of(m)] if m.model else None) for m in manifests}
+    hardly_seen = sorted({name for found in drifts.values() for name in found.hardly_seen})
+    if hardly_seen:
+        log.warning(
+            "max_drift hardly sees the columns %s: most of their values in training were rare, and those are counted "
+            "together. A shift among them does not show",
+            ", ".join(hardly_seen[:_MOST_NAMED]),
+        )
+    return drifts
 
 
 def model_of(manifest: Manifest) -> ModelRef:
@@ -95,18 +109,26 @@ def _drift(manifest: Manifest, reference: Mapping[str, Any] | None) -> Drift:
         return Drift(reason="none of their rows was scored")
     features, predictions = manifest.profiles()
     if reference is None:
-        expected_features, expected_predictions = manifest.expected()
-        columns = drift(expected_features, features) | drift(expected_predictions, predictions)
+        known = manifest.expected()
     else:
-        columns = drift(reference["features"]["counts"], features)
-        columns |= drift(reference_counts(manifest, reference), predictions)
+        known = reference["features"]["counts"], reference_counts(manifest, reference)
+    columns = drift(known[0], features) | drift(known[1], predictions)
+    hardly_seen = tuple(name for some in known for name in some if name in columns and _is_blurred(some[name]))
     empty = [name for name, value in columns.items() if math.isnan(value)]
     if empty or not columns:
         what = (
             f"nothing was counted of {', '.join(empty)}" if empty else "the model keeps no profile of its training data"
         )
         return Drift(reason=what)
-    return Drift(columns)
+    if len(hardly_seen) == len(columns):
+        return Drift(reason=f"most values of {', '.join(hardly_seen)} are rare, and rare ones are counted together")
+    return Drift(columns, hardly_seen=hardly_seen)
+
+
+def _is_blurred(counts: Sequence[float]) -> bool:
+    """Whether most of the rows that training saw had a value without a bin of its own."""
+    *known, other, _ = counts
+    return other > sum(known)
 
 
 def reference_counts(manifest: Manifest, reference: Mapping[str, Any], what: str = "counts") -> dict[str, Any]:

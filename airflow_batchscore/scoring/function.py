@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.frames import to_frame
-from airflow_batchscore.errors import BatchScoreError, RecipeError, ScoringError
+from airflow_batchscore.errors import BatchScoreError, RecipeError, ScoringError, said
 from airflow_batchscore.model import row_wise
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.user_code import Made, as_frame, call, in_one_process
+from airflow_batchscore.model.user_code import Made, call, in_one_process
 from airflow_batchscore.quality import quarantine
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch, bad_row
 from airflow_batchscore.scoring.columns import MisfitError, as_column
 from airflow_batchscore.scoring.group_keys import canonical, places_of_groups
+from airflow_batchscore.scoring.results import named_by_text, of_group
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +58,7 @@ class FunctionWork:
     def require_known(self, made: pd.DataFrame) -> None:
         """Raises RecipeError for a column that the function did not give when it was tried, unless a person said so."""
         known = {*self.group_by, *(name for name, _ in self.outputs)}
-        new = [name for name in map(str, made.columns) if name not in known]
+        new = [name for name in made.columns if name not in known]
         if new and not self.declared:
             named = dict(self.outputs) | dict.fromkeys(new, "...")
             raise RecipeError(
@@ -114,7 +115,7 @@ class _Rows:
         if self.work.row_wise:
             row_wise.check_quickly(self.work.function, table, made, again=self._checked, repeats=True)
             self._checked = True
-        return made
+        return replace(made, frame=named_by_text(made.frame, self.work.function.path))
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class Groups:
             try:
                 with in_one_process():
                     result = function(group)
-                made = as_frame(result, path)
+                made = of_group(result, path)
             except BatchScoreError:
                 raise
             except Exception as error:  # whatever a user's function raises for a group
@@ -151,7 +152,7 @@ class Groups:
                 if len(bad) > self.limit.rows_of(total):
                     raise ScoringError(
                         f"more than {self.limit.rows_of(total)} rows are in groups that fail, the last "
-                        f"({_named(keys, int(rows[0]))}) with {type(error).__name__}: {error}. If single groups are "
+                        f"({_named(keys, int(rows[0]))}) with {said(error)}. If single groups are "
                         "bad, raise quarantine=; if all are, the function does not fit this data"
                     ) from error
                 continue

@@ -6,7 +6,7 @@ Bucketing, grouping within a bucket and the value that is published all use this
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.plain_values import plain_values
 from airflow_batchscore.errors import InputError
@@ -14,6 +14,10 @@ from airflow_batchscore.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+
+#: Odd and large, so that columns of equal values do not cancel out.
+_FACTOR = 0x9E3779B97F4A7C15
 
 
 def canonical(table: pa.Table, group_by: Sequence[str]) -> pa.Table:
@@ -51,14 +55,16 @@ def _makes_groups(kind: pa.DataType) -> bool:
 
 def hashes(keys: pa.Table) -> np.ndarray:
     """The same number for the same values of canonical columns, in every block."""
+    import numpy as np
     import pandas as pd
     import pyarrow.compute as pc
 
-    plain: dict[str, Any] = {}
-    for place, column in enumerate(keys.columns):
-        plain[f"{place} is there"] = column.is_valid().to_pandas()
-        plain[f"{place}"] = pc.fill_null(_spelled(column), "").to_pandas()
-    found: np.ndarray = pd.util.hash_pandas_object(pd.DataFrame(plain), index=False).to_numpy()
+    found = np.zeros(keys.num_rows, np.uint64)
+    for column in keys.columns:
+        texts = pc.fill_null(_spelled(column), "").to_numpy()
+        # Not by categories: where pandas looks for those, a text ends at its first NUL.
+        hashed = pd.util.hash_array(texts, categorize=False)
+        found = (found * np.uint64(_FACTOR) + hashed) * np.uint64(2) + column.is_valid().to_numpy().astype(np.uint64)
     return found
 
 

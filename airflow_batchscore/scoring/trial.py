@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.blocks import cut, read
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.exact import to_column
 from airflow_batchscore.data.inference import reading_types, sample_types
+from airflow_batchscore.data.notebook import Dtypes, notebook_types
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError, RecipeError
-from airflow_batchscore.model import row_wise
+from airflow_batchscore.model import row_wise, same_types
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.user_code import as_frame, call, in_one_process
-from airflow_batchscore.scoring.function import frames_of
-from airflow_batchscore.scoring.group_keys import canonical, places_of_groups
+from airflow_batchscore.model.user_code import call
+from airflow_batchscore.scoring import trial_types
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
+from airflow_batchscore.scoring.results import named_by_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from airflow_batchscore.data.batch import BadRow, Batch
 
 _ROWS = 1000
-#: Groups that a function is tried on, to tell the types of what it gives.
-_GROUPS = 20
 _MOST_NAMED = 20
 
 Types = dict[str, str | None]
@@ -72,17 +72,29 @@ class Trial:
             RecipeError: the function raises, gives nothing to tell a type by, or does not look at each row alone.
         """
         declared = self._function.output_types
-        tries = self._by_rows and not self._tried
         found = tuple((name, _known(name, kind)) for name, kind in (declared or {}).items())
-        batch = self._first_rows(partition, types) if tries or not declared else None
+        batch = None if declared and self._tried else self._first_rows(partition, types)
         if not declared:
             if batch is None:
                 return self._outputs_elsewhere(partition)
-            found = given_types(self._function.function, batch, self._function.group_by)
-        if tries and batch is not None:
-            try_rows(self._function.function, batch.table)
+            dtypes = {} if self._tried else self._notebook_types(partition, types)
+            found = given_types(self._function.function, batch, self._function.group_by, dtypes)
+        if batch is not None and not self._tried:
+            self._try(partition, types, batch)
             self._tried = True
         return found
+
+    def _try(self, partition: Partition, types: Types, batch: Batch) -> None:
+        """Raises RecipeError: the function depends on a row's neighbours, or on types that a notebook has."""
+        function, group_by = self._function.function, self._function.group_by
+        if self._by_rows:
+            try_rows(function, batch.table)
+        missing = partial(trial_types.missing_in, self._job.dataset, partition, types)
+        trial_types.check(function, batch, group_by, self._notebook_types(partition, types), missing)
+
+    def _notebook_types(self, partition: Partition, types: Types) -> dict[str, Any]:
+        found = sample_types(self._job.dataset, partition, self._function.columns, self._keys)
+        return notebook_types(self._job.dataset, [partition], found, types)
 
     def _first_rows(self, partition: Partition, types: Types) -> Batch | None:
         """None where there is no row, or none that can be read; without output_types an InputError says why."""
@@ -139,11 +151,14 @@ def _hint(path: str) -> str:
     return f"Name the columns that it gives: output_types={{'column': 'double', ...}} for {path}"
 
 
-def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str]) -> Outputs:
+def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str], dtypes: Dtypes | None = None) -> Outputs:
     """Output column -> Arrow type, as a function gives for some rows. Raises RecipeError; see `Trial.outputs`."""
     table = sample.table
     try:
-        made = _of_groups(function, sample, group_by) if group_by else call(function, table, repeats=True).frame
+        if group_by:
+            made = trial_types.of_groups(function, sample, group_by, {})
+        else:
+            made = named_by_text(call(function, table, repeats=True).frame, function.path)
     except BatchScoreError:
         raise
     except Exception as error:
@@ -151,8 +166,9 @@ def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str]) -
         raise RecipeError(
             f"{function.path} raised {type(error).__name__}: {error}, when it was tried on the first "
             f"{table.num_rows} rows. It was given the columns {names} (columns= names them). {_hint(function.path)}"
+            f"{'' if group_by else same_types.cure(function, table, dtypes or {})}"
         ) from error
-    types = {str(name): _type_name(made[name], function.path) for name in made.columns if name not in group_by}
+    types = {name: _type_name(made[name], function.path) for name in made.columns if name not in group_by}
     unclear = [name for name, kind in types.items() if not len(made) or kind == "null"]
     if unclear or not types:
         raise RecipeError(
@@ -170,17 +186,6 @@ def _type_name(values: pd.Series, path: str) -> str:
     except ValueError as error:
         raise RecipeError(f"{path}: the column {values.name!r} has values of several kinds: {error}") from error
     return "string" if pa.types.is_large_string(kind) else str(kind)
-
-
-def _of_groups(function: FunctionRef, sample: Batch, group_by: Sequence[str]) -> pd.DataFrame:
-    """What a function gives for the first groups of a sample."""
-    import pandas as pd
-
-    load, made = function.load(), [pd.DataFrame()]
-    for group in frames_of(sample.table, places_of_groups(canonical(sample.keys, group_by))[:_GROUPS]):
-        with in_one_process():
-            made.append(as_frame(load(group), function.path))
-    return pd.concat(made)
 
 
 def try_rows(function: FunctionRef, sample: pa.Table) -> None:

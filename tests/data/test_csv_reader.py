@@ -248,3 +248,34 @@ def test_whole_numbers_that_no_float_holds_look_like_text() -> None:
     names = ("small", "exact", "id", "long", "huge", "point")
     schema = found_schema(_lines(raw), names, names, {})
     assert [str(kind) for kind in schema.types] == ["int64", "int64", "string", "string", "double", "double"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["true", "false", "True", "FALSE", "tRUE"], pa.bool_()),
+        (["true", "false", "1", "0"], pa.string()),
+        (["1", "0"], pa.int64()),
+        (["0x1F", "0X2", "3"], pa.string()),
+        (["0x1F", "1.5"], pa.string()),
+        (["10", "200"], pa.int64()),
+    ],
+)
+def test_truth_values_and_numbers_are_those_of_pandas(cells: list[str], kind: pa.DataType) -> None:
+    raw = "".join(f"{cell}\n" for cell in cells).encode()
+    assert found_schema(_lines(raw), ("x",), ["x"], {}).field("x").type == kind
+
+
+def test_a_number_among_truth_values_is_none_unless_the_user_says_so() -> None:
+    """Arrow takes 1 for true."""
+    raw = b"true,1\n1,0\nFalse,0x1\nfALSE,\n"
+    found = CsvReader(("x", "n"), {"x": "bool"}, {}).read(_lines(raw))
+    assert found.table.column("x").to_pylist() == [True, False, False]
+    assert [(row.position, row.message) for row in found.bad] == [(1, "column 'x': expected true or false, found '1'")]
+    declared = {"column_types": {"x": "bool"}}
+    assert CsvReader(("x", "n"), {"x": "bool"}, declared).read(_lines(raw)).table.column("x").to_pylist() == [
+        True,
+        True,
+        False,
+        False,
+    ]

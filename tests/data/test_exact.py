@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from airflow_batchscore.data.exact import cast_exactly, to_column
+from airflow_batchscore.data.halves import cast_by_halves
 
 pytestmark = pytest.mark.unit
 
@@ -111,3 +112,12 @@ def test_a_cast_that_keeps_every_value_is_made(values: pa.Array, kind: pa.DataTy
 def test_the_first_value_that_does_not_fit_is_named(values: list[Any], place: int) -> None:
     with pytest.raises(ValueError, match=re.escape(f"row {place} has {values[place]!r}")):
         to_column(pd.Series(values, dtype=object))
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(10, 2), pa.decimal256(40, 2)], ids=str)
+def test_a_decimal_becomes_the_float_that_is_nearest_to_it(kind: pa.DataType) -> None:
+    prices = [Decimal(number).scaleb(-2) for number in range(-1000, 1000)]
+    column = pa.array([*prices, None], kind)
+    expected = [*map(float, prices), None]
+    assert cast_by_halves(column, pa.float64()) == (pa.array(expected), [])
+    assert cast_exactly(column, pa.float64()).to_pylist() == expected

@@ -95,6 +95,7 @@ class Case:
     numbers: tuple[str, str] = ("float64", "float64")
     row_group: int = 100
     index: str = ""
+    whole_cells: bool = False
     work: str = "model"
     steps: tuple[str, ...] = ()
     finish: str = "plain"

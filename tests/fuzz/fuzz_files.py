@@ -30,6 +30,8 @@ def write(case: Case, folder: Path) -> Path:
 
 def _cell(case: Case, name: str, value: Any) -> str:
     text = "" if value is None else str(value)
+    if case.whole_cells and name == "y":
+        text = text.removesuffix(".0")
     needed = any(mark in text for mark in (case.delimiter, '"', "\n", "\r"))
     wanted = case.style == "all" or (case.style == "text" and name in "tk")
     return '"' + text.replace('"', '""') + '"' if needed or wanted else text

@@ -43,6 +43,22 @@ def text_as_it_is(frame: Frame) -> Frame:
     return frame[["x", "y", "t"]]
 
 
+def text_of_numbers(frame: Frame) -> Frame:
+    return _numbers(frame).assign(length=frame["y"].astype(str).str.len())
+
+
+def text_of_whole_numbers(frame: Frame) -> Frame:
+    """The same whether a number is missing or not."""
+    keys = frame["y"].round().astype("Int64").astype(str) + "_" + frame["f"].astype(str)
+    return _numbers(frame).assign(weight=keys.map({"1_True": 3.0, "2_False": 4.0}).fillna(0.0))
+
+
+def whole_columns(frame: Frame) -> Frame:
+    """Without the label, which a recipe gets only where it names it."""
+    inputs = frame.drop(columns=["uid", "k", "label"], errors="ignore")
+    return inputs.select_dtypes("int64").iloc[:, :1].assign(x=frame["x"].fillna(0.0))
+
+
 def dummies(frame: Frame) -> Frame:
     made = pd.get_dummies(frame["t"], prefix="t").reindex(columns=["t_a", "t_b"], fill_value=False)
     return _numbers(frame).join(made)
@@ -177,7 +193,17 @@ _TARGETS = [label_as_text, label_assigned, label_frame, label_amount, label_of_s
 _TARGETS_THAT_LOSE = [label_reset, label_sorted, label_array]
 _GROUPED = [group_summary, group_shares, group_fussy, group_nothing]
 _FINISHES = [plain, slice_of_it, text_length, text_upper, text_missing, text_as_it_is, dummies, codes, bins, times]
-_FINISHES += [truths, new_frame_with_index, one_column, concat_columns, applied, with_text_of_key]
+_FINISHES += [
+    text_of_numbers,
+    text_of_whole_numbers,
+    whole_columns,
+    truths,
+    new_frame_with_index,
+    one_column,
+    concat_columns,
+    applied,
+    with_text_of_key,
+]
 _FINISHES_THAT_LOSE = [new_frame, an_array, concat_columns_apart, melted]
 _FINISHES_OF_THE_BATCH = [dummies_of_the_batch, codes_of_the_batch, factorized]
 

@@ -28,7 +28,24 @@ class UnclearError(Exception):
 
 
 def read(case: Case, folder: Path, partition: int) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
-    """The rows of a partition as a notebook has them (numbers are float64, keys whole), and its columns as keys."""
+    """The rows of a partition as a notebook has them, and its columns as keys.
+
+    Whole numbers are so where pandas has them whole in what is trained on (of functions: in the first partition).
+    """
+    frame, keys = _read(case, folder, partition)
+    first = 0 if case.work in ("model", "no recipe") else 1
+    known = frame if partition == first else _read(case, folder, first)[0]
+    declared = case.read_options.get("column_types", {})
+    numbers = [name for name in frame.select_dtypes(["integer", "floating"]) if name not in ("uid", "k")]
+    floats = [name for name in numbers if known[name].dtype.kind == "f" or declared.get(name) == "float64"]
+    small = [name for name in numbers if name not in floats and frame[name].dtype.kind in "iu"]
+    whole = dict.fromkeys(small, "int64")  # also unsigned and short ones, which go over without a word
+    frame = frame.astype(dict.fromkeys([*floats, *(set(numbers) - set(small))], "float64") | whole)
+    return frame, keys
+
+
+def _read(case: Case, folder: Path, partition: int) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
+    """The same in the types that pandas gives them."""
     paths = sorted((folder / f"p={partition}").iterdir())
     if case.is_csv:
         options: dict[str, Any] = {"sep": case.delimiter, "encoding": "utf-8-sig", "float_precision": "round_trip"}
@@ -42,8 +59,7 @@ def read(case: Case, folder: Path, partition: int) -> tuple[pd.DataFrame, dict[s
         tables = [pq.read_table(path).replace_schema_metadata(None).select(list(COLUMNS)) for path in paths]
         frame = pd.concat([table.to_pandas() for table in tables])
         keys = {name: [value for table in tables for value in table[name].to_pylist()] for name in COLUMNS}
-    numbers = [name for name in frame.select_dtypes(["integer", "floating"]) if name not in ("uid", "k")]
-    frame = frame.astype(dict.fromkeys(numbers, "float64")).set_axis(pd.RangeIndex(_FIRST, _FIRST + len(frame)))
+    frame = frame.set_axis(pd.RangeIndex(_FIRST, _FIRST + len(frame)))
     for name in frame.select_dtypes(object).columns:
         frame[name] = frame[name].where(frame[name].notna(), np.nan)
     return frame[[*_recipe_columns(case)]], keys

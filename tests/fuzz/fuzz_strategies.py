@@ -59,6 +59,7 @@ def _csv_values(draw: st.DrawFn) -> dict[str, Any]:
         "mark": draw(_usually(False, st.just(True))),
         "delimiter": draw(_usually(",", st.just(";"))),
         "newlines": newlines,
+        "whole_cells": draw(st.booleans()),
         "typed_key": key in ("over 2^53", "leading zeros") and draw(st.booleans()),
     }
 

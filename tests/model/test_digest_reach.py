@@ -50,6 +50,30 @@ NOTICED = {
     "a function in a query that is a global": (
         "def h(x): return x + 1\nQ = 'a == @h(a)'\ndef features(x): return x.query(Q)",
     ),
+    "a name in a query that is a default": ("K = 1\ndef features(x, q='a > @K'): return x.query(q)",),
+    "a name in a query in a dictionary": ("K = 1\nQ = {'q': 'a > @K'}\ndef features(x): return x.query(Q['q'])",),
+    "a name in a query in a list": ("K = 1\nQ = ['a > @K']\ndef features(x): return [x.query(q) for q in Q]",),
+    "a name in a query in an array": (
+        "import numpy as np\nK = 1\nQ = np.array(['a > @K'])\ndef features(x): return [x.query(q) for q in Q]",
+    ),
+    "a name in a query in a set": ("K = 1\nQ = {'a > @K', 'b'}\ndef features(x): return [x.query(q) for q in Q]",),
+    "a name in a query of a class": ("K = 1\nclass C: q = 'a > @K'\ndef features(x): return x.query(C.q)",),
+    "a name in a query of a helper": ("K = 1\ndef h(): return 'a > @K'\ndef features(x): return x.query(h())",),
+    "a name in a query of another module": (
+        "from shop.part.deep import Q\nK = 1\ndef features(x): return x.query(Q[0])",
+        "Q = ['a > @K']",
+    ),
+    "a name of another module in a query": (
+        "from shop.part.deep import h\ndef features(x): return h(x, 'a > @K')",
+        "K = 1\ndef h(x, q): return x.query(q)",
+    ),
+    "a query in a function that is in a set": (
+        "K = 1\nQ = 'a > @K'\nS = {lambda x: x.query(Q)}\ndef features(x): return [s(x) for s in S]",
+    ),
+    "a name in a query that another one names": (
+        "K = 1\nQ = ['a == @h(a)']\nR = ['a * @K']\ndef h(x): return x.eval(R[0])\n"
+        "def features(x): return x.query(Q[0])",
+    ),
     "a package in a variable": ("import shop.part\ndef features(x):\n    h = shop.part\n    return h.deep.K", "K = 1"),
     "a package of another name in a variable": (
         "from shop import part as p\ndef features(x):\n    h = p\n    return h.deep.K",

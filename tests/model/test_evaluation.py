@@ -58,7 +58,7 @@ def test_what_cannot_be_measured_is_said(data: Small) -> None:
     with pytest.raises(GateError, match="require=.*write a comparison and a number"):
         evaluate(data.model, data.dataset, [1], require={"accuracy": "good"})
     data.add(3, [(1, 1, 1, "")])
-    with pytest.raises(RecipeError, match="p=3: the recipe skipped all 1 rows"):
+    with pytest.raises(RecipeError, match="p=3: all 1 rows have no label"):
         evaluate(data.model, data.dataset, [3], require={})
     with pytest.raises(InputError, match="its recipe has no target; give recipe="):
         evaluate(data.model, data.dataset, [1], require={}, recipe=Recipe(columns=["a", "b"]))

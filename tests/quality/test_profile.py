@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,3 +102,38 @@ def test_the_index_is_the_one_of_the_literature() -> None:
     assert population_stability_index([50, 50], [60, 40]) == pytest.approx(0.0405465, abs=1e-6)
     assert np.isnan(population_stability_index([50, 50], [0, 0]))
     assert np.isfinite(population_stability_index([100, 0], [0, 100]))
+
+
+@pytest.mark.parametrize(
+    ("shift", "values"),
+    [
+        (Decimal(1000), [Decimal(n) / 7 for n in range(700)]),
+        (timedelta(days=900), [date(2020, 1, 1) + timedelta(days=n) for n in range(700)]),
+        (timedelta(days=900), [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(700)]),
+        (timedelta(days=900), [timedelta(hours=n) for n in range(700)]),
+        (1000, [Fraction(n, 3) for n in range(700)]),
+    ],
+    ids=["decimals", "dates", "instants", "durations", "fractions"],
+)
+@pytest.mark.parametrize("as_objects", [True, False])
+def test_values_on_a_line_are_binned_whatever_pandas_keeps_them_in(
+    shift: Any, values: list[Any], as_objects: bool
+) -> None:
+    def frame(some: list[Any]) -> pd.DataFrame:
+        return pd.DataFrame({"x": pd.Series([*some, None], dtype=object if as_objects else None)})
+
+    bins = make_bins(frame(values))
+    reference = count(frame(values), bins)
+    assert reference["x"] == [70] * 10 + [0, 1]
+    assert drift(reference, reference)["x"] == 0
+    assert drift(reference, count(frame([value + shift for value in values]), bins))["x"] > 1
+    assert count(pd.DataFrame({"x": ["text", True]}), bins)["x"][-2:] == [2, 0]
+
+
+def test_times_of_day_are_binned_and_truth_values_are_named() -> None:
+    frame = pd.DataFrame(
+        {"t": [time(hour, 30) for hour in range(20)], "b": pd.Series([True, False] * 10, dtype=object)}
+    )
+    bins = make_bins(frame)
+    assert "edges" in bins["t"]
+    assert bins["b"] == {"values": ["False", "True"]}

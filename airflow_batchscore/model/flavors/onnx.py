@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError
-from airflow_batchscore.model.flavors.base import Flavor, need
+from airflow_batchscore.model.flavors.base import Flavor, need, tags
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
 _CLASSES = "batchscore.classes"
+_KIND = "batchscore.kind"
+#: Places of the columns that lacked no value where it was fitted: converters know missing values of few estimators.
+_WHOLE = "batchscore.whole"
 
 
 class Onnx(Flavor):
@@ -34,15 +37,21 @@ class Onnx(Flavor):
         skl2onnx = need("skl2onnx", "the onnx flavour", "onnx")
         import numpy as np
 
+        from airflow_batchscore.model.measure import kind_of
+
         try:
             sample = features.head(1).to_numpy(np.float32)
             options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
             model = skl2onnx.to_onnx(estimator, sample, options=options)
         except Exception as error:  # conversion raises its own, and whatever the estimator does
             raise ModelError(f"{type(estimator).__name__} cannot be converted to ONNX: {error}") from error
+        whole = np.flatnonzero(features.notna().to_numpy().all(axis=0)).tolist()
+        facts = {_KIND: kind_of(estimator), _WHOLE: json.dumps(whole)}
         if hasattr(estimator, "classes_"):
+            facts[_CLASSES] = json.dumps(np.asarray(estimator.classes_).tolist())
+        for key, value in facts.items():
             kept = model.metadata_props.add()
-            kept.key, kept.value = _CLASSES, json.dumps(np.asarray(estimator.classes_).tolist())
+            kept.key, kept.value = key, value
         return bytes(model.SerializeToString())
 
     def load(self, data: bytes, trusted_types: Sequence[str]) -> Any:
@@ -51,7 +60,7 @@ class Onnx(Flavor):
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = runtime.InferenceSession(data, options, providers=runtime.get_available_providers())
-        return OnnxModel(session)
+        return (OnnxClassifier if _likelihoods(session) else OnnxModel)(session)
 
 
 def _require_whole(data: bytes) -> None:
@@ -77,7 +86,7 @@ def _messages(message: Any) -> Iterator[Any]:
 
 
 class OnnxModel:
-    """A session with scikit-learn's methods: `predict` is its first output, `predict_proba` one called ``prob...``.
+    """A session with scikit-learn's methods: `predict` is its first output.
 
     A graph with one input of two dimensions gets the features as a matrix; one with an input a feature gets columns.
     """
@@ -86,33 +95,50 @@ class OnnxModel:
         import numpy as np
 
         self._session = session
-        outputs = [output.name for output in session.get_outputs()]
-        self._first = outputs[0]
-        self._proba = next((name for name in outputs if "prob" in name.lower()), None)
-        classes = session.get_modelmeta().custom_metadata_map.get(_CLASSES)
+        self._first = session.get_outputs()[0].name
+        facts = session.get_modelmeta().custom_metadata_map
+        self._kind, classes = facts.get(_KIND), facts.get(_CLASSES)
+        self._whole = json.loads(facts.get(_WHOLE, "[]"))
         if classes:
             self.classes_ = np.array(json.loads(classes))
-        if self._proba is not None:
-            self.predict_proba = self._predict_proba
+
+    def __sklearn_tags__(self) -> Any:
+        return tags(self._kind)
 
     def predict(self, features: pd.DataFrame) -> Any:
         return self._run(self._first, features)
 
-    def _predict_proba(self, features: pd.DataFrame) -> Any:
-        found = self._run(self._proba, features)
+    def _run(self, output: str | None, features: Any) -> Any:
+        inputs = self._session.get_inputs()
+        if len(inputs) == 1:
+            feed = {inputs[0].name: np_array(features, inputs[0].type)}
+            self._require_whole(feed[inputs[0].name])
+        else:
+            feed = {given.name: np_array(features[[given.name]], given.type) for given in inputs}
+        return self._session.run([output], feed)[0]
+
+    def _require_whole(self, values: np.ndarray) -> None:
+        import numpy as np
+
+        if self._whole and values.dtype.kind == "f" and np.isnan(values[:, self._whole]).any():
+            raise ValueError("a value is missing in a column that lacked none where the ONNX model was fitted")
+
+
+class OnnxClassifier(OnnxModel):
+    """One with an output of probabilities."""
+
+    def predict_proba(self, features: pd.DataFrame) -> Any:
+        found = self._run(_likelihoods(self._session), features)
         if isinstance(found, list):  # skl2onnx's ZipMap: a dictionary a row, class -> probability
             import numpy as np
 
             return np.array([[row[name] for name in sorted(row)] for row in found])
         return found
 
-    def _run(self, output: str | None, features: Any) -> Any:
-        inputs = self._session.get_inputs()
-        if len(inputs) == 1:
-            feed = {inputs[0].name: np_array(features, inputs[0].type)}
-        else:
-            feed = {given.name: np_array(features[[given.name]], given.type) for given in inputs}
-        return self._session.run([output], feed)[0]
+
+def _likelihoods(session: Any) -> str | None:
+    """The name of the output of probabilities."""
+    return next((output.name for output in session.get_outputs() if "prob" in output.name.lower()), None)
 
 
 def np_array(values: Any, kind: str) -> np.ndarray:

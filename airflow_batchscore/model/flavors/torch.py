@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError
-from airflow_batchscore.model.flavors.base import Flavor, need
+from airflow_batchscore.model.flavors.base import Flavor, need, tags
 from airflow_batchscore.model.functions import import_path
 
 if TYPE_CHECKING:
@@ -94,6 +94,9 @@ class TorchModel:
         self._module = module.to(self._device)
         self._dtype = _dtype(module.parameters())
         self._row_bytes = 0
+
+    def __sklearn_tags__(self) -> Any:
+        return tags(None)
 
     def predict(self, features: pd.DataFrame) -> np.ndarray:
         import torch

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError
-from airflow_batchscore.model.flavors.base import Flavor, need
+from airflow_batchscore.model.flavors.base import Flavor, need, tags
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+
+#: Attribute of a booster: parameters that the estimator around it predicts with, and XGBoost does not write down.
+_PARAMETERS = "batchscore"
+_XGBOOST_KEEPS = ("missing", "enable_categorical", "feature_types")
+#: Of LightGBM's, what the estimator predicts with whatever its parameters say.
+_LIGHTGBM_LEAVES = {
+    *("data", "raw_score", "is_predict_raw_score", "predict_rawscore", "predict_raw_score"),
+    *("predict_leaf_index", "leaf_index", "is_predict_leaf_index", "predict_leaf"),
+    *("predict_contrib", "contrib", "is_predict_contrib", "start_iteration_predict", "num_iteration_predict"),
+    *("num_threads", "num_thread", "nthread", "nthreads", "n_jobs"),
+}
 
 
 class XGBoost(Flavor):
@@ -32,7 +44,12 @@ class XGBoost(Flavor):
             )
         with tempfile.TemporaryDirectory(prefix="batchscore-") as folder:
             path = Path(folder) / "model.ubj"
-            estimator.save_model(path)
+            parameters, booster = estimator.get_params(), estimator.get_booster()
+            booster.set_attr(**{_PARAMETERS: json.dumps({name: parameters.get(name) for name in _XGBOOST_KEEPS})})
+            try:
+                estimator.save_model(path)
+            finally:
+                booster.set_attr(**{_PARAMETERS: None})
             return path.read_bytes()
 
     def load(self, data: bytes, trusted_types: Sequence[str]) -> Any:
@@ -41,7 +58,8 @@ class XGBoost(Flavor):
         booster.load_model(bytearray(data))
         kept = json.loads(booster.attr("scikit_learn") or "{}")
         kinds = {"classifier": xgboost.XGBClassifier, "ranker": xgboost.XGBRanker}
-        estimator = kinds.get(kept.get("_estimator_type"), xgboost.XGBRegressor)()
+        parameters = json.loads(booster.attr(_PARAMETERS) or "{}")  # none in a file of somebody else's
+        estimator = kinds.get(kept.get("_estimator_type"), xgboost.XGBRegressor)(**parameters)
         estimator.load_model(bytearray(data))
         return estimator
 
@@ -62,33 +80,55 @@ class LightGBM(Flavor):
             )
         classes = getattr(estimator, "classes_", None)
         text = estimator.booster_.model_to_string(num_iteration=estimator.best_iteration_)
-        return json.dumps({"classes": None if classes is None else classes.tolist(), "model": text}).encode()
+        named = type(estimator)().get_params()
+        others = {
+            name: value
+            for name, value in estimator.get_params().items()
+            if name not in named and name not in _LIGHTGBM_LEAVES
+        }
+        kept = {"classes": None if classes is None else classes.tolist(), "model": text, "parameters": others}
+        try:
+            return json.dumps(kept).encode()
+        except TypeError as error:
+            raise ModelError(
+                f"{type(estimator).__name__} has classes or parameters that its text cannot hold ({error}): use "
+                "flavor='joblib'"
+            ) from error
 
     def load(self, data: bytes, trusted_types: Sequence[str]) -> Any:
         lightgbm = need("lightgbm", "the lightgbm flavour", "lightgbm")
         kept = json.loads(data)
         booster = lightgbm.Booster(model_str=kept["model"])
-        return _Values(booster) if kept["classes"] is None else _Classes(booster, kept["classes"])
+        if kept["classes"] is None:
+            return _Values(booster, kept["parameters"])
+        return _Classes(booster, kept["parameters"], kept["classes"])
 
 
 class _Values:
     """A regressor or ranker."""
 
-    def __init__(self, booster: Any) -> None:
-        self._booster = booster
+    _kind = "regressor"
+
+    def __init__(self, booster: Any, parameters: Mapping[str, Any]) -> None:
+        self._booster, self._parameters = booster, parameters
+
+    def __sklearn_tags__(self) -> Any:
+        return tags(self._kind)
 
     def predict(self, features: pd.DataFrame) -> np.ndarray:
-        found: np.ndarray = self._booster.predict(features, num_threads=1)
+        found: np.ndarray = self._booster.predict(features, num_threads=1, **self._parameters)
         return found
 
 
 class _Classes(_Values):
     """A classifier, as ``LGBMClassifier`` answers."""
 
-    def __init__(self, booster: Any, classes: Sequence[Any]) -> None:
+    _kind = "classifier"
+
+    def __init__(self, booster: Any, parameters: Mapping[str, Any], classes: Sequence[Any]) -> None:
         import numpy as np
 
-        super().__init__(booster)
+        super().__init__(booster, parameters)
         self.classes_ = np.array(classes)
 
     def predict_proba(self, features: pd.DataFrame) -> np.ndarray:
