@@ -41,7 +41,7 @@ def require_short_names(values: Mapping[str, str]) -> None:
 
 def require_value(field: str, value: str) -> None:
     """Raises InputError for a partition's value that is no name of a file or folder, so that it may lead elsewhere."""
-    if not _is_name(value):
+    if not _is_name(value) or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise InputError(
             f"partition {field}={value!r}: the value of {field!r} is empty, '.' or '..', or holds a '/', or half of a "
             "letter that UTF-8 has no code for"
@@ -49,8 +49,7 @@ def require_value(field: str, value: str) -> None:
 
 
 def _is_name(value: str) -> bool:
-    is_text = value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
-    return value not in ("", ".", "..") and "/" not in value and is_text
+    return value not in ("", ".", "..") and "/" not in value
 
 
 def _quote_value(value: str) -> str:

@@ -103,3 +103,8 @@ def test_the_limit_is_of_one_request_and_can_be_raised() -> None:
 def test_one_value_for_several_fields_is_refused() -> None:
     with pytest.raises(InputError, match="give a value for each"):
         parse_request([7], ["device", "sensor"])
+
+
+def test_half_a_letter_is_refused_as_a_value() -> None:
+    with pytest.raises(InputError, match="half of a letter"):
+        parse_request(["\ud800"], ["year"])
