@@ -165,13 +165,13 @@ def scores(manifest: Any) -> Any:
 
 
 @contextmanager
-def moto_server() -> Iterator[str]:
+def moto_server(host: str = "127.0.0.1") -> Iterator[str]:
     """A moto S3 server in a process of its own."""
     from stack import free_port
 
     port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    endpoint = f"http://{host}:{port}"
+    command = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=1).status == 200, 60)

@@ -26,9 +26,10 @@ def place(request: pytest.FixtureRequest, matches: Wta, tmp_path_factory: pytest
 
 
 def _hardened(home: Path) -> dict[str, str]:
+    outputs = " ".join(f"{home}/{folder}/" for folder in ("wta", "results", "staged", "trained", "imported"))
     return {
         "AIRFLOW__BATCHSCORE__TRUSTED_MODEL_URIS": f"{home}/wta/models/ {home}/trained/",
-        "AIRFLOW__BATCHSCORE__OUTPUT_URIS": f"{home}/wta/ {home}/results/ {home}/staged/",
+        "AIRFLOW__BATCHSCORE__OUTPUT_URIS": outputs,
         "AIRFLOW__BATCHSCORE__SIGNING_CONN_ID": "signing",
         "AIRFLOW__BATCHSCORE__REQUIRE_SIGNATURE": "True",
         "AIRFLOW__BATCHSCORE__SECRET": secrets.token_urlsafe(32),

@@ -53,6 +53,8 @@ class Person:
                 return Answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, dict(error.headers), error.read())
+        except TimeoutError as error:
+            raise TimeoutError(f"{method} {path}: no answer in 60 s") from error
 
     def must(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         answer = self.ask(method, path, body)
@@ -70,6 +72,18 @@ class Person:
     def edit_xcom(self, run: Run, task_id: str, value: Any, map_index: int = -1) -> None:
         body = {"value": value, "map_index": map_index}
         self.must("PATCH", f"{_xcom(run, task_id)}/return_value", body)
+
+    def delete_xcom(self, run: Run, task_id: str, map_index: int = -1) -> None:
+        self.must("DELETE", f"{_xcom(run, task_id)}/return_value?map_index={map_index}")
+
+    def add_xcom(self, run: Run, task_id: str, value: Any, map_index: int = -1) -> None:
+        """Where there is none."""
+        answer = self.ask("POST", _xcom(run, task_id), {"key": "return_value", "value": value, "map_index": map_index})
+        assert answer.status in (201, 409), answer.body
+
+    def mark_success(self, run: Run, task_id: str, map_index: int = -1) -> None:
+        mapped = "" if map_index < 0 else f"/{map_index}"
+        self.must("PATCH", f"{run.path}/taskInstances/{task_id}{mapped}", {"new_state": "success"})
 
     def clear(self, run: Run, task_ids: Sequence[str]) -> None:
         body = {"dry_run": False, "dag_run_id": run.run_id, "task_ids": list(task_ids), "only_failed": False}

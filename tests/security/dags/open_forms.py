@@ -26,21 +26,31 @@ def form(dag_id: str, **params: Any) -> DAG:
     return DAG(dag_id, schedule=None, params=params, is_paused_upon_creation=False)
 
 
-with form("form_version", version="none", partitions="1"):
+with form("form_version", version="none"):
+    PlanPartitionsOperator(task_id="plan", dataset=DATA, partitions=1, model=f"{HOME}/model/{{{{ params.version }}}}")
+
+with form("form_partitions", partitions="none"):
+    PlanPartitionsOperator(task_id="plan", dataset=DATA, partitions="{{ params.partitions }}")
+
+with form("form_model", model="none"):
+    PlanPartitionsOperator(task_id="plan", dataset=DATA, partitions=1, model="{{ params.model }}")
+
+with form("form_connection", conn_id="none"):
     PlanPartitionsOperator(
         task_id="plan",
         dataset=DATA,
-        partitions="{{ params.partitions }}",
-        model=f"{HOME}/model/{{{{ params.version }}}}",
+        partitions=1,
+        model="s3://models/tennis@champion",
+        conn_id="{{ params.conn_id }}",
     )
 
-with form("form_model", model="none", conn_id=None):
-    PlanPartitionsOperator(
-        task_id="plan", dataset=DATA, partitions=1, model="{{ params.model }}", conn_id="{{ params.conn_id }}"
-    )
-
-with form("form_dataset", dataset="none"):
-    PlanPartitionsOperator(task_id="plan", dataset=PartitionedDataset("{{ params.dataset }}", format="csv"))
+with form("form_dataset", dataset="none", rest="none"):
+    for store in ("gs://anonymous@bucket", "abfs://container@account", "s3://bucket", HOME):
+        PlanPartitionsOperator(
+            task_id=f"below_{store.partition(':')[0].rpartition('/')[2]}",
+            dataset=PartitionedDataset(f"{store}/x/{{{{ params.rest }}}}", format="csv"),
+        )
+    PlanPartitionsOperator(task_id="anywhere", dataset=PartitionedDataset("{{ params.dataset }}", format="csv"))
 
 with form("form_source", source="none", sha256=None):
     ImportModelOperator(
@@ -83,11 +93,12 @@ with form("form_output", names=[], outputs=[], reports=[]):
     for task_id, (output, report) in places.items():
         CombineOperator(task_id=task_id, plan=plan.output, scores=scored.output, output_uri=output, report_uri=report)
 
-with form("form_staging", staged="none"):
+with form("form_staging", staged=[]):
     trained = TrainOperator(
         task_id="train", dataset=DATA, partitions=0, recipe=RECIPE, estimator=ESTIMATOR, model_uri=f"{HOME}/trained"
     )
     plan = PlanPartitionsOperator(task_id="plan", dataset=DATA, partitions=1, model=trained.output)
-    ScorePartitionOperator.partial(task_id="score", dataset=DATA, output_uri="{{ params.staged }}").expand(
-        partition=plan.output
-    )
+    for n in range(4):
+        ScorePartitionOperator.partial(
+            task_id=f"score_{n}", dataset=DATA, output_uri=f"{{{{ params.staged[{n}] }}}}"
+        ).expand(partition=plan.output)
