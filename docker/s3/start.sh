@@ -59,7 +59,7 @@ until_true() {
   tries=0
   until "$@" >/dev/null 2>&1; do
     tries=$((tries + 1))
-    [ "$tries" -lt 120 ] || { echo "not so after 60 s: $*" >&2; exit 1; }
+    [ "$tries" -lt 360 ] || { echo "not so after 180 s: $*" >&2; exit 1; }
     sleep 0.5
   done
 }

@@ -32,5 +32,5 @@ class Ceph(Servers):
             "MON_PORT": str(free_port()),
         }
         self.start("s3", "/bin/sh", str(ROOT / "docker" / "s3" / "start.sh"), **environment)
-        wait_for(lambda: urllib.request.urlopen(self.endpoint, timeout=1).status == 200, 120)
+        wait_for(lambda: urllib.request.urlopen(self.endpoint, timeout=1).status == 200, 240)
         s3_client(self.endpoint).create_bucket(Bucket="tennis")
