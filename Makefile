@@ -66,7 +66,7 @@ types: setup  ## mypy --strict
 	$(BIN)/mypy
 
 test: setup  ## the test suite but for test-services and test-flavors, with coverage
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-unit test-airflow
+	$(MAKE) --no-print-directory -j2 --output-sync=line test-unit test-airflow
 
 # Two halves of `test`, of which the second mostly waits for Airflow.
 test-unit: setup
