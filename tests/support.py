@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,23 @@ data.add(1, good_rows(100, 1000))
 ((manifest, _),) = data.score(1, block_rows=30, engine=Spark(master="local[2]"))
 print(scores(manifest)["id"].tolist() == list(range(1000, 1100)))
 """
+
+
+@contextmanager
+def looking_at_processes(look: Callable[[Path], None]) -> Iterator[None]:
+    """Show `look` the folder in /proc of every process that runs meanwhile for more than a moment."""
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.05):
+            for path in Path("/proc").glob("[0-9]*"):
+                with suppress(OSError):
+                    look(path)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

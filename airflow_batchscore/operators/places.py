@@ -74,10 +74,14 @@ class PlacedOperator(AuthoredOperator):
                 _require_output(self, place.field, uri, known)
 
 
+def words(option: str) -> tuple[str, ...]:
+    """What ``[batchscore] <option>`` lists, separated by commas or spaces."""
+    return tuple((conf.get(SECTION, option, fallback="") or "").replace(",", " ").split())
+
+
 def configured(option: str) -> Folders:
     """``[batchscore] <option>``: pairs of connection and URI, written ``conn_id@uri``, or ``uri`` for the default."""
-    words = (conf.get(SECTION, option, fallback="") or "").replace(",", " ").split()
-    pairs = [match.groups() for match in map(_PAIR.fullmatch, words) if match]
+    pairs = [match.groups() for match in map(_PAIR.fullmatch, words(option)) if match]
     return tuple((known_as(uri, conn_id), uri) for conn_id, uri in pairs)
 
 

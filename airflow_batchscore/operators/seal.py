@@ -1,7 +1,7 @@
 """What a task hands on through XCom, sealed: whoever may edit XComs cannot alter it, and another run's does not fit.
 
-The seal is an HMAC of the value, of what it is for and of the run. Its key is one that tasks and the API server have
-and that people who may trigger runs do not.
+The seal is an HMAC of the value, of what it is for, of the task and of the run. Its key is one that tasks and the API
+server have and that people who may trigger runs do not.
 """
 
 from __future__ import annotations

@@ -11,14 +11,14 @@ from airflow_batchscore.connections import known_as
 from airflow_batchscore.data.storage import parent
 from airflow_batchscore.model.trust import Trust
 from airflow_batchscore.operators.authored import Authored, argument, dag_of, kind_of, written_by_author
-from airflow_batchscore.operators.places import Folders, PlacedOperator, configured, is_in
+from airflow_batchscore.operators.places import Folders, PlacedOperator, configured, is_in, words
 from airflow_batchscore.operators.seal import SECTION
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-def configured_trust(prefixes: tuple[tuple[str | None, str], ...] | None = None) -> Trust:
+def configured_trust(prefixes: Folders | None = None) -> Trust:
     """``[batchscore]``: ``signing_conn_id``, ``require_signature`` and ``trusted_types``.
 
     Args:
@@ -30,7 +30,7 @@ def configured_trust(prefixes: tuple[tuple[str | None, str], ...] | None = None)
         prefixes=prefixes,
         key=key.encode() if key else None,
         require_signature=conf.getboolean(SECTION, "require_signature", fallback=False),
-        types=tuple((conf.get(SECTION, "trusted_types", fallback="") or "").replace(",", " ").split()),
+        types=words("trusted_types"),
     )
 
 
@@ -49,10 +49,10 @@ def model_trust(operator: PlacedOperator, context: Context, *fields: str) -> Tru
             continue
         folders = [_folder(written, field) for written in operator.authored(field, context)]
         own = [(known_as(folder, conn_id), folder) for folder in folders if folder]
-        if own:
-            found += _limited(own, limits) if limits else own
-        else:
-            found += _limited(_of_dag(operator, context), limits) or limits if limits else _of_dag(operator, context)
+        named = own or _of_dag(operator, context)
+        if limits:
+            named = _limited(named, limits) or ([] if own else list(limits))
+        found += named
     return configured_trust(tuple(dict.fromkeys(found)))
 
 

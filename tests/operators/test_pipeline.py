@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,7 +16,7 @@ from unittest import mock
 import pandas as pd
 import pytest
 from small_pipeline import PARAMS
-from support import AIRFLOW_HOME, good_rows, newest_summary, s3_client, write_csv
+from support import AIRFLOW_HOME, good_rows, looking_at_processes, newest_summary, s3_client, write_csv
 
 pytestmark = pytest.mark.dag
 
@@ -234,21 +234,9 @@ def test_the_secret_of_a_connection_is_left_nowhere(
 @contextmanager
 def _arguments_of_processes() -> Iterator[set[bytes]]:
     """The command lines of all processes that ran meanwhile for more than a moment."""
-    seen, stop = set[bytes](), threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(0.05):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                with suppress(OSError):
-                    seen.add(path.read_bytes())
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
+    seen = set[bytes]()
+    with looking_at_processes(lambda process: seen.add((process / "cmdline").read_bytes())):
         yield seen
-    finally:
-        stop.set()
-        thread.join()
 
 
 @pytest.mark.service

@@ -283,17 +283,16 @@ def test_a_mapped_task_group_with_places_of_its_author_is_fine() -> None:
         operator.require_authored({})
 
 
+def imported(source: str, data: PartitionedDataset) -> ImportModelOperator:
+    return ImportModelOperator(
+        task_id="take", source=source, dataset=data, partitions="2015", recipe=Recipe(), model_uri="/models/theirs"
+    )
+
+
 def test_the_folder_that_a_model_is_imported_from_is_none_that_models_are_loaded_from() -> None:
     data = PartitionedDataset("/data/x_{year}.csv")
     with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
-        take = ImportModelOperator(
-            task_id="take",
-            source="/uploads/theirs.onnx",
-            dataset=data,
-            partitions="2015",
-            recipe=Recipe(),
-            model_uri="/models/theirs",
-        )
+        take = imported("/uploads/theirs.onnx", data)
         plan = PlanPartitionsOperator(task_id="plan", dataset=data, model=take.output)
     assert folders(plan) == {(None, "/models/theirs")}
     assert folders(take, "source") == {(None, "/uploads")}
@@ -320,12 +319,5 @@ def test_the_configuration_limits_what_the_dag_names(
 def test_a_registry_is_no_folder_that_a_trigger_fills_in() -> None:
     data = PartitionedDataset("/data/x_{year}.csv")
     with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
-        take = ImportModelOperator(
-            task_id="take",
-            source="models:/{{ params.name }}/1",
-            dataset=data,
-            partitions="2015",
-            recipe=Recipe(),
-            model_uri="/models/theirs",
-        )
+        take = imported("models:/{{ params.name }}/1", data)
     assert folders(take, "source", name="x") == {(None, "/models/theirs")}

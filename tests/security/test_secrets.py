@@ -6,16 +6,15 @@ import json
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attacks import finish, start
 from places import Place
-from support import good_rows, moto_server, s3_client, write_csv
+from support import good_rows, looking_at_processes, moto_server, s3_client, write_csv
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
@@ -111,21 +110,12 @@ def _objects(endpoint: str) -> Mapping[str, bytes]:
 def _shown_by_processes(airflow_home: str) -> Iterator[Mapping[str, set[bytes]]]:
     """The arguments and environments of this Airflow's processes, of all that ran for more than a moment."""
     seen: dict[str, set[bytes]] = {"arguments": set(), "environment": set()}
-    stop = threading.Event()
 
-    def watch() -> None:
-        while not stop.wait(0.05):
-            for path in Path("/proc").glob("[0-9]*"):
-                with suppress(OSError):
-                    environment = (path / "environ").read_bytes()
-                    if airflow_home.encode() in environment:
-                        seen["environment"].add(environment)
-                        seen["arguments"].add((path / "cmdline").read_bytes())
+    def look(process: Path) -> None:
+        environment = (process / "environ").read_bytes()
+        if airflow_home.encode() in environment:
+            seen["environment"].add(environment)
+            seen["arguments"].add((process / "cmdline").read_bytes())
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
+    with looking_at_processes(look):
         yield seen
-    finally:
-        stop.set()
-        thread.join()
