@@ -129,6 +129,6 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf .venv .bench-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .coverage* dist
+	rm -rf .venv .bench-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
 
 .PHONY: help setup lock bench bench-full demo up lint types test test-unit test-airflow test-flavors test-pandas3 test-services test-faults test-fuzz audit containers format clean

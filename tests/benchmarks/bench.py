@@ -14,16 +14,17 @@ import importlib.util
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.setdefault("BENCH_DATA", os.path.join(tempfile.gettempdir(), "batchscore-bench")))
+# In the clone, so that no other version's data lies there.
+DATA = Path(os.environ.setdefault("BENCH_DATA", str(HERE.parents[1] / ".bench")))
 sys.path.insert(0, str(HERE.parents[1] / "scripts"))
 from wta_data import find_matches  # noqa: E402
 
@@ -74,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("form", choices=["quick", "full"])
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "batchscore-bench-results")
+    parser.add_argument("--out", type=Path, default=DATA / "results")
     parser.add_argument("--work", nargs="*")
     parser.add_argument("--only", nargs="*", help="names of the table's rows; the limit always runs")
     asked = parser.parse_args()
@@ -85,6 +86,8 @@ def main() -> int:
     compileall.compile_dir(HERE, quiet=1)
     compileall.compile_dir(HERE.parents[1] / "airflow_batchscore", quiet=1)
     asked.out.mkdir(parents=True, exist_ok=True)
+    # The models as this package saves them: another version of it may have saved them otherwise.
+    shutil.rmtree(DATA / "artifacts", ignore_errors=True)
     results, agree = [], True
     for work in works:
         subprocess.run([sys.executable, HERE / "gen.py", GENERATED.get(work, work.split("-")[0])], check=True)
@@ -117,8 +120,10 @@ def _run(work: str, names: list[str], rounds: int) -> dict[str, list[dict[str, A
         for name in names:
             common.warm(common.WORK[work][1])
             script, *arguments = COMMANDS[name][0].format(work=work).split()
-            log = os.path.join(tempfile.gettempdir(), "batchscore-bench.log")
-            run = measure.run_quiet([sys.executable, str(HERE / script), *arguments], timeout=600, log=log)
+            log = DATA / "run.log"
+            run = measure.run_quiet([sys.executable, str(HERE / script), *arguments], timeout=600, log=str(log))
+            if run["rc"] != 0:
+                print(f"{name} failed on {work}:", log.read_text()[-2000:], sep="\n", flush=True)
             marks = run.pop("in")
             run["start"] = marks.get("ready", 0.0)
             run["work"] = marks.get("scored", marks.get("end", 0.0)) - run["start"]

@@ -3,11 +3,10 @@
 import glob
 import json
 import os
-import tempfile
 import time
 
 T0 = time.perf_counter()
-ROOT = os.environ.get("BENCH_DATA", os.path.join(tempfile.gettempdir(), "batchscore-bench"))
+ROOT = os.environ.get("BENCH_DATA") or os.path.abspath(f"{__file__}/../../../.bench")
 OUT = os.environ.get("BENCH_OUT", "/dev/shm/bench_out")  # tmpfs: disk write-back would be noise
 WTA = os.environ.get("WTA_MATCHES_DIR", f"{ROOT}/matches")
 

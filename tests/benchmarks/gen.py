@@ -1,12 +1,11 @@
 """Generate the benchmark data and models (fixed seed, idempotent).
 
-usage: python gen.py [w1 w2 w3 w4 w5 ...]     data root: $BENCH_DATA (default: batchscore-bench in the temporary folder)
+usage: python gen.py [w1 w2 w3 w4 w5 ...]     data root: $BENCH_DATA (default: .bench in the clone)
 """
 
 import glob
 import os
 import sys
-import tempfile
 
 import joblib
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROOT = os.environ.get("BENCH_DATA", os.path.join(tempfile.gettempdir(), "batchscore-bench"))
+ROOT = os.environ.get("BENCH_DATA") or os.path.abspath(f"{__file__}/../../../.bench")
 WTA = os.environ.get("WTA_MATCHES_DIR", f"{ROOT}/matches")
 SEED = 20240715
 
