@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commands import start_command
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # Airflow reads these when it is first imported, which collection can do.
@@ -173,7 +175,7 @@ def moto_server(host: str = "127.0.0.1") -> Iterator[str]:
     port = free_port()
     endpoint = f"http://{host}:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start_command(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=1).status == 200, 60)
         s3_client(endpoint).create_bucket(Bucket="tennis")

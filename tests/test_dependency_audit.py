@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from support import ROOT
 
 pytestmark = pytest.mark.unit
@@ -38,7 +38,7 @@ def test_findings_fail_and_a_database_out_of_reach_is_said(
     program.chmod(0o755)
     script = ROOT / "scripts" / "audit.py"
     command = [sys.executable, str(script), str(program), "x.lock"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_command(command, capture_output=True, text=True, check=False)
     assert done.returncode == status
     for text in said:
         assert text in done.stdout

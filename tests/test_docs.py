@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from support import AIRFLOW_HOME, ROOT
 
 pytestmark = pytest.mark.dag
@@ -19,7 +19,7 @@ def test_the_readmes_pipeline_is_a_dag(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     script = f"{code}\nimport sys\nfrom airflow.sdk.definitions.dag import DAG as D\nprint(sorted(train.dag.task_ids))"
     environment = {"AIRFLOW_HOME": str(AIRFLOW_HOME), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    done = run_command([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "['audit', 'gate', 'plan', 'publish', 'score', 'train']"
 

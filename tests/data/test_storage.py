@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from commands import run_command, start_command
 from support import s3_client, s3_options
 
 from airflow_batchscore.data import s3, storage
@@ -174,7 +175,7 @@ def test_many_files_are_written_at_once_with_few_descriptors(tmp_path: Path) -> 
         "    for n in range(300):\n"
         "        files.enter_context(atomic_file(f'{sys.argv[1]}/p={n}/x')).write_bytes(b'1')\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=60)
+    run_command([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=60)
     assert len(list(tmp_path.glob("p=*/x"))) == 300
 
 
@@ -190,7 +191,7 @@ with atomic_file(sys.argv[1]) as path:
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
     writers = [
-        subprocess.Popen([sys.executable, "-c", _HOLD, str(tmp_path / name)], stdout=subprocess.PIPE)
+        start_command([sys.executable, "-c", _HOLD, str(tmp_path / name)], stdout=subprocess.PIPE)
         for name in ("killed", "living")
     ]
     try:
@@ -217,7 +218,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
 def test_temporary_files_of_remote_outputs_are_removed_after_a_kill(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     writers = [
-        subprocess.Popen([sys.executable, "-c", _HOLD, f"s3://tennis/{n}"], stdout=subprocess.PIPE, env=environment)
+        start_command([sys.executable, "-c", _HOLD, f"s3://tennis/{n}"], stdout=subprocess.PIPE, env=environment)
         for n in range(3)
     ]
     try:
@@ -229,7 +230,7 @@ def test_temporary_files_of_remote_outputs_are_removed_after_a_kill(tmp_path: Pa
             writer.wait(10)
         assert len(list(tmp_path.iterdir())) == 3
         script = "from airflow_batchscore.data.local import scratch_file\nwith scratch_file(): pass"
-        subprocess.run([sys.executable, "-c", script], check=True, env=environment, timeout=60)
+        run_command([sys.executable, "-c", script], check=True, env=environment, timeout=60)
         (left,) = tmp_path.iterdir()
         assert f"-{writers[2].pid}-" in left.name
         assert stat.S_IMODE(left.stat().st_mode) == 0o600

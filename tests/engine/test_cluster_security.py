@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import distributed
 import psutil
 import pytest
+from commands import run_command
 
 from airflow_batchscore import DaskCluster
 from airflow_batchscore.engine.cluster import local_cluster
@@ -91,7 +91,7 @@ print(json.dumps(sorted(answers)))
 
 
 def _intrude(script: str, *arguments: str) -> str:
-    return subprocess.run(
+    return run_command(
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=120, check=True
     ).stdout
 

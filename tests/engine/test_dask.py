@@ -14,6 +14,7 @@ from typing import Any
 
 import distributed
 import pytest
+from commands import start_command
 from support import good_rows, scores, small
 
 from airflow_batchscore import DaskCluster
@@ -168,7 +169,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def alone() -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A scheduler with a worker in a process of its own, which can be stopped: its address and the process."""
-    process = subprocess.Popen([sys.executable, "-c", _ALONE], stdin=-1, stdout=-1, text=True)
+    process = start_command([sys.executable, "-c", _ALONE], stdin=-1, stdout=-1, text=True)
     try:
         assert process.stdout is not None
         yield process.stdout.readline().strip(), process

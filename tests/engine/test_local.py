@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run_command, start_command
 from support import ROOT, wait_for
 
 from airflow_batchscore import LocalDask
@@ -235,7 +236,7 @@ with LocalDask(workers=2, processes=False).session() as session:
 
 
 def test_a_block_that_hangs_does_not_keep_the_task_alive() -> None:
-    done = subprocess.run([sys.executable, "-c", _HANGS], timeout=60)
+    done = run_command([sys.executable, "-c", _HANGS], timeout=60)
     assert done.returncode == 7
 
 
@@ -263,7 +264,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_task_leaves_no_worker_process(tmp_path: Path, sent: signal.Signals) -> None:
     script = _TASK.format(tests=str(ROOT / "tests"), folder=str(tmp_path))
-    task = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    task = start_command([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     wait_for(lambda: len(list(tmp_path.iterdir())) == 2, 60)
     workers = [int(path.name) for path in tmp_path.iterdir()]
     task.send_signal(sent)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from support import ROOT, SCORE_IN_SPARK
 
 from airflow_batchscore import Spark
@@ -39,7 +39,7 @@ def test_a_machine_without_java_is_told_so(tmp_path: Path) -> None:
     pytest.importorskip("pyspark", reason="it pins pandas<3")
     script = SCORE_IN_SPARK.format(tests=str(ROOT / "tests"), folder=str(tmp_path))
     environment = {**os.environ, "JAVA_HOME": "", "PATH": "/nowhere"}
-    done = subprocess.run(
+    done = run_command(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False, env=environment
     )
     assert "EngineError: Spark does not start here" in done.stderr

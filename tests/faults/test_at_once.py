@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import start_command
 from support import ROOT, Small, good_rows, s3_options, scores, small, write_csv
 
 from airflow_batchscore.data import s3, storage
@@ -37,7 +38,7 @@ print(manifest.account.rows_scored)
 
 def _start(data: Small, ref: Any) -> subprocess.Popen[str]:
     script = _RUN.format(tests=f"{ROOT}/tests", folder=str(data.folder), model=ref.to_dict())
-    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    return start_command([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("same_model", [True, False])
@@ -78,7 +79,7 @@ def test_two_runs_that_publish_one_folder_lose_neither(tmp_path: Path, moto: str
     folder = place.format(tmp=tmp_path)
     options = s3_options(moto)
     runs = [
-        subprocess.Popen([sys.executable, "-c", _PUBLISH, json.dumps(options), folder, *some])
+        start_command([sys.executable, "-c", _PUBLISH, json.dumps(options), folder, *some])
         for some in (uris[:3], uris[1:])
     ]
     assert [run.wait(60) for run in runs] == [0, 0]
@@ -112,9 +113,7 @@ def test_of_two_who_train_a_version_at_once_the_first_ones_stands_for_both(tmp_p
     waiting.mkdir()
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}/tests", "FIT_TOGETHER": str(waiting)}
     runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", _TRAIN, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
-        )
+        start_command([sys.executable, "-c", _TRAIN, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment)
         for _ in range(2)
     ]
     trained = [json.loads(run.communicate(timeout=120)[0]) for run in runs]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run_command
 from proxy import Fault, Proxy
 from support import NUMBERED, good_rows, s3_client, s3_options, small
 
@@ -111,12 +111,12 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB."""
     folder = tmp_path / "tiny"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)  # noqa: S607
+    run_command(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
     try:
         yield folder
     finally:
         gc.collect()  # files that failed to close are held by the errors
-        subprocess.run(["umount", str(folder)], check=True)  # noqa: S607
+        run_command(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_fails_the_task_and_room_lets_the_retry_end_right(tmp_path: Path, tiny_disk: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-import subprocess
 import sys
 import threading
 import types
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from commands import run_command
 from support import ROOT
 
 from airflow_batchscore.errors import RecipeError
@@ -386,7 +386,7 @@ def test_the_digest_is_the_same_in_every_process_and_place(tmp_path: Path) -> No
         (tmp_path / seed).mkdir()
         (tmp_path / seed / "everything.py").write_text(EVERYTHING)
         env = os.environ | {"PYTHONPATH": f"{tmp_path / seed}:{ROOT}", "PYTHONHASHSEED": seed}
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
+        done = run_command([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
         found.add(done.stdout)
     assert len(found) == 1
 
@@ -412,7 +412,7 @@ def test_a_function_that_travels_by_value_has_the_same_digest_everywhere(tmp_pat
             "print(FunctionRef('my_dag:features', sys.stdin.read()).digest)"
         )
         env = os.environ | {"PYTHONHASHSEED": number, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
+        done = run_command(
             [sys.executable, "-c", script], input=ref.pickled, capture_output=True, text=True, check=True, env=env
         )
         paths.add(ref.path)
@@ -464,9 +464,7 @@ def test_checking_a_dag_files_function_imports_nothing(tmp_path: Path) -> None:
         "import sys\nprint([name for name in ('my_helper', 'pandas', 'numpy') if name in sys.modules])\n"
     )
     env = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "dag.py")], capture_output=True, text=True, check=True, env=env
-    )
+    done = run_command([sys.executable, str(tmp_path / "dag.py")], capture_output=True, text=True, check=True, env=env)
     assert done.stdout == "[]\n"
 
 
@@ -506,9 +504,7 @@ def test_installed_packages_count_by_version(tmp_path: Path) -> None:
         (info / "RECORD").write_text(f"ours/__init__.py,sha256={recorded},30\n")
         path = f"{tmp_path}:{tmp_path / 'site-packages'}:{ROOT}"
         env = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env
-        ).stdout
+        return run_command([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env).stdout
 
     before = digest("1.0", "abc", "def scale(x): return x")
     assert digest("1.0", "abc", "def scale(x): return x  # why") == before

@@ -7,7 +7,6 @@ import logging
 import os
 import pathlib
 import pickle
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from commands import run_command
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import FunctionTransformer
@@ -322,9 +322,9 @@ def test_a_compiled_module_of_ones_own_counts_by_its_file(tmp_path: Path) -> Non
         (tmp_path / "fast.c").write_text(source.replace("Long(1)", f"Long({value})"))
         (tmp_path / "fast.so").unlink(missing_ok=True)
         compiler = ["cc", "-shared", "-fPIC", "-I", include, "fast.c", "-o", "fast.so"]
-        subprocess.run(compiler, check=True, cwd=tmp_path)
+        run_command(compiler, check=True, cwd=tmp_path)
         env = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
+        done = run_command([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
         found.append(done.stdout)
     assert found[0] == found[1] != found[2]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from commands import run_command
 from support import ROOT, Small, good_rows, scores, small
 
 from airflow_batchscore.errors import ModelError
@@ -127,7 +128,7 @@ def test_a_wrapper_of_dask_ml_gives_way_to_what_it_wraps(data: Small) -> None:
 
 def _run(code: str) -> subprocess.CompletedProcess[str]:
     script = f"import sys\nsys.path[:0] = [{str(ROOT / 'tests')!r}]\n{code}"
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    return run_command([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.unit

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from commands import run_command
 from support import ROOT
 
 from airflow_batchscore.errors import RecipeError
@@ -56,7 +56,7 @@ def test_a_function_of_a_dag_file_travels_by_value_with_what_it_uses(tmp_path: P
     again = FunctionRef.from_dict(ref.to_dict())
     load = f"FunctionRef.from_dict({again.to_dict()!r}).load()"
     script = f"from airflow_batchscore.model.functions import FunctionRef; print({load}(20))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = run_command([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "41"
 
 
@@ -87,9 +87,7 @@ def test_the_digest_of_a_path_follows_the_module_but_not_its_comments(
         use = "from airflow_batchscore.model.functions import FunctionRef"
         script = f"{use}; print(FunctionRef('recipe_under_test:features').digest)"
         env = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env
-        ).stdout
+        return run_command([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env).stdout
 
     assert (digest(SOURCE) == digest(SOURCE.replace(*change))) is same
 
@@ -119,7 +117,7 @@ def test_a_notebooks_function_has_the_same_digest_on_a_worker_that_was_started_a
         "ref = FunctionRef.of(features)\nprint(ref.digest, ref.pickled)"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, str(notebook)], capture_output=True, text=True, check=True, env=env)
+    done = run_command([sys.executable, str(notebook)], capture_output=True, text=True, check=True, env=env)
     digest, pickled = done.stdout.split()
     worker = tmp_path / "site-packages" / "worker" / "__main__.py"
     worker.parent.mkdir(parents=True)
@@ -127,7 +125,7 @@ def test_a_notebooks_function_has_the_same_digest_on_a_worker_that_was_started_a
         "import sys\nfrom airflow_batchscore.model.functions import FunctionRef\n"
         "ref = FunctionRef('__main__:features', sys.argv[1])\nprint(ref.digest, ref.load()(21))"
     )
-    done = subprocess.run(
+    done = run_command(
         [sys.executable, "-m", "worker", pickled],
         capture_output=True,
         text=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import run_command
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -138,7 +138,7 @@ def test_a_version_has_the_same_name_in_every_process(tmp_path: Path, deploy: De
     )
     path = f"{tmp_path / 'code'}:{ROOT}:{ROOT / 'tests'}:{ROOT / 'scripts'}"
     env = os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "7"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env, cwd=ROOT)
+    done = run_command([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env, cwd=ROOT)
     assert done.stdout.split() == [here.ref.version, "True"]
 
 

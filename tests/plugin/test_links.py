@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from commands import run_command
 
 from airflow_batchscore.links import RunReportLink
 from airflow_batchscore.provider import get_provider_info
@@ -32,10 +32,10 @@ def test_every_module_the_provider_names_exists() -> None:
         for module in entry["python-modules"]
     ]
     script = "\n".join(f"import {module}" for module in [*modules, "airflow_batchscore.links"])
-    subprocess.run([sys.executable, "-c", script], check=True)
+    run_command([sys.executable, "-c", script], check=True)
 
 
 def test_loading_the_plugin_does_not_load_its_web_app() -> None:
     script = "import sys, airflow_batchscore.plugin; print('fastapi' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    done = run_command([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout.strip().endswith("False")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from commands import run_command
 from servers import Servers
 from stack import Stack, free_port
 from support import wait_for
@@ -37,7 +37,7 @@ class PostgreSQL(Servers):
         password = self.folder / "password"
         password.write_text(self._password)
         data, folder = str(self.folder / "data"), str(self.folder)
-        subprocess.run(
+        run_command(
             [_postgres("initdb"), "-D", data, "-A", "scram-sha-256", "-U", "airflow", "--pwfile", str(password)],
             user=self._user,
             cwd=folder,

@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 from celery_airflow import PostgreSQL
+from commands import run_command
 from servers import Servers
 from stack import Stack, free_port
 from support import ROOT, wait_for
@@ -128,7 +129,7 @@ class Compose(Servers):
         environment = {**os.environ, **self.environment(service)}
         if check[0] == "CMD" and words[0] == "airflow":
             command = ["/bin/sh", f"{self._image}/opt/batchscore/entrypoint.sh", *command]
-        return subprocess.run(command, env=environment, cwd=self.folder, capture_output=True).returncode == 0
+        return run_command(command, env=environment, cwd=self.folder, capture_output=True).returncode == 0
 
     def stop(self) -> None:
         super().stop()

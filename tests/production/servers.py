@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from commands import run_command, start_command
 from stack import free_port
 from support import ROOT, wait_for
 
@@ -26,7 +27,7 @@ class Servers(ABC):
     def start(self, name: str, *command: str, user: str | None = None, **environment: str) -> subprocess.Popen[bytes]:
         """A process whose output goes to ``<name>.log``."""
         with open(self.folder / f"{name}.log", "ab") as log:
-            process = subprocess.Popen(
+            process = start_command(
                 command,
                 cwd=self.folder,
                 env={**os.environ, **environment},
@@ -126,7 +127,7 @@ class SparkServers(Servers):
         wait_for(lambda: "Registering worker" in self._log("master"), 60)
 
     def _command(self, name: str, kind: str, *options: str) -> None:
-        found = subprocess.run(
+        found = run_command(
             [self.python, "-c", "import pyspark; print(pyspark.__path__[0])"],
             capture_output=True,
             text=True,

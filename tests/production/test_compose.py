@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import boto3
 import pandas as pd
 import pytest
+from commands import run_command
 from compose import Compose
 from runs import succeed
 from support import ROOT, Wta, wait_for
@@ -41,7 +41,7 @@ def _s3(compose: Compose) -> Any:
 
 
 def test_the_file_is_one_that_compose_understands() -> None:
-    subprocess.run(["docker-compose", "-f", str(ROOT / "docker-compose.yaml"), "config", "-q"], check=True)  # noqa: S607
+    run_command(["docker-compose", "-f", str(ROOT / "docker-compose.yaml"), "config", "-q"], check=True)
 
 
 def test_every_service_is_healthy(compose: Compose) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from servers import SparkServers
 from support import ROOT, SCORE_IN_SPARK, Small, good_rows, scores
 
@@ -70,5 +70,5 @@ def test_a_committed_partition_needs_no_cluster(data: Small) -> None:
 def test_a_local_master_finds_the_python_and_the_modules_of_the_task(tmp_path: Path) -> None:
     """As a process of its own: one can hold one Spark context at a time."""
     script = SCORE_IN_SPARK.format(tests=str(ROOT / "tests"), folder=str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    done = run_command([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip().endswith("True"), done.stderr[-3000:]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from commands import run_command
 from support import ROOT
 
 pytestmark = pytest.mark.production
@@ -49,7 +50,7 @@ with engine.session() as session:
 
 def _look(master: str | None, config: dict[str, str]) -> subprocess.CompletedProcess[str]:
     script = _LOOK.format(tests=str(ROOT / "tests"), master=master, config=config)
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    return run_command([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("named", ["as the master", "in the config"])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
+from commands import start_command
 from support import ROOT, wait_for
 
 from airflow_batchscore.publish.combine import combine
@@ -83,7 +84,7 @@ class Sleeper:
         argument = json.dumps([[manifest.uri for manifest in manifests], str(output), generation, str(mark), options])
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self._mark = mark
-        self._process = subprocess.Popen(
+        self._process = start_command(
             [sys.executable, "-c", _SLEEPER, argument], stderr=subprocess.PIPE, text=True, env=environment
         )
 

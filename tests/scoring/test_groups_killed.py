@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import start_command
 from support import ROOT, scores, wait_for, write_csv
 
 from airflow_batchscore import LocalDask, PartitionedDataset
@@ -65,7 +66,7 @@ def test_a_retry_does_what_is_missing_and_ends_like_an_undisturbed_run(
     paths = f"{ROOT}/tests{os.pathsep}{ROOT}/tests/scoring{os.pathsep}{tmp_path}"
     environment = {**os.environ, "SLOW": "0.02", "PYTHONPATH": paths}
     command = [sys.executable, "-c", RUN.format(tests=f"{ROOT}/tests/scoring", folder=str(tmp_path))]
-    killed = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    killed = start_command(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: len(list(tmp_path.glob("killed/p=1/*/part-*"))) >= parts, 60)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait(10) == -signal.SIGKILL

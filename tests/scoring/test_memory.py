@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import run_command
 from support import ROOT, small
 
 pytestmark = pytest.mark.unit
@@ -45,7 +45,7 @@ def _peak(folder: Path, limit: str, options: str = "", first: str = "") -> tuple
     pq.write_table(_numbers(1000), folder / "part_0.parquet")
     values = {"uri": data.model.uri, "digest": data.model.digest, "folder": str(folder), "limit": limit}
     script = _SCORE.format(tests=f"{ROOT}/tests", options=options, first=first, **values)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=200)
+    done = run_command([sys.executable, "-c", script], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
     blocks, rows, before, after = map(int, done.stdout.split()[-4:])
     return blocks, rows, after - before
@@ -118,5 +118,5 @@ threads = [threading.Thread(target=lambda: seen.append(id(artifact.load(ref).est
 print(len(seen), len(set(seen)))
 """
     script = script.format(tests=f"{ROOT}/tests", uri=f"{tmp_path}/model")
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100)
+    done = run_command([sys.executable, "-c", script], capture_output=True, text=True, timeout=100)
     assert done.stdout.split() == ["8", "1"], done.stderr[-2000:]

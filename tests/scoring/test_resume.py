@@ -12,6 +12,7 @@ from pathlib import Path
 import engine_work
 import pandas as pd
 import pytest
+from commands import run_command, start_command
 from support import ROOT, Small, good_rows, scores, small, wait_for
 
 from airflow_batchscore import LocalDask
@@ -66,7 +67,7 @@ def test_a_retry_after_sigkill_scores_only_what_is_missing(
     data.add(1, [(n, n % 7 if n < 10_999 else 99, n % 3, 0) for n in range(10_000, 10_000 + 10 * BLOCKS)])
     command = _command(data, [1], block_rows=10)
     environment = {**os.environ, "SLOW": "0.02"}
-    killed = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    killed = start_command(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: len(_parts(data)) >= percent * BLOCKS // 100, 60)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait(10) == -signal.SIGKILL
@@ -87,7 +88,7 @@ def test_a_retry_after_sigkill_scores_only_what_is_missing(
 
 
 def _run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = run_command(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()[-1]
 

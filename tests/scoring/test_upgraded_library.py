@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from support import ROOT, good_rows, write_csv
 
 pytestmark = pytest.mark.unit
@@ -54,7 +54,7 @@ def test_scores_of_another_version_of_an_estimators_package_are_not_used(tmp_pat
         (info / "RECORD").write_text("upgraded_library.py,,\n")
         (packages / "upgraded_library.py").write_text(LIBRARY.format(version=version))
         script = SCRIPT.format(tests=f"{ROOT}/tests")
-        done = subprocess.run(
+        done = run_command(
             [sys.executable, "-c", script, str(tmp_path)],
             capture_output=True,
             text=True,

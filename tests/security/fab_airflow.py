@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from celery_airflow import PostgreSQL
+from commands import run_command
 from people import Person
 from servers import Servers
 from stack import Stack
@@ -52,7 +52,7 @@ class FabAirflow(Servers):
 
     def up(self) -> None:
         self.stack.run("db", "migrate")
-        subprocess.run(
+        run_command(
             [sys.executable, "-c", _MAKE_USERS],
             env=self.stack.env,
             input=json.dumps(self.passwords),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from attacks import finish, start
+from commands import run_command
 from places import Place
 from support import good_rows, looking_at_processes, moto_server, s3_client, write_csv
 
@@ -53,7 +53,7 @@ def store(place: Place, tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
         }
         command = [sys.executable, "-c", _ADD]
         given = json.dumps({**MARKS, "extra": json.dumps(extra)})
-        subprocess.run(command, env=place.stack.env, input=given, text=True, check=True, capture_output=True)
+        run_command(command, env=place.stack.env, input=given, text=True, check=True, capture_output=True)
         marks = [str(value) for name, value in MARKS.items() if name != "port"]
         yield endpoint, [*marks, HOST, f":{MARKS['port']}", *extra.values(), "kq93"]
 

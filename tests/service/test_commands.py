@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import run_command
 from support import ROOT, Wta
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 def _demo(home: Path, wta: Wta, *options: str) -> str:
     environment = {**os.environ, "WTA_MATCHES_DIR": str(wta.folder)}
     command = [sys.executable, "scripts/demo.py", "--home", str(home), *options]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    done = run_command(command, env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -60,7 +60,7 @@ def test_dags_test_runs_the_example(wta: Wta, tmp_path: Path) -> None:
     }
 
     def airflow(*command: str) -> None:
-        subprocess.run([sys.executable, "-m", "airflow", *command], env=environment, check=True, capture_output=True)
+        run_command([sys.executable, "-m", "airflow", *command], env=environment, check=True, capture_output=True)
 
     airflow("db", "migrate")
     airflow("dags", "test", "wta_batch_scoring", "2026-10-01", "-c", '{"years": [2014]}')
@@ -69,9 +69,7 @@ def test_dags_test_runs_the_example(wta: Wta, tmp_path: Path) -> None:
 
 
 def test_a_wheel_in_another_environment_is_a_working_provider(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True
-    )
+    run_command([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -79,7 +77,7 @@ def test_a_wheel_in_another_environment_is_a_working_provider(tmp_path: Path) ->
         assert "airflow_batchscore/publish/report.html.j2" in names
         # An environment whose own packages come first, and that sees this one's Airflow but not its checkout.
         venv = tmp_path / "venv"
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+        run_command([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
         (site,) = venv.glob("lib/python*/site-packages")
         archive.extractall(site)
     (ours,) = Path(sys.prefix).glob("lib/python*/site-packages")
@@ -87,7 +85,7 @@ def test_a_wheel_in_another_environment_is_a_working_provider(tmp_path: Path) ->
     environment = {"AIRFLOW_HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]}
 
     def run(*command: str) -> str:
-        done = subprocess.run(
+        done = run_command(
             [venv / "bin" / "python", *command], env=environment, cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
