@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
-#: A folder; each example has its own below it.
-HOME = os.environ.get("BATCHSCORE_EXAMPLES", f"{tempfile.gettempdir()}/batchscore").rstrip("/")
+#: A folder of the worker's own user; each example has its own below it. Models in it may run code.
+HOME = os.environ.get("BATCHSCORE_EXAMPLES", os.path.expanduser("~/batchscore-examples")).rstrip("/")
 
 #: When the examples that have a schedule run by themselves; empty for never.
 DAILY = os.environ.get("BATCHSCORE_EXAMPLE_SCHEDULE", "@daily") or None

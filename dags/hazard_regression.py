@@ -45,7 +45,9 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     tags=["batchscore", "example"],
     doc_md=__doc__,
-    params={"margin": Param("<=0.95*baseline", type="string", title="RMSE that the boosted model must reach")},
+    params={
+        "margin": Param(0.95, type="number", minimum=0, maximum=1, title="RMSE of the boosted model, of the line's")
+    },
 ):
     data = make_data()
     linear = TrainOperator(
@@ -72,7 +74,7 @@ with DAG(
         task_id="gate",
         model=boosted.output,
         baseline=linear.output,
-        require={"rmse": "{{ params.margin }}"},
+        require={"rmse": "<={{ params.margin }}*baseline"},
         promote_to="champion",
     )
     plan = PlanPartitionsOperator(task_id="plan", dataset=properties, model=f"{PLACE}/models/boosted@champion")

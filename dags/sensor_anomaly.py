@@ -44,7 +44,7 @@ with DAG(
     tags=["batchscore", "example"],
     doc_md=__doc__,
     params={
-        "sensors": Param(1000, type="integer", minimum=1, title="Sensors"),
+        "sensors": Param(1000, type="integer", minimum=1, maximum=100_000, title="Sensors"),
         "day": Param(
             None,
             type=["null", "string"],
@@ -52,7 +52,7 @@ with DAG(
             title="Day to score",
             description="Empty: the day of the run's data interval",
         ),
-        "tasks": Param(4, type="integer", minimum=1, title="Scoring tasks"),
+        "tasks": Param(4, type="integer", minimum=1, maximum=64, title="Scoring tasks"),
     },
 ):
     data = make_data("{{ params.sensors }}", DAY)

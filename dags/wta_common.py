@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
+
+from example_home import HOME as EXAMPLES
 
 from airflow_batchscore import PartitionedDataset, Recipe
 
 #: Folder or S3 prefix of ``wta_matches_<year>.csv``, and where models and scores go.
-MATCHES = os.environ.get("WTA_MATCHES_DIR", f"{tempfile.gettempdir()}/wta/matches").rstrip("/")
-HOME = os.environ.get("WTA_HOME", f"{tempfile.gettempdir()}/wta").rstrip("/")
+HOME = os.environ.get("WTA_HOME", f"{EXAMPLES}/wta").rstrip("/")
+MATCHES = os.environ.get("WTA_MATCHES_DIR", f"{HOME}/matches").rstrip("/")
 
 MODEL_URI = f"{HOME}/models/wta"
 STAGING_URI = f"{HOME}/staging"

@@ -89,6 +89,10 @@ class PartitionedDataset:
     template_fields: ClassVar[tuple[str, ...]] = ("uri", "conn_id")
 
     def __post_init__(self) -> None:
+        if isinstance(self.uri, os.PathLike):
+            self.uri = os.fspath(self.uri)
+        if not isinstance(self.uri, str):
+            raise InputError(f"uri={self.uri!r}: give text, 's3://bucket/key', and its connection as conn_id=")
         self.read_options = dict(self.read_options or {})
         unknown = set(self.read_options) - CSV_OPTIONS
         if unknown:

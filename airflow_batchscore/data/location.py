@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 #: Also with the alias of a model that lies in the bucket itself: ``s3://models@champion``.
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+(@[A-Za-z0-9._-]+)?")
+_SCHEMES = ("s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss")
 _AZURE_CLOUD = (
     r"(?P<account>[a-z0-9]+)\.(dfs|blob)\.(?P<cloud>core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))"
 )
@@ -29,11 +30,13 @@ def location(scheme: str, rest: str) -> tuple[str, str]:
         InputError: it holds a user, a password or options, or another server than the store's own.
     """
     authority, _, path = rest.strip("/").partition("/")
+    if scheme in _SCHEMES and "//" in f"/{path}":
+        raise InputError(f"{scheme}://{rest} has an empty segment, a slash too many: what is filled in may end in one")
     if scheme in ("s3", "s3a", "s3n"):
-        _require(_BUCKET.fullmatch(authority), scheme, authority, "s3://bucket/key")
+        _require(_is_bucket(authority, path), scheme, authority, "s3://bucket/key")
         return "s3", rest.strip("/")
     if scheme in ("gs", "gcs"):
-        _require(_BUCKET.fullmatch(authority) and not re.search("[?#]", path), scheme, authority, "gs://bucket/key")
+        _require(_is_bucket(authority, path) and not re.search("[?#]", path), scheme, authority, "gs://bucket/key")
         return "gs", rest.strip("/")
     if scheme in ("abfs", "abfss"):
         found = _AZURE.fullmatch(authority)
@@ -68,6 +71,10 @@ def shown(scheme: str, rest: str) -> str:
     return f"{scheme}://{re.split('[/?#]', rest)[0].rpartition('@')[2]}/..."
 
 
+def _is_bucket(authority: str, path: str) -> bool:
+    return _BUCKET.fullmatch(authority) is not None and ("@" not in authority or not path)
+
+
 def _require(plain: object, scheme: str, authority: str, form: str) -> None:
     if not plain:
         raise _refused(scheme, authority, form)
@@ -75,6 +82,6 @@ def _require(plain: object, scheme: str, authority: str, form: str) -> None:
 
 def _refused(scheme: str, authority: str, form: str) -> InputError:
     return InputError(
-        f"{shown(scheme, authority)} is not written plainly, as {form}. A user, a password, a server and options "
-        "stand in no URI; they come from the Airflow connection only"
+        f"{shown(scheme, authority)} is not written plainly, as {form}. A user, a connection, a password, a "
+        "server and options stand in no URI; they come from the Airflow connection only, which conn_id= names"
     )

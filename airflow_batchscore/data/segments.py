@@ -26,7 +26,16 @@ def require_plain(uri: str, what: str) -> None:
     path = (rest if separator else uri).removesuffix("/")
     if not separator or scheme == "file":
         path = path.removeprefix("/")
-    shown = uri if len(uri) <= _MOST_SHOWN else f"{uri[:_MOST_SHOWN]}..."
+    _require_names_decoded(path, uri, what)
+
+
+def require_plain_below(path: str, folder: str, what: str) -> None:
+    """`require_plain` of what follows a folder and a slash."""
+    _require_names_decoded(path.removesuffix("/"), path, f"{what} below {folder}:")
+
+
+def _require_names_decoded(path: str, given: str, what: str) -> None:
+    shown = given if len(given) <= _MOST_SHOWN else f"{given[:_MOST_SHOWN]}..."
     for _ in range(_MOST_ENCODED + 1):
         _require_names(path, f"{what} {shown!r}")
         path, before = unquote(path), path

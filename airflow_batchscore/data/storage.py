@@ -170,11 +170,11 @@ def stat(uri: str, conn_id: str | None = None) -> FileInfo | None:
     return FileInfo(uri, info.size, info.mtime_ns or 0)
 
 
-def read_bytes(uri: str, conn_id: str | None = None) -> bytes:
-    """The whole file. Raises FileNotFoundError."""
+def read_bytes(uri: str, conn_id: str | None = None, *, most: int | None = None) -> bytes:
+    """The file, or its first `most` bytes. Raises FileNotFoundError."""
     fs, path = filesystem(uri, conn_id)
     with reading(uri), fs.open_input_file(path) as source:
-        return bytes(source.read())
+        return bytes(source.read(most))
 
 
 def read_json(uri: str, conn_id: str | None = None) -> dict[str, Any] | None:

@@ -165,12 +165,15 @@ def _read_manifest(uri: str, conn_id: str | None, folders: Sequence[Sequence[str
         return read_inside(storage.join(uri, "model.json"), conn_id, [base], *folders)
     except FileNotFoundError:
         pass
-    there = sorted(
-        {
-            file.uri[len(base) + 1 :].split("/")[0]
-            for file in storage.list_files(base, conn_id, recursive=True)
-            if file.uri.endswith("/model.json")
-        }
-    )
+    name = uri.rpartition("/")[2]
+    files = [file.uri for file in storage.list_files(base, conn_id, recursive=True)]
+    paths = [file[len(base) + 1 :].split("/") for file in files if file.endswith("/model.json")]
+    own = sorted(path[1] for path in paths if len(path) == 3 and path[0] == name)
+    if own:
+        raise ModelMissingError(
+            f"model {uri!r} is a folder of versions ({', '.join(own[:20])}): name one of them, '{uri}/{own[0]}', or an "
+            f"alias, '{uri}@champion'"
+        )
+    there = sorted(path[0] for path in paths if len(path) == 2)
     known = f"there are {', '.join(there[:20])}" if there else "there is none"
-    raise ModelMissingError(f"model version {uri.rpartition('/')[2]!r} does not exist at {base}; {known}")
+    raise ModelMissingError(f"model version {name!r} does not exist at {base}; {known}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 from dataclasses import dataclass, field
 
 from airflow_batchscore.data import storage
@@ -52,8 +53,10 @@ class Trust:
         folders = tuple(folder for conn, folder in self.prefixes if conn == conn_id and storage.is_within(uri, folder))
         if not folders:
             known = ", ".join(f"{folder} by {conn}" if conn else folder for conn, folder in self.prefixes)
+            by, real = f" by {conn_id}" if conn_id else "", storage.real(uri)
+            link = f" really lies at {real}, which" if storage.is_local(uri) and real != os.path.abspath(uri) else ""
             raise ModelError(
-                f"model {uri}{f' by {conn_id}' if conn_id else ''} lies below none of the trusted URIs "
+                f"model {uri}{by}{link} lies below none of the trusted URIs "
                 f"({known or 'there is none'}) and was not loaded. Name its folder in the DAG, train it there, or add "
                 "the folder to [batchscore] trusted_model_uris"
             )

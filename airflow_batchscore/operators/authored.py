@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,16 @@ _REGISTRIES = ("models:", "runs:")
 
 @dataclass(frozen=True)
 class Authored:
-    """The beginning of a templated text that the DAG's author wrote, and whether that is all of it."""
+    """The beginning of a templated text that the DAG's author wrote, and whether that is all of it.
+
+    Attributes:
+        marks: the braces and wildcards of all that the author wrote: what is filled in has none, so that it does not
+            become a pattern.
+    """
 
     text: str
     whole: bool
+    marks: str = ""
 
     @property
     def folder(self) -> str | None:
@@ -41,6 +47,11 @@ class Authored:
         if not slash or not head.strip("/.~") or head in _REGISTRIES:
             return None
         return f"{scheme}{separator}{head}" if separator else head
+
+
+def marks_of(text: str) -> str:
+    """The characters in a place that make it a pattern."""
+    return "".join(letter for letter in text if letter in "{}*?[]")
 
 
 class AuthoredOperator(BaseOperator):
@@ -62,10 +73,30 @@ class AuthoredOperator(BaseOperator):
         """What the author wrote for an argument; several where a list is expanded."""
         return written_by_author(_as_written(self), field, context, self.get_template_env())
 
-    def producers(self, field: str) -> Mapping[str, type]:
-        """Ids and classes of the tasks whose XComs an argument is; none where it is a text or a value."""
+    def producers(self, field: str) -> list[BaseOperator | MappedOperator]:
+        """The tasks whose XComs an argument is; none where it is a text or a value."""
         references = [XComArg.iter_xcom_references(raw) for raw in _raw(_as_written(self), field)]
-        return {task.task_id: kind_of(task) for some in references for task, _ in some}
+        return [task for some in references for task, _ in some]
+
+    def is_of_same_instance(self, tasks: Sequence[BaseOperator | MappedOperator]) -> bool:
+        """Whether they are in this task's mapped group: each of its instances is handed its own instance's XComs."""
+        group = self.get_closest_mapped_task_group()
+        groups = [task.get_closest_mapped_task_group() for task in tasks]
+        return group is not None and all(each is not None and each.group_id == group.group_id for each in groups)
+
+    def expanded_over_xcoms(self) -> set[str]:
+        """Arguments that an XCom of the run fills in when the task is mapped."""
+        task = _as_written(self)
+        if not isinstance(task, MappedOperator):
+            return set()
+        expanded: Any = task._get_specified_expand_input().value
+        if isinstance(expanded, Mapping):  # expand()
+            return {name for name, value in expanded.items() if not isinstance(value, (list, tuple, Mapping))}
+        if isinstance(expanded, (list, tuple)) and all(isinstance(one, Mapping) for one in expanded):  # expand_kwargs()
+            return set()
+        given: Mapping[str, Any] = self._BaseOperator__init_kwargs  # type: ignore[attr-defined]
+        partial = task.partial_kwargs
+        return {name for name, value in given.items() if name not in partial or partial[name] is not value}
 
 
 def kind_of(task: Any) -> type:
@@ -160,12 +191,16 @@ def _authored(raw: Any, context: Context, environment: jinja2.Environment) -> Au
         return Authored("", False)
     authors = _AUTHORS | (environment.globals.keys() - context.keys())  # the DAG's own macros
     kept: list[nodes.Expr] = []
-    for node in environment.parse(raw).body:
+    tree = environment.parse(raw)
+    for node in tree.body:
         for part in node.nodes if isinstance(node, nodes.Output) else [None]:
             if part is None or not _names(part) <= authors:
-                return Authored(_rendered(kept, context, environment), False)
+                text = _rendered(kept, context, environment)
+                literal = [data.data for data in tree.find_all(nodes.TemplateData) if all(data is not part for part in kept)]
+                return Authored(text, False, marks_of("".join([text, *literal])))
             kept.append(part)
-    return Authored(_rendered(kept, context, environment), True)
+    text = _rendered(kept, context, environment)
+    return Authored(text, True, marks_of(text))
 
 
 def _names(part: Any) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
+from airflow_batchscore.operators.authored import argument, kind_of
 from airflow_batchscore.operators.places import PlacedOperator
-from airflow_batchscore.operators.seal import seal, unseal
+from airflow_batchscore.operators.seal import require_key, seal, unseal
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.model.reference import ModelRef
+    from airflow_batchscore.model.trust import Trust
 
 T = TypeVar("T", int, float)
 
@@ -31,24 +35,55 @@ class BatchScoreOperator(PlacedOperator):
     def execute(self, context: Context) -> Any:
         die_with_supervisor()
         with failing_at_once():
+            require_key()
+            self._leave_out_nothing()
             self.require_authored(context)
             return self.run_stage(context)
 
+    def _leave_out_nothing(self) -> None:
+        """An argument for which a template gave ``None``, such as a param that was left empty, is as by default."""
+        defaults = inspect.signature(type(self).__init__).parameters
+        for name in self.template_fields:
+            default = defaults[name].default if name in defaults else inspect.Parameter.empty
+            if getattr(self, name) == "None" and default is not inspect.Parameter.empty:
+                setattr(self, name, default)
+
     def handed_on(self, value: Mapping[str, Any], purpose: str, context: Context) -> dict[str, Any]:
         """`value`, sealed for the tasks of this run."""
-        return seal(value, purpose, run_name(context), self.task_id)
+        return seal(value, purpose, run_name(context), self.task_id, _map_index(context))
 
     def taken(self, value: Any, purpose: str, context: Context, field: str) -> dict[str, Any]:
         """What a task of this run handed on as the argument `field`. Raises GateError for anything else."""
         tasks = self.producers(field)
         # Where a task of another kind comes between, it is not known whose it was.
-        ours = bool(tasks) and all(issubclass(kind, BatchScoreOperator) for kind in tasks.values())
-        return unseal(as_mapping(value), purpose, run_name(context), tasks if ours else None)
+        ours = bool(tasks) and all(issubclass(kind_of(task), BatchScoreOperator) for task in tasks)
+        task_ids = {task.task_id for task in tasks} if ours else None
+        index = _map_index(context) if ours and self.is_of_same_instance(tasks) else None
+        return unseal(field, as_mapping(value), purpose, run_name(context), task_ids, index)
 
     def model_given(self, field: str, context: Context) -> Any:
-        """The argument `field`: the name of a model, or what a task returned that trained, imported or checked one."""
+        """The argument `field`: the name of a model, or what a task returned that trained, imported or checked one.
+
+        Where the DAG hands on what such a task returned, a name will not do.
+        """
         value = as_mapping(getattr(self, field))
-        return self.taken(value, "model", context, field) if isinstance(value, Mapping) else value
+        tasks = self.producers(field)
+        ours = bool(tasks) and all(issubclass(kind_of(task), BatchScoreOperator) for task in tasks)
+        return self.taken(value, "model", context, field) if ours or isinstance(value, Mapping) else value
+
+    def model_ref(self, field: str, context: Context) -> tuple[ModelRef, Trust]:
+        """The model that the argument `field` names, which has to be where the DAG's author said, and what it may hold.
+
+        Raises:
+            InputError, ModelError: it is not there, or not to be trusted.
+        """
+        from airflow_batchscore.connections import connect
+        from airflow_batchscore.model.reference import resolve
+        from airflow_batchscore.operators.trust import model_trust
+
+        model, trust = self.model_given(field, context), model_trust(self, context, field)
+        uri = model["model"] if isinstance(model, Mapping) else model
+        return resolve(model, connect(uri, argument(self, "conn_id")), trust), trust
 
     @abstractmethod
     def run_stage(self, context: Context) -> Any:
@@ -100,6 +135,11 @@ def as_mapping(value: Any) -> Any:
 
         return parse_literal(value.strip(), "the argument ", 'write a JSON object such as {"a": 1}')
     return value
+
+
+def _map_index(context: Context) -> int:
+    index = context["ti"].map_index
+    return -1 if index is None else index
 
 
 def run_name(context: Mapping[str, Any]) -> str:

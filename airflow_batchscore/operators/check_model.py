@@ -54,22 +54,17 @@ class CheckModelOperator(BatchScoreOperator):
         self.conn_id = conn_id
 
     def run_stage(self, context: Context) -> dict[str, Any]:
-        from airflow_batchscore.connections import connect
         from airflow_batchscore.data.storage import parent
         from airflow_batchscore.model.artifact import read_manifest, verify
         from airflow_batchscore.model.gate import check_metrics
-        from airflow_batchscore.model.reference import ModelRef, resolve, set_alias
-        from airflow_batchscore.operators.trust import model_trust
-
-        def find(field: str) -> ModelRef:
-            model = self.model_given(field, context)
-            uri = model["model"] if isinstance(model, Mapping) else model
-            return resolve(model, connect(uri, self.conn_id), model_trust(self, context, field))
+        from airflow_batchscore.model.reference import set_alias
 
         began = time.time_ns()
-        ref = find("model")
+        ref, _ = self.model_ref("model", context)
+        if self.promote_to:
+            self.require_output(f"the alias {self.promote_to!r} of model", ref.uri, ref.conn_id)
         manifest = verify(ref)
-        other = read_manifest(find("baseline")).metrics if self.baseline else None
+        other = read_manifest(self.model_ref("baseline", context)[0]).metrics if self.baseline else None
         check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri, other)
         if self.promote_to and set_alias(parent(ref.uri), self.promote_to, ref, began):
             self.log.info("%s now points at version %s", self.promote_to, ref.version)

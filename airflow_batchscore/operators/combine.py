@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import OutputError
 from airflow_batchscore.links import RunReportLink
+from airflow_batchscore.operators.authored import kind_of
 from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, run_facts, run_name, task_name
 from airflow_batchscore.operators.places import Place
 from airflow_batchscore.operators.score import ScorePartitionOperator
@@ -96,8 +97,8 @@ class CombineOperator(BatchScoreOperator):
 
     def _is_audited(self) -> bool:
         """Whether nothing but the output of a check will do: unless the DAG hands on scores themselves."""
-        kinds = self.producers("scores").values()
-        return isinstance(self.scores, str) or not all(issubclass(kind, ScorePartitionOperator) for kind in kinds)
+        tasks = self.producers("scores")
+        return not tasks or not all(issubclass(kind_of(task), ScorePartitionOperator) for task in tasks)
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect

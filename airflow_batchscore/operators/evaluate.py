@@ -70,14 +70,11 @@ class EvaluateOperator(BatchScoreOperator):
         self.conn_id = conn_id
 
     def run_stage(self, context: Context) -> dict[str, Any]:
-        from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.connections import connect_dataset
         from airflow_batchscore.model.evaluation import evaluate
-        from airflow_batchscore.model.reference import resolve
-        from airflow_batchscore.operators.trust import model_trust
 
-        model, trust = self.model_given("model", context), model_trust(self, context, "model")
-        uri = model["model"] if isinstance(model, Mapping) else model
-        ref = resolve(model, connect(uri, self.conn_id), trust)
+        ref, trust = self.model_ref("model", context)
+        self.require_output("the evaluation of model", ref.uri, ref.conn_id)
         found = evaluate(
             ref,
             connect_dataset(self.dataset),

@@ -60,7 +60,7 @@ class ImportModelOperator(BatchScoreOperator):
         DATASET,
         Place("source", "conn_id", "import"),
         Place("check", "dataset.conn_id", "read"),
-        Place("model_uri", "conn_id", "write"),
+        Place("model_uri", "conn_id", "versions", writes="version/model.json"),
     )
 
     def __init__(
@@ -108,8 +108,6 @@ class ImportModelOperator(BatchScoreOperator):
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset
-        from airflow_batchscore.data.apart import require_apart
-        from airflow_batchscore.data.storage import join
         from airflow_batchscore.model.imported import import_model
         from airflow_batchscore.model.imported_check import check_predictions
         from airflow_batchscore.model.reference import set_alias
@@ -129,7 +127,6 @@ class ImportModelOperator(BatchScoreOperator):
             conn_id=connect(self.source, self.conn_id) if isinstance(self.source, str) else None,
             trust=trust,
         )
-        require_apart(self.dataset.uri, [join(self.model_uri, "version", "model.json")])
         job = TrainingJob(
             dataset=connect_dataset(self.dataset),
             partitions=self.partitions,

@@ -6,6 +6,7 @@ do not. A place therefore begins with a folder that the author wrote, and what i
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Iterator
@@ -16,14 +17,17 @@ from airflow.sdk import BaseOperator, Context, conf
 
 from airflow_batchscore.connections import known_as
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.segments import require_plain
+from airflow_batchscore.data.apart import require_apart
+from airflow_batchscore.data.segments import require_plain, require_plain_below
 from airflow_batchscore.errors import InputError, OutputError
-from airflow_batchscore.operators.authored import AuthoredOperator, argument, dag_of
+from airflow_batchscore.operators.authored import AuthoredOperator, argument, dag_of, marks_of
 from airflow_batchscore.operators.seal import SECTION
 
 #: Pairs of a connection, by the name that it is registered under, and the URI of a folder.
 Folders = tuple[tuple[str | None, str], ...]
 
+#: Of ``[batchscore] output_uris``.
+_LIMITS = "which then limits what all DAGs write: list their folders, too"
 _PAIR = re.compile(r"(?:([^@/:]+)@)?(.+)")
 
 
@@ -34,13 +38,21 @@ class Place:
     Attributes:
         field: its name, ``"dataset.uri"`` for that of a data set.
         conn: the argument that names its connection.
-        use: a ``"model"``, or what is to become one (``"import"``), is held to what may be loaded where it is resolved,
-            see `operators.trust`.
+        use: ``"versions"`` of a model are written. A ``"model"``, or what is to become one (``"import"``), is held to
+            what may be loaded where it is resolved, see `operators.trust`.
+        writes: an example of what is written below it, which must not be one of the data set's files.
+        default_conn: the argument that names its connection where `conn` does not.
     """
 
     field: str
     conn: str
-    use: Literal["read", "write", "model", "import"]
+    use: Literal["read", "write", "versions", "model", "import"]
+    writes: str = ""
+    default_conn: str = ""
+
+    @property
+    def is_written(self) -> bool:
+        return self.use in ("write", "versions")
 
 
 DATASET = Place("dataset.uri", "dataset.conn_id", "read")
@@ -53,25 +65,86 @@ class PlacedOperator(AuthoredOperator):
     places: ClassVar[tuple[Place, ...]] = ()
 
     def require_authored(self, context: Context) -> None:
-        """Hold every place and connection to what the DAG's author wrote.
+        """Hold every place and connection, and what is expanded, to what the DAG's author wrote.
 
         Raises:
             InputError, OutputError: one is not.
         """
+        self._require_own_settings()
         own = [name for name in self.template_fields if name.endswith("conn_id")]
         for name in dict.fromkeys([*own, *(place.conn for place in self.places)]):
             _require_authored_connection(self, name, context)
         for place in self.places:
             value = argument(self, place.field)
-            if place.use in ("model", "import") or value in (None, "") or not isinstance(value, (str, os.PathLike)):
+            if isinstance(value, str) and not value.lstrip().startswith("{"):  # a JSON object
+                self._require_no_pattern(place.field, value, context)
+            if place.use in ("model", "import") or value in (None, ""):
                 continue
+            if not isinstance(value, (str, os.PathLike)):
+                if place.is_written:
+                    raise InputError(
+                        f"{place.field}={value!r}: give text, 's3://bucket/key', and its connection as {place.conn}="
+                    )
+                continue  # rows that are given themselves
             uri = os.fspath(value)
             if isinstance(value, os.PathLike) and "." not in place.field:
                 setattr(self, place.field, uri)
-            known = known_as(uri, argument(self, place.conn))
+            known = known_as(uri, argument(self, place.conn) or argument(self, place.default_conn))
             _require_authored_place(self, place, uri, known, context)
-            if place.use == "write":
-                _require_output(self, place.field, uri, known)
+            if place.is_written:
+                self.require_output(place.field, uri, known)
+            if place.writes:
+                require_apart(argument(self, "dataset.uri"), [storage.join(uri, place.writes)])
+
+    def require_output(self, what: str, uri: str, known: str | None) -> None:
+        """Hold a place that is written to ``[batchscore] output_uris``, or keep it out of Airflow's own folders.
+
+        Args:
+            what: names it in the message, such as an argument.
+            known: its connection, as it is registered.
+
+        Raises:
+            OutputError: it is none that may be written.
+        """
+        allowed = configured("output_uris")
+        if is_in(uri, known, allowed):
+            return
+        if allowed:
+            raise OutputError(
+                f"{what} {uri!r}{f' by {known}' if known else ''} lies in none of [batchscore] output_uris "
+                f"({', '.join(f'{place} by {conn}' if conn else place for conn, place in allowed)}), and was not "
+                "written"
+            )
+        if not storage.is_local(uri):
+            return
+        for folder, its_name in _own_folders(self):
+            if storage.is_within(uri, folder):
+                raise OutputError(
+                    f"{what} {uri!r} lies in {its_name} ({folder}), and was not written. Write elsewhere, or list its "
+                    f"folder in [batchscore] output_uris, {_LIMITS}"
+                )
+
+    def _require_no_pattern(self, field: str, value: str, context: Context) -> None:
+        """What is filled in is a name: fields or wildcards in it would make one place many."""
+        several = [written for written in self.authored(field, context) if not written.whole]
+        if several and not any(written.marks == marks_of(value) for written in several) and marks_of(value):
+            raise InputError(
+                f"{field} {value!r}: what the run's params or an XCom fill in holds one of {{ }} * ? [ ], and was not "
+                "used: it names one place, the fields and wildcards of the pattern are the DAG's"
+            )
+
+    def _require_own_settings(self) -> None:
+        """What is no templated argument is code, or decides what code may do: no XCom chooses it."""
+        ours = [kind for kind in type(self).__mro__ if kind.__module__.startswith("airflow_batchscore.")]
+        inits = [vars(kind)["__init__"] for kind in ours if "__init__" in vars(kind)]
+        settings = {name for init in inits for name in inspect.signature(init).parameters} - {*self.template_fields}
+        strange = sorted(self.expanded_over_xcoms() & settings)
+        if strange:
+            raise InputError(
+                f"{', '.join(strange)}: expanded over what another task returned, and not used: only arguments that "
+                f"are templated may be ({', '.join(self.template_fields)}). Give the others in partial(), or "
+                "expand over a list in the DAG"
+            )
 
 
 def words(option: str) -> tuple[str, ...]:
@@ -99,17 +172,19 @@ def _require_authored_place(
         if written.whole and written.text and (len(several) == 1 or written.text == uri):
             return
         if not written.whole and written.folder and uri.startswith(written.text):
-            require_plain(uri[len(written.folder) + 1 :], f"{place.field} below {written.folder}:")
+            require_plain_below(uri[len(written.folder) + 1 :], written.folder, place.field)
             return
     begin = (
-        f"Begin it with a folder in the DAG ({place.field}='s3://bucket/folder/{{{{ params.name }}}}'), or take all of "
-        "it from an Airflow Variable ('{{ var.value.name }}')"
+        f"Begin it with a folder in the DAG ({place.field}='s3://bucket/folder/{{{{ params.name }}}}'), take all of "
+        "it from an Airflow Variable ('{{ var.value.name }}'), or make a DAG for each place"
     )
-    from_elsewhere = f"{place.field} {uri!r} is filled in from the run's params, its id or an XCom, and was not"
+    from_elsewhere = f"{place.field} {uri!r} depends on the run's params, its id, an XCom or a condition, and was not"
     if place.use == "read":
         raise InputError(f"{from_elsewhere} read. {begin}")
     if not is_in(uri, known, configured("output_uris")):
-        raise OutputError(f"{from_elsewhere} written. {begin}; or list the folder in [batchscore] output_uris")
+        raise OutputError(
+            f"{from_elsewhere} written. {begin}; or list the folder in [batchscore] output_uris, {_LIMITS}"
+        )
     require_plain(uri, place.field)
 
 
@@ -124,26 +199,6 @@ def _require_authored_connection(operator: PlacedOperator, field: str, context: 
         f"{field} {value!r} comes from the run's params or an XCom, and was not used: who triggers a run does not "
         "choose the connection. Name it in the DAG, or in an Airflow Variable ('{{ var.value.name }}')"
     )
-
-
-def _require_output(operator: PlacedOperator, field: str, uri: str, known: str | None) -> None:
-    """Raises OutputError for places that `[batchscore] output_uris` does not list, and for Airflow's own folders."""
-    allowed = configured("output_uris")
-    if is_in(uri, known, allowed):
-        return
-    if allowed:
-        raise OutputError(
-            f"{field} {uri!r}{f' by {known}' if known else ''} lies in none of [batchscore] output_uris "
-            f"({', '.join(f'{place} by {conn}' if conn else place for conn, place in allowed)}), and was not written"
-        )
-    if not storage.is_local(uri):
-        return
-    for folder, what in _own_folders(operator):
-        if storage.is_within(uri, folder):
-            raise OutputError(
-                f"{field} {uri!r} lies in {what} ({folder}), and was not written. Write elsewhere, or list its folder "
-                "in [batchscore] output_uris"
-            )
 
 
 def _own_folders(operator: BaseOperator) -> Iterator[tuple[str, str]]:

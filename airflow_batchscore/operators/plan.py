@@ -67,7 +67,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         DATASET,
         Place("model", "conn_id", "model"),
         Place("model_policy.fallback", "conn_id", "model"),
-        Place("plan_uri", "plan_conn_id", "write"),
+        Place("plan_uri", "plan_conn_id", "write", writes="0.json", default_conn="conn_id"),
     )
 
     def __init__(
@@ -101,8 +101,6 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow.sdk import conf
 
         from airflow_batchscore.connections import connect_dataset
-        from airflow_batchscore.data.apart import require_apart
-        from airflow_batchscore.data.storage import join
         from airflow_batchscore.model.functions import import_path
         from airflow_batchscore.operators.lists import shortened
         from airflow_batchscore.operators.planned_models import planned_models
@@ -111,8 +109,6 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
-        if self.plan_uri:
-            require_apart(dataset.uri, [join(self.plan_uri, "0.json")])
         trust = model_trust(self, context, *(place.field for place in self.places if place.use == "model"))
         models = planned_models(self.model_given("model", context), self.model_policy, dataset, self.conn_id, trust)
         chosen = self.resources_for

@@ -149,7 +149,7 @@ class ScorePartitionOperator(BatchScoreOperator):
     def label(self) -> str:
         """How the UI calls the mapped task."""
         partition = as_mapping(self.partition)
-        return str(partition["label"]) if isinstance(partition, dict) else str(partition)
+        return str(partition.get("label", "")) if isinstance(partition, dict) else str(partition)
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine

@@ -88,6 +88,8 @@ def read_scores(items: Sequence[Mapping[str, Any]], conn_id: str | None) -> tupl
 
 
 def _items(sequence: Sequence[Any]) -> list[Any]:
+    if not isinstance(sequence, Sequence) or isinstance(sequence, str):
+        raise GateError(f"{str(sequence)[:100]!r} is no list of what mapped tasks returned; hand it on as it is")
     try:
         return list(sequence[:])  # of mapped XComs in one request; iterating them is one an item
     except TypeError:  # joined ones (`small.output.concat(big.output)`) know no slices

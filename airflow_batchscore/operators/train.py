@@ -73,7 +73,7 @@ class TrainOperator(BatchScoreOperator):
         "retrain",
         "conn_id",
     )
-    places = (DATASET, Place("model_uri", "conn_id", "write"))
+    places = (DATASET, Place("model_uri", "conn_id", "versions", writes="version/model.json"))
 
     def __init__(
         self,
@@ -114,8 +114,6 @@ class TrainOperator(BatchScoreOperator):
 
     def run_stage(self, context: Context) -> dict[str, Any]:
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine
-        from airflow_batchscore.data.apart import require_apart
-        from airflow_batchscore.data.storage import join
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.choice import template_fields
         from airflow_batchscore.model.many import train_many
@@ -123,7 +121,6 @@ class TrainOperator(BatchScoreOperator):
         from airflow_batchscore.model.training import TrainingJob, train
         from airflow_batchscore.operators.trust import configured_trust
 
-        require_apart(self.dataset.uri, [join(self.model_uri, "version", "model.json")])
         job = TrainingJob(
             dataset=connect_dataset(self.dataset),
             partitions=self.partitions,

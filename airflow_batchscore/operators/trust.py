@@ -9,6 +9,7 @@ from airflow.sdk import BaseHook, conf
 
 from airflow_batchscore.connections import known_as
 from airflow_batchscore.data.storage import parent
+from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model.trust import Trust
 from airflow_batchscore.operators.authored import Authored, argument, dag_of, kind_of, written_by_author
 from airflow_batchscore.operators.places import Folders, PlacedOperator, configured, is_in, words
@@ -26,6 +27,8 @@ def configured_trust(prefixes: Folders | None = None) -> Trust:
     """
     conn_id = conf.get(SECTION, "signing_conn_id", fallback="") or ""
     key = BaseHook.get_connection(conn_id).password if conn_id else None
+    if conn_id and not key:
+        raise InputError(f"[batchscore] signing_conn_id={conn_id}: the connection has no password, which is the key")
     return Trust(
         prefixes=prefixes,
         key=key.encode() if key else None,
@@ -47,11 +50,18 @@ def model_trust(operator: PlacedOperator, context: Context, *fields: str) -> Tru
     for field in fields:
         if not argument(operator, field):
             continue
-        folders = [_folder(written, field) for written in operator.authored(field, context)]
+        folders = [_folder(written, "model") for written in operator.authored(field, context)]
         own = [(known_as(folder, conn_id), folder) for folder in folders if folder]
         named = own or _of_dag(operator, context)
         if limits:
-            named = _limited(named, limits) or ([] if own else list(limits))
+            limited = _limited(named, limits)
+            if own and not limited:
+                raise ModelError(
+                    f"{field}: the DAG names {', '.join(folder for _, folder in own)}, and [batchscore] "
+                    f"trusted_model_uris lists none of it ({', '.join(folder for _, folder in limits)}), so that no "
+                    "model was loaded. Add the folder there (conn_id@uri where it has a connection of its own)"
+                )
+            named = limited or list(limits)
         found += named
     return configured_trust(tuple(dict.fromkeys(found)))
 
@@ -69,17 +79,17 @@ def _of_dag(operator: PlacedOperator, context: Context) -> list[tuple[str | None
     for task in dag.tasks if dag else [operator]:
         kind = kind_of(task)
         for place in kind.places if issubclass(kind, PlacedOperator) else ():
-            if place.use != "model" and place.field != "model_uri":
+            if place.use not in ("model", "versions"):
                 continue
             conn_ids = written_by_author(task, place.conn, context, environment)
             for written in written_by_author(task, place.field, context, environment):
-                folder = _folder(written, place.field)
+                folder = _folder(written, place.use)
                 if folder and conn_ids[0].whole:
                     found.append((known_as(folder, conn_ids[0].text or None), folder))
     return found
 
 
-def _folder(written: Authored, field: str) -> str | None:
+def _folder(written: Authored, use: str) -> str | None:
     """The folder of a model's versions, or what the author wrote of it."""
     text, cut, _ = written.text.partition("{")
     if not written.whole or cut:
@@ -89,6 +99,6 @@ def _folder(written: Authored, field: str) -> str | None:
         return text.rpartition("@")[0] if begun and "@" in last else begun
     if not text:
         return None
-    if field == "model_uri":
+    if use == "versions":
         return text.rstrip("/")
     return text.rpartition("@")[0] if "@" in text.rpartition("/")[2] else parent(text)

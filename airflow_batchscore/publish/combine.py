@@ -6,6 +6,7 @@ run did not score is kept, and an older publication never takes the place of a n
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -70,6 +71,8 @@ def is_file(output_uri: str) -> bool:
 
 
 def _check(manifests: Sequence[Manifest], output_uri: str, publication: Publication) -> None:
+    if re.search(r"\.(csv|parquet)\.\w+$", output_uri):
+        raise OutputError(f"{output_uri}: one file ends in .parquet (compressed inside) or .csv; nothing was published")
     if not manifests:
         raise GateError("there is no scored partition to publish")
     twice = [key for key, count in Counter(manifest.key for manifest in manifests).items() if count > 1]

@@ -111,7 +111,11 @@ def test_a_function_is_a_source_where_the_dag_says_so_and_nowhere_else(folder: P
             recipe=Recipe(target="label", keys=["id"], columns=["a", "b"]),
             model_uri=f"{folder}/taken",
         )
-        context: Any = {"params": params, "dag_run": SimpleNamespace(dag_id="d", run_id="r")}
+        context: Any = {
+            "params": params,
+            "dag_run": SimpleNamespace(dag_id="d", run_id="r"),
+            "ti": SimpleNamespace(map_index=-1),
+        }
         operator.render_template_fields(context)
         return operator.execute(context)
 

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import DAG, XComArg, task_group
 
 from airflow_batchscore import PartitionedDataset, Recipe
-from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.errors import BatchScoreError, InputError, ModelError, OutputError
 from airflow_batchscore.operators import (
     CheckModelOperator,
     CheckScoresOperator,
@@ -232,6 +232,44 @@ def test_of_several_values_that_are_expanded_each_is_held_to_what_its_author_wro
         listed("{{ params.more }}", "b")
 
 
+def _expanded(kind: Any, arguments: dict[str, Any], **partial: Any) -> Any:
+    """A mapped task as it executes, given what it was expanded over."""
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        mapped = kind.partial(task_id="mapped", **partial)
+        check = CheckScoresOperator(task_id="check", plan=[], scores=[])
+        mapped.expand_kwargs(check.output) if "expand_kwargs" in arguments else mapped.expand(
+            **dict.fromkeys(arguments, check.output)
+        )
+    return dag.task_dict["mapped"].unmap(arguments.get("expand_kwargs", arguments))
+
+
+TRAINING = {"dataset": PartitionedDataset("/data/x_{year}.csv"), "recipe": Recipe(target="b"), "model_uri": "/models/m"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"estimator": "http.server:test"},
+        {"flavor": "mine:Flavor"},
+        {"expand_kwargs": {"estimator": "http.server:test"}},
+        {"expand_kwargs": {"partitions": "2015", "flavor": "mine:Flavor"}},
+    ],
+)
+def test_an_argument_that_is_no_template_is_never_what_an_xcom_says(arguments: dict[str, Any]) -> None:
+    partial = {"partitions": "2015", "estimator": "sklearn.linear_model:LogisticRegression", **TRAINING}
+    given = arguments.get("expand_kwargs", arguments)
+    partial = {name: value for name, value in partial.items() if name not in given}
+    operator = _expanded(TrainOperator, arguments, **partial)
+    with pytest.raises(InputError, match=f"^{[*given][-1]}: expanded over what another task returned"):
+        operator.require_authored({})
+
+
+def test_an_argument_that_is_a_template_may_be_expanded_over_an_xcom() -> None:
+    for arguments in ({"partitions": "2015"}, {"expand_kwargs": {"partitions": "2015"}}):
+        operator = _expanded(TrainOperator, arguments, estimator="sklearn.linear_model:LogisticRegression", **TRAINING)
+        operator.require_authored({})
+
+
 def test_what_a_subclass_makes_of_what_an_xcom_expands_is_refused() -> None:
     class Team(ScorePartitionOperator):
         def __init__(self, *, team: str, **kwargs: Any) -> None:
@@ -302,7 +340,6 @@ def test_the_folder_that_a_model_is_imported_from_is_none_that_models_are_loaded
     ("model", "limits", "trusted"),
     [
         ("s3://models/mine@champion", "s3://models/", {("aws_default", "s3://models/mine")}),
-        ("s3://models/mine@champion", "s3://other/", set()),
         ("s3://models/{{ params.name }}", "s3://models/mine", {("aws_default", "s3://models/mine")}),
         ("{{ params.name }}", "s3://models/", {("aws_default", "s3://models/")}),
     ],
@@ -314,6 +351,49 @@ def test_the_configuration_limits_what_the_dag_names(
     with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
         plan = PlanPartitionsOperator(task_id="plan", dataset=PartitionedDataset("/x_{year}.csv"), model=model)
     assert folders(plan, name="mine") == trusted
+
+
+def test_a_dag_whose_models_the_configuration_does_not_list_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__TRUSTED_MODEL_URIS", "s3://other/")
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        data = PartitionedDataset("/x_{year}.csv")
+        plan = PlanPartitionsOperator(task_id="plan", dataset=data, model="s3://models/mine@champion")
+    with pytest.raises(ModelError, match="the DAG names s3://models/mine, and .* lists none of it .s3://other/."):
+        folders(plan)
+
+
+@pytest.mark.parametrize("name", ["{customer}", "x{a}", "*", "a?c", "[ab]"])
+def test_what_is_filled_in_makes_no_pattern_of_a_place(name: str) -> None:
+    data = PartitionedDataset("s3://data/{{ params.customer }}/{day}.csv")
+    plan = PlanPartitionsOperator(
+        task_id="plan", dataset=data, model="s3://models/{{ params.customer }}/{day}@champion"
+    )
+    sensor = PartitionSensor(task_id="wait", dataset=data)
+    for operator in (plan, sensor, combine("s3://bucket/{{ params.customer }}/latest.parquet")):
+        with pytest.raises(InputError, match="the fields and wildcards of the pattern are the DAG's"):
+            rendered(operator, customer=name)
+    sensor = PartitionSensor(task_id="wait", dataset=data)
+    assert rendered(sensor, customer="spring").dataset.uri == "s3://data/spring/{day}.csv"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("team", ["", "/", "a//b"])
+def test_an_empty_name_after_the_authors_folder_is_refused(team: str) -> None:
+    with pytest.raises(InputError, match="an empty segment"):
+        rendered(combine("s3://bucket/scores/{{ params.team }}/latest.parquet"), team=team)
+
+
+def test_the_connection_that_a_place_is_judged_by_is_the_one_that_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__BATCHSCORE__OUTPUT_URIS", "prod@s3://scores/")
+    data = PartitionedDataset("s3://data/x_{year}.csv")
+    for conn_id, plan_conn_id, fine in [("prod", None, True), ("other", None, False), ("other", "prod", True)]:
+        plan = PlanPartitionsOperator(
+            task_id="plan", dataset=data, plan_uri="s3://scores/plans", conn_id=conn_id, plan_conn_id=plan_conn_id
+        )
+        if fine:
+            rendered(plan)
+        else:
+            with pytest.raises(OutputError, match="lies in none of"):
+                rendered(plan)
 
 
 def test_a_registry_is_no_folder_that_a_trigger_fills_in() -> None:

@@ -14,8 +14,9 @@ import pytest
 from airflow.sdk import DAG
 from support import Small, good_rows, small
 
+from airflow_batchscore import PartitionedDataset
 from airflow_batchscore.errors import GateError
-from airflow_batchscore.operators import CheckScoresOperator, CombineOperator
+from airflow_batchscore.operators import CheckScoresOperator, CombineOperator, ScorePartitionOperator
 from airflow_batchscore.operators.seal import seal
 
 pytestmark = pytest.mark.dag
@@ -59,7 +60,15 @@ def _check(scores: Any, run_id: str, *partitions: int, **limits: Any) -> dict[st
 
 
 def _publish(scores: Any, run_id: str, output: Path, **options: Any) -> dict[str, Any]:
-    operator = CombineOperator(task_id="publish", scores=scores, output_uri=str(output), **options)
+    """What the scoring tasks, or a check of them, returned is published by a DAG that hands it on directly."""
+    with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        data = PartitionedDataset("/x_{p}")
+        score = ScorePartitionOperator(task_id="score", dataset=data, partition={}, output_uri="/y")
+        check = CheckScoresOperator(task_id="check", plan=[], scores=score.output)
+        before = check if isinstance(scores, dict) else score
+        operator = CombineOperator(task_id="publish", scores=before.output, output_uri=str(output), **options)
+    operator._written = {"scores": before.output}
+    operator.scores = scores
     return operator.run_stage(_context(run_id, "publish"))
 
 
@@ -102,9 +111,11 @@ def test_a_manifest_that_was_altered_after_the_audit_is_not_published(data: Smal
 def test_scores_of_another_run_twice_or_without_a_digest_are_refused(data: Small, tmp_path: Path) -> None:
     scores = _score(data, "a", 1, 1, 2)
     output = tmp_path / "out.parquet"
-    with pytest.raises(GateError, match="the scores of the run d/b was altered on its way here, or is of another run"):
+    with pytest.raises(
+        GateError, match="^scores: what ScorePartitionOperator returned in this run is needed"
+    ):
         _publish(scores, "b", output)
-    with pytest.raises(GateError, match="or is of another run"):
+    with pytest.raises(GateError, match="it is another run's, or was altered"):
         _check(scores, "b", 1, 2)
     with pytest.raises(GateError, match=r"scores: p=2 more than once"):
         _publish([*scores, scores[1]], "a", output)
@@ -116,20 +127,25 @@ def test_what_somebody_edited_on_its_way_is_refused(data: Small, tmp_path: Path)
     output = tmp_path / "out.parquet"
     short = scores[0]["manifests"][0]
     altered = {**scores[0], "manifests": [{**short, "generation": 9}]}
-    for handed in ([altered, scores[1]], [{**scores[0], "seal": "0" * 64}], [{"manifests": [short]}], [None]):
-        with pytest.raises(GateError, match="was altered on its way here"):
+    for handed in ([altered, scores[1]], [{**scores[0], "seal": "0" * 64}], [{"manifests": [short]}]):
+        with pytest.raises(GateError, match="or was altered on its way"):
             _publish(handed, "a", output)
+    for nothing in (5, None, "x", [None]):
+        with pytest.raises(GateError):
+            _publish(nothing, "a", output)
     whole = _plan("a", 1, 2)
     other = {**whole[1], "partitions": [{"p": "3"}]}
     for plan, said in [
         (whole[:1], "not the 2 that were planned"),
         ([whole[0], other], "was altered"),
+        (5, "is no list"),
+        (scores, "^plan: this is what ScorePartitionOperator returned, and what PlanPartitionsOperator returned"),
         ([], "no entry"),
     ]:
         with pytest.raises(GateError, match=said):
             CheckScoresOperator(task_id="check", plan=plan, scores=scores).run_stage(_context("a", "check"))
     checked = _check(scores, "a", 1, 2)
-    with pytest.raises(GateError, match="the audit of the run d/a was altered"):
+    with pytest.raises(GateError, match="or was altered on its way"):
         _publish({**checked, "scores": scores[:1]}, "a", output)
     assert not output.exists()
 
@@ -141,12 +157,13 @@ def test_where_a_check_is_handed_on_scores_that_it_did_not_see_are_refused(data:
         publish = CombineOperator(task_id="publish", scores=check.output, output_uri=str(tmp_path / "out.parquet"))
     publish._written = {"scores": check.output}
     publish.scores = scores  # as somebody who edits the check's XCom would have it
-    with pytest.raises(GateError, match="the audit of the run d/a was altered"):
+    with pytest.raises(GateError, match="this is a list, and one item of it what CheckScoresOperator returned"):
         publish.run_stage(_context("a", "publish"))
     publish._written = {"scores": "{{ ti.xcom_pull('check') }}"}
-    publish.scores = str(scores)
-    with pytest.raises(GateError, match="the audit of the run d/a was altered"):
-        publish.run_stage(_context("a", "publish"))
+    for rendered in (str(scores), scores):  # the second with render_template_as_native_obj=True
+        publish.scores = rendered
+        with pytest.raises(GateError, match="what CheckScoresOperator returned in this run is needed here"):
+            publish.run_stage(_context("a", "publish"))
     publish.scores = _check(scores, "a", 1)
     assert publish.run_stage(_context("a", "publish"))["rows"] == 20
 
