@@ -196,8 +196,8 @@ def _authored(raw: Any, context: Context, environment: jinja2.Environment) -> Au
         for part in node.nodes if isinstance(node, nodes.Output) else [None]:
             if part is None or not _names(part) <= authors:
                 text = _rendered(kept, context, environment)
-                literal = [data.data for data in tree.find_all(nodes.TemplateData) if all(data is not part for part in kept)]
-                return Authored(text, False, marks_of("".join([text, *literal])))
+                rest = [data.data for data in tree.find_all(nodes.TemplateData) if not any(data is one for one in kept)]
+                return Authored(text, False, marks_of("".join([text, *rest])))
             kept.append(part)
     text = _rendered(kept, context, environment)
     return Authored(text, True, marks_of(text))

@@ -111,9 +111,7 @@ def test_a_manifest_that_was_altered_after_the_audit_is_not_published(data: Smal
 def test_scores_of_another_run_twice_or_without_a_digest_are_refused(data: Small, tmp_path: Path) -> None:
     scores = _score(data, "a", 1, 1, 2)
     output = tmp_path / "out.parquet"
-    with pytest.raises(
-        GateError, match="^scores: what ScorePartitionOperator returned in this run is needed"
-    ):
+    with pytest.raises(GateError, match="^scores: what ScorePartitionOperator returned in this run is needed"):
         _publish(scores, "b", output)
     with pytest.raises(GateError, match="it is another run's, or was altered"):
         _check(scores, "b", 1, 2)

@@ -77,7 +77,7 @@ def test_a_form_that_takes_a_whole_uri_takes_trusted_ones_alone(
         "json": f'{{"model": "{planted}"}}',
     }
     message = refused(place.people["user"], "form_model", {"model": names[how]})
-    expected = "GateError: what should be the model" if how == "json" else "ModelError: "
+    expected = "GateError: model: what TrainOperator" if how == "json" else "ModelError: "
     assert message.startswith(expected), message
     assert not mark.exists()
 
@@ -100,10 +100,11 @@ def test_the_place_of_an_import_comes_from_the_dag(place: Place, planted: Path, 
 
 
 def test_training_writes_where_the_dag_says(place: Place) -> None:
-    for where in ("uploads/model", "airflow/model", "dags/model"):
-        target = place.home.parent / where if "/" in where else place.home / where
-        refused(place.people["user"], "form_training", {"model_uri": str(target)})
-        assert not target.exists()
+    airflow, dags = (Path(place.stack.env[name]) for name in ("AIRFLOW_HOME", "AIRFLOW__CORE__DAGS_FOLDER"))
+    for folder in (place.home / "uploads", airflow, dags):
+        message = refused(place.people["user"], "form_training", {"model_uri": str(folder / "model")})
+        assert message.startswith("OutputError: model_uri"), message
+        assert not (folder / "model").exists()
 
 
 @pytest.mark.parametrize("place", ["hardened"], indirect=True)

@@ -53,6 +53,17 @@ def test_an_output_of_the_trigger_replaces_nothing_that_is_not_one(place: Place)
     assert not [*place.home.glob("elsewhere*"), *place.home.glob("part_9*"), *place.home.glob("_runs")]
 
 
+def test_a_name_in_a_form_makes_no_pattern_of_the_data_sets_uri(place: Place) -> None:
+    """Neither all customers at once, nor one that takes a regular expression years to match."""
+    (place.home / ("x" * 80)).mkdir()
+    for customer in ("{customer}", "*", "".join(f"{{{letter}}}" for letter in "abcdefghijklmnopqrst")):
+        run = start(place.people["user"], "form_customer", {"customer": customer})
+        assert finish(place.stack, run) == "failed"
+        said = refusals(place.stack, run)
+        assert set(said) == {"wait", "plan"}
+        assert all("the fields and wildcards of the pattern are the DAG's" in message for message in said.values())
+
+
 def test_scores_are_staged_where_the_dag_says(place: Place) -> None:
     before = _protected(place)
     airflow, dags = (place.stack.env[name] for name in ("AIRFLOW_HOME", "AIRFLOW__CORE__DAGS_FOLDER"))

@@ -62,6 +62,23 @@ def test_an_edited_xcom_makes_it_serve_nothing_else(place: Place, scored: Run, f
     assert user.ask("GET", scored.report()).status == 200
 
 
+def test_a_report_that_somebody_wrote_over_is_not_served(place: Place, scored: Run) -> None:
+    user = place.people["user"]
+    report = Path(user.xcom(scored, "publish")["report"])
+    before = report.read_bytes()
+    try:
+        report.write_bytes(before.replace(b"</body>", b"forged-by-hand</body>"))
+        answer = user.ask("GET", scored.report())
+        assert (answer.status, b"not the one that the task wrote" in answer.body) == (403, True)
+        with report.open("wb") as file:
+            file.truncate(1 << 40)
+        answer = user.ask("GET", scored.report())
+        assert (answer.status, b"larger than a report may be" in answer.body) == (502, True)
+    finally:
+        report.write_bytes(before)
+    assert user.ask("GET", scored.report()).status == 200
+
+
 def test_what_was_written_for_one_run_is_not_served_for_another(place: Place, scored: Run) -> None:
     """So that who may see a DAG does not get the report of one that they may not see."""
     user = place.people["user"]

@@ -140,6 +140,15 @@ def test_what_the_check_returned_is_published_as_it_is(place: Place, scored: Run
     assert _published(place) == before
 
 
+def test_where_the_dag_hands_a_model_on_the_name_of_one_will_not_do(place: Place, scored: Run) -> None:
+    """Else an old version, or one that a gate refused, would be promoted or scored with."""
+    user = place.people["user"]
+    with edited(user, scored, "train", str(version_of(place.home / "wta" / "models" / "wta"))):
+        said = cleared(user, scored, "check_model")
+    assert set(said) == {"check_model"}
+    assert said["check_model"].startswith("GateError: model: ")
+
+
 @pytest.mark.parametrize(("task_id", "after"), [("train", "check_model"), ("check_model", "plan")])
 def test_the_model_that_a_task_names_is_one_of_the_dag(
     place: Place, scored: Run, mark: Path, task_id: str, after: str

@@ -58,7 +58,8 @@ class XGBoost(Flavor):
         booster.load_model(bytearray(data))
         kept = json.loads(booster.attr("scikit_learn") or "{}")
         kinds = {"classifier": xgboost.XGBClassifier, "ranker": xgboost.XGBRanker}
-        parameters = json.loads(booster.attr(_PARAMETERS) or "{}")  # none in a file of somebody else's
+        written = json.loads(booster.attr(_PARAMETERS) or "{}")  # none in a file of somebody else's
+        parameters = {name: written[name] for name in _XGBOOST_KEEPS if name in written}
         estimator = kinds.get(kept.get("_estimator_type"), xgboost.XGBRegressor)(**parameters)
         estimator.load_model(bytearray(data))
         return estimator

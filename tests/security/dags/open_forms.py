@@ -15,6 +15,7 @@ from airflow_batchscore.operators import (
     ScorePartitionOperator,
     TrainOperator,
 )
+from airflow_batchscore.sensors import PartitionSensor
 
 HOME = os.environ["SECURITY_HOME"]
 DATA = PartitionedDataset(f"{HOME}/part_{{p}}.csv", read_options={"column_types": {"id": "int64"}})
@@ -51,6 +52,11 @@ with form("form_dataset", dataset="none", rest="none"):
             dataset=PartitionedDataset(f"{store}/x/{{{{ params.rest }}}}", format="csv"),
         )
     PlanPartitionsOperator(task_id="anywhere", dataset=PartitionedDataset("{{ params.dataset }}", format="csv"))
+
+with form("form_customer", customer="none"):
+    pattern = PartitionedDataset(f"{HOME}/{{{{ params.customer }}}}/{{day}}.csv")
+    PartitionSensor(task_id="wait", dataset=pattern, partitions="1", timeout=60, poke_interval=5)
+    PlanPartitionsOperator(task_id="plan", dataset=pattern)
 
 with form("form_source", source="none", sha256=None):
     ImportModelOperator(
