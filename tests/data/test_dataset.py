@@ -110,3 +110,9 @@ def test_of_many_missing_partitions_some_are_named(dataset: PartitionedDataset) 
     with pytest.raises(InputError, match="and 49,?980 more") as caught:
         dataset.require("100001..150000")
     assert len(str(caught.value)) < 10_000
+
+
+def test_a_uri_is_text_or_a_path(tmp_path: Path) -> None:
+    assert PartitionedDataset(tmp_path / "x_{year}.csv").uri == f"{tmp_path}/x_{{year}}.csv"  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="give text, .* and its connection as conn_id="):
+        PartitionedDataset(["s3://bucket/x_{year}.csv"])  # type: ignore[arg-type]

@@ -68,6 +68,7 @@ def test_an_azure_account_is_asked_at_its_own_cloud() -> None:
         "s3://user:canary@tennis/a.csv",
         "s3://tennis?endpoint_override=evil.example",
         "s3://tennis:9000/a.csv",
+        "s3://prod@tennis/a.csv",
     ],
 )
 def test_a_uri_that_says_more_is_refused_wherever_it_is_used(uri: str) -> None:
@@ -92,3 +93,9 @@ def test_an_unknown_store_is_refused_without_its_password() -> None:
     with pytest.raises(InputError, match=r"ftp://host/\.\.\.: no storage is known for ftp://") as refused:
         storage.filesystem("ftp://me:canary@host/a.csv")
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("uri", ["s3://tennis//a.csv", "gs://tennis/x//a.csv", f"{CONTAINER}//a.csv"])
+def test_a_slash_too_many_is_said_to_be_one(uri: str) -> None:
+    with pytest.raises(InputError, match="has an empty segment, a slash too many"):
+        storage.filesystem(uri)

@@ -47,6 +47,11 @@ def test_a_version_that_does_not_exist_is_named_with_those_that_do(made: Small) 
         resolve(f"{_base(made)}/nope")
 
 
+def test_a_folder_of_versions_is_not_called_a_version_that_does_not_exist(made: Small) -> None:
+    with pytest.raises(ModelError, match=rf"is a folder of versions .*name one of them, '.*/{made.model.version}', or"):
+        resolve(_base(made))
+
+
 def test_an_alias_that_does_not_exist_says_how_to_make_one(made: Small) -> None:
     with pytest.raises(ModelError, match="no alias 'winner' .*promote_to='winner'"):
         resolve(f"{_base(made)}@winner")

@@ -8,6 +8,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batchscore.errors import GateError, InputChangedError, InputError
+from airflow_batchscore.operators import CheckScoresOperator
 from airflow_batchscore.operators.base import as_mapping, as_number, failing_at_once
 
 pytestmark = pytest.mark.dag
@@ -59,3 +60,21 @@ def test_text_that_begins_like_an_object_and_is_none_is_refused(text: str) -> No
     with pytest.raises(InputError, match="cannot be read: write a JSON object"):
         as_mapping(text)
     assert as_mapping("{'a': 1}") == as_mapping('{"a": 1}') == {"a": 1}
+
+
+def test_a_param_that_was_left_empty_leaves_the_default() -> None:
+    seen = {}
+
+    class Seen(CheckScoresOperator):
+        def __init__(self, *, max_skipped: Any = None, max_quarantined: Any = 0, **kwargs: Any) -> None:
+            super().__init__(max_skipped=max_skipped, max_quarantined=max_quarantined, **kwargs)
+
+        def run_stage(self, context: Any) -> None:
+            seen.update(max_skipped=self.max_skipped, max_quarantined=self.max_quarantined)
+
+    left = "{{ params.left }}"
+    operator = Seen(task_id="check", plan=[], scores=[], max_skipped=left, max_quarantined=left)
+    context: Any = {"params": {"left": None}}
+    operator.render_template_fields(context)
+    operator.execute(context)
+    assert seen == {"max_skipped": None, "max_quarantined": 0}

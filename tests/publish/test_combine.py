@@ -59,6 +59,13 @@ def test_one_csv_file_has_the_same_rows(data: Small, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out.csv"), _expected(manifests))
 
 
+@pytest.mark.parametrize("name", ["out.csv.gz", "out.parquet.zst"])
+def test_a_file_of_a_kind_that_is_not_written_is_no_folder(data: Small, tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match=r"one file ends in .parquet .* or .csv; nothing was published"):
+        combine(_scored(data, 1), f"{tmp_path}/{name}")
+    assert not (tmp_path / name).exists()
+
+
 def test_published_again_nothing_is_touched(data: Small, tmp_path: Path) -> None:
     for output in (tmp_path / "o1" / "out.parquet", tmp_path / "o3" / "out.csv", tmp_path / "o2"):
         manifests = _scored(data)
