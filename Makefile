@@ -65,15 +65,9 @@ lint: setup  ## ruff: rules, import bans, format
 types: setup  ## mypy --strict
 	$(BIN)/mypy
 
+# Three processes on two cores: one mostly waits for Airflow.
 test: setup  ## the test suite but for test-services and test-flavors, with coverage
-	$(MAKE) --no-print-directory -j2 --output-sync=line test-unit test-airflow
-
-# Two halves of `test`, of which the second mostly waits for Airflow.
-test-unit: setup
-	COVERAGE_FILE=.coverage-unit $(BIN)/pytest -m "unit and not flavors and not production"
-
-test-airflow: setup
-	COVERAGE_FILE=.coverage-airflow $(BIN)/pytest -m "not unit and not flavors and not production"
+	$(BIN)/pytest -n 3 --dist loadgroup -m "not flavors and not production"
 
 .pandas3-venv/.stamp: requirements.lock requirements-pandas3.lock pyproject.toml | .tools/bin/uv
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .pandas3-venv
@@ -131,4 +125,4 @@ format: setup
 clean:  ## remove what the targets made
 	rm -rf .venv .bench-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
 
-.PHONY: help setup lock bench bench-full demo up lint types test test-unit test-airflow test-flavors test-pandas3 test-services test-faults test-fuzz audit containers format clean
+.PHONY: help setup lock bench bench-full demo up lint types test test-flavors test-pandas3 test-services test-faults test-fuzz audit containers format clean

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 
-from example_home import HOME as EXAMPLES
-
 from airflow_batchscore import PartitionedDataset, Recipe
 
-#: Folder or S3 prefix of ``wta_matches_<year>.csv``, and where models and scores go.
-HOME = os.environ.get("WTA_HOME", f"{EXAMPLES}/wta").rstrip("/")
+#: Where models and scores go, and the folder or S3 prefix of ``wta_matches_<year>.csv``.
+HOME = os.environ.get("WTA_HOME", os.path.expanduser("~/batchscore-examples/wta")).rstrip("/")
 MATCHES = os.environ.get("WTA_MATCHES_DIR", f"{HOME}/matches").rstrip("/")
 
 MODEL_URI = f"{HOME}/models/wta"

@@ -19,11 +19,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-roles", action="store_true", help="write what each role may do into docs/roles.md")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test says what it needs."""
+    """Every test says what it needs; those that share an Airflow run in one process."""
     for item in items:
         if not _KINDS & {marker.name for marker in item.iter_markers()}:
             raise pytest.UsageError(f"{item.nodeid} has none of the markers {sorted(_KINDS)}")
+        shared = {"stack", "place"} & set(getattr(item, "fixturenames", ()))
+        if shared:
+            call = getattr(item, "callspec", None)
+            item.add_marker(pytest.mark.xdist_group(str(call.params.get("place", "stack")) if call else "stack"))
 
 
 @pytest.fixture(scope="session")

@@ -18,17 +18,31 @@ R = TypeVar("R")
 CLUSTER_SECONDS = 6.0
 #: Share of the glances that found the lock taken: next to none for numpy and the like, a third or more for pure Python.
 _CONTENDED = 0.15
+#: What processes must save; two cores save half of what pure Python takes.
+_WORTH_IT = 1.3
 _GLANCE_SECONDS = 0.01
 _LATE_SECONDS = 0.001
 _LEAST_GLANCES = 20
 _CLOSE_SECONDS = 3.0
 
 
+def queued() -> float:
+    """Seconds that this thread was ready to run and other work had the processor, as the kernel counts them.
+
+    0 where it counts nothing (``/proc/<pid>/schedstat``; not on every kernel).
+    """
+    try:
+        with open("/proc/thread-self/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 @dataclass(frozen=True)
 class _Timing:
-    """Of one block: CPU seconds of its thread, and when it began and ended."""
+    """Of one block: seconds that its thread ran or was queued for a processor, and when it began and ended."""
 
-    cpu: float
+    busy: float
     began: float
     ended: float
 
@@ -38,7 +52,8 @@ class Probe:
 
     Threads share Python's lock. Code that lets go of it (numpy, pyarrow, predict of most libraries) runs on all cores;
     pure Python runs on one. No list of model kinds knows which a recipe is, so it is measured: how often a thread that
-    wakes every 10 ms finds the lock taken, and what CPU time a block takes against the time it took among others.
+    wakes every 10 ms finds the lock taken, and what CPU time a block takes against the time it took among others. Time
+    for which other programs had the processors counts in neither: processes would have to wait for them, too.
     """
 
     def __init__(self, workers: int, threads: int) -> None:
@@ -51,11 +66,14 @@ class Probe:
             threading.Thread(target=self._watch, name="batchscore-probe", daemon=True).start()
 
     def _watch(self) -> None:
+        waited = queued()
         while not self._over.is_set():
             before = time.monotonic()
             time.sleep(_GLANCE_SECONDS)
+            late = time.monotonic() - before - _GLANCE_SECONDS
+            already, waited = waited, queued()
             self._glances += 1
-            self._late += time.monotonic() - before > _GLANCE_SECONDS + _LATE_SECONDS
+            self._late += late - (waited - already) > _LATE_SECONDS
 
     def stop(self) -> None:
         self._over.set()
@@ -75,9 +93,9 @@ class Probe:
         seen = self._timings[self._threads :]
         wall = max(timing.ended for timing in seen) - min(timing.began for timing in seen)
         in_threads = left * wall / len(seen)
-        in_processes = left * sum(timing.cpu for timing in seen) / len(seen) / self._workers + CLUSTER_SECONDS
+        in_processes = left * sum(timing.busy for timing in seen) / len(seen) / self._workers + CLUSTER_SECONDS
         held = self._late / max(self._glances, 1)
-        if held < _CONTENDED or in_threads <= in_processes:
+        if held < _CONTENDED or in_threads <= _WORTH_IT * in_processes:
             return None
         return (
             f"Python's lock was held {held:.0%} of the time; the {left} blocks left would take about "
@@ -141,9 +159,9 @@ def run_in_threads(
     """
 
     def timed(argument: tuple[Any, ...]) -> tuple[R, _Timing]:
-        cpu, began = time.thread_time(), time.monotonic()
+        busy, began = time.thread_time() + queued(), time.monotonic()
         result = function(*argument)
-        return result, _Timing(time.thread_time() - cpu, began, time.monotonic())
+        return result, _Timing(time.thread_time() + queued() - busy, began, time.monotonic())
 
     running: set[Future[tuple[R, _Timing]]] = {
         pool.submit(timed, argument) for argument in islice(arguments, in_flight)

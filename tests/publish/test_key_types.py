@@ -42,7 +42,7 @@ def _manifests(folder: Path, *keys: pa.Array) -> list[Manifest]:
         ([pa.array([0], pa.timestamp("ms")), pa.array([1], pa.timestamp("us"))], pa.timestamp("us")),
         ([pa.nulls(2), pa.array([1.5], pa.float32())], pa.float32()),
     ],
-    ids=str,
+    ids=["integers", "an integer with none", "texts", "times", "nothing"],
 )
 def test_a_single_file_has_one_type_for_the_keys_of_all(
     tmp_path: Path, keys: Sequence[pa.Array], kind: pa.DataType
