@@ -67,7 +67,7 @@ types: setup  ## mypy --strict
 
 # Three processes on two cores: one mostly waits for Airflow.
 test: setup  ## the test suite but for test-services and test-flavors, with coverage
-	$(BIN)/pytest -n 3 --dist loadgroup -m "not flavors and not production"
+	$(BIN)/pytest -n 3 -m "not flavors and not production"
 
 .pandas3-venv/.stamp: requirements.lock requirements-pandas3.lock pyproject.toml | .tools/bin/uv
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .pandas3-venv
@@ -85,7 +85,7 @@ test-pandas3: .pandas3-venv/.stamp  ## the unit tests on pandas 3, without Spark
 	.tools/bin/uv venv -q --allow-existing --seed -p $(PYTHON) .flavors-venv
 	.flavors-venv/bin/pip install -q 'torch==2.13.0'
 	.tools/bin/uv pip install -q --compile-bytecode -p .flavors-venv/bin/python -e '.[worker,skops,xgboost,lightgbm,onnx,mlflow,dask-ml]' \
-	  'torch==2.13.0' 'pytest>=8' 'pytest-timeout>=2.3' 'sqlalchemy>=2' 'alembic>=1.13'
+	  'torch==2.13.0' 'pytest>=8' 'pytest-timeout>=2.3' 'pytest-xdist>=3.6' 'sqlalchemy>=2' 'alembic>=1.13'
 	touch $@
 
 test-flavors: .flavors-venv/.stamp  ## kinds of models whose libraries cannot live with Airflow: PyTorch, MLflow (3 minutes)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support import Wta
+from xdist.scheduler import LoadScopeScheduling
 
 _KINDS = {"unit", "dag", "service", "production", "faults", "flavors"}
 
@@ -19,16 +20,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-roles", action="store_true", help="write what each role may do into docs/roles.md")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test says what it needs; those that share an Airflow run in one process."""
+    """Every test says what it needs."""
     for item in items:
         if not _KINDS & {marker.name for marker in item.iter_markers()}:
             raise pytest.UsageError(f"{item.nodeid} has none of the markers {sorted(_KINDS)}")
-        shared = {"stack", "place"} & set(getattr(item, "fixturenames", ()))
-        if shared:
-            call = getattr(item, "callspec", None)
-            item.add_marker(pytest.mark.xdist_group(str(call.params.get("place", "stack")) if call else "stack"))
+
+
+class _Together(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests that share a running Airflow go to one process, all others wherever one is free.
+
+    (pytest-xdist's own groups are lost with pytest 9.2: they were written into the ids of tests.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.removeprefix("tests/").partition("/")[0]
+        if folder == "security":
+            return f"{folder} {'hardened' if '[hardened' in nodeid else 'default'}"
+        return folder if folder == "service" else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Used by ``pytest -n``."""
+    return _Together(config, log)
 
 
 @pytest.fixture(scope="session")
