@@ -120,11 +120,14 @@ def test_the_intruder_of_these_tests_gets_into_an_open_cluster() -> None:
         assert _intrude(_JOIN, cluster.scheduler_address).split()[0] == "in"
 
 
-def test_every_socket_of_the_cluster_asks_for_a_certificate_or_serves_nothing(client: distributed.Client) -> None:
-    addresses = _listening()
+def test_every_socket_of_the_cluster_asks_for_a_certificate_or_serves_nothing() -> None:
+    before = set(_listening())  # of other tests in this process
+    with local_cluster(2, 1, 1 << 30):
+        addresses = set(_listening()) - before
+        answers = json.loads(_intrude(_ASK, *(str(address.port) for address in addresses)))
     assert {address.ip for address in addresses} == {"127.0.0.1"}
     assert len(addresses) >= 8  # scheduler, two nannies and two workers, and the HTTP servers that Dask insists on
-    assert set(json.loads(_intrude(_ASK, *(str(address.port) for address in addresses)))) == {
+    assert set(answers) == {
         "HTTP/1.1 404 Not Found<html><title>404: Not Found</title><body>404: Not Found</body></html>",
         'HTTP/1.1 200 OK{"paths": ["/sitemap.json"]}',
         "refused",
