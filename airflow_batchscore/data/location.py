@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: Also with the alias of a model that lies in the bucket itself: ``s3://models@champion``.
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+(@[A-Za-z0-9._-]+)?")
-_SCHEMES = ("s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss")
+_S3, _GS, _ABFS = ("s3", "s3a", "s3n"), ("gs", "gcs"), ("abfs", "abfss")
 _AZURE_CLOUD = (
     r"(?P<account>[a-z0-9]+)\.(dfs|blob)\.(?P<cloud>core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))"
 )
@@ -30,15 +30,15 @@ def location(scheme: str, rest: str) -> tuple[str, str]:
         InputError: it holds a user, a password or options, or another server than the store's own.
     """
     authority, _, path = rest.strip("/").partition("/")
-    if scheme in _SCHEMES and "//" in f"/{path}":
+    if scheme in (*_S3, *_GS, *_ABFS) and "//" in f"/{path}":
         raise InputError(f"{scheme}://{rest} has an empty segment, a slash too many: what is filled in may end in one")
-    if scheme in ("s3", "s3a", "s3n"):
+    if scheme in _S3:
         _require(_is_bucket(authority, path), scheme, authority, "s3://bucket/key")
         return "s3", rest.strip("/")
-    if scheme in ("gs", "gcs"):
+    if scheme in _GS:
         _require(_is_bucket(authority, path) and not re.search("[?#]", path), scheme, authority, "gs://bucket/key")
         return "gs", rest.strip("/")
-    if scheme in ("abfs", "abfss"):
+    if scheme in _ABFS:
         found = _AZURE.fullmatch(authority)
         plain = "abfs://container@account.dfs.core.windows.net/path"
         if not found or re.search("[?#]", path):

@@ -17,7 +17,8 @@ from airflow_batchscore.operators.seal import require_key, seal, unseal
 from airflow_batchscore.operators.supervised import die_with_supervisor
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
 
     from airflow_batchscore.data.dataset import PartitionedDataset
     from airflow_batchscore.model.reference import ModelRef
@@ -54,11 +55,9 @@ class BatchScoreOperator(PlacedOperator):
 
     def taken(self, value: Any, purpose: str, context: Context, field: str) -> dict[str, Any]:
         """What a task of this run handed on as the argument `field`. Raises GateError for anything else."""
-        tasks = self.producers(field)
-        # Where a task of another kind comes between, it is not known whose it was.
-        ours = bool(tasks) and all(issubclass(kind_of(task), BatchScoreOperator) for task in tasks)
-        task_ids = {task.task_id for task in tasks} if ours else None
-        index = _map_index(context) if ours and self.is_of_same_instance(tasks) else None
+        tasks = self._own_producers(field)
+        task_ids = {task.task_id for task in tasks} if tasks else None
+        index = _map_index(context) if tasks and self.is_of_same_instance(tasks) else None
         return unseal(field, as_mapping(value), purpose, run_name(context), task_ids, index)
 
     def model_given(self, field: str, context: Context) -> Any:
@@ -67,9 +66,13 @@ class BatchScoreOperator(PlacedOperator):
         Where the DAG hands on what such a task returned, a name will not do.
         """
         value = as_mapping(getattr(self, field))
+        sealed = self._own_producers(field) or isinstance(value, Mapping)
+        return self.taken(value, "model", context, field) if sealed else value
+
+    def _own_producers(self, field: str) -> list[BaseOperator | MappedOperator]:
+        """`producers` where all are operators of this package; none where another kind of task comes between."""
         tasks = self.producers(field)
-        ours = bool(tasks) and all(issubclass(kind_of(task), BatchScoreOperator) for task in tasks)
-        return self.taken(value, "model", context, field) if ours or isinstance(value, Mapping) else value
+        return tasks if all(issubclass(kind_of(task), BatchScoreOperator) for task in tasks) else []
 
     def model_ref(self, field: str, context: Context) -> tuple[ModelRef, Trust]:
         """The model that the argument `field` names, which has to be where the DAG's author said, and what it may hold.
