@@ -49,13 +49,21 @@ class Picky(ClassifierMixin, Strange):
 
 
 class Slow(Picky):
-    """Sleeps in every batch; with SLOW_MODEL_KILLS set, kills its own process whenever it predicts."""
+    """Sleeps in every batch; with SLOW_MODEL_KILLS set, kills its own process whenever it predicts.
+
+    Each batch leaves a mark in the folder SLOW_MODEL_MARKS. After `HELD_AFTER` marks it waits while ``<folder>.hold``
+    exists, so that a test can do something in the middle of a partition, however busy the machine is.
+    """
+
+    HELD_AFTER = 10
 
     def predict(self, X: Any) -> Any:  # noqa: N803
         if self.is_loaded:
             marks = os.environ.get("SLOW_MODEL_MARKS")
             if marks:
                 Path(marks, f"{os.getpid()}-{time.monotonic_ns()}").touch()
+                while Path(f"{marks}.hold").exists() and len(os.listdir(marks)) >= self.HELD_AFTER:
+                    time.sleep(0.05)
             if os.environ.get("SLOW_MODEL_KILLS"):
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(float(os.environ.get("SLOW_MODEL_SECONDS", "0.2")))

@@ -17,8 +17,8 @@ from support import copy_dags, good_rows, wait_for, write_csv
 pytestmark = [pytest.mark.service, pytest.mark.faults, pytest.mark.timeout(600)]
 
 DAG = "slow_pipeline"
-#: Of 20 rows and 0.2 s each, in two processes: longer than Airflow takes to end a task that was marked.
-BLOCKS = 90
+#: Of 20 rows each: more than `strange_models.Slow` scores before it is held.
+BLOCKS = 30
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,16 @@ def stack(marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
 
 
 @pytest.fixture
-def run(stack: Stack, marks: Path, tmp_path: Path) -> str:
+def hold(marks: Path) -> Iterator[Path]:
+    """While this file exists, no more of a partition is scored."""
+    path = Path(f"{marks}.hold")
+    path.touch()
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def run(stack: Stack, marks: Path, hold: Path, tmp_path: Path) -> str:
     """A run whose partition 1 is half scored."""
     write_csv(tmp_path / "part_0.csv", good_rows(200))
     write_csv(tmp_path / "part_1.csv", good_rows(20 * BLOCKS, 1000))
@@ -66,8 +75,9 @@ def _clear(stack: Stack, run_id: str) -> None:
     stack.post(f"/api/v2/dags/{DAG}/clearTaskInstances", body)
 
 
-def _ends_right(stack: Stack, run_id: str, folder: Path, kept: dict[str, int]) -> None:
+def _ends_right(stack: Stack, run_id: str, folder: Path, kept: dict[str, int], hold: Path) -> None:
     """The run succeeds, parts that were there are as they were, and every row has the prediction it should have."""
+    hold.unlink()
     assert stack.wait_for_run(DAG, run_id, 300) == "success", explain(stack, DAG, run_id)
     assert 0 < len(kept) < len(_parts(folder))
     assert {name: _parts(folder)[name] for name in kept} == kept
@@ -76,14 +86,18 @@ def _ends_right(stack: Stack, run_id: str, folder: Path, kept: dict[str, int]) -
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "out.parquet")[["id", "prediction"]], expected)
 
 
-def test_a_task_that_is_cleared_while_it_runs_ends_right(stack: Stack, run: str, marks: Path, tmp_path: Path) -> None:
+def test_a_task_that_is_cleared_while_it_runs_ends_right(
+    stack: Stack, run: str, marks: Path, hold: Path, tmp_path: Path
+) -> None:
     before = _processes(marks)
     _clear(stack, run)
     wait_for(lambda: not any(alive(pid) for pid in before), 60)
-    _ends_right(stack, run, tmp_path, _parts(tmp_path))
+    _ends_right(stack, run, tmp_path, _parts(tmp_path), hold)
 
 
-def test_a_mapped_task_marked_failed_goes_on_after_a_clear(stack: Stack, run: str, marks: Path, tmp_path: Path) -> None:
+def test_a_mapped_task_marked_failed_goes_on_after_a_clear(
+    stack: Stack, run: str, marks: Path, hold: Path, tmp_path: Path
+) -> None:
     before = _processes(marks)
     path = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run)}/taskInstances/score/0"
     stack.patch(path, {"new_state": "failed"})
@@ -91,21 +105,21 @@ def test_a_mapped_task_marked_failed_goes_on_after_a_clear(stack: Stack, run: st
     wait_for(lambda: not any(alive(pid) for pid in before), 30)
     kept = _parts(tmp_path)
     _clear(stack, run)
-    _ends_right(stack, run, tmp_path, kept)
+    _ends_right(stack, run, tmp_path, kept, hold)
 
 
 def test_a_killed_supervisor_is_noticed_and_the_retry_ends_right(
-    stack: Stack, run: str, marks: Path, tmp_path: Path
+    stack: Stack, run: str, marks: Path, hold: Path, tmp_path: Path
 ) -> None:
     before = _processes(marks)
     task = next(pid for pid in before if parent(pid) not in before)
     os.kill(parent(task), signal.SIGKILL)
     wait_for(lambda: not any(alive(pid) for pid in before), 15)
-    _ends_right(stack, run, tmp_path, _parts(tmp_path))
+    _ends_right(stack, run, tmp_path, _parts(tmp_path), hold)
 
 
 def test_a_restart_of_airflow_in_the_middle_of_a_run_ends_right(
-    stack: Stack, run: str, marks: Path, tmp_path: Path
+    stack: Stack, run: str, marks: Path, hold: Path, tmp_path: Path
 ) -> None:
     before = _processes(marks)
     stack.stop()
@@ -113,4 +127,4 @@ def test_a_restart_of_airflow_in_the_middle_of_a_run_ends_right(
     kept = _parts(tmp_path)
     stack.start()
     stack.wait_until_up()
-    _ends_right(stack, run, tmp_path, kept)
+    _ends_right(stack, run, tmp_path, kept, hold)

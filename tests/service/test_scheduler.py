@@ -97,6 +97,8 @@ def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_by
     write_csv(tmp_path / "part_1.csv", good_rows(400, 1000))
     for old in marks.iterdir():
         old.unlink()
+    hold = Path(f"{marks}.hold")
+    hold.touch()
     stack.wait_for_dag("slow_pipeline")
     run_id = trigger_in(stack, tmp_path, "slow_pipeline", {"partitions": [1]})
 
@@ -111,6 +113,7 @@ def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_by
     wait_for(lambda: not any(alive(pid) for pid in {*workers, task}), 15)
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("staged/p=1/*/part-*.parquet")}
     assert kept
+    hold.unlink()
     assert stack.wait_for_run("slow_pipeline", run_id, 180) == "success", explain(stack, "slow_pipeline", run_id)
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("staged/p=1/*/part-*.parquet")}
     assert {name: after[name] for name in kept} == kept
