@@ -35,6 +35,7 @@ def _job(uri: str, trust: Trust) -> FrameJob:
 
 
 def test_a_model_that_is_not_trusted_is_refused_before_spark_does_anything(tmp_path: Path) -> None:
+    pytest.importorskip("pyspark", reason="it pins pandas<3")
     data, rows = small(tmp_path), cast(Any, None)
     for trust in (Trust(prefixes=()), Trust(prefixes=((None, f"{tmp_path}/trusted"),))):
         with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
