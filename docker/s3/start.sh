@@ -89,9 +89,20 @@ if $first; then
   ceph osd new "$uuid"
   ceph-osd -i 0 --mkfs --osd-uuid "$uuid"
 fi
-ceph-osd -f -i 0 &
-pids="$! $pids"
-until_true osd_is_up
+start_osd() {
+  ceph-osd -f -i 0 &
+  osd=$!
+  pids="$osd $pids"
+}
+start_osd
+tries=0
+until osd_is_up 2>/dev/null; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 360 ] || { echo "the OSD is not up after 180 s" >&2; exit 1; }
+  # It ends at once if it asks the monitor for something before it was told the cluster's id ("wrong fsid").
+  kill -0 "$osd" 2>/dev/null || start_osd
+  sleep 0.5
+done
 if $first; then
   radosgw-admin user create --uid=batchscore --display-name=batchscore \
     --access-key="$S3_ACCESS_KEY" --secret-key="$S3_SECRET_KEY" >/dev/null
