@@ -77,7 +77,7 @@ test: setup  ## the test suite but for test-services and test-flavors, with cove
 	.tools/bin/uv pip install -q -p .pandas3-venv/bin/python --no-deps --no-build-isolation -e .
 	touch $@
 
-test-pandas3: .pandas3-venv/.stamp  ## the unit tests on pandas 3, without Spark (7 minutes)
+test-pandas3: .pandas3-venv/.stamp  ## the unit tests on pandas 3, without Spark (8 minutes)
 	.pandas3-venv/bin/python -m pytest -m unit --no-cov --ignore=tests/production
 
 # PyTorch comes by pip: on some machines a CPU build lies where only pip looks.
@@ -91,7 +91,7 @@ test-pandas3: .pandas3-venv/.stamp  ## the unit tests on pandas 3, without Spark
 test-flavors: .flavors-venv/.stamp  ## kinds of models whose libraries cannot live with Airflow: PyTorch, MLflow (3 minutes)
 	.flavors-venv/bin/python -m pytest -o addopts='-ra --strict-markers --strict-config' -m "flavors or unit" tests/model/test_flavors.py tests/model/test_imported.py
 
-test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt; 15 minutes)
+test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt; 20 to 25 minutes)
 	sh scripts/install_services.sh
 	AWS_REQUEST_CHECKSUM_CALCULATION=when_required AWS_RESPONSE_CHECKSUM_VALIDATION=when_required \
 	  $(BIN)/pytest -m production --no-cov
