@@ -97,3 +97,14 @@ def matches(wta: Wta, tmp_path_factory: pytest.TempPathFactory) -> Wta:
 def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where `strange_models.Slow` leaves the id of each process that predicts."""
     return tmp_path_factory.mktemp("marks")
+
+
+@pytest.fixture
+def hold(marks: Path) -> Iterator[Path]:
+    """No mark is there yet; while this file exists, `strange_models.Slow` stops in the middle of a partition."""
+    for old in marks.iterdir():
+        old.unlink()
+    path = Path(f"{marks}.hold")
+    path.touch()
+    yield path
+    path.unlink(missing_ok=True)

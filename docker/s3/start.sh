@@ -63,7 +63,16 @@ until_true() {
     sleep 0.5
   done
 }
-osd_is_up() { ceph osd stat | grep -q '1 up'; }
+start_osd() {
+  ceph-osd -f -i 0 >&3 2>&3 &
+  osd=$!
+  pids="$osd $pids"
+}
+osd_is_up() {
+  # It ends at once if it asks the monitor for something before it was told the cluster's id ("wrong fsid").
+  kill -0 "$osd" 2>/dev/null || start_osd
+  ceph osd stat | grep -q '1 up'
+}
 
 if $first; then
   monmaptool --create --fsid "$(cat fsid)" --addv a "[v1:127.0.0.1:$MON_PORT]" monmap
@@ -89,20 +98,9 @@ if $first; then
   ceph osd new "$uuid"
   ceph-osd -i 0 --mkfs --osd-uuid "$uuid"
 fi
-start_osd() {
-  ceph-osd -f -i 0 &
-  osd=$!
-  pids="$osd $pids"
-}
+exec 3>&2 # for the OSD's log, also where it is started again and until_true drops what is said
 start_osd
-tries=0
-until osd_is_up 2>/dev/null; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 360 ] || { echo "the OSD is not up after 180 s" >&2; exit 1; }
-  # It ends at once if it asks the monitor for something before it was told the cluster's id ("wrong fsid").
-  kill -0 "$osd" 2>/dev/null || start_osd
-  sleep 0.5
-done
+until_true osd_is_up
 if $first; then
   radosgw-admin user create --uid=batchscore --display-name=batchscore \
     --access-key="$S3_ACCESS_KEY" --secret-key="$S3_SECRET_KEY" >/dev/null

@@ -36,21 +36,10 @@ def stack(marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
 
 
 @pytest.fixture
-def hold(marks: Path) -> Iterator[Path]:
-    """While this file exists, no more of a partition is scored."""
-    path = Path(f"{marks}.hold")
-    path.touch()
-    yield path
-    path.unlink(missing_ok=True)
-
-
-@pytest.fixture
-def run(stack: Stack, marks: Path, hold: Path, tmp_path: Path) -> str:
+def run(stack: Stack, hold: Path, tmp_path: Path) -> str:
     """A run whose partition 1 is half scored."""
     write_csv(tmp_path / "part_0.csv", good_rows(200))
     write_csv(tmp_path / "part_1.csv", good_rows(20 * BLOCKS, 1000))
-    for old in marks.iterdir():
-        old.unlink()
     stack.wait_for_dag(DAG)
     run_id = trigger_in(stack, tmp_path, DAG, {"partitions": [1]})
     wait_for(lambda: len(_parts(tmp_path)) >= 5, 120)

@@ -91,14 +91,10 @@ def _state(stack: Stack, run_id: str, task_id: str) -> str | None:
 
 
 def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_bytes(
-    stack: Stack, marks: Path, tmp_path: Path
+    stack: Stack, marks: Path, hold: Path, tmp_path: Path
 ) -> None:
     write_csv(tmp_path / "part_0.csv", good_rows(200))
     write_csv(tmp_path / "part_1.csv", good_rows(400, 1000))
-    for old in marks.iterdir():
-        old.unlink()
-    hold = Path(f"{marks}.hold")
-    hold.touch()
     stack.wait_for_dag("slow_pipeline")
     run_id = trigger_in(stack, tmp_path, "slow_pipeline", {"partitions": [1]})
 
