@@ -6,20 +6,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.data.storage.location import Location
     from airflow_batchscore.engine.dask import DaskCluster
     from airflow_batchscore.engine.local import LocalDask
     from airflow_batchscore.engine.spark import Spark
-    from airflow_batchscore.model.choice import ModelPolicy
     from airflow_batchscore.model.recipe import Recipe
     from airflow_batchscore.model.trust import Trust
+    from airflow_batchscore.plan.policy import ModelPolicy
 
 __version__ = "0.1.0"
-__all__ = ["DaskCluster", "LocalDask", "ModelPolicy", "PartitionedDataset", "Recipe", "Spark", "Trust", "__version__"]
+__all__ = [
+    "DaskCluster",
+    "LocalDask",
+    "Location",
+    "ModelPolicy",
+    "PartitionedDataset",
+    "Recipe",
+    "Spark",
+    "Trust",
+    "__version__",
+]
 
 _HOMES = {
     "DaskCluster": "engine.dask",
     "LocalDask": "engine.local",
-    "ModelPolicy": "model.choice",
+    "Location": "data.storage.location",
+    "ModelPolicy": "plan.policy",
     "PartitionedDataset": "data.dataset",
     "Recipe": "model.recipe",
     "Spark": "engine.spark",

@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
-#: Where the plugin's web app is mounted on Airflow's API server.
+#: Mount point of the plugin's web app on Airflow's API server.
 URL_PREFIX = "/batchscore"
+
+
+class DaskDashboardLink(BaseOperatorLink):
+    """Opens the dashboard of the task's Dask cluster. The task stores its address as an XCom while it runs."""
+
+    name = "Dask dashboard"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """No address: called in the task's process when the task ends, and replaces the one stored."""
+        return ""
 
 
 class RunReportLink(BaseOperatorLink):
@@ -21,7 +31,7 @@ class RunReportLink(BaseOperatorLink):
     name = "Run report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """The address on the API server; it runs in the task's process, when the task ends."""
+        """The address on the API server; called in the task's process when the task ends."""
         base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
         names = "/".join(quote(str(name), safe="") for name in (ti_key.dag_id, ti_key.run_id, ti_key.task_id))
         return f"{base}{URL_PREFIX}/report/{names}?map_index={ti_key.map_index}"

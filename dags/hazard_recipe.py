@@ -1,4 +1,4 @@
-"""Property hazards: data of the shape of Liberty Mutual's property inspections, and two models for it.
+"""Property hazards: data shaped like Liberty Mutual's property inspections, and two models for it.
 
 Imported by workers, so it imports no Airflow.
 """
@@ -24,9 +24,9 @@ PARTS = 10
 
 
 def make_data(folder: str, rows: int = 50_000) -> str:
-    """``properties_<part>.csv`` of ten parts: the file that ``LIBERTY_MUTUAL_CSV`` names, else made with a fixed seed.
+    """``properties_<part>.csv`` in ten parts: the file that ``LIBERTY_MUTUAL_CSV`` names, else made with a fixed seed.
 
-    Files that are there are left alone. Returns one line that says what the data is.
+    Existing files are left alone. Returns one line that describes the data.
     """
     named = os.environ.get("LIBERTY_MUTUAL_CSV")
     data = pd.read_csv(named) if named else None
@@ -41,7 +41,7 @@ def make_data(folder: str, rows: int = 50_000) -> str:
 
 
 def synthetic(rows: int) -> pd.DataFrame:
-    """`Id`, `Hazard` and 32 features, 15 of them letters; steps and products that a straight line cannot follow."""
+    """`Id`, `Hazard` and 32 features, 15 of them letters; steps and products that a linear model cannot fit."""
     chance = np.random.default_rng(2015)
     data: dict[str, Any] = {"Id": np.arange(1, rows + 1)}
     codes: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def _letters() -> Any:
 
 
 def linear() -> Any:
-    """The baseline: letters as columns of 0 and 1, unseen ones as none of them, and a straight line."""
+    """The baseline: one-hot encoded letters, unseen ones as all zeros, and a linear model."""
     encoder = make_column_transformer(
         (OneHotEncoder(handle_unknown="ignore"), _letters()), remainder="passthrough", verbose_feature_names_out=False
     )
@@ -75,11 +75,11 @@ def linear() -> Any:
 
 
 class EarlyStopped(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """XGBoost on letters as ordinals (unseen ones are -1), that stops when held-out rows get no better.
+    """XGBoost on letters as ordinals (unseen ones are -1); stops when held-out rows no longer improve.
 
     Args:
-        share: of the training rows that are held out for stopping.
-        rounds: without getting better, until it stops.
+        share: of the training rows that are held out for early stopping.
+        rounds: without improvement until it stops.
     """
 
     def __init__(self, share: float = 0.15, rounds: int = 20, learning_rate: float = 0.1, max_depth: int = 5) -> None:
@@ -104,7 +104,7 @@ class EarlyStopped(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         )
         watched = [(self.encoder_.transform(held_out), held_out_labels)]
         self.model_.fit(self.encoder_.transform(rows), labels, eval_set=watched, verbose=False)
-        self.model_.set_params(n_jobs=1)  # blocks are scored one a core
+        self.model_.set_params(n_jobs=1)  # blocks are scored one per core
         return self
 
     def predict(self, X: pd.DataFrame) -> Any:  # noqa: N803

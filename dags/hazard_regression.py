@@ -1,7 +1,7 @@
-"""XGBoost with early stopping against a linear baseline: promoted only when its error is a margin smaller.
+"""XGBoost with early stopping against a linear baseline: promoted only if its error is smaller by a margin.
 
 Trains on eight of ten parts, measures both models on the other two, and scores all with the champion. Real data
-(Liberty Mutual's property inspections) is used where ``LIBERTY_MUTUAL_CSV`` names it.
+(Liberty Mutual's property inspections) is used if ``LIBERTY_MUTUAL_CSV`` names it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FEATURES = [*(f"T1_V{n}" for n in range(1, 18)), *(f"T2_V{n}" for n in range(1, 
 PLACE = f"{HOME}/hazard_regression"
 properties = PartitionedDataset(
     f"{PLACE}/data/properties_{{part}}.csv",
-    # Declared, so that a part in which a letter column is empty reads like the others.
+    # Declared, so that a part with an empty letter column is read like the others.
     read_options={"column_types": {"Id": "int64", "Hazard": "int64"}},
 )
 recipe = Recipe(target="Hazard", keys=["Id"], columns=FEATURES)

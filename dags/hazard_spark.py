@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.storage import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,28 +24,28 @@ if TYPE_CHECKING:
 
 LETTERS = [*(f"T1_V{n}" for n in (4, 5, 6, 7, 8, 9, 11, 12, 15, 16)), *(f"T2_V{n}" for n in (3, 5, 11, 12, 13))]
 FEATURES = [*(f"T1_V{n}" for n in range(1, 18)), *(f"T2_V{n}" for n in range(1, 16))]
-#: Columns that go along as they are.
+#: Columns that are passed through unchanged.
 KEPT = ["Id", "Hazard"]
 
 
 @dataclass(frozen=True)
 class SparkFeatures:
-    """A fitted `StringIndexer` and the `VectorAssembler` behind it, as plain values.
+    """A fitted `StringIndexer` and the `VectorAssembler` after it, as plain values.
 
     Attributes:
-        labels: letter column -> its letters, the most frequent one first. A letter's number is its place; one that
-            training did not see has the number behind the last.
+        labels: letter column -> its letters, most frequent first. A letter's number is its position; a letter that
+            training did not see has the number after the last.
     """
 
     labels: dict[str, list[str]]
 
     def save(self, uri: str, conn_id: str | None = None) -> None:
-        """Beside the model's versions, say."""
-        storage.write_json(uri, {"labels": self.labels}, conn_id)
+        """Save them, for example beside the model's versions."""
+        storage.write_json(Location(uri, conn_id), {"labels": self.labels})
 
     @classmethod
     def load(cls, uri: str, conn_id: str | None = None) -> SparkFeatures:
-        value = storage.read_json(uri, conn_id)
+        value = storage.read_json(Location(uri, conn_id))
         if value is None:
             raise FileNotFoundError(uri)
         return cls(value["labels"])
@@ -55,7 +56,7 @@ class SparkFeatures:
         from pyspark.ml.functions import vector_to_array
         from pyspark.sql.functions import col
 
-        # One a column: the arrays of several are made equally long on their way to Java, which moves unseen letters.
+        # One per column: arrays of several are padded to one length on their way to Java, which shifts unseen letters.
         for name, labels in self.labels.items():
             raw = StringIndexerModel.from_labels(labels, name, f"{name}_number", handleInvalid="keep").transform(raw)
         inputs = [f"{name}_number" if name in self.labels else name for name in FEATURES]
@@ -75,7 +76,7 @@ def fit(training: DataFrame) -> SparkFeatures:
 
 
 def write(features: SparkFeatures, raw: DataFrame, folder: str) -> int:
-    """One Parquet file a Spark partition, ``<folder>/part=<n>/features.parquet``; returns the rows written."""
+    """One Parquet file per Spark partition, ``<folder>/part=<n>/features.parquet``; returns the rows written."""
     from pyspark.sql.types import LongType, StructField, StructType
 
     made = features.transform(raw)
@@ -85,7 +86,7 @@ def write(features: SparkFeatures, raw: DataFrame, folder: str) -> int:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes what a Spark task is given through this package's storage: whole, or not at all."""
+    """Writes the rows of a Spark task through this package's storage: completely or not at all."""
 
     folder: str
 
@@ -98,8 +99,8 @@ class _Writer:
         assert context is not None, "Spark calls this in a task"
         writer: Any = None
         rows = 0
-        uri = storage.join(self.folder, f"part={context.partitionId()}", "features.parquet")
-        with storage.atomic_file(uri) as path:
+        file = Location(self.folder) / f"part={context.partitionId()}" / "features.parquet"
+        with storage.atomic_file(file) as path:
             for batch in batches:
                 writer = writer or pq.ParquetWriter(path, batch.schema)
                 writer.write_batch(batch)

@@ -1,8 +1,8 @@
-"""A model that decays is noticed and trained again without a person.
+"""A model that decays is detected and retrained automatically.
 
-`decay_watch` measures the champion on the newest month's labels. When its error is a fifth worse than at training, it
+`decay_watch` measures the champion on the newest month's labels. If its error is a fifth worse than at training, it
 raises an event of the asset ``price-model-decayed``; `decay_retrain` is scheduled on that asset, trains on the newest
-months and promotes the result. The champion's history lies with each version, in ``evaluations/``.
+months and promotes the result. The champion's history is stored with each version, in ``evaluations/``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""No model at all: a function over every row of every partition, and another over each group of rows.
+"""No model at all: one function over every row of every partition, and another over each group of rows.
 
-Any library that works on a pandas DataFrame runs over the whole set this way, with the account, the resume and the
-audit that scores have. The results are the normalised notes, and a statistical test for each month and site.
+Any library that works on a pandas DataFrame can run over the whole dataset this way, with the same account, resume and
+audit as scores. The results are the normalised notes, and a statistical test for each month and site.
 """
 
 from __future__ import annotations

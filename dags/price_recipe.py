@@ -11,9 +11,9 @@ MONTHS = [f"2026-{month:02d}" for month in range(1, 7)]
 
 
 def make_data(folder: str, rows: int = 2_000) -> str:
-    """``prices_<month>.csv`` of six months: `id`, `area`, `rooms`, `price`, which rises faster than its features say.
+    """``prices_<month>.csv`` for six months: `id`, `area`, `rooms`, `price`, which rises faster than its features say.
 
-    Files that are there are left alone.
+    Existing files are left alone.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     for number, month in enumerate(MONTHS):

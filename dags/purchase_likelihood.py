@@ -1,6 +1,7 @@
-"""The probability that a user buys the next game, one column under a name of its own: `user_id, prediction`.
+"""The probability that a user buys the next game, as one renamed column: `user_id, prediction`.
 
-The table is partitioned by ``user_id % 10``. Trained on two of the ten, after a look at how many rows are enough.
+The table is partitioned by ``user_id % 10``. The model is trained on two of the ten partitions; its learning curve
+shows how many rows are enough.
 """
 
 from __future__ import annotations

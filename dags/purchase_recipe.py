@@ -15,7 +15,7 @@ BUCKETS = 10
 def make_data(folder: str, users: int = 20_000) -> str:
     """``bucket=<user_id % 10>/games.parquet``: the table that ``GAMES_CSV`` names, else made with a fixed seed.
 
-    Files that are there are left alone. Returns one line that says what the data is.
+    Existing files are left alone. Returns one line that describes the data.
     """
     named = os.environ.get("GAMES_CSV")
     table = pd.read_csv(named) if named else synthetic(users)

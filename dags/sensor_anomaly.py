@@ -1,7 +1,7 @@
-"""A thousand sensors, each with its own one-class SVM: one task trains all, packed tasks score a day of each.
+"""A thousand sensors, each with its own one-class SVM: one task trains all, packed tasks score one day of each.
 
-A sensor without a usable model is skipped, and stands in the run report. What was trained or scored from the same
-readings before is reused, so a daily run trains nothing new and scores one day.
+A sensor without a usable model is skipped and listed in the run report. Whatever was already trained or scored from
+the same readings is reused, so a daily run trains nothing new and scores one day.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ model = f"{PLACE}/models/{{device}}/{{sensor}}"
 
 @task
 def make_data(sensors: str, day: str) -> str:
-    """Readings of the training day and of the day that is scored."""
+    """Readings of the training day and of the day to score."""
     from sensor_recipe import make_data
 
     return make_data(f"{PLACE}/readings", int(sensors), [TRAINING_DAY, day])
@@ -88,7 +88,7 @@ with DAG(
         plan=plan.output,
         scores=audit.output,
         output_uri=f"{PLACE}/predictions.parquet",
-        replace_all=True,  # the file holds one day: a sensor that has none today must not keep yesterday's
+        replace_all=True,  # the file holds one day: a sensor without data today must not keep yesterday's
         report_uri=f"{PLACE}/report.html",
     )
     data >> train >> plan

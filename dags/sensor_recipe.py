@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-#: Readings of a day, one a minute.
+#: Readings per day, one per minute.
 MINUTES = 1440
 DEVICES = 20
-FAULTY = 10  # every so manieth sensor misbehaves on the days that are scored
+FAULTY = 10  # every FAULTY-th sensor misbehaves on the days that are scored
 
 
 def make_data(folder: str, sensors: int, days: list[str]) -> str:
-    """``<device>/<sensor>/<day>.csv``: temperature and vibration, the same each time. The first day has no faults.
+    """``<device>/<sensor>/<day>.csv``: temperature and vibration, always the same. The first day has no faults.
 
-    Files that are there are left alone. Returns one line that says what the data is.
+    Existing files are left alone. Returns one line that describes the data.
     """
     for number in range(sensors):
         place = Path(folder, f"device{number % DEVICES:02d}", f"sensor{number:04d}")
@@ -42,7 +42,7 @@ def _day(number: int, day_number: int, day: str) -> pd.DataFrame:
 
 
 def one_class_svm() -> Any:
-    """One model a sensor: what is usual, as the region that holds all but one in a hundred readings."""
+    """One model per sensor: what is normal, as the region that holds all but one in a hundred readings."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import OneClassSVM

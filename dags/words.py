@@ -1,4 +1,4 @@
-"""Texts, brought into one form. Imported by workers, so it imports no Airflow."""
+"""Texts, normalised to one form. Imported by workers, so it imports no Airflow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WORDS = ["Café", "STRASSE", "straße", "naïve", "ﬁne", "résumé", "Ångstr
 
 
 def make_data(folder: str, rows: int = 5_000) -> str:
-    """``notes_<month>.csv`` of six months: `id`, `site`, `text`. Files that are there are left alone."""
+    """``notes_<month>.csv`` for six months: `id`, `site`, `text`. Existing files are left alone."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     for number, month in enumerate(MONTHS):
         path = Path(folder, f"notes_{month}.csv")
@@ -30,7 +30,7 @@ def make_data(folder: str, rows: int = 5_000) -> str:
 
 
 def normalise(notes: pd.DataFrame) -> pd.DataFrame:
-    """Lower case without accents and ligatures, single spaces; notes without a word are left out."""
+    """Lower case without accents and ligatures, single spaces; notes without a word are dropped."""
     texts = notes["text"].dropna().map(_plain)
     texts = texts[texts != ""]
     return pd.DataFrame({"text": texts, "words": texts.str.count(" ") + 1})
@@ -42,9 +42,9 @@ def _plain(text: str) -> str:
 
 
 def lengths(notes: pd.DataFrame) -> pd.DataFrame:
-    """For the notes of a site: how many, their mean length, and whether that differs between odd and even ids.
+    """For the notes of a site: their number, their mean length, and whether that differs between odd and even ids.
 
-    A function of a whole group, from a library (scipy) that knows nothing of partitions.
+    A function of a whole group, from a library (scipy) that knows nothing about partitions.
     """
     from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
 

@@ -1,7 +1,7 @@
-"""Train on one year of WTA matches, score many, audit, publish one file.
+"""Train on one year of WTA matches, score many years, audit, publish one file.
 
-Trigger it by hand to override the years, the training year, the model version, or the name of the result. Years
-that a run does not score stay in the output as they are.
+Trigger it manually to override the years, the training year, the model version, or the name of the result. Years
+that a run does not score stay unchanged in the output.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ with DAG(
         "years": Param(
             "2000..2016",
             type=["array", "string", "null"],
-            # The form makes a list of the lines typed: each may be a year, a range or a list.
+            # The form returns a list of the lines typed: each may be a year, a range or a list.
             items={"type": ["integer", "string"], "pattern": YEARS},
             pattern=YEARS,
             title="Years to score",
@@ -67,7 +67,7 @@ with DAG(
 
     @task.branch
     def choose_model(params: dict[str, object] | None = None) -> str:
-        """A version named in the form is used as it is; otherwise one is trained."""
+        """A version named in the form is used; otherwise one is trained."""
         assert params is not None, "Airflow passes what stands in the context"
         return "plan" if params["model_version"] else "train"
 

@@ -1,4 +1,4 @@
-"""Places and recipe that the two WTA pipelines share, from the environment with local defaults."""
+"""Locations and recipe shared by the two WTA pipelines, from the environment with local defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MATCHES = os.environ.get("WTA_MATCHES_DIR", f"{HOME}/matches").rstrip("/")
 MODEL_URI = f"{HOME}/models/wta"
 STAGING_URI = f"{HOME}/staging"
 
-#: When `wta_batch_scoring` runs by itself; empty for never.
+#: When `wta_batch_scoring` runs automatically; empty for never.
 SCHEDULE = os.environ.get("WTA_SCHEDULE", "@monthly") or None
 
 matches = PartitionedDataset(f"{MATCHES}/wta_matches_{{year}}.csv")

@@ -1,6 +1,6 @@
-"""Score one year a run with the champion model, into one data set that is partitioned by year.
+"""Score one year per run with the champion model, into one dataset partitioned by year.
 
-The run's data interval names the year, so a schedule, a backfill over dates and a run by hand all work:
+The run's data interval names the year, so a schedule, a backfill over dates and a manual run all work:
 
     airflow backfill create --dag-id wta_yearly_scoring --from-date 2000-01-01 --to-date 2016-01-01
 

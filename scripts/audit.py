@@ -1,6 +1,6 @@
-"""Look the locked dependencies up in the database of known vulnerabilities (pip-audit). Fails on what it finds.
+"""Check the locked dependencies against the database of known vulnerabilities (pip-audit). Fails on any finding.
 
-usage: audit.py PIP_AUDIT LOCK      a database that cannot be reached is said, and no failure
+usage: audit.py PIP_AUDIT LOCK      an unreachable database is reported and is not a failure
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def audit(program: str, lock: str) -> dict[str, Any] | None:
-    """pip-audit's report; None when it could make none."""
+    """pip-audit's report; None if it could not make one."""
     command = [program, "--require-hashes", "--disable-pip", "--progress-spinner=off", "-f", "json", "-r", lock]
     done = subprocess.run(command, capture_output=True, text=True)
     try:

@@ -14,7 +14,7 @@ from stack import ROOT, Stack, StackError, example_environment
 from wta_data import find_matches
 
 _LIMIT_SECONDS = 900
-#: Example -> the conf that its run is triggered with, beside the defaults of its parameters.
+#: Example -> the conf to trigger its run with, in addition to the defaults of its parameters.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "wta_batch_scoring": {},
     "hazard_regression": {},
@@ -65,7 +65,7 @@ def _run(stack: Stack, asked: argparse.Namespace, home: Path, began: float) -> b
 
 
 def _decay(stack: Stack, began: float) -> bool:
-    """A first model, a look at it that finds it well, one that does not, and the training that this starts."""
+    """A first model, a check that passes, one that does not, and the training that this triggers."""
     for dag_id in ("decay_start", "decay_watch", "decay_retrain"):
         stack.wait_for_dag(dag_id)
     stack.unpause("decay_retrain")
@@ -97,7 +97,7 @@ def _say(began: float, text: str) -> None:
 
 
 def _follow(stack: Stack, dag_id: str, run_id: str, began: float) -> str:
-    """Print what changes until the run ends."""
+    """Print changes until the run ends."""
     said = ""
     while time.monotonic() - began < _LIMIT_SECONDS:
         state = stack.state(dag_id, run_id)

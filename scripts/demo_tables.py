@@ -1,4 +1,4 @@
-"""What ``make demo`` prints at its end."""
+"""What ``make demo`` prints at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_ROWS = 20
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of equal length, the first one the heads; the first column to the left, the others to the right."""
+    """Rows of equal length, the first one the header; the first column left-aligned, the others right-aligned."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     for row in rows:
         cells = zip(row, widths, strict=True)
@@ -77,7 +77,7 @@ def _print_rows(path: Path) -> None:
 
 
 def _print_other_models(models: Path, summary: dict[str, Any]) -> None:
-    """What the model was held against, where the pipeline trained a baseline beside it."""
+    """The models it was compared with, if the pipeline trained a baseline."""
     for path in models.glob("*/*/model.json") if summary["model"] else ():
         model = json.loads(path.read_text())
         if model["digest"] != summary["model"]["digest"]:
@@ -90,7 +90,7 @@ def _text(value: Any) -> str:
 
 
 def print_history(models: Path) -> None:
-    """Every evaluation of every version below `models`, oldest first, and the version that is champion now."""
+    """Every evaluation of every version below `models`, oldest first, and the current champion."""
     champion = json.loads((models / "aliases" / "champion.json").read_text())["version"]
     found = [(path, json.loads(path.read_text())) for path in models.glob("*/evaluations/*.json")]
     rows: list[Sequence[str]] = [("version", "measured on", "rows", "metric", "at training", "found", "")]
@@ -107,5 +107,5 @@ def print_history(models: Path) -> None:
 
 
 def short(path: Path) -> Path:
-    """Relative to the repository, where it lies in it."""
+    """Relative to the repository, if it is inside."""
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

@@ -1,4 +1,4 @@
-"""A real Airflow of its own (scheduler, DAG processor, triggerer, API server) in one folder, on free loopback ports."""
+"""An isolated, real Airflow (scheduler, DAG processor, triggerer, API server) in one folder, on free loopback ports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ USER = "admin"
 
 
 def example_environment(matches: str, home: Path) -> dict[str, str]:
-    """What the example DAGs read. Runs start by hand here: a schedule would add one as soon as a DAG is unpaused."""
+    """What the example DAGs read. Runs start manually here: a schedule would add one when a DAG is unpaused."""
     return {
         "WTA_MATCHES_DIR": matches,
         "WTA_HOME": str(home),
@@ -39,13 +39,13 @@ class StackError(Exception):
 
 @dataclass
 class Stack:
-    """Airflow with SQLite and `LocalExecutor`; everything it writes lies in `home`.
+    """Airflow with SQLite and `LocalExecutor`; everything it writes is in `home`.
 
     Args:
         home: the Airflow home.
         dags: the DAGs folder.
-        port: port of the UI and the API; a free one when None.
-        extra: more environment variables.
+        port: port of the UI and the API; a free one if None.
+        extra: additional environment variables.
     """
 
     home: Path
@@ -93,7 +93,7 @@ class Stack:
         return str(self._secrets["password"])
 
     def _load_secrets(self) -> dict[str, str]:
-        """Made at the first start and kept, readable by the owner only."""
+        """Created at the first start and kept, readable by the owner only."""
         import base64
 
         path = self.home / "secrets.json"
@@ -116,7 +116,7 @@ class Stack:
         return done
 
     def start(self) -> Self:
-        """Start everything in a process group of its own; returns at once."""
+        """Start everything in its own process group; returns at once."""
         log = open(self.home / "standalone.log", "ab")  # noqa: SIM115 - the child keeps it
         self.process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "standalone"],
@@ -131,7 +131,7 @@ class Stack:
         return self
 
     def wait_until_up(self, seconds: float = 120) -> None:
-        """Until the API answers and every part reports itself healthy."""
+        """Wait until the API answers and every component reports itself healthy."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process is not None and self.process.poll() is not None:
@@ -148,7 +148,7 @@ class Stack:
         raise StackError(f"Airflow was not up after {seconds:.0f} s; see {self.home}/standalone.log")
 
     def stop(self) -> None:
-        """TERM to the group, KILL to what is left of it after 15 s."""
+        """Send TERM to the group, and KILL to what is left of it after 15 s."""
         if self.process is None:
             return
         for sent, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
@@ -201,7 +201,7 @@ class Stack:
             raise StackError(f"{method} {path}: {error.code} {error.read().decode()[:1000]}") from error
 
     def wait_for_dag(self, dag_id: str, seconds: float = 90) -> None:
-        """Until the DAG processor has brought the DAG into the database."""
+        """Wait until the DAG processor has stored the DAG in the database."""
         end = time.monotonic() + seconds
         while True:
             try:
@@ -214,7 +214,7 @@ class Stack:
                 time.sleep(0.5)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
-        """Start a run by hand; returns its id."""
+        """Start a run manually; returns its id."""
         run = self.post(f"/api/v2/dags/{dag_id}/dagRuns", {"conf": conf, "logical_date": None})
         self.unpause(dag_id)
         return str(run["dag_run_id"])
@@ -226,12 +226,12 @@ class Stack:
         self.patch(f"/api/v2/dags/{dag_id}", {"is_paused": False})
 
     def newest_run(self, dag_id: str) -> str | None:
-        """The id of the DAG's newest run, however it came about."""
+        """The id of the DAG's newest run, however it was started."""
         runs = self.get(f"/api/v2/dags/{dag_id}/dagRuns?order_by=-id&limit=1")["dag_runs"]
         return str(runs[0]["dag_run_id"]) if runs else None
 
     def wait_for_newer_run(self, dag_id: str, than: str | None, seconds: float) -> str:
-        """The id of a run that nobody triggered and that was not there before."""
+        """The id of a new run that nobody triggered manually."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             newest = self.newest_run(dag_id)
@@ -255,10 +255,13 @@ class Stack:
         return [_log_line(line) if isinstance(line, dict) else str(line) for line in lines]
 
     def wait_for_run(self, dag_id: str, run_id: str, seconds: float) -> str:
-        """The final state of a run. Raises StackError when it has none in time."""
+        """The final state of a run. Raises StackError if it has none in time."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            state = self.state(dag_id, run_id)
+            try:
+                state = self.state(dag_id, run_id)
+            except TimeoutError:  # a busy machine: its first tasks make the API server import much
+                continue
             if state in ("success", "failed"):
                 return state
             time.sleep(0.5)

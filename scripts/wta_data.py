@@ -1,4 +1,4 @@
-"""Where the WTA matches come from: real ones if they are there, else a synthetic data set of the same schema."""
+"""Source of the WTA matches: real ones if available, else a synthetic dataset of the same schema."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SEED = 20150101
 
 
 def find_matches(synthetic: Path) -> tuple[str, str]:
-    """The folder (or S3 prefix) of the matches, and one line that says what they are."""
+    """The folder (or S3 prefix) of the matches, and one line that describes them."""
     named = os.environ.get("WTA_MATCHES_DIR")
     if named:
         return (named if "://" in named else str(Path(named).resolve())), f"WTA matches of {named}"
@@ -37,9 +37,9 @@ def find_matches(synthetic: Path) -> tuple[str, str]:
 
 
 def make_matches(folder: Path, rows: int = 600) -> None:
-    """``wta_matches_<year>.csv`` of 2000 to 2016, about `rows` matches each; the same bytes every time.
+    """``wta_matches_<year>.csv`` from 2000 to 2016, about `rows` matches each; the same bytes every time.
 
-    Files that are there are left alone, so that their fingerprints, and with them committed scores, stay valid.
+    Existing files are left alone, so that their fingerprints, and with them committed scores, stay valid.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for year in YEARS:

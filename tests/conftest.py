@@ -13,7 +13,7 @@ import pytest
 from support import Wta
 from xdist.scheduler import LoadScopeScheduling
 
-_KINDS = {"unit", "dag", "service", "production", "faults", "flavors"}
+_KINDS = {"unit", "dag", "service", "production", "faults", "flavors", "clouds"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,12 +76,11 @@ def wta(tmp_path_factory: pytest.TempPathFactory) -> Wta:
 
 
 @pytest.fixture
-def moto() -> Iterator[str]:
+def moto() -> str:
     """The address of an S3 server with one empty bucket, ``tennis``."""
-    from support import moto_server
+    from s3_server import emptied_moto
 
-    with moto_server() as endpoint:
-        yield endpoint
+    return emptied_moto()
 
 
 @pytest.fixture(scope="session")

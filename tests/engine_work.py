@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from airflow_batchscore.data import storage
+from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.scoring.block import score_block
 
 
@@ -23,7 +23,7 @@ def pid_and_sleep(folder: str) -> None:
 def score_and_die_once(job: Any, block: Any) -> Any:
     """`score_block`, in a process that is killed once, after it wrote the part and before it could say so."""
     result = score_block(job, block)
-    mark = Path(storage.parent(job.folder), f"died-{block.index}")
+    mark = Path(job.folder.parent.uri, f"died-{block.index}")
     if block.index % 3 == 0 and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -43,3 +43,12 @@ def totals(rows: pd.DataFrame) -> pd.DataFrame:
 def sums(rows: pd.DataFrame) -> pd.DataFrame:
     """Another one."""
     return pd.DataFrame({"total": [rows["a"].sum()]})
+
+
+def die_once_and_tell(folder: str) -> bool:
+    """Kill this process the first time; the second time, return whether the call says that it may be a rerun."""
+    mark = Path(folder, "died")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return may_be_a_rerun()

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from airflow_batchscore.model.flavors import Flavor
+
 
 class Means(RegressorMixin, BaseEstimator):
     """Predicts the mean label; for a flavour of its own."""
@@ -22,7 +24,7 @@ class Means(RegressorMixin, BaseEstimator):
         return np.full(len(X), self.mean_)
 
 
-class JsonMeans:
+class JsonMeans(Flavor):
     """A flavour that somebody wrote for `Means`."""
 
     name = "json-means"

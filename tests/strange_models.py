@@ -19,7 +19,7 @@ class Strange(BaseEstimator):
     @property
     def is_loaded(self) -> bool:
         frame = sys._getframe()
-        while frame is not None and not frame.f_code.co_filename.endswith("/model/training.py"):
+        while frame is not None and not frame.f_code.co_filename.endswith("/training/train.py"):
             frame = frame.f_back
         return frame is None
 

@@ -7,19 +7,16 @@ import base64
 import json
 import os
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-from commands import start_command
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +27,8 @@ os.environ["AIRFLOW_HOME"] = str(AIRFLOW_HOME)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(bytes(32)).decode()  # as airflow.cfg has one
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(AIRFLOW_HOME / "dags")
+# Test processes share the cores: OpenMP's threads spin while they wait, and made some tests ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
 EXAMPLES = Path(tempfile.mkdtemp(prefix="batchscore-examples-"))  # outputs do not lie in AIRFLOW_HOME
 atexit.register(shutil.rmtree, EXAMPLES, ignore_errors=True)
@@ -46,9 +45,36 @@ def copy_dags(folder: Path) -> Path:
 
 copy_dags(AIRFLOW_HOME / "dags")
 
+#: Of an Airflow whose DAG files stay as they are, and whose every task a test waits for.
+_QUICK = {
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # a supervisor that misses its task's end looks again then
+}
+
+
+def quick_airflow(home: Path, dags: Path, extra: Mapping[str, str]) -> Any:
+    """A `stack.Stack`, not started, whose tasks take a third of the time that they take as Airflow is installed."""
+    from stack import Stack
+
+    return Stack(home, dags, extra={**_QUICK, **extra})
+
+
+@contextmanager
+def running(stack: Any) -> Iterator[Any]:
+    """A `stack.Stack` while it is needed; then it is killed, because an orderly end takes 15 s."""
+    try:
+        stack.start().wait_until_up(300)  # several start at once
+        yield stack
+    finally:
+        if stack.process is not None:
+            os.killpg(stack.process.pid, signal.SIGKILL)
+            stack.stop()
+
+
 KEYS = ["tourney_id", "match_num", "winner_id", "loser_id"]
 
-#: For data sets whose key ``id`` is a number here; undeclared, keys of CSV are text.
+#: For datasets whose key ``id`` is a number here; undeclared, keys of CSV are text.
 NUMBERED = {"column_types": {"id": "int64"}}
 
 
@@ -106,7 +132,7 @@ def good_rows(count: int, offset: int = 0) -> list[tuple[int, float, int, int]]:
 
 @dataclass
 class Small:
-    """A small data set ``part_<p>.csv`` with a model trained on partition 0, to score in the tests' own process."""
+    """A small dataset ``part_<p>.csv`` with a model trained on partition 0, to score in the tests' own process."""
 
     folder: Path
     model: Any
@@ -118,18 +144,37 @@ class Small:
 
         return PartitionedDataset(f"{self.folder}/part_{{p}}.csv", read_options=NUMBERED)
 
+    def copied(self, folder: Path) -> Small:
+        """The same in `folder`, which may hold other files."""
+        from airflow_batchscore.model.reference import resolve
+
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Small(folder, resolve(f"{folder}/model/{self.model.version}"), self.recipe)
+
     def add(self, partition: int | str, rows: Sequence[Sequence[object]], **header: Any) -> Path:
         return write_csv(self.folder / f"part_{partition}.csv", rows, **header)
 
+    def plain(self, partition: int) -> Any:
+        """The scores of a partition by the model's own predict on a frame of all rows."""
+        import pandas as pd
+
+        from airflow_batchscore.model import artifact
+
+        raw = pd.read_csv(self.folder / f"part_{partition}.csv")
+        estimator = artifact.load(self.model).estimator
+        return pd.DataFrame({"id": raw["id"], "prediction": estimator.predict(raw[["a", "b"]].astype(float))})
+
     def job(self, **options: Any) -> Any:
         from airflow_batchscore.model.outputs import OutputSpec
+        from airflow_batchscore.plan.models import OneModel
         from airflow_batchscore.scoring.job import ScoringJob
 
         spec = OutputSpec.of(
             *(options.pop(name, none) for name, none in (("method", "predict"), ("outputs", None), ("flags", None)))
         )
-        given = {"dataset": self.dataset, "model": self.model, "output_uri": f"{self.folder}/staged", "spec": spec}
-        return ScoringJob(**{**given, **options})
+        model = OneModel(options.pop("model", self.model))
+        given = {"scored_with": model, "output_uri": f"{self.folder}/staged", "spec": spec}
+        return ScoringJob(**{"dataset": self.dataset, **given, **options})
 
     def score(self, *partitions: int | str, **options: Any) -> list[tuple[Any, bool]]:
         from airflow_batchscore import LocalDask
@@ -140,9 +185,17 @@ class Small:
 
 
 def small(folder: Path, **recipe: Any) -> Small:
-    """Train on partition 0 of a data set in `folder`."""
+    """Trained on partition 0 of a dataset in `folder`; a copy of what was trained once in this process if no `recipe`.
+
+    So a test that prepares training (settings, flavours), or trains in `folder` again, calls `newly_trained`.
+    """
+    return newly_trained(folder, **recipe) if recipe else _trained_once().copied(folder)
+
+
+def newly_trained(folder: Path, **recipe: Any) -> Small:
+    """As `small`, trained in `folder` itself."""
     from airflow_batchscore import PartitionedDataset, Recipe
-    from airflow_batchscore.model.training import TrainingJob, train
+    from airflow_batchscore.training.train import TrainingJob, train
 
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder / "part_0.csv", good_rows(200))
@@ -152,8 +205,15 @@ def small(folder: Path, **recipe: Any) -> Small:
     return Small(folder, train(job).ref, made)
 
 
-def newest_summary(folder: Path, name: str = "out") -> Any:
-    """What the newest publication's report says of the file ``<name>.parquet`` in `folder`, as JSON."""
+@cache
+def _trained_once() -> Small:
+    folder = Path(tempfile.mkdtemp(prefix="batchscore-small-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return newly_trained(folder)
+
+
+def newest_summary(folder: Path, name: str = "out.parquet") -> Any:
+    """What the newest publication's report says of the file `name` in `folder`, as JSON."""
     pointer = json.loads((folder / "_runs" / name / "latest.json").read_text())
     return json.loads(Path(pointer["summary"]).read_text())
 
@@ -165,47 +225,6 @@ def scores(manifest: Any) -> Any:
     return pd.concat(
         [pd.read_parquet(f"{manifest.folder}/{block.part}") for block in manifest.blocks], ignore_index=True
     )
-
-
-@contextmanager
-def moto_server(host: str = "127.0.0.1") -> Iterator[str]:
-    """A moto S3 server in a process of its own."""
-    from stack import free_port
-
-    port = free_port()
-    endpoint = f"http://{host}:{port}"
-    command = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
-    process = start_command(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=1).status == 200, 60)
-        s3_client(endpoint).create_bucket(Bucket="tennis")
-        yield endpoint
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def s3_client(endpoint: str) -> Any:
-    import boto3
-
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test-key",
-        aws_secret_access_key="test-secret",
-    )
-
-
-def s3_options(endpoint: str) -> dict[str, Any]:
-    """What `data.s3.register` takes for a server as `moto_server` starts it."""
-    return {
-        "access_key": "test-key",
-        "secret_key": "test-secret",
-        "region": "us-east-1",
-        "scheme": "http",
-        "endpoint_override": endpoint.removeprefix("http://"),
-    }
 
 
 def wait_for(condition: Any, seconds: float) -> None:

@@ -12,7 +12,15 @@ from support import AIRFLOW_HOME, ROOT
 
 pytestmark = pytest.mark.dag
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")]
+#: Pages on how to add something -> the file whose code they show; its test has the file's name.
+EXAMPLES = {
+    "flavor.md": "json_linear.py",
+    "engine.md": "process_engine.py",
+    "output.md": "sqlite_target.py",
+    "storage.md": "memory_store.py",
+    "format.md": "feather_format.py",
+}
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
 def test_the_readmes_pipeline_is_a_dag(tmp_path: Path) -> None:
@@ -24,9 +32,9 @@ def test_the_readmes_pipeline_is_a_dag(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "['audit', 'gate', 'plan', 'publish', 'score', 'train']"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", document.read_text()):
         assert (document.parent / target).exists(), target
 
 
@@ -39,5 +47,13 @@ def test_make_targets_that_documents_name_exist() -> None:
 
 def test_tests_that_documents_name_exist() -> None:
     for document in DOCUMENTS:
-        for name in re.findall(r"`(?:tests/)?((?:\w+/)?test_\w+\.py)`", document.read_text()):
+        for name in re.findall(r"`(?:tests/)?((?:\w+/)*test_\w+\.py)`", document.read_text()):
             assert (ROOT / "tests" / name).exists(), f"{document.name}: {name}"
+
+
+@pytest.mark.parametrize(("page", "example"), EXAMPLES.items())
+def test_pages_on_adding_something_show_code_that_is_tested(page: str, example: str) -> None:
+    text = (ROOT / "docs" / "adding" / page).read_text()
+    assert len(text.splitlines()) <= 60
+    assert re.findall(r"```python\n(.*?)```", text, re.DOTALL) == [(ROOT / "tests" / "adding" / example).read_text()]
+    assert (ROOT / "tests" / "adding" / f"test_{example}").exists()

@@ -1,4 +1,4 @@
-"""Outputs are no inputs: what is written never replaces data, and is never taken for data by the next run."""
+"""Keeps outputs apart from inputs: a write never replaces input data, and the next run never reads outputs as input."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from airflow_batchscore.errors import OutputError
 
 
 def require_apart(dataset_uri: str, outputs: Iterable[str]) -> None:
-    """Raises OutputError where a file to be written would be one of the data set's.
+    """Raise OutputError if a file to be written would belong to the dataset.
 
     Args:
-        dataset_uri: the data set's template.
+        dataset_uri: the dataset's template.
         outputs: URIs of files.
     """
     root, _ = listing_root(dataset_uri)
     pattern = UriPattern(f"{real(root)}{dataset_uri[len(root) :]}")
     for output in outputs:
         folder, _, name = output.rpartition("/")
-        # A link may lie among the data, or lead there.
+        # A link may be among the data or point there.
         if any(pattern.match(place) is not None for place in (f"{real(folder or '.')}/{name}", real(output))):
             raise OutputError(
-                f"{output} was not written: it fits the data set {dataset_uri}, so that it could replace data, and the "
+                f"{output} was not written: it fits the dataset {dataset_uri}, so that it could replace data, and the "
                 "next run would take it for data. Write to another folder"
             )

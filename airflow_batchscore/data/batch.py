@@ -15,10 +15,10 @@ class BadRow:
     """A row that cannot be scored.
 
     Attributes:
-        position: the row's number within its block, from 0, in the order of the file.
-        error: class of the problem, e.g. ``"ParseError"`` or the name of the exception.
-        message: what was expected and what was there.
-        raw: the row's values as text, as far as they were read.
+        position: 0-based row number within its block, in file order.
+        error: problem class, e.g. ``"ParseError"`` or the name of the exception.
+        message: what was expected and what was found.
+        raw: the row's values as text, as far as they could be read.
     """
 
     position: int
@@ -29,13 +29,13 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of a block.
+    """Parsed rows of a block.
 
     Attributes:
-        table: the columns that go into a recipe, a model or a function, of the rows that were parsed.
-        keys: of the same rows the columns that go with their scores; a column can be in both.
-        positions: the rows' numbers in the block.
-        padded: rows whose last cells were left off and are taken as empty.
+        table: the columns that a recipe, a model or a function uses as input.
+        keys: the columns of the same rows that are passed through with their scores; a column can be in both.
+        positions: the row numbers within the block.
+        padded: number of rows whose missing trailing cells are read as empty.
     """
 
     table: pa.Table
@@ -49,7 +49,7 @@ class Batch:
         return int(self.table.num_rows) + len(self.bad)
 
     def behind(self, rows: int) -> Batch:
-        """The batch as it is after `rows` others of its block."""
+        """The batch, shifted to follow `rows` earlier rows of its block."""
         if not rows:
             return self
         bad = [replace(row, position=row.position + rows) for row in self.bad]

@@ -1,21 +1,20 @@
-"""Arrow columns in the types that they are to be read with. A value is exact in its new type, or its row is set apart.
+"""Casts Arrow columns to the requested types. A value is exact in its new type, or its row is set apart.
 
-Which kinds of types go together (whole numbers may be read as floats, numbers never as text) is a matter of the whole
-column; whether a value fits (an integer above 2**53 is no float) is one of its row.
+Whether types are compatible (integers may be read as floats, numbers never as text) is decided per column; whether a
+value fits (an integer above 2**53 may not be exact as a float) is decided per row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_batchscore.data.column_types import TYPE_NAMES
 from airflow_batchscore.data.common_type import common_type, plain
-from airflow_batchscore.data.csv_reader import NO_EXACT_FLOAT
-from airflow_batchscore.data.exact import EXACT_FLOATS
+from airflow_batchscore.data.exact import NO_EXACT_FLOAT
 from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.no_type import NO_TYPE, still_empty
-from airflow_batchscore.data.type_names import is_text, named
+from airflow_batchscore.data.type_names import arrow_type, is_text
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Fitted(NamedTuple):
-    """Rows of a table with the types that are to be read.
+    """Rows of a table in the requested types.
 
     Attributes:
         inputs, keys: of the rows that fit.
-        rows: their numbers in the table.
-        problems: row -> what does not fit there.
+        rows: their row numbers in the table.
+        problems: row -> what does not fit.
     """
 
     inputs: pa.Table
@@ -45,15 +44,15 @@ def fit(
     what: str,
     declared: Collection[str] = (),
 ) -> Fitted:
-    """The columns of `table` in the types asked for; one whose type is None keeps its own, dictionaries their values'.
+    """The columns of `table` in the requested types; None keeps a column's type, or the value type of a dictionary.
 
     Args:
-        keys: likewise, of those that go with the scores.
-        what: how messages call the table.
-        declared: columns whose type a person has named, which may be of any kind.
+        keys: the same for the columns passed through with the scores.
+        what: name of the table in messages.
+        declared: columns whose type the user declared; any cast is allowed for them.
 
     Raises:
-        InputError: a column of `columns` is of another kind than the type asked for, or has its first value here.
+        InputError: a column of `columns` is incompatible with the requested type, or has its first value here.
     """
     import pyarrow as pa
 
@@ -63,7 +62,7 @@ def fit(
         for row in _not_utf8(column):
             problems[row] = f"column {name!r}: expected UTF-8 text, found {_text(column[row])!r}"
     rows = _without(table.num_rows, problems)
-    table = _taken(table, rows)
+    table = taken(table, rows)
     inputs, carried, unfit = {}, {}, dict[int, str]()
     for name, kind in columns.items():
         if kind == NO_TYPE:
@@ -71,17 +70,27 @@ def fit(
             continue
         if kind is not None and name not in declared:
             _require_kind(name, table.schema.field(name).type, kind, what)
-        inputs[name], bad = _cast(name, table.column(name), kind, for_pandas=True)
+        inputs[name], bad = _cast(name, table.column(name), kind)
         unfit |= bad
     for name, kind in keys.items():
         carried[name], bad = _cast(name, table.column(name), kind)
         unfit |= bad
     problems |= {int(rows[row]): message for row, message in unfit.items()}
-    made, those = ((pa.table(some) if some else table).select(list(some)) for some in (inputs, carried))
+    made, those = ((pa.table(part) if part else table).select(list(part)) for part in (inputs, carried))
     if unfit:
         kept = _without(len(rows), unfit)
-        made, those, rows = _taken(made, kept), _taken(those, kept), rows[kept]
+        made, those, rows = taken(made, kept), taken(those, kept), rows[kept]
     return Fitted(made, those, rows, problems)
+
+
+def fits_as_it_is(schema: pa.Schema, columns: Mapping[str, str | None], keys: Mapping[str, str | None]) -> bool:
+    """Whether `fit` returns all rows of a table with this schema as they are, whatever their values."""
+
+    def fits(kind: str | None, actual: pa.DataType) -> bool:
+        asked_for = kind is None or (kind != NO_TYPE and actual == arrow_type(kind))
+        return asked_for and actual == plain(actual) and not _holds_text(actual)
+
+    return all(fits(kind, schema.field(name).type) for name, kind in (*columns.items(), *keys.items()))
 
 
 def _still_empty(name: str, column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
@@ -92,7 +101,7 @@ def _still_empty(name: str, column: pa.ChunkedArray, what: str) -> pa.ChunkedArr
 
 
 def cast_columns(table: pa.Table, columns: Mapping[str, str | None], what: str) -> pa.Table:
-    """`fit`, for rows that cannot be set apart. Raises InputError that names `what` and the row, too."""
+    """`fit` for rows that cannot be set apart. Raises InputError naming `what` and the row."""
     fitted = fit(table, columns, {}, what)
     if fitted.problems:
         row, message = min(fitted.problems.items())
@@ -101,14 +110,14 @@ def cast_columns(table: pa.Table, columns: Mapping[str, str | None], what: str) 
 
 
 def texts(table: pa.Table, row: int) -> dict[str, str | None]:
-    """The values of a row as text, for people."""
+    """The values of a row as text, for display."""
     return {name: _text(table.column(name)[row]) for name in table.column_names}
 
 
 def _text(value: pa.Scalar) -> str | None:
     try:
         plain_value = value.as_py()
-    except (UnicodeDecodeError, ValueError, OverflowError):  # not UTF-8, or a time that Python does not know
+    except (UnicodeDecodeError, ValueError, OverflowError):  # not UTF-8, or a time outside Python's range
         return _readable(value)
     return None if plain_value is None else str(plain_value)
 
@@ -130,17 +139,21 @@ def _without(count: int, rows: Collection[int]) -> np.ndarray:
     return np.delete(every, sorted(rows)) if rows else every
 
 
-def _taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
+def taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    """These rows of the table, which may have no columns."""
     import pyarrow as pa
 
-    return table if len(rows) == table.num_rows else table.take(pa.array(rows))
+    if len(rows) == table.num_rows:
+        return table
+    # Without columns, `take` would lose the number of rows.
+    return table.take(pa.array(rows)) if table.column_names else table.slice(0, len(rows))
 
 
 def _not_utf8(column: pa.ChunkedArray) -> list[int]:
-    """Numbers of the rows whose text is not UTF-8; Arrow takes a file's word for it."""
+    """Numbers of the rows whose text is not UTF-8; Arrow does not check what the file claims."""
     import pyarrow as pa
 
-    def copied(part: pa.ChunkedArray) -> pa.ChunkedArray:  # of a slice of lists, all values would be looked at
+    def copied(part: pa.ChunkedArray) -> pa.ChunkedArray:  # for a slice of lists, all values would be checked
         return part.take(pa.array(range(len(part)), pa.int64()))
 
     def invalid(part: pa.ChunkedArray, start: int) -> list[int]:
@@ -171,66 +184,48 @@ def _holds_text(kind: pa.DataType) -> bool:
     return is_text(plain(kind))
 
 
-def _require_kind(name: str, found: pa.DataType, kind: str, what: str) -> None:
+def _require_kind(name: str, actual: pa.DataType, kind: str, what: str) -> None:
     import pyarrow.types as pt
 
-    wanted = named(kind)
-    if found != wanted and not pt.is_null(found) and not _goes_as(plain(found), wanted):
+    wanted = arrow_type(kind)
+    if actual != wanted and not pt.is_null(actual) and not _goes_as(plain(actual), wanted):
         raise InputError(
-            f"{what}: column {name!r} is {found}, the model was trained on {kind if kind in TYPE_NAMES else wanted} "
+            f"{what}: column {name!r} is {actual}, the model was trained on {kind if kind in TYPE_NAMES else wanted} "
             "(for a function: that is the type in the partition's first file). Write the file with that type, or name "
             f"one: PartitionedDataset(read_options={{'column_types': {{{name!r}: ...}}}})"
         )
 
 
-def _goes_as(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether values of a type can be read as another one without becoming something else."""
+def _goes_as(actual: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether values of one type can be read as the other without changing their meaning."""
     import pyarrow.types as pt
 
     if pt.is_float64(wanted) or pt.is_int64(wanted):
-        return bool(pt.is_integer(found) or pt.is_floating(found) or pt.is_decimal(found) or pt.is_boolean(found))
-    if pt.is_string(wanted):  # dates: what a CSV file calls text
-        return bool(_holds_text(found) and not pt.is_nested(found)) or bool(pt.is_date(found) or pt.is_time(found))
+        return bool(pt.is_integer(actual) or pt.is_floating(actual) or pt.is_decimal(actual) or pt.is_boolean(actual))
+    if pt.is_string(wanted):  # dates: CSV files hold them as text
+        return bool(_holds_text(actual) and not pt.is_nested(actual)) or bool(pt.is_date(actual) or pt.is_time(actual))
     if pt.is_nested(wanted):
-        return bool(found.id == wanted.id)
-    if pt.is_timestamp(wanted) and pt.is_timestamp(found):  # an instant is the same in every zone
-        return (found.tz is None) == (wanted.tz is None)
-    return common_type([found, wanted]) is not None and not pt.is_boolean(wanted)
+        return bool(actual.id == wanted.id)
+    if pt.is_timestamp(wanted) and pt.is_timestamp(actual):  # an instant is the same in every zone
+        return (actual.tz is None) == (wanted.tz is None)
+    return common_type([actual, wanted]) is not None and not pt.is_boolean(wanted)
 
 
-def _cast(
-    name: str, column: pa.ChunkedArray, kind: str | None, *, for_pandas: bool = False
-) -> tuple[Any, dict[int, str]]:
-    """A column in another type, null where a value does not fit, and what is wrong with those rows."""
-    import pyarrow.types as pt
-
+def _cast(name: str, column: pa.ChunkedArray, kind: str | None) -> tuple[pa.Array | pa.ChunkedArray, dict[int, str]]:
+    """A column cast to another type, with null for values that do not fit, and the problem of each such row."""
     column = _without_dictionary(column)
-    wanted = column.type if kind is None else named(kind)
+    wanted = column.type if kind is None else arrow_type(kind)
     if column.type == wanted:
         made, bad = column, list[int]()
     else:
         made, bad = cast_by_halves(column.combine_chunks(), wanted)
     problems = {row: f"column {name!r}: {_text(column[row])} {_reason(column.type, made.type)}" for row in bad}
-    if for_pandas and pt.is_integer(made.type) and made.null_count:
-        why = "is above 2**53, and pandas makes floats of integers where one is missing"
-        problems |= {row: f"column {name!r}: {column[row]} {why}" for row in _above(made)}
     return made, problems
 
 
-def _reason(found: pa.DataType, wanted: pa.DataType) -> str:
+def _reason(actual: pa.DataType, wanted: pa.DataType) -> str:
     import pyarrow.types as pt
 
-    if pt.is_float64(wanted) and pt.is_integer(found):
+    if pt.is_float64(wanted) and pt.is_integer(actual):
         return NO_EXACT_FLOAT
     return f"is not exact as {wanted}, the type that this column is read as"
-
-
-def _above(column: Any) -> list[int]:
-    import numpy as np
-    import pyarrow.compute as pc
-    import pyarrow.types as pt
-
-    beyond = pc.greater(column, EXACT_FLOATS)
-    if pt.is_signed_integer(column.type):
-        beyond = pc.or_(beyond, pc.less(column, -EXACT_FLOATS))
-    return [int(row) for row in np.flatnonzero(pc.fill_null(beyond, False).to_numpy(zero_copy_only=False))]

@@ -1,16 +1,15 @@
-"""The names of types that ``column_types`` may have. Arrow is not needed: DAGs are parsed without it."""
+"""The type names allowed in ``column_types``. Does not import Arrow, as DAGs are parsed without it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from airflow_batchscore.errors import InputError
 
-#: Types of both formats.
+#: Types for all formats.
 TYPE_NAMES = ("float64", "int64", "bool", "string")
-#: Further ones of Parquet files, by Arrow's names.
+#: Additional types for files that state their columns' types, by their Arrow names.
 _ARROW = re.compile(
     r"u?int(8|16|32|64)|float|float(16|32|64)|double|large_string|binary|large_binary|date32|date64"
     r"|date32\[day\]|date64\[ms\]|timestamp\[(s|ms|us|ns)(, tz=.+)?\]|time32\[(s|ms)\]|time64\[(us|ns)\]"
@@ -18,16 +17,20 @@ _ARROW = re.compile(
 )
 
 
-def require_known(types: Any, *, is_csv: bool) -> None:
-    """Raises InputError that names what there is, for anything but a mapping of columns to names of types."""
+def require_known(types: object, *, typed: bool) -> None:
+    """Raise InputError listing the valid types unless `types` maps columns to type names.
+
+    Args:
+        typed: whether files state their columns' types.
+    """
     if not isinstance(types, Mapping):
         raise InputError(f"column_types={types!r} is not a mapping, such as {{'zip': 'int64'}}")
     for name, kind in types.items():
-        if kind in TYPE_NAMES or (not is_csv and isinstance(kind, str) and _ARROW.fullmatch(kind)):
+        if kind in TYPE_NAMES or (typed and isinstance(kind, str) and _ARROW.fullmatch(kind)):
             continue
-        also = ", and for Parquet Arrow's names: int32, float32, date32, timestamp[us], timestamp[us, tz=UTC], ..."
+        also = ", and for Parquet and ORC Arrow's names: int32, float32, date32, timestamp[us, tz=UTC], ..."
         raise InputError(
             f"column_types: {name!r} has the type {kind!r}, which is unknown; there are {', '.join(TYPE_NAMES)}"
-            f"{'' if is_csv else also + ' decimal128(10, 2)'}. Other types of pandas are made in the recipe or the "
+            f"{also + ' decimal128(10, 2)' if typed else ''}. Other types of pandas are made in the recipe or the "
             "function, with astype or pd.Categorical"
         )

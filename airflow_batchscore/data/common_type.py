@@ -1,4 +1,4 @@
-"""One type for a column whose files have several: that which holds every value exactly, or none."""
+"""Finds one type for a column whose files disagree: one that holds every value exactly, or none."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _UNITS = ("s", "ms", "us", "ns")
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
-    """The type of a dictionary's values, and of views that of what they show; any other type as it is.
+    """The value type of a dictionary, the plain equivalent of a view, or any other type unchanged.
 
-    Arrow can neither sort views nor take rows of them.
+    Arrow can neither sort views nor take rows from them.
     """
     import pyarrow as pa
     import pyarrow.types as pt
@@ -28,29 +28,29 @@ def plain(kind: pa.DataType) -> pa.DataType:
 
 
 def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
-    """The type that holds the values of all of `kinds`; None where there is none, such as for numbers and text.
+    """The type that holds the values of all of `kinds`, or None if there is none, as for numbers and text.
 
-    Integers of several widths are int64 (unsigned ones uint64), and so are whole numbers beside floats, which pandas
-    makes of integers where one is missing: a value that is not whole, or too large, does not fit then. Times take the
-    finest unit; those of several zones have no common type, nor have dates and times.
+    Integers of several widths become int64 (unsigned ones uint64). So do integers next to floats, because pandas turns
+    integers into floats when one is missing; a value that is fractional or too large then does not fit. Times take the
+    finest unit. Times in several zones have no common type, and neither do dates and times.
     """
     import pyarrow as pa
     import pyarrow.types as pt
 
-    some = list(dict.fromkeys(plain(kind) for kind in kinds if not pt.is_null(kind)))
-    if len(some) < 2:
-        return some[0] if some else pa.null()
-    if all(map(pt.is_floating, some)):
+    distinct = list(dict.fromkeys(plain(kind) for kind in kinds if not pt.is_null(kind)))
+    if len(distinct) < 2:
+        return distinct[0] if distinct else pa.null()
+    if all(map(pt.is_floating, distinct)):
         return pa.float64()
-    if all(pt.is_integer(kind) or pt.is_floating(kind) for kind in some):
-        return pa.uint64() if all(map(pt.is_unsigned_integer, some)) else pa.int64()
-    if all(map(pt.is_decimal, some)):
-        return _decimal(some)
-    if all(map(is_text, some)):
+    if all(pt.is_integer(kind) or pt.is_floating(kind) for kind in distinct):
+        return pa.uint64() if all(map(pt.is_unsigned_integer, distinct)) else pa.int64()
+    if all(map(pt.is_decimal, distinct)):
+        return _decimal(distinct)
+    if all(map(is_text, distinct)):
         return pa.large_string()
-    if all(map(pt.is_date, some)):
+    if all(map(pt.is_date, distinct)):
         return pa.date32()
-    return _finest(some)
+    return _finest(distinct)
 
 
 def _decimal(kinds: Sequence[pa.DataType]) -> pa.DataType | None:

@@ -1,4 +1,4 @@
-"""`PartitionedDataset`: a data set whose URI has fields, its partitions, and the identity of their bytes."""
+"""`PartitionedDataset`: a dataset whose URI has fields, its partitions, and the identity of their bytes."""
 
 from __future__ import annotations
 
@@ -8,25 +8,18 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.column_types import require_known
-from airflow_batchscore.data.opened import look
+from airflow_batchscore.data.formats.base import Format, ReadSettings
+from airflow_batchscore.data.formats.registry import format_named, format_of, known_options
+from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, partition_key, sort_key
-from airflow_batchscore.data.request import MOST_PARTITIONS, parse_request, seen_before
-from airflow_batchscore.data.storage import FileInfo
-from airflow_batchscore.errors import InputError
-
-Format = Literal["csv", "parquet"]
-
-_CSV = (".csv", ".csv.gz")
-#: What ``read_options`` may hold for CSV; Parquet files describe themselves.
-CSV_OPTIONS = frozenset(
-    {"delimiter", "quotechar", "encoding", "newlines_in_values", "pad_short_rows", "null_values", "column_types"}
-)
-
-_MOST_NAMED = 20
+from airflow_batchscore.data.request import MOST_PARTITIONS, Request, read_request
+from airflow_batchscore.data.storage import FileInfo, Location
+from airflow_batchscore.data.storage.opened import stamp_of
+from airflow_batchscore.errors import InputError, listed
 
 
 @dataclass(frozen=True)
@@ -42,12 +35,12 @@ class Partition:
 
     @property
     def size(self) -> int:
-        """Bytes on storage."""
+        """Size in storage, in bytes."""
         return sum(file.size for file in self.files)
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """The identity of the bytes that readers of this partition get; of one that `PartitionedDataset.pin` gave."""
+        """The identity of the bytes read from this partition; requires a partition from `PartitionedDataset.pin`."""
 
         def identity(file: FileInfo) -> tuple[str, int, str]:
             assert file.stamp is not None, "a partition is pinned before it has a fingerprint"
@@ -57,7 +50,7 @@ class Partition:
 
     @cached_property
     def shape(self) -> str:
-        """What changes when a file comes, goes, grows or shrinks."""
+        """A value that changes when a file is added, removed, grows or shrinks."""
         shape = json.dumps([[file.uri, file.size] for file in self.files])
         return hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()
 
@@ -69,20 +62,23 @@ class PartitionedDataset:
     Args:
         uri: template such as ``s3://tennis/wta_matches_{year}.csv``; several fields, hive folders
             (``year={year}/``) and a glob after the last field are allowed. A field never spans a ``/``.
-        format: ``"csv"`` or ``"parquet"``; taken from the suffix (``.csv``, ``.csv.gz``, ``.parquet``) when None.
-        conn_id: Airflow connection for the bytes; None is the default connection of the storage.
+        format: ``"csv"``, ``"parquet"``, ``"jsonl"``, ``"orc"``, or one that an installed package adds. When None,
+            it is taken from the suffix: ``.csv``, ``.parquet`` (``.pq``), ``.jsonl`` (``.ndjson``), ``.orc``. CSV and
+            JSON Lines may be compressed: ``.csv.gz``, ``.csv.bz2``, ``.csv.zst``, ``.csv.xz``.
+        conn_id: Airflow connection for the bytes; None uses the storage's default connection.
         read_options: for CSV ``delimiter``, ``quotechar``, ``encoding``, ``newlines_in_values`` (a quoted field may
-            hold line ends; each file is then read as one stream), ``pad_short_rows`` (cells left off at the end of a
-            row are empty, not an error) and ``null_values`` (list of texts); for CSV and Parquet ``column_types``
-            (``{column: "float64" | "int64" | "string" | "bool"}``, for Parquet also Arrow's names, as ``"date32"``).
-        max_partitions: that one request may name. A run's form can say ``"0..9999999999"``, and whoever starts it
-            should not fill the worker's memory; raise it where a data set has more.
+            hold line ends; each file is then read as one stream), ``pad_short_rows`` (missing trailing cells of a row
+            are empty, not an error) and ``null_values`` (list of strings); for all formats ``column_types``
+            (``{column: "float64" | "int64" | "string" | "bool"}``, for Parquet and ORC also Arrow names such as
+            ``"date32"``).
+        max_partitions: limit per request. A trigger form can say ``"0..9999999999"``, which should not fill the
+            worker's memory; raise the limit for datasets with more partitions.
     """
 
     uri: str
-    format: Format | None = None
+    format: str | None = None
     conn_id: str | None = None
-    read_options: dict[str, Any] = field(default_factory=dict)
+    read_options: JsonObject = field(default_factory=dict)
     max_partitions: int = MOST_PARTITIONS
 
     #: Airflow renders these inside an operator's arguments.
@@ -94,17 +90,16 @@ class PartitionedDataset:
         if not isinstance(self.uri, str):
             raise InputError(f"uri={self.uri!r}: give text, 's3://bucket/key', and its connection as conn_id=")
         self.read_options = dict(self.read_options or {})
-        unknown = set(self.read_options) - CSV_OPTIONS
+        chosen = format_named(self.format) if self.format else format_of(self.uri)
+        known = known_options(chosen)
+        unknown = set(self.read_options) - known
         if unknown:
-            raise InputError(f"read_options {sorted(unknown)} are unknown; there are {sorted(CSV_OPTIONS)}")
+            raise InputError(f"read_options {sorted(unknown)} are unknown; there are {sorted(known)}")
         if types := self.read_options.get("column_types"):
-            is_csv = self.format == "csv" or (self.format is None and self.uri.lower().endswith(_CSV))
-            require_known(types, is_csv=is_csv)
-        if self.format not in (None, "csv", "parquet"):
-            raise InputError(f"format={self.format!r} is unknown; use 'csv' or 'parquet'")
+            require_known(types, typed=chosen is None or chosen.typed)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON, the arguments of ``PartitionedDataset(**value)``."""
+    def to_dict(self) -> JsonObject:
+        """Plain JSON: the arguments of ``PartitionedDataset(**value)``."""
         return asdict(self)
 
     @property
@@ -117,27 +112,28 @@ class PartitionedDataset:
 
     @property
     def column_types(self) -> dict[str, str]:
-        """Column -> type name, of those that were declared."""
+        """Column -> type name of the declared columns."""
         return dict(self.read_options.get("column_types") or {})
 
     @property
-    def reading(self) -> list[Any]:
-        """What decides the values that a file's bytes are read as, as JSON: part of every identity."""
+    def settings(self) -> ReadSettings:
+        """What a format needs to read the files."""
+        return ReadSettings(self.conn_id, self.read_options)
+
+    @property
+    def reading(self) -> list[object]:
+        """The settings that decide how a file's bytes are read, as JSON: part of every identity."""
         return [self.format, sorted((name, str(value)) for name, value in self.read_options.items())]
 
     def file_format(self, uri: str) -> Format:
-        """The format of one file. Raises InputError when nothing tells."""
-        if self.format:
-            return self.format
-        name = uri.lower()
-        if name.endswith(_CSV):
-            return "csv"
-        if name.endswith((".parquet", ".pq")):
-            return "parquet"
+        """The format of one file. Raises InputError if it cannot be determined."""
+        fmt = format_named(self.format) if self.format else format_of(uri)
+        if fmt is not None:
+            return fmt
         raise InputError(f"the format of {uri} is not clear from its name; give PartitionedDataset(format=...)")
 
     def discover(self) -> list[Partition]:
-        """Every partition on storage, in order (numbers by size)."""
+        """Every partition in storage, in order (numbers by value)."""
         groups: dict[str, tuple[Values, list[FileInfo]]] = {}
         pattern = self.pattern
         for info in self._listing(self.uri):
@@ -145,50 +141,56 @@ class PartitionedDataset:
             if values is not None:
                 _require_utf8(info.uri)
                 groups.setdefault(partition_key(values), (values, []))[1].append(info)
-        found = [Partition(values, tuple(files)) for values, files in groups.values()]
-        return sorted(found, key=lambda partition: sort_key(partition.values))
+        partitions = [Partition(values, tuple(files)) for values, files in groups.values()]
+        return sorted(partitions, key=lambda partition: sort_key(partition.values))
 
     def _listing(self, uri: str) -> list[FileInfo]:
-        storage.split_scheme(uri)  # refuses what the listing, which goes by the folder, would not see
+        storage.split_scheme(uri)  # rejects what the folder listing would not see
         folder, recursive = listing_root(uri)
-        return storage.list_files(folder, self.conn_id, recursive=recursive)
+        return storage.list_files(Location(folder, self.conn_id), recursive=recursive)
 
-    def find(self, request: Any = None) -> tuple[list[Partition], list[Values]]:
-        """The partitions asked for that are there, and the values of those that are not.
+    def find(self, request: object = None) -> tuple[list[Partition], list[Values]]:
+        """The requested partitions that exist, and the values of those that do not.
 
         Args:
-            request: see `parse_request`; None finds all.
+            request: see `parse_request`; None for all.
         """
-        wanted = parse_request(request, self.fields, self.max_partitions)
-        there = {partition.key: partition for partition in self.discover()}
-        if wanted is None:
-            return list(there.values()), []
-        found = [there[partition_key(values)] for values in wanted if partition_key(values) in there]
-        return found, [values for values in wanted if partition_key(values) not in there]
+        return self._find(self._read(request).wanted)
 
-    def require(self, request: Any = None) -> list[Partition]:
-        """The partitions asked for.
+    def _read(self, request: object) -> Request:
+        return read_request(request, self.fields, self.max_partitions)
+
+    def _find(self, wanted: Sequence[Values] | None) -> tuple[list[Partition], list[Values]]:
+        by_key = {partition.key: partition for partition in self.discover()}
+        if wanted is None:
+            return list(by_key.values()), []
+        existing = [by_key[partition_key(values)] for values in wanted if partition_key(values) in by_key]
+        return existing, [values for values in wanted if partition_key(values) not in by_key]
+
+    def require(self, request: object = None) -> list[Partition]:
+        """The requested partitions.
 
         Raises:
-            InputError: names each one that is not there, or has fewer files or bytes than the `PartitionSensor` saw
-                whose result is the request.
+            InputError: names each one that is missing, or has fewer files or bytes than the `PartitionSensor` that
+                returned the request saw.
         """
-        found, missing = self.find(request)
-        self._require_as_seen(request, found, missing)
+        asked = self._read(request)
+        existing, missing = self._find(asked.wanted)
+        self._require_as_seen(asked.seen, existing, missing)
         if missing:
-            there = [partition.key for partition in self.discover()]
-            known = f"there are {len(there)}, {there[0]} to {there[-1]}" if there else "there is no partition at all"
-            names = ", ".join(f"{partition_key(v)} ({self.pattern.fill(v)})" for v in missing[:_MOST_NAMED])
-            more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
-            raise InputError(f"no file for partition {names}{more}; {known} in {listing_root(self.uri)[0]}")
-        if not found:
+            keys = [partition.key for partition in self.discover()]
+            known = f"there are {len(keys)}, {keys[0]} to {keys[-1]}" if keys else "there is no partition at all"
+            names = listed(f"{partition_key(values)} ({self.pattern.fill(values)})" for values in missing)
+            raise InputError(f"no file for partition {names}; {known} in {listing_root(self.uri)[0]}")
+        if not existing:
             raise InputError(f"no file matches {self.uri}: check the URI and the connection")
-        return found
+        return existing
 
-    def _require_as_seen(self, request: Any, found: Sequence[Partition], missing: Sequence[Values]) -> None:
-        seen = seen_before(request, self.fields, self.max_partitions)
+    def _require_as_seen(
+        self, seen: Mapping[str, tuple[int, int]], existing: Sequence[Partition], missing: Sequence[Values]
+    ) -> None:
         lost = [f"{key} is gone" for key in map(partition_key, missing) if key in seen]
-        for partition in found:
+        for partition in existing:
             files, size = seen.get(partition.key, (0, 0))
             if len(partition.files) < files or partition.size < size:
                 lost.append(
@@ -196,9 +198,8 @@ class PartitionedDataset:
                     f"of {size}"
                 )
         if lost:
-            named = "; ".join(lost[:_MOST_NAMED])
             raise InputError(
-                f"deleted or cut off after the sensor saw it: {named} (in {listing_root(self.uri)[0]}). "
+                f"deleted or cut off after the sensor saw it: {listed(lost, '; ')} (in {listing_root(self.uri)[0]}). "
                 "Bring the data back, or clear the sensor's task to look again"
             )
 
@@ -209,21 +210,21 @@ class PartitionedDataset:
         if "*" in uri or pattern.is_folder:
             files = [info for info in self._listing(uri) if pattern.match(info.uri) == dict(values)]
         else:
-            info = storage.stat(uri, self.conn_id)
+            info = storage.stat(Location(uri, self.conn_id))
             files = [info] if info else []
         if not files:
             raise InputError(f"partition {partition_key(values)}: no file matches {uri}; it was there when planned")
         return Partition(dict(values), tuple(files))
 
     def pin(self, partition: Partition) -> Partition:
-        """The partition held to its bytes as they are now: all that reads it refuses others.
+        """Pin the partition to its current bytes: all readers refuse others.
 
-        One small request per file. Raises InputError: a file is gone.
+        One small request per file. Raises InputError if a file is gone.
         """
 
         def pinned(file: FileInfo) -> FileInfo:
             try:
-                stamp = look(file.uri, self.conn_id)
+                stamp = stamp_of(Location(file.uri, self.conn_id))
             except FileNotFoundError:
                 raise InputError(f"partition {partition.key}: {file.uri} was removed while it was looked at") from None
             return replace(file, size=stamp.size, stamp=stamp)
@@ -231,7 +232,7 @@ class PartitionedDataset:
         return replace(partition, files=tuple(storage.each(pinned, partition.files, self.uri)))
 
     def fingerprint(self, partition: Partition) -> Fingerprint:
-        """The identity of the partition's bytes, from storage as it is now (one small request per file)."""
+        """The identity of the partition's current bytes in storage (one small request per file)."""
         return self.pin(partition).fingerprint
 
 
@@ -241,13 +242,22 @@ def _require_utf8(uri: str) -> None:
     except UnicodeEncodeError:
         raise InputError(
             f"the name of the file {os.fsencode(uri)!r} is not UTF-8, so that no manifest or report can name it; "
-            "rename it, or give the data set a uri that it does not match"
+            "rename it, or give the dataset a uri that it does not match"
         ) from None
 
 
 @dataclass(frozen=True)
+class InputFile:
+    """A file as it was read: URI, size in bytes, and ETag (or mtime and inode)."""
+
+    uri: str
+    size: int
+    tag: str
+
+
+@dataclass(frozen=True)
 class Fingerprint:
-    """URI, size in bytes, and ETag, or mtime and inode, of each file of a partition."""
+    """URI, size in bytes, and ETag (or mtime and inode) of each file of a partition."""
 
     files: tuple[tuple[str, int, str], ...]
 
@@ -255,5 +265,6 @@ class Fingerprint:
     def digest(self) -> str:
         return hashlib.sha256(json.dumps(self.files).encode()).hexdigest()
 
-    def to_list(self) -> list[dict[str, Any]]:
-        return [{"uri": uri, "size": size, "tag": tag} for uri, size, tag in self.files]
+    @property
+    def inputs(self) -> list[InputFile]:
+        return [InputFile(*file) for file in self.files]

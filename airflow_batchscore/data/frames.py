@@ -1,10 +1,12 @@
-"""Arrow tables as the DataFrames that user code gets: each call one of its own, as pandas itself would read it."""
+"""Converts Arrow tables to the DataFrames user code receives: a new one per call, as pandas itself would read it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.exact import ROUNDED_BY_PANDAS, rounded_by_pandas
 from airflow_batchscore.data.type_names import is_text
+from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,18 +14,23 @@ if TYPE_CHECKING:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A new frame with the table's columns and an index from 0.
+    """Return a new frame with the table's columns and an index from 0.
 
-    It may be changed: it shares no memory with the table, nor with another call's frame. Types go by the table's:
-    missing text and truth values are NaN (text is ``object`` in pandas 2, ``str`` in pandas 3), whole numbers with
-    missing ones are float64, times keep their unit, a column of which no value was ever seen is float64. So has
-    `pandas.read_csv`, but for whole numbers, which readers make floats of before (decision 0004). What pandas noted in
-    the metadata of a Parquet file is left aside: an index is a column, and categories and nullable types are what their
-    values are; `data.notebook` knows of them.
+    It may be modified: it shares no memory with the table or with another call's frame. Types follow the table's:
+    missing text and Booleans are NaN (text is ``object`` in pandas 2, ``str`` in pandas 3), integers with missing
+    values are float64, times keep their unit, a column without any value so far is float64. `pandas.read_csv` does the
+    same, except that readers here have already turned integers into floats (decision 0004). What pandas stored in a
+    Parquet file's metadata is ignored: an index is a column, and categories and nullable types are read as their
+    values; `data.notebook` handles them.
+
+    Raises InputError for an integer above 2**53 beside a missing one: pandas would round it.
     """
     import numpy as np
     import pyarrow.types as pt
 
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        for row in rounded_by_pandas(column):
+            raise InputError(f"column {name!r}: {column[row]} {ROUNDED_BY_PANDAS}")
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     for place, column in enumerate(table.columns):
         if pt.is_null(column.type):
@@ -36,7 +43,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def _is_none_where_missing(kind: pa.DataType) -> bool:
-    """Whether Arrow gives None for a missing value, where pandas' own readers give NaN."""
+    """Whether Arrow gives None for a missing value where pandas' own readers give NaN."""
     import pyarrow.types as pt
 
     return is_text(kind) or bool(pt.is_boolean(kind))

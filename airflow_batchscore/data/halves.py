@@ -1,17 +1,17 @@
-"""Casts in which a value that does not fit costs its row only."""
+"""Casts in which a value that does not fit affects only its row."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def cast(column: Any, wanted: pa.DataType) -> Any:
-    """The column in another type, a decimal as the float that is nearest to it.
+def cast(column: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Cast the column to another type; a decimal becomes the nearest float.
 
-    Arrow divides by a power of ten and so rounds twice: 0.57 would become 0.5700000000000001.
+    Arrow divides by a power of ten and therefore rounds twice: 0.57 would become 0.5700000000000001.
     """
     import pyarrow as pa
     import pyarrow.types as pt
@@ -22,10 +22,10 @@ def cast(column: Any, wanted: pa.DataType) -> Any:
 
 
 def cast_by_halves(column: pa.Array, wanted: pa.DataType, offset: int = 0) -> tuple[pa.Array, list[int]]:
-    """Cast a whole column at once; when that fails, halve it, so that few bad values cost few casts.
+    """Cast a whole column at once; on failure halve it, so that a few bad values cost only a few casts.
 
     Returns:
-        The column with null where a value does not fit, and the numbers of those rows, counted from `offset`.
+        The column with null for values that do not fit, and the numbers of those rows, counted from `offset`.
     """
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Columns that had no value where types were found: numbers or text, nobody knows, so that a later value is refused."""
+"""Columns without a value at type inference: their type is unknown, so a later value is refused."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from airflow_batchscore.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: The name of their type.
+#: Name of their type.
 NO_TYPE = "null"
 
 
 def still_empty(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column with Arrow's type ``null``. Raises InputError when it has a value; NaN is none."""
+    """The column with Arrow's type ``null``. Raises InputError if it has a value; NaN is not one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

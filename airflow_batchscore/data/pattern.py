@@ -11,23 +11,23 @@ from urllib.parse import quote
 
 from airflow_batchscore.errors import InputError
 
-#: A partition's field values in the order of the template, e.g. ``{"year": "2015"}``.
+#: A partition's field values in template order, e.g. ``{"year": "2015"}``.
 Values = dict[str, str]
 
 
-#: Bytes of a file's or folder's name on common disks.
+#: Longest file or folder name on common disks, in bytes.
 _LONGEST_NAME = 255
 
 
 def partition_key(values: Mapping[str, str]) -> str:
-    """The name of a partition, ``device=7/sensor=t%2F1``: a safe relative path, unique per values."""
+    """The name of a partition, ``device=7/sensor=t%2F1``: a safe relative path, unique per set of values."""
     return "/".join(f"{quote(field, safe='')}={_quote_value(value)}" for field, value in values.items())
 
 
 def require_short_names(values: Mapping[str, str]) -> None:
-    """Raises InputError where a partition's folder would have a longer name than disks allow.
+    """Raise InputError if a partition's folder would have a longer name than disks allow.
 
-    The same limit holds on every storage, so that what is scored can be copied from one to another.
+    The same limit applies to every storage, so that scores can be copied from one to another.
     """
     key = partition_key(values)
     for name in key.split("/"):
@@ -40,7 +40,7 @@ def require_short_names(values: Mapping[str, str]) -> None:
 
 
 def require_value(field: str, value: str) -> None:
-    """Raises InputError for a partition's value that is no name of a file or folder, so that it may lead elsewhere."""
+    """Raise InputError for a partition value that is not a valid file or folder name and so could lead elsewhere."""
     if not _is_name(value) or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise InputError(
             f"partition {field}={value!r}: the value of {field!r} is empty, '.' or '..', or holds a '/', or half of a "
@@ -58,7 +58,7 @@ def _quote_value(value: str) -> str:
 
 
 def sort_key(values: Mapping[str, str]) -> tuple[tuple[int, int, str], ...]:
-    """Numbers by size, before texts by alphabet, field by field."""
+    """Numbers by value, before strings in alphabetical order, field by field."""
     return tuple((0, int(v), v) if v.isascii() and v.isdigit() else (1, 0, v) for v in values.values())
 
 
@@ -72,8 +72,8 @@ def listing_root(uri: str) -> tuple[str, bool]:
 class UriPattern:
     """A URI template: literal text, ``{field}``, and ``*`` after the last field.
 
-    A field never spans a ``/``. A template that ends in a field's folder (``year={year}/``) stands for
-    every file below it.
+    A field never spans a ``/``. A template that ends in a field's folder (``year={year}/``) matches every file below
+    it.
     """
 
     template: str
@@ -110,13 +110,13 @@ class UriPattern:
         return re.compile(text + ("(?![._])(?!.*/[._]).*" if self.is_folder else ""), re.DOTALL)
 
     def match(self, uri: str) -> Values | None:
-        """The field values of a file's URI, or None when the file is not of this data set."""
-        found = self._regex.fullmatch(uri)
-        values = {field: found[field] for field in self.fields} if found else {}
-        return values if found and all(map(_is_name, values.values())) else None
+        """The field values of a file's URI, or None if the file is not in this dataset."""
+        match = self._regex.fullmatch(uri)
+        values = {field: match[field] for field in self.fields} if match else {}
+        return values if match and all(map(_is_name, values.values())) else None
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """The URI with `values` put in; a glob stays a glob. Raises InputError for a value that spans a ``/``."""
+        """The URI with `values` filled in; a glob stays a glob. Raises InputError for a value that spans a ``/``."""
         for field in self.fields:
             require_value(field, values[field])
         return "".join(literal + (values[field] if field else "") for literal, field in self._pieces)

@@ -1,4 +1,4 @@
-"""One form for each value of a column by which rows are told apart: equal values are the same, whatever their type."""
+"""Normalises column values to compare rows: equal values get the same form, whatever their type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column with values of a `plain` type: -0.0 is 0.0, NaN is null.
 
-    Half floats, which Arrow does not compare, are float32.
+    Half floats, which Arrow cannot compare, become float32.
     """
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,32 +1,75 @@
-"""Whether partitions are there and complete: one look, one decision, for the sensor and its trigger alike."""
+"""Whether partitions exist and are complete: one look, one decision, shared by the sensor and its trigger."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import partition_key
-from airflow_batchscore.data.request import parse_request
+from airflow_batchscore.data.request import SeenPartitions, parse_request
 from airflow_batchscore.errors import BatchScoreError
 
-#: Looks in a row at a storage that does not answer, until the wait fails.
+#: Consecutive looks without an answer from storage before the wait fails.
 FAILED_LOOKS = 3
 
-#: Partition key -> (what its files' names and sizes are, when that was first seen in seconds since 1970).
-Shapes = Mapping[str, Sequence[Any]]
+#: Incremented when the fields of `WaitMemory` change.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The names and sizes of a partition's files.
+
+    Attributes:
+        text: what they are, as `Partition.shape` puts it.
+        since: when a look first saw them, in seconds since 1970; 0 if it was the first look of all.
+    """
+
+    text: str
+    since: float
+
+
+#: Partition key -> its shape.
+Shapes = Mapping[str, Shape]
+
+
+@dataclass(frozen=True)
+class WaitMemory:
+    """What a wait remembers from one look to the next, which another process may make.
+
+    Attributes:
+        failed: consecutive looks that raised.
+        shapes: see `Readiness`.
+    """
+
+    failed: int = 0
+    shapes: Shapes = field(default_factory=dict)
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON."""
+        shapes = {key: [shape.text, shape.since] for key, shape in self.shapes.items()}
+        return {"schema": SCHEMA, "failed": self.failed, "shapes": shapes}
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping | None) -> WaitMemory:
+        """The inverse of `to_dict`; empty at the first look, and for what another version of this package wrote."""
+        if value is None or value.get("schema") != SCHEMA:
+            return cls()
+        return cls(value["failed"], {key: Shape(text, since) for key, (text, since) in value["shapes"].items()})
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """What one look at a data set saw.
+    """What one look at a dataset saw.
 
     Attributes:
-        found: partitions that are there and have not changed for as long as was asked.
-        missing: keys of partitions that are not there.
+        found: partitions that exist and have not changed for as long as requested.
+        missing: keys of partitions that do not exist.
         unsettled: keys of partitions with a file that changed more recently.
-        shapes: what the next look compares with; empty unless it was asked whether files change.
+        shapes: what the next look compares with; empty unless changes are checked.
     """
 
     found: Sequence[Partition]
@@ -39,7 +82,7 @@ class Readiness:
         return bool(self.found) and not self.missing and not self.unsettled
 
     def describe(self) -> str:
-        """For people: what is there and what is waited for."""
+        """For display: what exists and what is still missing."""
         pieces = [f"{len(self.found)} partition(s) ready"]
         if self.missing:
             pieces.append(f"{len(self.missing)} not there: {', '.join(self.missing[:20])}")
@@ -47,84 +90,83 @@ class Readiness:
             pieces.append(f"{len(self.unsettled)} still changing: {', '.join(self.unsettled[:20])}")
         return "; ".join(pieces)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """What the sensor returns by XCom."""
-        return {
-            "partitions": [partition.values for partition in self.found],
-            "files": sum(len(partition.files) for partition in self.found),
-            "bytes": sum(partition.size for partition in self.found),
-            "each": [[len(partition.files), partition.size] for partition in self.found],
-        }
+        values = [partition.values for partition in self.found]
+        return SeenPartitions(values, [(len(partition.files), partition.size) for partition in self.found]).to_dict()
 
 
-def asked_for(dataset: PartitionedDataset, request: Any) -> list[str] | None:
-    """Keys of the partitions waited for (see `parse_request`); None is ready as soon as there is any.
+def requested_keys(dataset: PartitionedDataset, request: object) -> list[str] | None:
+    """Keys of the partitions to wait for (see `parse_request`); None is ready as soon as any partition exists.
 
-    Raises InputError: the request cannot be read.
+    Raises InputError if the request cannot be read.
     """
     wanted = parse_request(request, dataset.fields, dataset.max_partitions)
     return None if wanted is None else [partition_key(values) for values in wanted]
 
 
 def list_partitions(dataset: PartitionedDataset) -> dict[str, Partition]:
-    """What is there, by its key."""
+    """The existing partitions by key."""
     return {partition.key: partition for partition in dataset.discover()}
 
 
 def judge(
-    there: Mapping[str, Partition],
+    listed: Mapping[str, Partition],
     wanted: Sequence[str] | None,
     *,
     stable_for: float | None,
     now: float,
     before: Shapes,
 ) -> Readiness:
-    """What a listing says.
+    """Judge a listing.
 
     Args:
-        stable_for: seconds for which no file of a partition may have changed; None does not ask.
-        now: seconds since 1970 when the listing began, by the clock that `stable_for` is held against.
-        before: `Readiness.shapes` of the look before, or nothing. Files that changed in number or size since have
+        stable_for: seconds for which no file of a partition may have changed; None skips the check.
+        now: start of the listing in seconds since 1970, by the clock that `stable_for` is measured with.
+        before: `Readiness.shapes` of the previous look, or nothing. Files whose number or size differs since then have
             changed, whatever their modification times say.
     """
-    keys = list(there) if wanted is None else wanted
-    missing = [key for key in keys if key not in there]
-    found = [key for key in keys if key in there]
+    keys = list(listed) if wanted is None else wanted
+    missing = [key for key in keys if key not in listed]
+    existing = [key for key in keys if key in listed]
     if not stable_for:
-        return Readiness([there[key] for key in found], missing, [])
-    shapes = {key: _shape(there[key], before.get(key), now) for key in found}
+        return Readiness([listed[key] for key in existing], missing, [])
+    shapes = {key: _shape(listed[key], before.get(key), now) for key in existing}
     settled_before = now - stable_for
     unsettled = {
         key
-        for key in found
-        if shapes[key][1] > settled_before or max(file.mtime_ns for file in there[key].files) > settled_before * 1e9
+        for key in existing
+        if shapes[key].since > settled_before or max(file.mtime_ns for file in listed[key].files) > settled_before * 1e9
     }
     return Readiness(
-        [there[key] for key in found if key not in unsettled], missing, [k for k in found if k in unsettled], shapes
+        [listed[key] for key in existing if key not in unsettled],
+        missing,
+        [k for k in existing if k in unsettled],
+        shapes,
     )
 
 
-def _shape(partition: Partition, before: Sequence[Any] | None, now: float) -> list[Any]:
-    """The partition's shape and since when it has it; a first look knows nothing of the time before."""
+def _shape(partition: Partition, before: Shape | None, now: float) -> Shape:
+    """The partition's shape and since when it has had it; a first look knows no earlier state."""
     if before is None:
-        return [partition.shape, 0.0]
-    return list(before) if before[0] == partition.shape else [partition.shape, now]
+        return Shape(partition.shape, 0.0)
+    return before if before.text == partition.shape else Shape(partition.shape, now)
 
 
-def look(
-    dataset: PartitionedDataset, request: Any, *, stable_for: float | None, now: float, before: Shapes | None = None
+def assess(
+    dataset: PartitionedDataset, request: object, *, stable_for: float | None, now: float, before: Shapes | None = None
 ) -> Readiness:
     """Look at storage once; see `asked_for` and `judge`."""
-    wanted = asked_for(dataset, request)
+    wanted = requested_keys(dataset, request)
     return judge(list_partitions(dataset), wanted, stable_for=stable_for, now=now, before=before or {})
 
 
 def after(error: Exception, in_a_row: int) -> Literal["again", "failed", "fatal"]:
-    """What a wait does when a look raised `error`, the `in_a_row`-th look in a row that raised.
+    """What a wait does when a look raised `error`, the `in_a_row`-th consecutive look to raise.
 
-    ``again``: storage did not answer, and is asked again at the next look. ``failed``: it did not answer
-    `FAILED_LOOKS` times in a row, or something else went wrong; the task fails, and its retries start over.
-    ``fatal``: a retry cannot fix it.
+    ``again``: storage did not answer; it is asked again at the next look. ``failed``: it did not answer `FAILED_LOOKS`
+    times in a row, or something else went wrong; the task fails, and its retries start over. ``fatal``: a retry cannot
+    fix it.
     """
     if isinstance(error, BatchScoreError):
         return "fatal"

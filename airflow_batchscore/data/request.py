@@ -1,4 +1,4 @@
-"""What a person may write to name partitions: a list, ``"2000..2016"``, JSON from a form, or nothing for all."""
+"""How users may name partitions: a list, ``"2000..2016"``, JSON from a form, or nothing for all."""
 
 from __future__ import annotations
 
@@ -6,42 +6,100 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TypeGuard
 from urllib.parse import unquote
 
+from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key, require_value
+from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.errors import InputError
 
-#: What `PartitionSensor` returns.
+#: Incremented when the fields of `SeenPartitions` change.
+SCHEMA = 1
+#: What tells a `SeenPartitions` from a partition's field values.
 _SEEN = frozenset({"partitions", "files", "bytes"})
 _RANGE = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*")
-#: Of a number in a range; longer ones are a slip or worse, and each value would be as long.
+#: Maximum digits of a number in a range; longer ones are a slip or worse, and each value would be as long.
 _MOST_DIGITS = 18
-#: Partitions that one request may name, where the data set does not say.
+#: Maximum partitions per request, unless the dataset sets a limit.
 MOST_PARTITIONS = 100_000
 _MOST_SHOWN = 200
 
 
-def parse_request(request: Any, fields: Sequence[str], most: int = MOST_PARTITIONS) -> list[Values] | None:
-    """The partitions asked for, in the order asked; None for all of them.
+@dataclass(frozen=True)
+class SeenPartitions:
+    """What `PartitionSensor` returns: the partitions that it saw, and the number of files and bytes of each."""
+
+    partitions: Sequence[Values]
+    each: Sequence[tuple[int, int]]
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON, with the sums."""
+        return {
+            "schema": SCHEMA,
+            "partitions": [dict(values) for values in self.partitions],
+            "files": sum(files for files, _ in self.each),
+            "bytes": sum(size for _, size in self.each),
+            "each": [list(pair) for pair in self.each],
+        }
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping, fields: Sequence[str]) -> SeenPartitions:
+        """Raises InputError for what another version of this package returned, or somebody shortened."""
+        again = "pass on exactly what PartitionSensor returned, or its ['partitions'] alone"
+        require_schema(value, SCHEMA, "partitions= was returned", f"clear the sensor's task, and {again}")
+        try:
+            partitions = [_one(values, fields) for values in value["partitions"]]
+            each = [(int(files), int(size)) for files, size in value["each"]]
+            return cls([values for values, _ in zip(partitions, each, strict=True)], each)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                "partitions= has files and bytes, but not those of each partition "
+                f"({type(error).__name__}: {error}); {again}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Request:
+    """The partitions that somebody asks for.
+
+    Attributes:
+        wanted: their field values, in the requested order; None for all.
+        seen: partition key -> files and bytes, if a `PartitionSensor` returned the request; empty for any other.
+    """
+
+    wanted: list[Values] | None
+    seen: Mapping[str, tuple[int, int]]
+
+
+def parse_request(request: object, fields: Sequence[str], most: int = MOST_PARTITIONS) -> list[Values] | None:
+    """`Request.wanted` of a request; see `read_request`."""
+    return read_request(request, fields, most).wanted
+
+
+def read_request(request: object, fields: Sequence[str], most: int = MOST_PARTITIONS) -> Request:
+    """Read a request.
 
     Args:
-        request: None or an empty text; one value; a list of values or of ``{field: value}`` objects or of keys
-            (``"device=7/sensor=2"``); what `PartitionSensor` returned; a text of JSON (or of a Python list, which is
-            what Jinja makes of a list); an inclusive range ``"2000..2016"``, which keeps leading zeros.
-        fields: the fields of the data set's URI, in order.
-        most: partitions that it may name.
+        request: None or an empty string; one value; a list of values, of ``{field: value}`` objects or of keys
+            (``"device=7/sensor=2"``); what `PartitionSensor` returned; a JSON string (or a Python list, which is what
+            Jinja renders for a list); an inclusive range ``"2000..2016"``, which keeps leading zeros.
+        fields: the fields of the dataset's URI, in order.
+        most: maximum number of partitions.
 
     Raises:
-        InputError: the text cannot be read, a range runs backwards, a field is missing or unknown, a partition is
-            named twice, or there are more than `most`. Ranges are counted before they are written out.
+        InputError: the string cannot be read, a range runs backwards, a field is missing or unknown, a partition is
+            named twice, there are more than `most`, or it is an altered output of a sensor. Ranges are counted
+            before they are written out.
     """
     if isinstance(request, str):
         request = _parse_text(request, most)
     if request is None:
-        return None
-    if _is_seen(request, fields):
-        request = request["partitions"]
+        return Request(None, {})
+    seen = SeenPartitions.from_dict(request, fields) if _is_seen(request, fields) else None
+    if seen is not None:
+        request = seen.partitions
     if isinstance(request, (str, int, float, Mapping)):
         request = [request]
     if not isinstance(request, Iterable):
@@ -53,46 +111,30 @@ def parse_request(request: Any, fields: Sequence[str], most: int = MOST_PARTITIO
         _require_few(len(wanted) + len(items), most)
         wanted += [_one(value, fields) for value in items]
     _refuse_duplicates(wanted)
-    return wanted
+    return Request(wanted, dict(zip(map(partition_key, wanted), seen.each, strict=True)) if seen else {})
 
 
-def seen_before(request: Any, fields: Sequence[str], most: int = MOST_PARTITIONS) -> dict[str, tuple[int, int]]:
-    """Files and bytes of each partition, by its key, as a `PartitionSensor` saw them; empty for any other request."""
-    if isinstance(request, str):
-        request = _parse_text(request, most)
-    if not _is_seen(request, fields):
-        return {}
-    keys = [partition_key(_one(values, fields)) for values in request["partitions"]]
-    try:
-        return {key: (int(files), int(size)) for key, (files, size) in zip(keys, request["each"], strict=True)}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"partitions= has files and bytes, but not those of each partition ({type(error).__name__}: {error}); hand "
-            "on what PartitionSensor returned as it is, or its ['partitions'] alone"
-        ) from error
-
-
-def _is_seen(request: Any, fields: Sequence[str]) -> bool:
+def _is_seen(request: object, fields: Sequence[str]) -> TypeGuard[JsonMapping]:
     return isinstance(request, Mapping) and set(request) >= _SEEN and set(request) != set(fields)
 
 
-def _parse_text(text: str, most: int, before: int = 0) -> Any:
+def _parse_text(text: str, most: int, before: int = 0) -> Json:
     text = text.strip()
     if text in ("", "None", "null"):
         return None
-    found = _RANGE.fullmatch(text)
-    if found:
-        return _expand(found[1], found[2], most, before)
+    match = _RANGE.fullmatch(text)
+    if match:
+        return _expand(match[1], match[2], most, before)
     if text[0] not in "[{":
         return [piece.strip() for piece in text.split(",")]
     return parse_literal(text, "partitions=", "write a JSON list such as [2014, 2015] or a range such as 2000..2016")
 
 
-def parse_literal(text: str, what: str, advice: str) -> Any:
-    """The value of a text of JSON, or of a Python literal, which is what Jinja makes of a list or a mapping.
+def parse_literal(text: str, what: str, advice: str) -> Json:
+    """Parse a JSON string or a Python literal, which is what Jinja renders for a list or a mapping.
 
     Args:
-        what: it is, for the message, and `advice` what to write instead.
+        what: name of the value in the message; `advice` says what to write instead.
 
     Raises:
         InputError: it is neither, or is nested too deeply.
@@ -131,7 +173,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
 
 
-def _one(item: Any, fields: Sequence[str]) -> Values:
+def _one(item: object, fields: Sequence[str]) -> Values:
     given = item.values() if isinstance(item, Mapping) else [item]
     if any(isinstance(value, (Mapping, list, tuple, set)) for value in given):
         raise InputError("partitions= holds a list or an object where a value was expected: write texts or numbers")
@@ -141,10 +183,10 @@ def _one(item: Any, fields: Sequence[str]) -> Values:
         item = {fields[0]: unquote(item.partition("=")[2])}
     elif not isinstance(item, Mapping):
         if len(fields) != 1:
-            raise InputError(f"partition {item!r}: the data set has the fields {list(fields)}; give a value for each")
+            raise InputError(f"partition {item!r}: the dataset has the fields {list(fields)}; give a value for each")
         item = {fields[0]: item}
     if set(item) != set(fields):
-        raise InputError(f"partition {dict(item)!r}: the data set has the fields {list(fields)}, not {sorted(item)}")
+        raise InputError(f"partition {dict(item)!r}: the dataset has the fields {list(fields)}, not {sorted(item)}")
     values = {field: "" if item[field] is None else str(item[field]) for field in fields}
     for field, value in values.items():
         require_value(field, value)

@@ -1,4 +1,4 @@
-"""Places that mean what they say: no segment of a URI leads up, stays where it is, or turns into one that does."""
+"""Safe URIs: no segment leads up, refers to itself, or decodes to one that does."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from urllib.parse import unquote
 
 from airflow_batchscore.errors import InputError
 
-#: Times that a name may be percent-encoded. Names here are encoded once, and those of others that hold them twice.
+#: Maximum times a name may be percent-encoded. Names are encoded once here, and names that embed them twice.
 _MOST_ENCODED = 4
 _MOST_SHOWN = 300
 
 
 def require_plain(uri: str, what: str) -> None:
-    """Raises InputError unless every segment of `uri` names something.
+    """Raise InputError unless every segment of `uri` names something.
 
-    Refused are segments that are empty, ``.`` or ``..``, backslashes and control characters, as they stand and
-    percent-decoded, however often they were encoded: a store, a proxy or a library may decode once more than we do.
-    An honest encoded slash (``t%2F1``) is a name like any other, and one slash at the end stands for a folder.
+    Segments that are empty, ``.`` or ``..``, backslashes and control characters are refused, both literally and
+    percent-decoded, however often they were encoded: a store, a proxy or a library may decode once more than we do. A
+    legitimate encoded slash (``t%2F1``) is a name like any other, and one trailing slash denotes a folder.
 
     Args:
-        what: it is, for the message, such as ``model`` or ``output_uri``.
+        what: name of the URI in the message, such as ``model`` or ``output_uri``.
     """
     scheme, separator, rest = uri.partition("://")
     path = (rest if separator else uri).removesuffix("/")
@@ -30,7 +30,7 @@ def require_plain(uri: str, what: str) -> None:
 
 
 def require_plain_below(path: str, folder: str, what: str) -> None:
-    """`require_plain` of what follows a folder and a slash."""
+    """`require_plain` for the path below a folder and a slash."""
     _require_names_decoded(path.removesuffix("/"), path, f"{what} below {folder}:")
 
 

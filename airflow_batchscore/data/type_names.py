@@ -1,4 +1,4 @@
-"""Arrow types as texts that stand in JSON, and back."""
+"""Arrow types as strings for JSON, and back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns), tz=(.+)\]")
 _DECIMAL = re.compile(r"decimal(32|64|128|256)\((\d+), (-?\d+)\)")
-#: Begins the text of a type that has none of its own (nested ones): the type as Arrow serialises it follows.
+#: Prefix for types without a readable string (nested ones); Arrow's serialised type follows.
 _ENCODED = "arrow:"
 
 
 def name_of(kind: pa.DataType) -> str:
-    """The type's text: Arrow's own where `named` can read it (``"timestamp[us, tz=UTC]"``), else an encoded one."""
+    """The type as text: Arrow's own if `arrow_type` can read it (``"timestamp[us, tz=UTC]"``), otherwise encoded."""
     import pyarrow as pa
 
     if _parsed(str(kind)) == kind:
@@ -27,15 +27,15 @@ def name_of(kind: pa.DataType) -> str:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a type is one of Arrow's for text."""
+    """Whether a type is one of Arrow's text types."""
     import pyarrow.types as pt
 
     return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
 
 
 @cache
-def named(text: str) -> pa.DataType:
-    """The type of a text from `name_of`. Raises ValueError for any other text."""
+def arrow_type(text: str) -> pa.DataType:
+    """The type for a string from `name_of`. Raises ValueError for any other string."""
     import pyarrow as pa
 
     if text.startswith(_ENCODED):
@@ -49,10 +49,10 @@ def named(text: str) -> pa.DataType:
 def _parsed(text: str) -> pa.DataType | None:
     import pyarrow as pa
 
-    if found := _TIMESTAMP.fullmatch(text):
-        return pa.timestamp(found[1], found[2])
-    if found := _DECIMAL.fullmatch(text):
-        return getattr(pa, f"decimal{found[1]}")(int(found[2]), int(found[3]))
+    if match := _TIMESTAMP.fullmatch(text):
+        return pa.timestamp(match[1], match[2])
+    if match := _DECIMAL.fullmatch(text):
+        return getattr(pa, f"decimal{match[1]}")(int(match[2]), int(match[3]))
     try:
         return pa.type_for_alias(text)
     except ValueError:

@@ -1,0 +1,1 @@
+"""Engines: where blocks are computed. To add one: docs/adding/engine.md."""

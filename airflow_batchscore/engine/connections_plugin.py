@@ -1,38 +1,37 @@
-"""Brings the task's storage connections to worker processes. Imported only when there are some."""
+"""Passes the task's storage connections to worker processes. Imported only if there are any."""
 
 from __future__ import annotations
 
 import uuid
 from collections import Counter
-from typing import Any
 
 from distributed import WorkerPlugin
 
-from airflow_batchscore.data import s3
+from airflow_batchscore.data.storage import credentials
 
-#: Connection -> tasks that have sent it to this worker and are not done.
+#: Connection -> number of unfinished tasks that have sent it to this worker.
 _holders: Counter[str] = Counter()
 
 
 class ConnectionsPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
-    """Registers connections in every worker when it starts, also in one that replaces a dead one.
+    """Registers connections in every worker when it starts, including replacements for dead workers.
 
-    Plugins go to workers over the cluster's own channel: the secrets are in no task, graph or process argument.
+    Plugins are sent over the cluster's own channel: no task, graph or process argument contains the secrets.
     """
 
-    def __init__(self, s3: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, connections: dict[str, dict[str, object]]) -> None:
         self.name = f"batchscore-connections-{uuid.uuid4().hex[:8]}"
-        self._s3 = s3
+        self._connections = connections
 
-    def setup(self, worker: Any) -> None:
+    def setup(self, worker: object) -> None:
         """Called by Dask in the worker's process."""
-        for conn_id, options in self._s3.items():
-            s3.register(conn_id, options)
+        for conn_id, options in self._connections.items():
+            credentials.register(conn_id, options)
             _holders[conn_id] += 1
 
-    def teardown(self, worker: Any) -> None:
-        """Called when the task that sent them is done with a cluster that lives on."""
-        for conn_id in self._s3:
+    def teardown(self, worker: object) -> None:
+        """Called when the task that sent them is done with a cluster that keeps running."""
+        for conn_id in self._connections:
             _holders[conn_id] -= 1
             if not _holders[conn_id]:
-                s3.forget(conn_id)
+                credentials.forget(conn_id)

@@ -1,4 +1,4 @@
-"""`DaskCluster`: blocks on a Dask cluster that is there, or that one of Dask's deployers starts for the task."""
+"""`DaskCluster`: runs blocks on an existing Dask cluster, or on one that a Dask deployer starts for the task."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from airflow_batchscore.data import s3
-from airflow_batchscore.engine.cluster import private_channel, private_folder, without_http
+from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.storage import credentials
+from airflow_batchscore.engine.base import Arguments, Engine
+from airflow_batchscore.engine.dashboard import announce
 from airflow_batchscore.engine.dispatch import run_on
-from airflow_batchscore.engine.versions import Checked
+from airflow_batchscore.engine.local_cluster import http_on_loopback, private_channel, private_folder
+from airflow_batchscore.engine.remote import RemoteSession, cannot_import
+from airflow_batchscore.engine.rerun import call_again
 from airflow_batchscore.engine.watch import Watch, within
 from airflow_batchscore.errors import EngineError, InputError
 from airflow_batchscore.model.functions import import_path
 
 if TYPE_CHECKING:
     from distributed import Client
+    from distributed.deploy import Cluster
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -27,14 +33,14 @@ R = TypeVar("R")
 _CONNECT_SECONDS = 30
 _CLOSE_SECONDS = 10
 _CLUSTER_CLOSE_SECONDS = 60
-#: Blocks that the scheduler knows of at once: enough for it to scale by, and few to call back after an error.
+#: Blocks known to the scheduler at once: enough for it to scale by, and few to cancel after an error.
 _IN_FLIGHT = 1000
 _TLS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
 
 @dataclass(frozen=True)
-class DaskCluster:
-    """Scores on a Dask cluster: a scheduler that is there, or one started for the task.
+class DaskCluster(Engine):
+    """Scores on a Dask cluster: an existing scheduler, or a cluster started for the task.
 
     The scheduler and the workers need this package without Airflow (``pip install airflow-batchscore[worker]``), in the
     task's version, and must reach the data, the model and the output under the same URIs.
@@ -44,23 +50,23 @@ class DaskCluster:
     Args:
         address: of a scheduler, ``tcp://host:8786``.
         conn_id: Airflow connection with the host and port of a scheduler; its extra may hold `tls`.
-        cluster: import path of a deployer, such as ``dask_kubernetes.operator.KubeCluster``; started for the task when
-            there is a block to score, and closed with it. ``distributed.LocalCluster`` gets a key of its own; others
-            take what secures them from `cluster_kwargs`.
+        cluster: import path of a deployer, such as ``dask_kubernetes.operator.KubeCluster``; started for the task once
+            there is a block to score, and closed with it. ``distributed.LocalCluster`` gets its own key; others get
+            their security settings from `cluster_kwargs`.
         cluster_kwargs: arguments of the deployer.
-        adapt: least and most workers of the deployer's cluster; ``(0, n)`` scales to nothing when there is no work.
+        adapt: minimum and maximum workers of the deployer's cluster; ``(0, n)`` scales to zero when there is no work.
         tls: paths ``tls_ca_file``, ``tls_client_cert`` and ``tls_client_key``, for a ``tls://`` address.
-        share_credentials: send the storage credentials of the task's connections to the workers, over a ``tls://``
-            address only: who can connect to another scheduler could read them. Otherwise workers use their own
+        share_credentials: send the storage credentials of the task's connections to the workers, only over a ``tls://``
+            address: anyone who can connect to another scheduler could read them. Otherwise workers use their own
             identity.
-        patience: seconds that the scheduler may be silent, or without any worker, until the task fails (and follows its
-            `retries`). Long enough for workers that must be started first.
+        patience: seconds that the scheduler may be silent, or without any worker, before the task fails (and follows
+            its `retries`). Allow enough time for workers that must be started first.
     """
 
     address: str | None = None
     conn_id: str | None = None
     cluster: str | None = None
-    cluster_kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    cluster_kwargs: Mapping[str, object] = field(default_factory=dict, repr=False)
     adapt: tuple[int, int] | None = None
     tls: Mapping[str, str] | None = None
     share_credentials: bool = False
@@ -80,53 +86,42 @@ class DaskCluster:
                     "to scale"
                 )
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         return {"engine": "DaskCluster", "address": self.address, "cluster": self.cluster, "adapt": self.adapt}
 
-    def connected(self, host: str, port: int | None, extra: Mapping[str, Any]) -> DaskCluster:
-        """With the address of an Airflow connection in place of `conn_id`."""
+    @property
+    def has_dashboard(self) -> bool:
+        return True
+
+    def connected(self, host: str, port: int | None, extra: Mapping[str, object]) -> DaskCluster:
+        """With the address from an Airflow connection in place of `conn_id`."""
         tls = {name: str(extra[name]) for name in _TLS if name in extra} or self.tls
         return replace(self, conn_id=None, address=f"{'tls' if tls else 'tcp'}://{host}:{port or 8786}", tls=tls)
 
-    @contextlib.contextmanager
-    def session(self, slots: int = 1) -> Iterator[_Session]:
-        with contextlib.ExitStack() as resources:
-            yield _Session(self, resources)
+    def session(self, slots: int = 1) -> _Session:
+        return _Session(self)
 
     @contextlib.contextmanager
     def client(self, slots: int = 1) -> Iterator[Client]:
-        """A client of the cluster, for what training spreads over it."""
-        with contextlib.ExitStack() as resources:
-            yield _Session(self, resources).connect_to_workers()
+        """A client of the cluster, for training to distribute work with."""
+        with _Session(self) as session:
+            yield session.connect_to_workers()
 
 
-class _Session:
-    """Connects when there is something to score."""
-
-    block_memory = None  # workers come and go, and differ
-
-    def __init__(self, engine: DaskCluster, resources: contextlib.ExitStack) -> None:
+class _Session(RemoteSession["Client"]):
+    def __init__(self, engine: DaskCluster) -> None:
+        super().__init__()
         self._engine = engine
-        self._resources = resources
-        self._client: Client | None = None
 
-    def run(
-        self, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]], *, remote: bool = False
-    ) -> Iterator[R]:
-        if self._client is None:
-            self._client = self.connect()
+    def dispatch(self, connection: Client, function: Callable[..., R], arguments: Arguments) -> Iterator[R]:
         try:
-            watch = self._watch(self._client)
+            watch = self._watch(connection)
             watch.check()
-            yield from run_on(self._client, Checked.of(function), arguments, in_flight=_IN_FLIGHT, watch=watch)
+            yield from run_on(connection, partial(call_again, function), arguments, _IN_FLIGHT, watch)
         except ImportError as error:
-            raise EngineError(
-                f"the Dask scheduler or a worker cannot import what it needs: {error}. Install "
-                "'airflow-batchscore[worker]' and the modules of the recipe and the estimator there"
-            ) from error
+            raise cannot_import("the Dask scheduler or a worker", error) from error
 
     def connect(self) -> Client:
-        """A client, closed with the session."""
         import distributed
 
         engine = self._engine
@@ -145,19 +140,21 @@ class _Session:
                 f"no Dask scheduler answers at {self._name}: {error or f'nothing for {seconds:.0f} s'}. Is it up, and "
                 "may this machine reach it?"
             ) from error
-        self._resources.callback(_let_go, lambda: client.close(timeout=_CLOSE_SECONDS))
-        if engine.share_credentials and s3.registered():
+        self.resources.callback(_let_go, lambda: client.close(timeout=_CLOSE_SECONDS))
+        if engine.share_credentials and credentials.registered():
             _check_encrypted(client.scheduler.address)
             from airflow_batchscore.engine.connections_plugin import ConnectionsPlugin
 
-            plugin = ConnectionsPlugin(s3.registered())
+            plugin = ConnectionsPlugin(credentials.registered())
             client.register_plugin(plugin)
-            self._resources.callback(_let_go, lambda: client.unregister_worker_plugin(plugin.name))
-        log.info("Dask scheduler %s: dashboard %s", self._name, client.dashboard_link)
+            self.resources.callback(_let_go, lambda: client.unregister_worker_plugin(plugin.name))
+        if not isinstance(target, distributed.LocalCluster):  # which has none
+            log.info("Dask scheduler %s: dashboard %s", self._name, client.dashboard_link)
+            announce(client.dashboard_link)
         return client
 
     def connect_to_workers(self) -> Client:
-        """`connect`, and a worker at least; those that come when there is work are not waited for."""
+        """`connect`, with at least one worker; does not wait for workers that only start when there is work."""
         client = self.connect()
         watch = self._watch(client)
         while not self._engine.adapt and not watch.check():
@@ -171,7 +168,7 @@ class _Session:
     def _name(self) -> str:
         return str(self._engine.address or self._engine.cluster)
 
-    def _start(self) -> Any:
+    def _start(self) -> Cluster:
         from distributed import LocalCluster
 
         engine = self._engine
@@ -179,17 +176,17 @@ class _Session:
         deployer = import_path(f"{module}:{name}")
         options = dict(engine.cluster_kwargs)
         if isinstance(deployer, type) and issubclass(deployer, LocalCluster):
-            self._resources.enter_context(private_folder())
-            options = {**without_http(), **options, **private_channel()}
+            self.resources.enter_context(private_folder())
+            options = {**http_on_loopback(), **options, **private_channel()}
         cluster = deployer(**options)
-        self._resources.callback(_close, cluster)
+        self.resources.callback(_close, cluster)
         if engine.adapt:
             cluster.adapt(minimum=engine.adapt[0], maximum=engine.adapt[1])
         return cluster
 
 
 def _check_encrypted(address: str) -> None:
-    """Raises EngineError where others could read what is sent: with ``tls://`` Dask always asks for a certificate."""
+    """Raise EngineError if others could read what is sent; with ``tls://``, Dask always requires a certificate."""
     if not address.startswith("tls://"):
         raise EngineError(
             f"DaskCluster(share_credentials=True): {address} is not encrypted, and whoever can connect to it could "
@@ -198,18 +195,22 @@ def _check_encrypted(address: str) -> None:
         )
 
 
-def _let_go(call: Callable[[], Any]) -> None:
-    """Of a scheduler that may no longer answer."""
+def _let_go(call: Callable[[], object]) -> None:
+    """Make a closing call to a scheduler that may no longer answer."""
     try:
         within(_CLOSE_SECONDS, call)
     except OSError as error:
-        log.warning("the Dask scheduler did not say goodbye: %s: %s", type(error).__name__, error)
+        log.warning(
+            "the Dask scheduler did not answer when the connection was closed: %s: %s", type(error).__name__, error
+        )
 
 
-def _close(cluster: Any) -> None:
-    """Deployers differ in whether their close takes or has a time limit."""
+def _close(cluster: Cluster) -> None:
+    """Deployers differ in whether their close accepts or has a time limit."""
     closing = threading.Thread(target=cluster.close, name="batchscore-close", daemon=True)
     closing.start()
     closing.join(_CLUSTER_CLOSE_SECONDS)
     if closing.is_alive():
-        log.warning("%s did not close in %d s; see that nothing of it is left", cluster, _CLUSTER_CLOSE_SECONDS)
+        log.warning(
+            "%s did not close within %d s; check that none of its processes are left", cluster, _CLUSTER_CLOSE_SECONDS
+        )

@@ -1,62 +1,69 @@
-"""Blocks to a Dask scheduler: a few in flight, results as they finish, the first error ends it."""
+"""Sends blocks to a Dask scheduler: a few in flight, results as they finish, the first error stops everything."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_batchscore.engine.base import WorkerLostError
+from airflow_batchscore.engine.base import Arguments, WorkerLostError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
     from airflow_batchscore.engine.watch import Watch
 
 R = TypeVar("R")
 
-#: How often a task is run again elsewhere after the worker that held it died.
+#: How often a task is rerun elsewhere after the worker holding it died.
 ALLOWED_WORKER_DEATHS = 2
 
 
 def run_on(
     client: Client,
     function: Callable[..., R],
-    arguments: Sequence[tuple[Any, ...]],
+    arguments: Arguments,
     in_flight: int,
     watch: Watch | None = None,
-) -> Iterator[R]:
-    """Results of ``function(*a)`` in the order they finish, never more than `in_flight` submitted at once.
+) -> Generator[R]:
+    """Yield results of ``function(*a)`` in the order they finish.
 
     Args:
-        watch: asked while nothing finishes.
+        function: on a cluster whose workers can die, one that goes through `call_again`: Dask reruns the tasks of a
+            dead worker, and does not tell the next one that it did.
+        in_flight: most calls that are submitted at once. Results come first: where making arguments takes time, they
+            do not wait until there are as many.
+        watch: checked while nothing finishes.
     """
     waiting = iter(arguments)
-    finished: SimpleQueue[Any] = SimpleQueue()
-    running: dict[Any, tuple[Any, ...]] = {}
+    finished: SimpleQueue[Future] = SimpleQueue()
+    running: dict[Future, tuple[object, ...]] = {}
 
-    def submit(argument: tuple[Any, ...]) -> None:
-        future = client.submit(function, *argument, pure=False)
-        running[future] = argument
-        future.add_done_callback(finished.put)
+    def submit() -> None:
+        for argument in islice(waiting, in_flight - len(running)):
+            future = client.submit(function, *argument, pure=False)
+            running[future] = argument
+            future.add_done_callback(finished.put)
+            if not finished.empty():
+                break
 
     try:
-        for argument in islice(waiting, in_flight):
-            submit(argument)
+        submit()
         while running:
             future = _next(finished, watch)
             argument = running.pop(future)
-            yield _result(future, argument, watch)
+            result = _result(future, argument, watch)
             future.release()
-            for following in islice(waiting, 1):
-                submit(following)
+            if len(running) <= in_flight // 2:  # several at once, which Dask sends in one message
+                submit()
+            yield result
     finally:
         if running:
             client.cancel(list(running), force=True)
 
 
-def _next(finished: SimpleQueue[Any], watch: Watch | None) -> Any:
+def _next(finished: SimpleQueue[Future], watch: Watch | None) -> Future:
     while True:
         try:
             return finished.get(timeout=watch.seconds if watch else None)
@@ -65,20 +72,17 @@ def _next(finished: SimpleQueue[Any], watch: Watch | None) -> Any:
             watch.check()
 
 
-def _result(future: Any, argument: tuple[Any, ...], watch: Watch | None) -> Any:
+def _result(future: Future, argument: tuple[object, ...], watch: Watch | None) -> Any:
     from distributed.scheduler import KilledWorker
 
     while True:
         try:
             return future.result(timeout=watch.seconds if watch else None)
         except KilledWorker as error:
-            name = getattr(argument[-1], "name", repr(argument[-1]))
-            raise WorkerLostError(
-                f"{name}: the worker died {error.allowed_failures + 1} times while it ran this, most likely for lack "
-                "of memory. Give it more memory, or smaller blocks (block_rows)"
-            ) from error
+            times = error.allowed_failures + 1
+            raise WorkerLostError.of(argument, "the worker", "Give it more memory", times=times) from error
         except TimeoutError:
-            # The function's own, or that of fetching what it returned.
+            # The function's own error, or one from fetching its result.
             if watch is None or future.status == "error":
                 raise
             watch.check()

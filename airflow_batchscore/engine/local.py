@@ -1,17 +1,26 @@
-"""`LocalDask`: the machine that runs the task, in threads of the task or in a Dask ``LocalCluster`` inside it."""
+"""`LocalDask`: scores on the machine that runs the task, in a Dask ``LocalCluster`` inside it."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from functools import partial
+from itertools import chain
+from operator import length_hint
+from typing import TYPE_CHECKING, Literal, TypeVar
 
+from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.engine import machine
-from airflow_batchscore.engine.cluster import local_cluster
+from airflow_batchscore.engine.base import Arguments, Engine
+from airflow_batchscore.engine.dashboard import announce_local, require_bokeh
 from airflow_batchscore.engine.dispatch import run_on
-from airflow_batchscore.engine.threads import Pool, Probe, run_in_threads
+from airflow_batchscore.engine.in_process import Calls, Finished, run_here
+from airflow_batchscore.engine.local_cluster import local_cluster
+from airflow_batchscore.engine.probe import Probe
+from airflow_batchscore.engine.rerun import call_again
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,38 +29,74 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 R = TypeVar("R")
 
-#: Threads a core for blocks that wait for remote storage: reading and writing some while others are predicted.
-_THREADS_A_CORE = 3
-#: Python with pandas and scikit-learn, before it holds any data.
+#: Threads per core for blocks that wait for remote storage: some are read and written while others are predicted.
+_THREADS_PER_CORE = 3
+#: Blocks per thread that the scheduler knows of: a dispatch takes milliseconds, in which threads have work.
+_IN_FLIGHT = 4
+#: Python with pandas and scikit-learn, before loading any data.
 _LIBRARIES_BYTES = 400 << 20
+#: Python with NumPy: a limit below that was not meant.
+_LEAST_MEMORY = 128 << 20
+#: As Dask writes sizes; its own parser takes 0.1 s to import wherever a DAG is read.
+_SIZE = re.compile(r"(\d+|\d*\.\d+)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class LocalDask:
+class LocalDask(Engine):
     """Scores on the machine (or in the container) that runs the Airflow task.
 
     Args:
         workers: blocks scored at the same time. ``"auto"``: the cores this process may use (cgroup quota and affinity),
-            divided by the tasks that may run beside it.
-        processes: False scores in threads of the task's process, which start at once and share the model; True on
-            a Dask ``LocalCluster`` of worker processes, for recipes that are pure Python. ``"auto"`` starts with
-            threads, measures the first blocks, and moves to processes when that pays; the log says why.
-        memory_limit: bytes (or ``"2GiB"``) that this task may use; sets how many rows are in memory at once, and
-            above its share of it a worker process is restarted. ``"auto"``: the memory of the machine or cgroup,
-            divided like the cores.
+            divided by the number of tasks that may run beside it.
+        processes: False scores on a cluster of threads in the task's process, which starts at once, shares the model
+            and listens on no port; True on one of worker processes, for pure Python recipes. ``"auto"`` starts with
+            threads, measures the first blocks, and moves to processes if that pays off; the log says why.
+        memory_limit: bytes (or ``"2GiB"``) that this task may use; determines how many rows are in memory at once, and
+            a worker process that exceeds its share is restarted; with its libraries alone, one takes about 400 MiB.
+            At least 128 MiB. ``"auto"``: the memory of the machine or cgroup, divided like the cores.
+        dashboard: True serves Dask's dashboard on 127.0.0.1 and a free port of the worker's machine while the cluster
+            runs. The task's log says where, and how to reach it through SSH; a scoring task has the link *Dask
+            dashboard*. It takes no orders, but asks nobody who they are: everyone with a login on that machine can see
+            names of functions, stacks, error messages and Dask's log. Needs ``airflow-batchscore[dashboard]``.
     """
 
     workers: int | Literal["auto"] = "auto"
     processes: bool | Literal["auto"] = "auto"
     memory_limit: int | str = "auto"
+    dashboard: bool = False
 
     def __post_init__(self) -> None:
-        if self.workers != "auto" and (not isinstance(self.workers, int) or self.workers < 1):
+        if self.workers != "auto" and (type(self.workers) is not int or self.workers < 1):
             raise InputError(f"LocalDask(workers={self.workers!r}): give a number from 1, or 'auto'")
         if self.processes not in (True, False, "auto"):
             raise InputError(f"LocalDask(processes={self.processes!r}): give True, False or 'auto'")
+        limit = self._memory_bytes
+        if limit is not None and limit < _LEAST_MEMORY:
+            raise InputError(f"LocalDask(memory_limit={self.memory_limit!r}): give at least 128 MiB, or 'auto'")
+        if self.dashboard not in (True, False):
+            raise InputError(f"LocalDask(dashboard={self.dashboard!r}): give True or False")
 
-    def describe(self) -> dict[str, Any]:
+    @property
+    def _memory_bytes(self) -> int | None:
+        """`memory_limit` as a number; None if it is automatic."""
+        given = self.memory_limit
+        if given == "auto" or type(given) is int:
+            return None if given == "auto" else int(given)
+        size = _SIZE.fullmatch(given.strip()) if isinstance(given, str) else None
+        if size is None:
+            raise InputError(f"LocalDask(memory_limit={given!r}): give bytes, a text such as '2GiB', or 'auto'")
+        number, unit, binary = size.groups()
+        return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit.lower() or " "))
+
+    @property
+    def is_local(self) -> bool:
+        return True
+
+    @property
+    def has_dashboard(self) -> bool:
+        return self.dashboard
+
+    def describe(self) -> JsonObject:
         return {"engine": "LocalDask", **asdict(self)}
 
     @contextlib.contextmanager
@@ -64,7 +109,7 @@ class LocalDask:
 
     @contextlib.contextmanager
     def client(self, slots: int = 1) -> Iterator[Client]:
-        """A Dask cluster of worker processes for what training spreads, for the length of the block."""
+        """A Dask cluster of worker processes for distributed training, for the duration of the block."""
         session = _LocalSession(self, slots)
         try:
             yield session.cluster(1)
@@ -73,16 +118,20 @@ class LocalDask:
 
 
 class _LocalSession:
-    """Starts workers when they are first needed: a partition that is committed already needs none."""
+    """Starts a cluster when it is first needed: an already committed partition needs none."""
 
     def __init__(self, engine: LocalDask, slots: int) -> None:
         self._processes = engine.processes
         self._workers = max(1, machine.cores() // slots) if engine.workers == "auto" else engine.workers
-        self._memory = _parse_bytes(engine.memory_limit, machine.memory() // slots)
+        self._memory = engine._memory_bytes or machine.memory() // slots
         self._slots = slots
-        self._probe: Probe | None = None
-        self._pool: Pool | None = None
+        self._dashboard = engine.dashboard
+        if self._dashboard:
+            require_bokeh()
         self._resources = contextlib.ExitStack()
+        self._in_threads = self._resources.enter_context(contextlib.ExitStack())
+        self._probe: Probe | None = None
+        self._threads: Client | None = None
         self._client: Client | None = None
 
     @property
@@ -90,60 +139,70 @@ class _LocalSession:
         libraries = _LIBRARIES_BYTES * (1 if self._processes is False else self._workers)
         return max(self._memory - libraries, self._memory // 4) // self._workers
 
-    def run(
-        self, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]], *, remote: bool = False
-    ) -> Iterator[R]:
-        threads = _THREADS_A_CORE if remote else 1
+    def run(self, function: Callable[..., R], arguments: Arguments, *, remote: bool = False) -> Iterator[R]:
+        threads = _THREADS_PER_CORE if remote else 1
         left = iter(arguments)
         if self._client is None and self._processes is not True:
-            yield from self._run_in_threads(function, left, len(arguments), threads)
-        rest = list(left)
-        if rest:
-            yield from run_on(self.cluster(threads), function, rest, in_flight=2 * self._workers * threads)
+            yield from self._run_in_threads(function, left, self._workers * threads)
+        following = next(left, None)
+        if following is not None:  # else no process is needed
+            rest, in_flight = chain([following], left), _IN_FLIGHT * self._workers * threads
+            yield from run_on(self.cluster(threads), partial(call_again, function), rest, in_flight)
 
     def close(self) -> None:
         self._resources.close()
-        self._client = None
+        self._threads = self._client = None
 
     def _run_in_threads(
-        self, function: Callable[..., R], arguments: Iterator[tuple[Any, ...]], blocks: int, threads: int
+        self, function: Callable[..., R], arguments: Iterator[tuple[object, ...]], threads: int
     ) -> Iterator[R]:
-        count = self._workers * threads
-        if self._probe is None or self._pool is None:
-            self._probe = Probe(self._workers if self._processes == "auto" else 1, count)
+        """`run` in threads, as long as no reason to move to processes shows up."""
+        client, probe = self._thread_cluster(threads)
+        calls = Calls(function, arguments)
+        results = _made_here(client, calls, _IN_FLIGHT * threads)
+        with contextlib.closing(calls), contextlib.closing(results):
+            for finished in results:
+                calls.took(finished.timing)
+                probe.add(finished.timing)
+                reason = probe.verdict(length_hint(arguments))
+                if reason is not None:
+                    log.info("moving from threads to worker processes: %s", reason)
+                    calls.stop()
+                yield finished.get()
+
+    def _thread_cluster(self, threads: int) -> tuple[Client, Probe]:
+        if self._threads is None or self._probe is None:
+            from airflow_batchscore.engine.thread_cluster import thread_cluster
+
+            self._probe = Probe(self._workers if self._processes == "auto" else 1, threads)
             self._resources.callback(self._probe.stop)
-            self._pool = Pool(count)
-            self._resources.callback(self._pool.close)
-            log.info("scoring in %d threads (task slots on this machine: %d)", count, self._slots)
-        probe, done = self._probe, 0
-
-        def after_each(timing: Any) -> bool:
-            nonlocal done
-            done += 1
-            probe.add(timing)
-            reason = probe.verdict(blocks - done - count)
-            if reason is not None:
-                log.info("moving from threads to worker processes: %s", reason)
-            return reason is not None
-
-        # One more than there are threads, so that none waits for the caller to come back.
-        yield from run_in_threads(self._pool, function, arguments, count + 1, after_each=after_each)
+            self._threads = self._in_threads.enter_context(thread_cluster(threads, dashboard=self._dashboard))
+            log.info("Dask LocalCluster: %d threads (task slots on this machine: %d)", threads, self._slots)
+            self._announce(self._threads)
+        return self._threads, self._probe
 
     def cluster(self, threads: int) -> Client:
-        """The worker processes, started at the first call."""
+        """The worker processes, started on the first call in place of the threads."""
         if self._client is None:
+            self._in_threads.close()
             limit = self._memory // self._workers
-            self._client = self._resources.enter_context(local_cluster(self._workers, threads, limit))
+            started = local_cluster(self._workers, threads, limit, dashboard=self._dashboard)
+            self._client = self._resources.enter_context(started)
             log.info("Dask LocalCluster: %d processes (task slots on this machine: %d)", self._workers, self._slots)
+            self._announce(self._client)
         return self._client
 
+    def _announce(self, client: Client) -> None:
+        if self._dashboard:
+            announce_local(client)
 
-def _parse_bytes(value: int | str, automatic: int) -> int:
-    if isinstance(value, int) or value == "auto":
-        return automatic if value == "auto" else int(value)
-    from dask.utils import parse_bytes
 
-    try:
-        return int(parse_bytes(value))
-    except ValueError as error:
-        raise InputError(f"LocalDask(memory_limit={value!r}): give bytes, a text such as '2GiB', or 'auto'") from error
+def _made_here(client: Client, calls: Calls[R], in_flight: int) -> Generator[Finished[R]]:
+    """What became of each call, those that a dispatch had no time for included."""
+    while True:
+        with contextlib.closing(run_on(client, run_here, calls, in_flight)) as batches:
+            for batch in batches:
+                calls.put_back(batch.left)
+                yield from batch.finished
+        if not calls.were_put_back:
+            return

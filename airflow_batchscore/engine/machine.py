@@ -1,4 +1,4 @@
-"""What this process may use of the machine: cores and memory, cgroup limits included."""
+"""What this process may use of the machine: cores and memory, including cgroup limits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def memory() -> int:
     for path in [*_own_groups(), _CGROUPS / "memory/memory.limit_in_bytes"]:
         try:
             limits.append(int(path.read_text()))
-        except (OSError, ValueError):  # not there, or "max"
+        except (OSError, ValueError):  # missing, or "max"
             continue
     return min(limits)
 
 
 def _own_groups() -> list[Path]:
-    """Limits of the cgroup (version 2) of this process and of those around it."""
+    """Memory limit files of this process's cgroup (version 2) and of its ancestors."""
     try:
         own = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
     except (OSError, StopIteration):

@@ -1,24 +1,28 @@
-"""Whether a cluster may have run this before: Dask and Spark run the work of a worker that died again elsewhere."""
+"""Whether a call may have run before. Only its engine knows: clusters rerun the work of a dead worker elsewhere."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TypeVar
+
+R = TypeVar("R")
+
+_may_be_a_rerun: ContextVar[bool] = ContextVar("batchscore_may_be_a_rerun", default=False)
 
 
 def may_be_a_rerun() -> bool:
-    """In a Dask worker always (it is not told); in a Spark task after its first attempt; in a task's thread never."""
-    if "distributed.worker" in sys.modules:
-        from distributed import get_worker
+    """Whether this thread is inside `call_again`."""
+    return _may_be_a_rerun.get()
 
-        try:
-            get_worker()
-        except ValueError:
-            pass
-        else:
-            return True
-    if "pyspark.taskcontext" in sys.modules:
-        from pyspark import TaskContext
 
-        context = TaskContext.get()
-        return context is not None and context.attemptNumber() > 0
-    return False
+def call_again(function: Callable[..., R], *arguments: object) -> R:
+    """Return ``function(*arguments)``, for a call that may have run before on a worker that died.
+
+    The function then looks for results that it left on storage.
+    """
+    token = _may_be_a_rerun.set(True)
+    try:
+        return function(*arguments)
+    finally:
+        _may_be_a_rerun.reset(token)

@@ -1,28 +1,31 @@
-"""Hold BLAS and OpenMP to one thread: workers are one a core already, and each would start a thread a core more."""
+"""Limits BLAS and OpenMP to one thread: workers are already one per core, and each would start a thread per core."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from importlib.machinery import EXTENSION_SUFFIXES
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 _here = threading.local()
 _scanning = threading.Lock()
-#: Of the last scan for libraries, which takes 20 ms: modules and extension modules there were, and what was found.
+#: State of the last scan for libraries, which takes 20 ms: modules and extension modules present, and what was found.
 _modules = _extensions = 0
-_controller: Any = None
+_controller: ThreadpoolController | None = None
 
 
 def hold_to_one_thread() -> None:
-    """For the calling thread (OpenMP) and the process (BLAS). Cheap when nothing was imported since the last call.
+    """Limit the calling thread (OpenMP) and the process (BLAS). Cheap if nothing was imported since the last call.
 
-    BLAS stays so in this process: OpenBLAS does not take a limit again that was lifted and is set by another thread.
-    To be called when the model is loaded, because a library that loads later comes with its own number of threads.
+    The BLAS limit remains in this process: once lifted, OpenBLAS does not accept it again from another thread. Call
+    this when the model is loaded, because a library loaded later comes with its own number of threads.
     """
     with _scanning:
         _scan()
-        if getattr(_here, "controller", None) is not _controller:
+        if _controller is not None and getattr(_here, "controller", None) is not _controller:
             _controller.limit(limits=1)
             _here.controller = _controller
 

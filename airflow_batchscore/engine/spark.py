@@ -2,68 +2,69 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_batchscore.engine.base import WorkerLostError
-from airflow_batchscore.engine.versions import Checked
+from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.engine.base import Arguments, Engine, WorkerLostError
+from airflow_batchscore.engine.remote import RemoteSession, cannot_import
+from airflow_batchscore.engine.rerun import call_again
 from airflow_batchscore.errors import EngineError, InputError
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
+    from pyspark import Accumulator, SparkContext
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 _POLL_SECONDS = 0.05
-#: Said here for whoever looks for them beside the engine; they score batches, which is the work of a higher floor.
-_ELSEWHERE = {"predict_udf": "spark_udf", "score_table": "spark_table"}
+#: Also importable from here, their original location; they live in `airflow_batchscore.spark`.
+_MOVED = ("predict_udf", "score_table")
 _PYTHON = "spark.pyspark.python"
 _DEFAULTS = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 _AUTHENTICATE = "spark.authenticate"
-#: A local master listens all the same, and without a secret it serves whoever is on this machine. Spark makes one.
+#: A local master also listens, and without a secret it serves anyone on this machine. Spark creates the secret.
 _PRIVATE = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     _AUTHENTICATE: "true",
     "spark.network.crypto.enabled": "true",
 }
-#: Names of properties that stay out of the command line, which all users of a machine can read.
+#: Names of properties kept off the command line, which all users of a machine can read.
 _SECRET = re.compile(
     r"secret|passw|passphrase|token|credential|\bsas\b|(access|account|private|api|encryption)[._-]?key", re.IGNORECASE
 )
 
 
 def require_pyspark() -> None:
-    """Raises EngineError where it is not installed."""
+    """Raise EngineError if pyspark is not installed."""
     if find_spec("pyspark") is None:
         raise EngineError("Spark needs pyspark where the task runs: pip install 'airflow-batchscore[spark]'")
 
 
 @dataclass(frozen=True)
-class Spark:
+class Spark(Engine):
     """Scores on a Spark cluster; the Airflow task is the driver.
 
     The executors need this package without Airflow (``pip install airflow-batchscore[worker]``), in the task's version,
-    and must reach the data, the model and the output under the same URIs, with credentials of their own. The task needs
+    and must reach the data, the model and the output under the same URIs, with their own credentials. The task needs
     Java and ``airflow-batchscore[spark]``.
 
     Args:
         master: URL of the cluster: ``spark://host:7077``, ``yarn``, ``k8s://...``, ``local[4]``.
         conn_id: Airflow connection with the master as host (and port), in place of `master`.
         config: Spark properties, such as ``spark.executor.memory``; ``spark.pyspark.python`` is the executors' Python.
-            A local master is authenticated and encrypted; for others the properties of the cluster say so.
+            A local master is authenticated and encrypted; for others, the cluster's properties decide.
 
-    A session that is active in this process already (a notebook's) is used and not stopped.
+    An already active session in this process (a notebook's) is used and not stopped.
     """
 
     master: str | None = None
@@ -74,40 +75,29 @@ class Spark:
         if self.master and self.conn_id:
             raise InputError("Spark: give master or conn_id, not both")
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         return {"engine": "Spark", "master": self.master}
 
-    def connected(self, host: str, port: int | None, extra: Mapping[str, Any]) -> Spark:
-        """With the master of an Airflow connection in place of `conn_id`."""
+    def connected(self, host: str, port: int | None, extra: Mapping[str, object]) -> Spark:
+        """With the master from an Airflow connection in place of `conn_id`."""
         master = f"{host}:{port}" if port else host
         if port and "://" not in host:
             master = f"spark://{master}"
         return replace(self, conn_id=None, master=master)
 
-    @contextlib.contextmanager
-    def session(self, slots: int = 1) -> Iterator[_Session]:
-        with contextlib.ExitStack() as resources:
-            yield _Session(self, resources)
+    def session(self, slots: int = 1) -> _Session:
+        return _Session(self)
 
 
-class _Session:
-    """Connects when there is something to score."""
-
-    block_memory = None  # executors come and go, and differ
-
-    def __init__(self, engine: Spark, resources: contextlib.ExitStack) -> None:
+class _Session(RemoteSession["SparkContext"]):
+    def __init__(self, engine: Spark) -> None:
+        super().__init__()
         self._engine = engine
-        self._resources = resources
-        self._context: SparkContext | None = None
 
-    def run(
-        self, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]], *, remote: bool = False
-    ) -> Iterator[R]:
-        if self._context is None:
-            self._context = self._connect()
-        yield from _run(self._context, Checked.of(function), arguments)
+    def dispatch(self, connection: SparkContext, function: Callable[..., R], arguments: Arguments) -> Iterator[R]:
+        return _run(connection, function, list(arguments))
 
-    def _connect(self) -> SparkContext:
+    def connect(self) -> SparkContext:
         require_pyspark()
         from pyspark.errors import PySparkRuntimeError
         from pyspark.sql import SparkSession
@@ -124,7 +114,7 @@ class _Session:
             session = builder.getOrCreate()
         except PySparkRuntimeError as error:
             raise EngineError(f"Spark does not start here: {error}. It needs Java 17 (JAVA_HOME)") from error
-        self._resources.callback(session.stop)
+        self.resources.callback(session.stop)
         context = session.sparkContext
         if context.master.startswith("local") and context.getConf().get(_AUTHENTICATE) != "true":
             raise EngineError(
@@ -147,7 +137,7 @@ class _Session:
 
 
 def _launch(settings: Mapping[str, str]) -> None:
-    """Start the JVM, where none runs: pyspark would give it all settings on its command line."""
+    """Start the JVM if none is running: pyspark would put all settings on its command line."""
     from pyspark import SparkConf, SparkContext
 
     harmless = [(name, value) for name, value in settings.items() if not _SECRET.search(name)]
@@ -157,39 +147,40 @@ def _launch(settings: Mapping[str, str]) -> None:
 class _Appending:
     """A list as a Spark accumulator."""
 
-    def zero(self, value: list[Any]) -> list[Any]:
+    def zero(self, value: list[object]) -> list[object]:
         return []
 
-    def addInPlace(self, value: list[Any], more: list[Any]) -> list[Any]:  # noqa: N802 - Spark's name
+    def addInPlace(self, value: list[object], more: list[object]) -> list[object]:  # noqa: N802 - Spark's name
         value.extend(more)
         return value
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What an executor does for one block. Its answer is the result, or an error that is not for Spark to retry."""
+    """What an executor does for one block. It returns the result, or an error that Spark should not retry."""
 
-    function: Callable[..., Any]
-    answers: Any
+    function: Callable[..., object]
+    answers: Accumulator[list[tuple[object, Exception | None]]]
     attempts: int
 
-    def __call__(self, argument: tuple[Any, ...]) -> None:
+    def __call__(self, argument: tuple[object, ...]) -> None:
         from pyspark import TaskContext
 
         context = TaskContext.get()
-        answer: tuple[Any, Exception | None]
+        before = 0 if context is None else context.attemptNumber()
+        answer: tuple[object, Exception | None]
         try:
-            answer = (self.function(*argument), None)
+            answer = (call_again(self.function, *argument) if before else self.function(*argument), None)
         except Exception as error:
-            last = context is None or context.attemptNumber() + 1 >= self.attempts
+            last = context is None or before + 1 >= self.attempts
             if isinstance(error, OSError) and not last:
-                raise  # storage that did not answer may do so the next time
+                raise  # storage that did not answer may do so next time
             answer = (None, error)
         self.answers.add([answer])
 
 
-def _run(context: SparkContext, function: Callable[..., R], arguments: Sequence[tuple[Any, ...]]) -> Iterator[R]:
-    """Results in the order they finish. An accumulator brings them; Spark counts each task's addition once."""
+def _run(context: SparkContext, function: Callable[..., R], arguments: list[tuple[object, ...]]) -> Iterator[R]:
+    """Results in the order they finish. An accumulator returns them; Spark counts each task's addition once."""
     from pyspark import InheritableThread
 
     answers = context.accumulator([], _Appending())
@@ -226,28 +217,27 @@ def _run(context: SparkContext, function: Callable[..., R], arguments: Sequence[
             context.cancelJobGroup(group)
 
 
-def _explained(error: Exception, arguments: Sequence[tuple[Any, ...]]) -> Exception:
-    """What made Spark give up, in words for whoever is on call."""
+def _explained(error: Exception, arguments: list[tuple[object, ...]]) -> Exception:
+    """Why Spark gave up, in words for the person on call."""
     text = str(error)
     if "No module named" in text:
         missing = re.search(r"ModuleNotFoundError: (No module named \S+)", text)
-        return EngineError(
-            f"the executors cannot import what they need: {missing.group(1) if missing else text[:500]}. Install "
-            "'airflow-batchscore[worker]' and the modules of the recipe and the estimator there"
-        )
+        return cannot_import("the executors", missing.group(1) if missing else text[:500])
     lost = re.search(r"Task (\d+) in stage \S+ failed (\d+) times.*?: (.{0,300})", text, re.DOTALL)
     if lost is None:
         return OSError(f"the Spark job failed: {text[:1000]}")
-    block = getattr(arguments[int(lost.group(1))][-1], "name", f"item {lost.group(1)}")
-    return WorkerLostError(
-        f"{block}: the executor or its Python worker died {lost.group(2)} times while it ran this, most likely for "
-        f"lack of memory ({lost.group(3).strip()}). Give executors more memory, or smaller blocks (block_rows)"
+    return WorkerLostError.of(
+        arguments[int(lost.group(1))],
+        "the executor or its Python worker",
+        "Give executors more memory",
+        times=int(lost.group(2)),
+        cause=lost.group(3).strip(),
     )
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ELSEWHERE:
+    if name not in _MOVED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"airflow_batchscore.scoring.{_ELSEWHERE[name]}"), name)
+    return getattr(import_module("airflow_batchscore.spark"), name)

@@ -1,4 +1,4 @@
-"""A function that looks at its worker before it runs there."""
+"""A function that checks its worker before it runs there."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from airflow_batchscore.errors import EngineError
 
 R = TypeVar("R")
 
-#: Predictions may differ, or a model not load, when these differ between the task and a worker.
+#: If these differ between the task and a worker, predictions may differ or a model may not load.
 _PACKAGES = ("airflow-batchscore", "scikit-learn", "numpy", "pandas", "pyarrow")
 
 
 @cache
 def versions_here() -> dict[str, str]:
-    """Python's minor version, and those of the packages that matter."""
-    found = {"Python": ".".join(platform.python_version_tuple()[:2])}
+    """Python's minor version and the versions of the packages that matter."""
+    versions = {"Python": ".".join(platform.python_version_tuple()[:2])}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 @dataclass(frozen=True)
 class Checked(Generic[R]):
-    """`function`, refused on a worker that has other versions than the task. Workers may join at any time.
+    """`function`, refused on a worker whose versions differ from the task's. Workers may join at any time.
 
     Raises:
         EngineError: what differs, and where.
@@ -44,9 +44,9 @@ class Checked(Generic[R]):
     def of(cls, function: Callable[..., R]) -> Checked[R]:
         return cls(function, versions_here())
 
-    def __call__(self, *arguments: Any) -> R:
-        there = versions_here()
-        differ = [f"{name} {there[name]} (task: {ours})" for name, ours in self.wanted.items() if there[name] != ours]
+    def __call__(self, *arguments: object) -> R:
+        have = versions_here()
+        differ = [f"{name} {have[name]} (task: {ours})" for name, ours in self.wanted.items() if have[name] != ours]
         if differ:
             raise EngineError(
                 f"the worker on {platform.node()} has {', '.join(differ)}. Install there what the task has, so "

@@ -1,4 +1,4 @@
-"""Whether a Dask cluster that gives no results can give any: said at once, an error after a while, never a hang."""
+"""Whether a Dask cluster that returns no results still can: log at once, raise after a while, never hang."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -19,8 +19,8 @@ _ANSWER_SECONDS = 10.0
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """What `call` returns. Raises TimeoutError when it takes longer; it is then left alone, in a thread that ends with
-    the process. Dask's own time limits do not hold while a scheduler is stopped.
+    """The result of `call`. Raises TimeoutError if it takes longer; it is then abandoned, in a thread that ends with
+    the process. Dask's own time limits do not apply while a scheduler is stopped.
     """
     answer: Future[T] = Future()
 
@@ -35,11 +35,11 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 
 class Watch:
-    """Asked now and then by who waits for results.
+    """Checked now and then by code that waits for results.
 
     Args:
-        name: what messages call the scheduler.
-        patience: seconds that it may be silent or without workers.
+        name: the scheduler's name in messages.
+        patience: seconds that the scheduler may be silent or without workers.
     """
 
     def __init__(self, client: Client, name: str, patience: float) -> None:
@@ -51,7 +51,7 @@ class Watch:
         self.seconds = min(5.0, patience / 2)
 
     def check(self) -> bool:
-        """Whether work can be done there now. Raises OSError, which a retry may fix, when the patience is at an end."""
+        """Whether the cluster can work now. Raises OSError, which a retry may fix, once the patience is exhausted."""
         problem = self._look()
         if problem is None:
             self._problem, self._since = None, time.monotonic()
@@ -69,7 +69,7 @@ class Watch:
     def _look(self) -> str | None:
         seconds = min(_ANSWER_SECONDS, self._patience)
         try:
-            workers: Any = within(seconds, self._client.nthreads)
+            workers: object = within(seconds, self._client.nthreads)
         except OSError:  # TimeoutError is one
             return "does not answer"
         return None if workers else "has no worker"

@@ -1,4 +1,4 @@
-"""What compiled code does and which names it looks up, apart from where it stands and what is said about it."""
+"""What compiled code does and which names it looks up, ignoring its location and descriptive metadata."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from types import CodeType
-from typing import Any
 
 _READS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 _BY_ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
 _STORES = {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"}
 _OPTIMIZED_NEWLOCALS = 0x3
-#: Flags that say how code runs; the others say which ``__future__`` it was compiled under, or that it has a docstring.
+#: Flags that affect how code runs; the others record ``__future__`` imports at compile time or that it has a docstring.
 _KINDS = 0x3FF
-#: What a class statement notes down of where it stands.
+#: What a class statement records about its location.
 _NOTES = {"__doc__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__"}
 
 
 @dataclass(frozen=True)
 class Names:
-    """What code looks up, with the code inside it (lambdas, comprehensions, functions).
+    """What code looks up, including the code inside it (lambdas, comprehensions, functions).
 
     Attributes:
-        read: global name -> the chains of attributes that are taken of it (``a.b.c`` is ``("b", "c")``); an empty one
-            where it is used itself.
+        read: global name -> the attribute chains accessed on it (``a.b.c`` is ``("b", "c")``); an empty chain if it
+            is used itself.
         imported: level, module and names of each import statement.
-        mentioned: every name, of globals and attributes.
-        attributes: those that are taken of something.
-        stored: globals and attributes that it sets.
+        mentioned: all names of globals and attributes.
+        attributes: names accessed as attributes.
+        stored: globals and attributes that the code sets.
     """
 
     read: dict[str, set[tuple[str, ...]]]
@@ -39,9 +38,9 @@ class Names:
     stored: frozenset[str]
 
 
-def body(code: CodeType) -> tuple[Any, ...]:
-    """What `code` does, as plain values and the code objects inside it: no file, line numbers or docstring."""
-    what: tuple[Any, ...] = tuple(_class_steps(code))
+def body(code: CodeType) -> tuple[object, ...]:
+    """What `code` does, as plain values and nested code objects: without file, line numbers or docstring."""
+    what: tuple[object, ...] = tuple(_class_steps(code))
     if code.co_flags & _OPTIMIZED_NEWLOCALS:
         constants = (None, *code.co_consts[1:]) if _has_docstring(code) else code.co_consts
         what = (code.co_code, code.co_names, constants)
@@ -86,13 +85,13 @@ def _steps(code: CodeType) -> list[dis.Instruction]:
 
 def _has_docstring(code: CodeType) -> bool:
     first = code.co_consts[0] if code.co_consts else None
-    # A function's first constant is its docstring or None; a comprehension's may be anything.
+    # A function's first constant is its docstring or None; that of a comprehension may be anything.
     is_function = bool(code.co_flags & _OPTIMIZED_NEWLOCALS) and not code.co_name.startswith("<")
     return is_function and isinstance(first, str)
 
 
-def _class_steps(code: CodeType) -> Iterator[tuple[Any, ...]]:
-    """The body of a class statement within a function, without what it notes down of where it stands."""
+def _class_steps(code: CodeType) -> Iterator[tuple[object, ...]]:
+    """The body of a class statement within a function, without what it records about its location."""
     steps = _steps(code)
     for place, step in enumerate(steps):
         following = steps[place + 1] if place + 1 < len(steps) else None

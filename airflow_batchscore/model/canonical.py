@@ -1,4 +1,4 @@
-"""Values written down the same way in every process: by content, never by memory address, hash order or ``repr``."""
+"""Serialises values identically in every process: by content, never by memory address, hash order or ``repr``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_batchscore.model import bytecode, canonical_tables
 from airflow_batchscore.model.members import SET_BY_PYTHON
 from airflow_batchscore.model.packages import built, is_own
 
-#: Exact types whose instances are one short text.
+#: Exact types whose instances are written as one short string.
 _PLAIN: dict[type, Callable[[Any], str]] = {
     type(None): str,
     bool: str,
@@ -31,7 +31,7 @@ _PLAIN: dict[type, Callable[[Any], str]] = {
     type(NotImplemented): str,
 }
 _CONTAINERS = {list, tuple, dict, set, frozenset}
-#: What holds nothing that a result depends on, or another thing in each thread.
+#: Objects without anything that affects a result, or that hold different state in each thread.
 _BY_TYPE = {
     *("_thread.lock", "_thread.RLock", "_thread._local", "multiprocessing.synchronize.Lock", "asyncio.locks.Lock"),
     *("threading.Condition", "threading.Event", "threading.Semaphore", "threading.BoundedSemaphore"),
@@ -41,12 +41,12 @@ _BY_TYPE = {
 
 
 class Canonical(ABC):
-    """A hash of what is written. `reference` says how functions, classes and modules are.
+    """A hash of the written values. `reference` defines how functions, classes and modules are written.
 
     Attributes:
-        here: folder of the module whose code is looked at; a path below it is written without it, because machines
-            keep the same code in different places.
-        who: the function or class that is looked at, for messages.
+        here: folder of the module under inspection; paths below it are written without it, because machines keep the
+            same code in different places.
+        who: the function or class under inspection, for messages.
     """
 
     here: str | None = None
@@ -58,26 +58,26 @@ class Canonical(ABC):
         self._names: list[str] = []
 
     def hexdigest(self) -> str:
-        """Of what was written so far."""
+        """Digest of what was written so far."""
         return self._sha.hexdigest()
 
     @abstractmethod
-    def reference(self, value: Any) -> bool:
-        """Write a function, class, module or what stands for one; False when it is something else."""
+    def reference(self, value: object) -> bool:
+        """Write a function, class, module or a stand-in for one; returns False for anything else."""
 
     @abstractmethod
-    def alone(self, value: Any, container: Any) -> str:
-        """The digest of an element of `container`, whatever was written before."""
+    def alone(self, value: object, container: object) -> str:
+        """The digest of an element of `container`, independent of what was written before."""
 
     def emit(self, tag: str, data: str | bytes = b"") -> None:
-        """Write a piece that cannot be mistaken for another."""
+        """Write a piece unambiguously."""
         raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
         self._sha.update(f"{tag} {len(raw)}:".encode())
         self._sha.update(raw)
 
     @contextmanager
     def at(self, name: str) -> Iterator[None]:
-        """While the value called `name` is written."""
+        """Context in which the value called `name` is written."""
         self._names.append(name)
         try:
             yield
@@ -88,7 +88,7 @@ class Canonical(ABC):
         """Write any value.
 
         Raises:
-            RecipeError: it cannot be written the same way in every process. Names what uses it.
+            RecipeError: it cannot be written identically in every process. Names what uses it.
         """
         kind = type(value)
         if kind in _PLAIN:
@@ -109,8 +109,8 @@ class Canonical(ABC):
         else:
             self.emit("str", value)
 
-    def _composite(self, value: Any) -> None:
-        if id(value) in self._open:  # a cycle: how many levels up it leads
+    def _composite(self, value: object) -> None:
+        if id(value) in self._open:  # a cycle: write how many levels up it leads
             self.emit("up", str(len(self._open) - self._open.index(id(value))))
             return
         self._open.append(id(value))
@@ -138,7 +138,7 @@ class Canonical(ABC):
         if type(value) not in (dict, MappingProxyType):
             self._object(value)
             return
-        self.emit("dict", str(len(value)))  # in its order, which is there for code to see
+        self.emit("dict", str(len(value)))  # in its own order, which code can observe
         for key, item in value.items():
             self.value(key)
             with self.at(f"[{key!r}]" if type(key) is str else "[...]"):
@@ -155,17 +155,17 @@ class Canonical(ABC):
         self.value(value.value)
 
     def _logger(self, value: Logger) -> None:
-        self.emit("logger")  # its name is a module's, which may differ from process to process
+        self.emit("logger")  # its name is that of a module, which may differ between processes
         usual = {*vars(Logger("")), "manager"}
-        self._own(value, {name: there for name, there in vars(value).items() if name not in usual})
+        self._own(value, {name: item for name, item in vars(value).items() if name not in usual})
 
     def _path(self, value: PurePath) -> None:
         self.emit("path", type(value).__name__)
         self._text(str(value))
         self._own(value, getattr(value, "__dict__", {}))
 
-    def _own(self, value: Any, attributes: Mapping[str, Any]) -> None:
-        """Of an object that is written in short: its class and attributes, if the class is the user's."""
+    def _own(self, value: object, attributes: Mapping[str, object]) -> None:
+        """For an object written in short form: its class and attributes, if the class is the user's."""
         if is_own(type(value).__module__):
             self.value(type(value))
             self.attributes(attributes)
@@ -179,30 +179,30 @@ class Canonical(ABC):
         PurePath: _path,
     }
 
-    def _library(self, value: Any) -> None:
-        """Arrays, frames and tables by their content; pickling them keeps more than that."""
+    def _library(self, value: object) -> None:
+        """Write arrays, frames and tables by content; pickling them keeps more than that."""
         for kind in type(value).__mro__:
             write = canonical_tables.WRITERS.get(kind.__module__.partition(".")[0])
             if write and write(self, value):
                 return
         self._object(value)
 
-    def _object(self, value: Any) -> None:
-        """An object by its class and state, as pickling would take it apart."""
+    def _object(self, value: object) -> None:
+        """Write an object by class and state, as pickling would decompose it."""
         kind = type(value)
         name = f"{kind.__module__}.{kind.__qualname__}"
         if name in _BY_TYPE:
             self.emit("type", name)
             return
-        found = _name_of(value)
-        if found:
-            self.emit("name", found)
+        origin = _name_of(value)
+        if origin:
+            self.emit("name", origin)
             self.value(kind)
             return
         try:
             reduce = copyreg.dispatch_table.get(kind)
             made: Any = reduce(value) if reduce else value.__reduce_ex__(4)
-        except Exception as error:  # whatever a class raises that does not pickle
+        except Exception as error:  # a class that cannot be pickled may raise anything
             self.refuse(value, f"cannot be taken apart ({type(error).__name__}: {error})")
         if isinstance(made, str):
             self._constant(value, made)
@@ -215,33 +215,33 @@ class Canonical(ABC):
         self.value(None if items is None else list(items))
         self.value(None if pairs is None else dict(pairs))
 
-    def _constant(self, value: Any, name: str) -> None:
-        """An object that pickles as its name, which does not say what one of the user's own holds."""
+    def _constant(self, value: object, name: str) -> None:
+        """Write an object that pickles as its name, which does not reveal the content of a user's own object."""
         self.emit("constant", name)
         self.value(type(value))
         self.value(built(str(getattr(value, "__module__", None))))
         if is_own(type(value).__module__):
             self._state(object.__getstate__(value))
 
-    def _state(self, state: Any) -> None:
+    def _state(self, state: object) -> None:
         if isinstance(state, tuple) and len(state) == 2 and all(isinstance(s, (dict, type(None))) for s in state):
-            state = {**(state[0] or {}), **(state[1] or {})}  # slots are attributes like others
+            state = {**(state[0] or {}), **(state[1] or {})}  # slots are attributes too
         if isinstance(state, dict) and all(isinstance(name, str) for name in state):
             self.attributes(state)
         else:
             self.value(state)
 
-    def attributes(self, found: Mapping[str, Any]) -> None:
-        """Attributes in the order of their names, without those that describe (``__doc__``, ``__module__``)."""
-        kept = {name: item for name, item in found.items() if name not in SET_BY_PYTHON}
+    def attributes(self, members: Mapping[str, object]) -> None:
+        """Write attributes in name order, without descriptive ones (``__doc__``, ``__module__``)."""
+        kept = {name: item for name, item in members.items() if name not in SET_BY_PYTHON}
         self.emit("attributes", str(len(kept)))
         for name in sorted(kept):
             self._text(name)
             with self.at(f".{name}"):
                 self.value(kept[name])
 
-    def refuse(self, value: Any, why: str) -> NoReturn:
-        """Say what cannot be told apart from a changed one."""
+    def refuse(self, value: object, why: str) -> NoReturn:
+        """Report a value for which a change could not be detected."""
         kind = type(value)
         what = "".join(self._names).lstrip(".") or "a value"
         raise RecipeError(
@@ -251,12 +251,12 @@ class Canonical(ABC):
         )
 
 
-def _name_of(value: Any) -> str | None:
-    """Where an object of a library stands in it, such as ``scipy.stats.norm``: that is the same in every process."""
+def _name_of(value: object) -> str | None:
+    """Where a library's object is defined, such as ``scipy.stats.norm``: this is the same in every process."""
     module = type(value).__module__
     while module and not is_own(module):
         loaded = sys.modules.get(module)
-        name = next((name for name, there in vars(loaded).items() if there is value), None) if loaded else None
+        name = next((name for name, item in vars(loaded).items() if item is value), None) if loaded else None
         if name is not None:
             return f"{module}.{name}"
         module = module.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""Arrays, frames and tables for `Canonical`: every value and every type, and nothing else of them."""
+"""Writes arrays, frames and tables for `Canonical`: every value and every type, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ def _numpy(out: Canonical, value: Any) -> bool:
         return True
     if isinstance(value, np.ufunc):
         return _ufunc(out, value)
+    if type(value) is np.ma.MaskedArray:  # its pickle keeps whether the default fill value was looked up
+        out.emit("numpy.ma", str(value.hardmask))
+        out.value([np.ma.getdata(value), np.ma.getmaskarray(value), value.fill_value])
+        return True
     if type(value) not in (np.ndarray, np.memmap) and not isinstance(value, np.generic):
-        return False  # masked arrays and the like have more to them
+        return False  # such a class may hold more
     out.emit("numpy", f"{_dtype(value.dtype)} {value.shape}")
-    if value.dtype.hasobject or value.dtype.kind == "U":
+    if value.dtype.names:  # field by field: the bytes between them are whatever was there
+        out.value([value[name] for name in value.dtype.names])
+    elif value.dtype.hasobject or value.dtype.kind == "U":
         out.value(value.ravel().tolist())
     else:
         out.emit("bytes", np.ascontiguousarray(value).tobytes())
@@ -32,8 +38,8 @@ def _numpy(out: Canonical, value: Any) -> bool:
 
 
 def _ufunc(out: Canonical, value: Any) -> bool:
-    """Of ``np.frompyfunc`` the Python function inside. A library's own are left to their name."""
-    inside = [there for there in gc.get_referents(value) if callable(there)]
+    """For ``np.frompyfunc``, write the Python function inside. A library's own ufuncs are left to their name."""
+    inside = [item for item in gc.get_referents(value) if callable(item)]
     if inside:
         out.emit("numpy.ufunc", f"{value.nin} {value.nout}")
         out.value([*inside, value.identity])
@@ -43,14 +49,17 @@ def _ufunc(out: Canonical, value: Any) -> bool:
 
 
 def _library_modules() -> list[ModuleType]:
-    return [there for name, there in list(sys.modules.items()) if isinstance(there, ModuleType) and not is_own(name)]
+    return [module for name, module in list(sys.modules.items()) if isinstance(module, ModuleType) and not is_own(name)]
 
 
 def _dtype(dtype: Any) -> str:
-    return repr(dtype.descr) if dtype.names else str(dtype.str)
+    if dtype.names:
+        fields = [(name, *dtype.fields[name][:2]) for name in dtype.names]
+        return repr([(name, _dtype(kind), place) for name, kind, place in fields]) + str(dtype.itemsize)
+    return f"{_dtype(dtype.base)} {dtype.shape}" if dtype.subdtype else str(dtype.str)
 
 
-def _pandas(out: Canonical, value: Any) -> bool:
+def _pandas(out: Canonical, value: object) -> bool:
     pd = sys.modules["pandas"]
     if not isinstance(value, (pd.DataFrame, pd.Series, pd.Index)):
         return False
@@ -61,7 +70,11 @@ def _pandas(out: Canonical, value: Any) -> bool:
         out.value([getattr(value, name, None) for name in getattr(kind, "_metadata", ())])
     if isinstance(value, pd.Index):
         out.value([*value.names, getattr(value, "freq", None)])
-        _column(out, value)
+        if isinstance(value, pd.MultiIndex):  # as one column it would be tuples, without the levels' types
+            for level in range(value.nlevels):
+                _pandas(out, value.get_level_values(level))
+        else:
+            _column(out, value)
         return True
     out.value([value.attrs, value.flags.allows_duplicate_labels])
     _pandas(out, value.index)
@@ -92,7 +105,7 @@ def _column(out: Canonical, column: Any) -> None:
 def _pyarrow(out: Canonical, value: Any) -> bool:
     pa, content = sys.modules["pyarrow"], None
     if isinstance(value, (pa.Table, pa.RecordBatch)):
-        schema, content = value.schema, [column.to_pylist() for column in value.columns]  # names may be there twice
+        schema, content = value.schema, [column.to_pylist() for column in value.columns]  # names may occur twice
     elif isinstance(value, pa.Schema):
         schema = value
     elif isinstance(value, pa.Field):
@@ -103,12 +116,12 @@ def _pyarrow(out: Canonical, value: Any) -> bool:
         schema, content = pa.schema([pa.field("", value.type)]), value.to_pylist()
     else:
         return False
-    out.emit(f"pyarrow.{type(value).__name__}", schema.serialize().to_pybytes())  # what stands beside names, too
+    out.emit(f"pyarrow.{type(value).__name__}", schema.serialize().to_pybytes())  # includes metadata beside names
     out.value(content)
     return True
 
 
-def _torch(out: Canonical, value: Any) -> bool:
+def _torch(out: Canonical, value: object) -> bool:
     if not isinstance(value, sys.modules["torch"].Tensor):
         return False
     out.emit("torch", f"{value.dtype} {tuple(value.shape)}")
@@ -116,7 +129,7 @@ def _torch(out: Canonical, value: Any) -> bool:
     return True
 
 
-#: Library -> what writes its values; False when it leaves one to pickling.
+#: Library -> function that writes its values; it returns False to leave a value to pickling.
 WRITERS: dict[str, Callable[[Canonical, Any], bool]] = {
     "numpy": _numpy,
     "pandas": _pandas,

@@ -1,6 +1,6 @@
-"""What a method gives, as columns with names: by class, by pair of classes, by feature, or by place.
+"""A method's result as named columns: by class, by pair of classes, by feature, or by position.
 
-A column is named after a class only where the estimator's contract says that it belongs to that class.
+A column is named after a class only if the estimator's contract says that it belongs to that class.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BY_CLASS = ("predict_proba", "predict_log_proba", "decision_function")
 
-#: Wrappers of scikit-learn (and their subclasses) that hand a `decision_function` on as it is, and what they hand on.
+#: scikit-learn wrappers (and their subclasses) that pass on a `decision_function` unchanged, and whose it is.
 _HANDS_ON = {
     "BaseSearchCV": "best_estimator_",
     "BaseThresholdClassifier": "estimator_",
@@ -30,28 +30,28 @@ _HANDS_ON = {
 
 
 class Pair(NamedTuple):
-    """Two classes that are told apart: a value above 0 speaks for `first`."""
+    """Two classes to tell apart: a value above 0 favours `first`."""
 
-    first: Any
-    second: Any
+    first: object
+    second: object
 
 
 class OutputColumn(NamedTuple):
-    """A column of a method's result; `label` is what it stands for: a class, a `Pair`, a feature's name, or None."""
+    """A column of a method's result; `label` is what it represents: a class, a `Pair`, a feature name, or None."""
 
     name: str
-    label: Any
+    label: object
     values: np.ndarray
 
 
-def columns_of(estimator: Any, values: Any, method: str) -> list[OutputColumn]:
-    """A method's result in columns, each as long as the input.
+def columns_of(estimator: object, values: object, method: str) -> list[OutputColumn]:
+    """Split a method's result into columns, each as long as the input.
 
-    One-dimensional results are called ``prediction``. Two-dimensional ones have a column per class where the estimator
+    One-dimensional results are called ``prediction``. Two-dimensional ones have a column per class if the estimator
     names its classes (``prediction_<class>``), a column per pair of classes for the ``decision_function`` of an `SVC`
-    with ``decision_function_shape="ovo"`` (``prediction_<a>_vs_<b>``, above 0 for a), a column per name where the
-    result or the estimator's transform names them, else one column per place (``prediction_0``). A list of results,
-    as multi-output classifiers give, has ``prediction_<output>_<class>``.
+    with ``decision_function_shape="ovo"`` (``prediction_<a>_vs_<b>``, above 0 for a), a column per name if the result
+    or the estimator's transform names them, otherwise one column per position (``prediction_0``). A list of results, as
+    from multi-output classifiers, has ``prediction_<output>_<class>``.
 
     Raises:
         ModelError: the result has more than two dimensions.
@@ -60,7 +60,7 @@ def columns_of(estimator: Any, values: Any, method: str) -> list[OutputColumn]:
 
     if isinstance(values, (list, tuple)) and values and all(np.ndim(value) == 2 for value in values):
         return _by_output(estimator, values)
-    array = values.toarray() if hasattr(values, "toarray") else np.asarray(_unmasked(values))
+    array = _plain_array(values)
     if array.ndim == 1:
         return [OutputColumn("prediction", None, array)]
     if array.ndim != 2:
@@ -75,8 +75,15 @@ def columns_of(estimator: Any, values: Any, method: str) -> list[OutputColumn]:
     return _named(labels, array)
 
 
-def _unmasked(values: Any) -> Any:
-    """What a masked array hides is missing, not its fill value."""
+def _plain_array(values: Any) -> np.ndarray:
+    """A result as an array that is neither sparse nor masked."""
+    import numpy as np
+
+    return np.asarray(values.toarray() if hasattr(values, "toarray") else _unmasked(values))
+
+
+def _unmasked(values: object) -> object:
+    """Masked values are missing; the fill value is not used."""
     import numpy as np
 
     if not np.ma.isMaskedArray(values) or not np.ma.is_masked(values):
@@ -86,19 +93,17 @@ def _unmasked(values: Any) -> Any:
     return plain
 
 
-def _by_output(estimator: Any, values: Sequence[Any]) -> list[OutputColumn]:
-    import numpy as np
-
+def _by_output(estimator: object, values: Sequence[object]) -> list[OutputColumn]:
     classes = getattr(estimator, "classes_", None)
-    found = []
+    columns = []
     for output, value in enumerate(values):
         labels = None if classes is None or len(classes) != len(values) else _flat(classes[output])
-        for column in _named(labels, np.asarray(value)):
-            found.append(column._replace(name=f"prediction_{output}{column.name.removeprefix('prediction')}"))
-    return found
+        for column in _named(labels, _plain_array(value)):
+            columns.append(column._replace(name=f"prediction_{output}{column.name.removeprefix('prediction')}"))
+    return columns
 
 
-def _named(labels: Sequence[Any] | None, array: np.ndarray) -> list[OutputColumn]:
+def _named(labels: Sequence[object] | None, array: np.ndarray) -> list[OutputColumn]:
     width = array.shape[1]
     labels = labels if labels is not None and len(labels) == width else [None] * width
     return [
@@ -107,8 +112,8 @@ def _named(labels: Sequence[Any] | None, array: np.ndarray) -> list[OutputColumn
     ]
 
 
-def _texts(labels: Sequence[Any]) -> list[str]:
-    """Labels as parts of column names: plain where that keeps them apart, else exact, else by place."""
+def _texts(labels: Sequence[object]) -> list[str]:
+    """Labels as parts of column names: plain if that keeps them distinct, else exact, else by position."""
     if None not in labels:
         for text in (_plain, _exact):
             texts = [text(label) for label in labels]
@@ -117,16 +122,16 @@ def _texts(labels: Sequence[Any]) -> list[str]:
     return [str(place) for place in range(len(labels))]
 
 
-def _plain(label: Any) -> str:
+def _plain(label: object) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", _exact(label))
 
 
-def _exact(label: Any) -> str:
+def _exact(label: object) -> str:
     return f"{label.first}_vs_{label.second}" if isinstance(label, Pair) else str(label)
 
 
-def _classes(estimator: Any, method: str, columns: int) -> list[Any] | None:
-    """What the columns of a classifier's method belong to: its classes, or pairs of them; None where nothing says."""
+def _classes(estimator: object, method: str, columns: int) -> list[object] | None:
+    """What the columns of a classifier's method belong to: its classes, or pairs of them; None if unknown."""
     classes = _flat(getattr(estimator, "classes_", None))
     shape = _shape(estimator) if method == "decision_function" and classes is not None and columns > 1 else "ovr"
     if shape == "ovo" and classes is not None:
@@ -134,8 +139,8 @@ def _classes(estimator: Any, method: str, columns: int) -> list[Any] | None:
     return classes if shape == "ovr" else None
 
 
-def _shape(estimator: Any) -> str | None:
-    """Whether a decision function has a column per class (``"ovr"``) or pair (``"ovo"``); None where nobody can say."""
+def _shape(estimator: object) -> str | None:
+    """Whether a decision function has a column per class (``"ovr"``) or pair (``"ovo"``); None if unknown."""
     steps = getattr(estimator, "steps", None)
     if steps:
         return _shape(steps[-1][1])
@@ -146,24 +151,24 @@ def _shape(estimator: Any) -> str | None:
         return str(estimator.decision_function_shape)
     if type(estimator).__module__.startswith("sklearn.") or not hasattr(estimator, "get_params"):
         return "ovr"
-    # Somebody else's wrapper: it may hand on the pairs of what it holds, or not.
+    # A third-party wrapper: it may or may not pass on the pairs of the estimator inside.
     held = estimator.get_params(deep=True)
     pairs = any(name.endswith("__decision_function_shape") and value == "ovo" for name, value in held.items())
     return None if pairs else "ovr"
 
 
-def _flat(classes: Any) -> list[Any] | None:
-    """The classes as a list; None where there are none, or one list for each of several outputs."""
+def _flat(classes: Any) -> list[object] | None:
+    """The classes as a list; None if there are none, or one list for each of several outputs."""
     import numpy as np
 
     known = isinstance(classes, (list, tuple, np.ndarray))
     return list(classes) if known and not any(np.ndim(label) for label in classes) else None
 
 
-def _features(estimator: Any, values: Any) -> list[Any] | None:
+def _features(estimator: Any, values: object) -> list[object] | None:
     if hasattr(values, "columns"):
         return list(values.columns)
     try:
         return list(estimator.get_feature_names_out())
-    except Exception:  # many transformers cannot, each in its own way
+    except Exception:  # many transformers cannot, and they fail in different ways
         return None

@@ -1,7 +1,7 @@
-"""The digest of what a function really reaches, taken from what is loaded and never from source files.
+"""The digest of what a function really reaches, computed from loaded code and never from source files.
 
-A worker's file can be newer than the code that it has loaded. What counts stands in docs/models.md, "What counts as
-code".
+A worker's file can be newer than the code it has loaded. See docs/models.md, "What counts as code", for what is
+included.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
 
 from airflow_batchscore.model.reach import Reach
 from airflow_batchscore.model.watched import Watched
@@ -17,26 +16,26 @@ from airflow_batchscore.model.watched import Watched
 
 @dataclass
 class _Known:
-    """A digest that was taken before anybody called the function: what it fills while it runs does not count."""
+    """A digest computed before the first call of the function, so that what it fills while running does not count."""
 
-    thing: Any
+    thing: object
     digest: str
     watched: Watched
 
 
-#: The ones used last. A long-lived worker unpickles a function again for every DAG file that has changed.
+#: The most recently used digests. A long-lived worker unpickles a function again for every changed DAG file.
 _known: OrderedDict[int, _Known] = OrderedDict()
 _MOST_KNOWN = 256
 _lock = threading.RLock()
 
 
-def code_digest(thing: Any, name: str) -> str:
-    """SHA-256 of all that a function, class or callable object reaches; the same in every process that has this code.
+def code_digest(thing: object, name: str) -> str:
+    """SHA-256 of all that a function, class or callable object reaches; identical in every process with this code.
 
-    It is taken once, so that values which the code fills while it runs (a cache) do not change it.
+    Computed once, so values that the code fills while it runs (a cache) do not change it.
 
     Raises:
-        RecipeError: a value that it uses cannot be written the same way in every process.
+        RecipeError: a value that it uses cannot be written identically in every process.
     """
     with _lock:
         known = _known.get(id(thing))
@@ -50,11 +49,11 @@ def code_digest(thing: Any, name: str) -> str:
         return known.digest
 
 
-def value_digest(value: Any, name: str) -> str:
-    """SHA-256 of a value as it is now, with the code of its classes. Raises RecipeError like `code_digest`."""
+def value_digest(value: object, name: str) -> str:
+    """SHA-256 of a value's current state, with the code of its classes. Raises RecipeError like `code_digest`."""
     return Reach(name).digest(value)
 
 
-def check(thing: Any, name: str) -> None:
-    """Raise what `code_digest` would, as far as it shows without importing anything."""
+def check(thing: object, name: str) -> None:
+    """Raise what `code_digest` would, as far as this can be determined without importing anything."""
     Reach(name, importing=False).digest(thing)

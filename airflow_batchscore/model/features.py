@@ -1,24 +1,31 @@
-"""The columns that a model is given: found by name, in its own order, labelled as when it was fitted."""
+"""The columns a model receives: selected by name, in the model's order, labelled as when it was fitted."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from airflow_batchscore.errors import RecipeError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What LightGBM calls the columns of an array.
+#: LightGBM's names for the columns of an array.
 _PLACE = re.compile(r"Column_\d+")
 
 
-def names_of(features: pd.DataFrame) -> dict[str, Any]:
-    """What a signature says of the names of a model's features.
+class FeatureNames(TypedDict):
+    """The fields of a `Signature` that name the features."""
 
-    Raises RecipeError: two have one name, so that neither can be found again.
+    features: tuple[str, ...]
+    whole_names: bool
+
+
+def names_of(features: pd.DataFrame) -> FeatureNames:
+    """What a signature records about the names of a model's features.
+
+    Raises RecipeError if two have the same name, so that neither can be identified later.
     """
     names = tuple(str(label) for label in features.columns)
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -28,30 +35,30 @@ def names_of(features: pd.DataFrame) -> dict[str, Any]:
 
 
 def in_order(features: pd.DataFrame, names: Sequence[str], *, whole: bool = False) -> pd.DataFrame:
-    """The columns called `names`, in that order, labelled with them as text, or as `whole` numbers.
+    """The columns called `names`, in that order, labelled with them as text, or as integers if `whole`.
 
-    Raises RecipeError: one is not there, or there twice.
+    Raises RecipeError if one is missing or occurs twice.
     """
-    there: dict[str, list[int]] = {}
+    places: dict[str, list[int]] = {}
     for place, label in enumerate(features.columns):
-        there.setdefault(str(label), []).append(place)
-    missing = [name for name in names if name not in there]
+        places.setdefault(str(label), []).append(place)
+    missing = [name for name in names if name not in places]
     if missing:
-        raise RecipeError(f"the features lack {missing}, which the model was trained on; there are {list(there)}")
-    twice = [name for name in names if len(there[name]) > 1]
+        raise RecipeError(f"the features lack {missing}, which the model was trained on; there are {list(places)}")
+    twice = [name for name in names if len(places[name]) > 1]
     if twice:
         raise RecipeError(f"the features have more than one column named {twice}")
-    inputs = features.iloc[:, [there[name][0] for name in names]]
+    inputs = features.iloc[:, [places[name][0] for name in names]]
     inputs.columns = [int(name) for name in names] if whole else list(names)
     return inputs
 
 
-def as_fitted(estimator: Any, features: pd.DataFrame) -> pd.DataFrame:
-    """The features as a model that somebody else fitted wants them: by its own names where it has some.
+def as_fitted(estimator: object, features: pd.DataFrame) -> pd.DataFrame:
+    """The features as a model fitted elsewhere expects them: by its own names if it has any.
 
-    A model that was fitted on columns named by whole numbers does not say so: 0, 1, 2 ... are its places.
+    A model fitted on columns named by integers does not record that: 0, 1, 2 ... are its positions.
 
-    Raises RecipeError: a column that it was fitted on is missing.
+    Raises RecipeError if a column it was fitted on is missing.
     """
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None and not all(_PLACE.fullmatch(str(name)) for name in names):
@@ -62,8 +69,8 @@ def as_fitted(estimator: Any, features: pd.DataFrame) -> pd.DataFrame:
     return features
 
 
-def text_note(features: Any) -> str:
-    """What to say where an estimator refuses features, if some are text, as categories of a Parquet file are."""
+def text_note(features: object) -> str:
+    """Hint for when an estimator rejects features and some are strings, such as categories from a Parquet file."""
     import pandas as pd
 
     if not isinstance(features, pd.DataFrame):
@@ -78,7 +85,7 @@ def text_note(features: Any) -> str:
     )
 
 
-def _is_whole(label: Any) -> bool:
+def _is_whole(label: object) -> bool:
     import numpy as np
 
     return isinstance(label, (int, np.integer)) and not isinstance(label, bool)

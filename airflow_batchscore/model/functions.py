@@ -1,7 +1,7 @@
-"""Names of functions that travel: by import path where a fresh process can import them, else by value.
+"""References to functions: by import path if a fresh process can import them, otherwise by value.
 
-A function that lives in a DAG file, a notebook or a closure cannot be imported on a worker (and a DAG file
-must not be: it imports Airflow), so it travels as bytes made by cloudpickle.
+A function in a DAG file, a notebook or a closure cannot be imported on a worker (and a DAG file must not be: it imports
+Airflow), so it is sent as bytes made by cloudpickle.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from airflow_batchscore.model.packages import readable
 
 @dataclass(frozen=True)
 class FunctionRef:
-    """A function by import path (``"pkg.mod:name"``), or by value with its path kept as a label.
+    """A function by import path (``"pkg.mod:name"``), or by value with its path as a label.
 
     Attributes:
         path: ``module:qualname``.
-        pickled: base64 of the cloudpickled function, when it travels by value.
-        expected: digest of the code that it must have wherever it is loaded; None takes what is there.
+        pickled: base64 of the cloudpickled function, if it is sent by value.
+        expected: digest that its code must have wherever it is loaded; None accepts any.
     """
 
     path: str
@@ -37,11 +37,11 @@ class FunctionRef:
     expected: str | None = None
 
     @classmethod
-    def of(cls, function: str | Callable[..., Any]) -> FunctionRef:
-        """The reference to a function, or to any other object that can be called.
+    def of(cls, function: str | Callable[..., object]) -> FunctionRef:
+        """The reference to a function or any other callable.
 
         Raises:
-            RecipeError: it can neither be imported nor sent, or it uses something whose change could not be noticed.
+            RecipeError: it can neither be imported nor sent, or it uses something whose change could not be detected.
         """
         if isinstance(function, str):
             if function.count(":") != 1:
@@ -56,32 +56,32 @@ class FunctionRef:
         return cls(label, base64.b64encode(_pickle_by_value(function, home.__module__, label)).decode())
 
     def pinned(self) -> FunctionRef:
-        """The same, for a worker: it is loaded only where its code is what it is here."""
+        """The same reference for a worker: it only loads if its code there is the same as here."""
         return replace(self, expected=self.digest)
 
     def load(self) -> Callable[..., Any]:
         """The function.
 
         Raises:
-            RecipeError: it cannot be imported here, or is no function.
-            EngineError: its code is not the one that it was pinned to.
+            RecipeError: it cannot be imported here, or is not a function.
+            EngineError: its code is not the code it was pinned to.
         """
-        found = self.verified()
-        if not callable(found):
+        function = self.verified()
+        if not callable(function):
             raise RecipeError(f"{self.path} is not a function")
-        return found  # type: ignore[no-any-return]
+        return function
 
-    def verified(self) -> Any:
-        """`load` for what need not be a function."""
-        found = self._found()
-        here = digests.code_digest(found, self.path)  # before it is called, and fills what it may fill
+    def verified(self) -> object:
+        """`load` for objects that need not be functions."""
+        value = self._found()
+        here = digests.code_digest(value, self.path)  # before a call, which may fill values
         if self.expected not in (None, here):
             raise EngineError(stale(self.path))
-        return found
+        return value
 
     @property
     def digest(self) -> str:
-        """Identity of what the function does: of all code and values that it reaches; see `digest.code_digest`."""
+        """Identity of what the function does: all code and values that it reaches; see `digest.code_digest`."""
         return digests.code_digest(self._found(), self.path)
 
     def to_dict(self) -> dict[str, str]:
@@ -91,12 +91,12 @@ class FunctionRef:
     def from_dict(cls, value: dict[str, str]) -> FunctionRef:
         return cls(value["path"], value.get("pickled"))
 
-    def _found(self) -> Any:
+    def _found(self) -> object:
         return import_path(self.path) if self.pickled is None else _unpickled(self.pickled)
 
 
 def stale(what: str) -> str:
-    """What to say where code is not that of the task."""
+    """Message for code that differs from the task's."""
     return (
         f"the worker on {platform.node()} has other code of {what} than the task, or of something that it uses. "
         "Deploy the same code and packages everywhere, restart workers that have loaded older code, and run the task "
@@ -106,37 +106,37 @@ def stale(what: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _unpickled(pickled: str) -> Any:
-    # Bytes are trusted as the artifact that they lie in, which was checked against its pin.
+def _unpickled(pickled: str) -> object:
+    # The bytes are as trusted as the artifact that contains them, which was checked against its pin.
     return pickle.loads(base64.b64decode(pickled))  # noqa: S301
 
 
 def import_path(path: str) -> Any:
-    """The object at ``module:qualname``. Raises RecipeError that says what is missing."""
+    """The object at ``module:qualname``. Raises RecipeError saying what is missing."""
     module_name, _, qualname = path.partition(":")
     try:
-        found = importlib.import_module(module_name)
+        value = importlib.import_module(module_name)
     except ImportError as error:
         raise RecipeError(
             f"{path!r} cannot be imported here: {error}. The module must be installed, or lie in the DAGs folder, "
-            "on every worker"
+            "on every worker. A command outside of Airflow looks there only if PYTHONPATH names that folder"
         ) from error
     for name in qualname.split("."):
         try:
-            found = getattr(found, name)
+            value = getattr(value, name)
         except AttributeError as error:
             raise RecipeError(f"{path!r}: module {module_name} has no {qualname}") from error
-    return found
+    return value
 
 
-def _home(function: Any) -> Any:
-    """What has a name and a module: the function itself, the one in a partial, or the class of a callable object."""
+def _home(function: object) -> Any:
+    """The object with a name and a module: the function itself, the one in a partial, or a callable object's class."""
     while isinstance(function, functools.partial):
         function = function.func
     return function if hasattr(function, "__qualname__") and function.__module__ else type(function)
 
 
-def _importable_elsewhere(function: Callable[..., Any]) -> bool:
+def _importable_elsewhere(function: Callable[..., object]) -> bool:
     module = function.__module__
     if module == "__main__" or module.startswith("unusual_prefix_") or "<" in function.__qualname__:
         return False
@@ -146,7 +146,7 @@ def _importable_elsewhere(function: Callable[..., Any]) -> bool:
         return False
 
 
-def _pickle_by_value(function: Any, home: str, label: str) -> bytes:
+def _pickle_by_value(function: object, home: str, label: str) -> bytes:
     import cloudpickle
 
     module = sys.modules.get(home)

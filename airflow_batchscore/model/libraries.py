@@ -1,4 +1,4 @@
-"""Versions of the libraries that a model depends on, as they are installed here."""
+"""Installed versions of the libraries that a model depends on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import airflow_batchscore
 
-#: Packages whose estimators take a matrix for a frame, and predict on several threads at once.
+#: Packages whose estimators accept a matrix in place of a frame and predict on several threads at once.
 KNOWN_PACKAGES = {
     *("joblib", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "scipy", "skl2onnx", "sklearn", "skops", "torch"),
     "xgboost",
@@ -17,10 +17,10 @@ _LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "joblib")
 
 
 def library_versions(*more: str) -> dict[str, str]:
-    """Versions of Python, this package, the libraries under it and `more`, of those that are installed."""
-    found = {"python": platform.python_version(), "airflow-batchscore": airflow_batchscore.__version__}
+    """Versions of Python, this package, its dependencies and `more`, as far as they are installed."""
+    own = {"python": platform.python_version(), "airflow-batchscore": airflow_batchscore.__version__}
     versions = [(module_of(name), _version(name)) for name in (*_LIBRARIES, *more)]
-    return found | {name: there for name, there in versions if there is not None}
+    return own | {name: each for name, each in versions if each is not None}
 
 
 @cache
@@ -32,5 +32,5 @@ def _version(distribution: str) -> str | None:
 
 
 def module_of(distribution: str) -> str:
-    """The name that distributions of one module (``xgboost-cpu``, ``mlflow-skinny``) go by."""
+    """The common name for distributions of one module (``xgboost-cpu``, ``mlflow-skinny``)."""
     return distribution.removesuffix("-cpu").removesuffix("-skinny")

@@ -1,4 +1,4 @@
-"""What names a row's model where there is one for each value of a column: training and scoring ask here."""
+"""Names a row's model if there is one model per column value; shared by training and scoring."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def model_names(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """The text of each value of the column `name`, empty where it is missing.
+    """Each value of the column `name` as a string, empty if missing.
 
-    Raises InputError for values that have no text.
+    Raises InputError for values without a string form.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -22,7 +22,7 @@ def model_names(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
     try:
         values = plain_values(column)
-        if pt.is_floating(values.type):  # the files of a data set may have floats of several widths
+        if pt.is_floating(values.type):  # a dataset's files may have floats of several widths
             values = values.cast(pa.float64())
         return pc.fill_null(values.cast(pa.string()), "")
     except pa.ArrowException as error:

@@ -1,4 +1,4 @@
-"""What code reaches of the user's own modules: by chains of attributes, as values, by imports inside functions."""
+"""What code reaches in the user's own modules: attribute chains, modules as values, imports inside functions."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Modules(Canonical):
     """Writes modules.
 
     Attributes:
-        importing: whether modules are imported that functions will import when they are called, and versions are
-            looked up; without it only what is loaded is looked at.
-        watched: what was looked up.
+        importing: whether to import modules that functions will import when called, and to look up versions; otherwise
+            only loaded code is inspected.
+        watched: everything that was looked up.
     """
 
     importing: bool
@@ -40,7 +40,7 @@ class Modules(Canonical):
         return f"{label(module)} " if self.importing else ""
 
     def chain(self, module: types.ModuleType, chain: tuple[str, ...], mentioned: frozenset[str] | None = None) -> None:
-        """Write what a chain of attributes leads to; of a module at its end all, or what is `mentioned`."""
+        """Write the target of an attribute chain; for a module at its end, all of it or the `mentioned` names."""
         if not is_own(module.__name__) or (not chain and mentioned is None):
             self.value(module)
             self.value(None if is_own(module.__name__) else unnamed.put_into(module, chain))
@@ -51,41 +51,41 @@ class Modules(Canonical):
         name = chain[0]
         self.emit("in", name)
         if name not in vars(module) and self.importing and "__path__" in vars(module):
-            self._bring(f"{module.__name__}.{name}")  # somebody will have, when the code runs
+            self._bring(f"{module.__name__}.{name}")  # as other code will have done by the time this code runs
         if name not in vars(module):
             self.emit("missing")
             self.value(vars(module).get("__getattr__"))
             return
-        there = vars(module)[name]
+        value = vars(module)[name]
         self.watched.name(vars(module), name)
         with self.at(f".{name}"):
-            if isinstance(there, types.ModuleType):
-                self.chain(there, chain[1:], mentioned)
+            if isinstance(value, types.ModuleType):
+                self.chain(value, chain[1:], mentioned)
             else:
-                self.value(there)
+                self.value(value)
 
     def _module(
         self, module: types.ModuleType, mentioned: frozenset[str] | None = None, above: tuple[str, ...] | None = None
     ) -> None:
-        """Write what a module of the user's defines: all, or what it has of what is `mentioned`.
+        """Write what a user's module defines: everything, or only the `mentioned` names.
 
         Args:
-            above: modules that led here; None leaves modules in it out. Whether a package has them as attributes
-                depends on what was imported before.
+            above: modules that led here; None omits nested modules. Whether a package has them as attributes depends on
+                earlier imports.
         """
         self.emit("names", built(module.__name__) or "")
-        for name, there in sorted(vars(module).items()):
+        for name, value in sorted(vars(module).items()):
             unused = mentioned is not None and name not in mentioned and name != "__getattr__"
             if unused or name in SET_BY_PYTHON:
                 continue
-            if not isinstance(there, types.ModuleType) or not is_own(there.__name__):
+            if not isinstance(value, types.ModuleType) or not is_own(value.__name__):
                 self.emit("in", name)
                 with self.at(f".{name}"):
                     self.watched.name(vars(module), name)
-                    self.value(there)
-            elif above is not None and there.__name__ not in above:
+                    self.value(value)
+            elif above is not None and value.__name__ not in above:
                 self.emit("in", name)
-                self._module(there, mentioned, (*above, there.__name__))
+                self._module(value, mentioned, (*above, value.__name__))
 
     def imported(self, name: str, package: str, wanted: tuple[str, ...], mentioned: frozenset[str]) -> None:
         """Write what an import statement inside a function will find."""
@@ -107,21 +107,21 @@ class Modules(Canonical):
         """Import a module as the code will."""
         try:
             importlib.__import__(module, fromlist=wanted)
-        except ImportError:  # the code may do without it, and says so itself if it cannot
+        except ImportError:  # the code may do without it, and raises itself if it cannot
             self.emit("missing")
         except Exception as error:
             raise RecipeError(f"{self.who} imports {module}, which raises {type(error).__name__}: {error}") from error
 
     def as_value(self, module: types.ModuleType) -> None:
-        """Write a module that is handed on: all of it. Of the modules in it see `inner`."""
+        """Write all of a module that is passed as a value. For modules inside it, see `inner`."""
         self._module(module)
         path = vars(module).get("__path__", ())
-        self._as_values.append((module, {found.name for found in pkgutil.iter_modules(path)}))
+        self._as_values.append((module, {submodule.name for submodule in pkgutil.iter_modules(path)}))
 
     def inner(self) -> bool:
-        """Write the modules in modules that are handed on whose name the code reached so far takes as an attribute.
+        """Write modules inside those passed as values if the code reached so far accesses their name as an attribute.
 
-        They are imported if they are not, so that it does not matter what else was. Returns whether there were any.
+        They are imported if necessary, so other imports do not matter. Returns whether there were any.
         """
         before = len(self._inner_written)
         for module, submodules in list(self._as_values):
@@ -132,12 +132,12 @@ class Modules(Canonical):
 
     def _inner_one(self, module: types.ModuleType, name: str, is_submodule: bool) -> None:
         if name not in vars(module) and is_submodule and self.importing:
-            with suppress(Exception, SystemExit):  # if the code needs it, it says so
+            with suppress(Exception, SystemExit):  # if the code needs it, it raises itself
                 importlib.import_module(f"{module.__name__}.{name}")
-        there = vars(module).get(name)
+        value = vars(module).get(name)
         self._inner_written.add((id(module), name))
-        if isinstance(there, types.ModuleType) and is_own(there.__name__):
+        if isinstance(value, types.ModuleType) and is_own(value.__name__):
             self.emit("inner", name)
             self.watched.name(vars(module), name)
             with self.at(f".{name}"):
-                self.value(there)
+                self.value(value)

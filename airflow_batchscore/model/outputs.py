@@ -1,10 +1,10 @@
-"""What an estimator's methods give, as named columns, and which of them a run writes under which names."""
+"""The results of an estimator's methods as named columns, and which of them a run writes under which names."""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -19,7 +19,7 @@ Method = Literal["predict", "predict_proba", "predict_log_proba", "decision_func
 METHODS: tuple[str, ...] = get_args(Method)
 
 _FLAG = re.compile(r"\s*(.+?)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*")
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+_COMPARE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     ">=": operator.ge,
     "<=": operator.le,
     ">": operator.gt,
@@ -28,7 +28,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class Column(NamedTuple):
-    """An output column: the method it comes from, its name among that method's columns, and its Arrow type."""
+    """An output column: the method that returns it, its name among that method's columns, and its Arrow type."""
 
     method: str
     name: str
@@ -36,7 +36,7 @@ class Column(NamedTuple):
 
 
 class Flag(NamedTuple):
-    """A column of truth values: where another column is beyond a limit."""
+    """A Boolean column: whether another column exceeds a limit."""
 
     column: str
     compare: str
@@ -45,12 +45,12 @@ class Flag(NamedTuple):
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What is asked of a model: which methods are called, and what of their results is written.
+    """The requested outputs of a model: which methods are called, and which results are written.
 
     Attributes:
-        methods: called one after the other on the same features.
-        keep: (column, name it is written under) of those to keep; all, under their own names, when None.
-        flags: (name, condition on a column) of each truth value to add.
+        methods: called in turn on the same features.
+        keep: (column, output name) of the columns to keep; None keeps all under their own names.
+        flags: (name, condition on a column) of each Boolean column to add.
     """
 
     methods: tuple[str, ...] = ("predict",)
@@ -58,8 +58,13 @@ class OutputSpec:
     flags: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, method: Any = "predict", outputs: Any = None, flags: Mapping[str, str] | None = None) -> OutputSpec:
-        """From an operator's arguments: a method, several (also as ``"a, b"``), names to keep or ``{name: new name}``.
+    def of(
+        cls,
+        method: str | Sequence[str] = "predict",
+        outputs: Sequence[str] | Mapping[str, str] | None = None,
+        flags: Mapping[str, str] | None = None,
+    ) -> OutputSpec:
+        """From operator arguments: one or several methods (also ``"a, b"``), names to keep or ``{name: new name}``.
 
         Raises:
             ModelError: a method is unknown or named twice, or a condition cannot be read.
@@ -79,24 +84,24 @@ class OutputSpec:
 
     @property
     def method(self) -> str:
-        """As people read it."""
+        """The methods, for display."""
         return ", ".join(self.methods)
 
     def name(self, method: str, column: str) -> str:
-        """A method's column among those of all methods: ``prediction...`` of the only one, else ``<method>...``."""
+        """Name of a method's column among all methods: ``prediction...`` for a single method, else ``<method>...``."""
         return column if len(self.methods) == 1 else method + column.removeprefix("prediction")
 
-    def columns(self, there: Mapping[str, Mapping[str, str]], estimator: str) -> dict[str, Column]:
-        """Name -> column, of those that are kept.
+    def columns(self, signature: Mapping[str, Mapping[str, str]], estimator: str) -> dict[str, Column]:
+        """Name -> column, for the columns that are kept.
 
         Args:
-            there: method -> column -> Arrow type, as the model's signature has them.
-            estimator: what messages call it.
+            signature: method -> column -> Arrow type, from the model's signature.
+            estimator: its name in messages.
 
         Raises:
-            ModelError: the model has no such method or column, or two are kept under one name.
+            ModelError: the model lacks a method or column, or two are kept under one name.
         """
-        every = self._all(there, estimator)
+        every = self._all(signature, estimator)
         pairs = [(name, name) for name in every] if self.keep is None else list(self.keep)
         unknown = [name for name, _ in pairs if name not in every]
         if unknown:
@@ -110,37 +115,37 @@ class OutputSpec:
             raise ModelError(f"two output columns would have one name: {', '.join(names)}")
         return {new: every[name] for name, new in pairs}
 
-    def _all(self, there: Mapping[str, Mapping[str, str]], estimator: str) -> dict[str, Column]:
+    def _all(self, signature: Mapping[str, Mapping[str, str]], estimator: str) -> dict[str, Column]:
         every = {}
         for method in self.methods:
-            if method not in there:
-                raise ModelError(f"the model {estimator} has no {method!r}; it has {', '.join(there)}")
-            for name, kind in there[method].items():
+            if method not in signature:
+                raise ModelError(f"the model {estimator} has no {method!r}; it has {', '.join(signature)}")
+            for name, kind in signature[method].items():
                 every[self.name(method, name)] = Column(method, name, kind)
         return every
 
-    def types(self, there: Mapping[str, Mapping[str, str]], estimator: str) -> dict[str, str]:
-        """Name -> Arrow type of every column that is written, flags last. Raises like `columns`."""
-        kept = {name: column.type for name, column in self.columns(there, estimator).items()}
+    def types(self, signature: Mapping[str, Mapping[str, str]], estimator: str) -> dict[str, str]:
+        """Name -> Arrow type of every column written, flags last. Raises like `columns`."""
+        kept = {name: column.type for name, column in self.columns(signature, estimator).items()}
         return kept | {name: "bool" for name, _ in self.flags}
 
-    def call(self, estimator: Any, features: Any) -> dict[str, np.ndarray]:
-        """Every column of every method for these features, none left out yet."""
-        found: dict[str, np.ndarray] = {}
+    def call(self, estimator: object, features: object) -> dict[str, np.ndarray]:
+        """Every column of every method for these features, before any is left out."""
+        results: dict[str, np.ndarray] = {}
         for method in self.methods:
-            # A method may change what it is given, as StandardScaler(copy=False) does; the last one may have the rows.
+            # A method may modify its input, as StandardScaler(copy=False) does; the last one may have the rows.
             given = features if method == self.methods[-1] else _copy(features)
             columns = output_columns(estimator, result_of(estimator, method, given), method)
-            found |= {self.name(method, name): values for name, values in columns.items()}
-        return found
+            results |= {self.name(method, name): values for name, values in columns.items()}
+        return results
 
     @property
     def flagged(self) -> list[str]:
-        """The columns that flags look at."""
+        """The columns that flags are computed from."""
         return [_parse_flag(name, condition).column for name, condition in self.flags]
 
     def written(self, name: str, every: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Of what `call` gave, the column or flag that is written as `name`. Raises ModelError when it is not there."""
+        """The column or flag of `call`'s result that is written as `name`. Raises ModelError if it is missing."""
         flag = next((_parse_flag(flag, condition) for flag, condition in self.flags if flag == name), None)
         source = flag.column if flag else next((old for old, new in self.keep or () if new == name), name)
         if source not in every:
@@ -150,15 +155,15 @@ class OutputSpec:
         values = every[source]
         return _COMPARE[flag.compare](values, flag.limit) if flag else values
 
-    def to_list(self) -> list[Any]:
+    def to_list(self) -> list[object]:
         """Plain JSON, for the identity of scores."""
         return [list(self.methods), self.keep and [list(pair) for pair in self.keep], [list(f) for f in self.flags]]
 
 
 def _parse_flag(name: str, condition: str) -> Flag:
-    found = _FLAG.fullmatch(str(condition))
+    match = _FLAG.fullmatch(str(condition))
     try:
-        return Flag(found[1], found[2], float(found[3]))  # type: ignore[index]
+        return Flag(match[1], match[2], float(match[3]))  # type: ignore[index]
     except (TypeError, ValueError):
         raise ModelError(
             f"flags={{{name!r}: {condition!r}}}: write a column, a comparison and a number, such as "
@@ -166,17 +171,17 @@ def _parse_flag(name: str, condition: str) -> Flag:
         ) from None
 
 
-def check_method(estimator: Any, method: str, what: str) -> None:
-    """Raises ModelError when the estimator has no method of that name."""
+def check_method(estimator: object, method: str, what: str) -> None:
+    """Raise ModelError if the estimator has no method of that name."""
     if not hasattr(estimator, method):
         has = [name for name in METHODS if hasattr(estimator, name)]
         raise ModelError(f"{what}: {type(estimator).__name__} has no {method}; it has {', '.join(has)}")
 
 
-def _copy(features: Any) -> Any:
+def _copy(features: Any) -> object:
     return features.copy() if hasattr(features, "iloc") else features.copy(order="K")
 
 
-def output_columns(estimator: Any, values: Any, method: str) -> dict[str, np.ndarray]:
-    """`columns_of`, by name."""
+def output_columns(estimator: object, values: object, method: str) -> dict[str, np.ndarray]:
+    """`columns_of`, keyed by name."""
     return {column.name: column.values for column in columns_of(estimator, values, method)}

@@ -1,4 +1,4 @@
-"""What code reaches: the functions, classes, modules and values that decide what it does, as they are loaded."""
+"""What code reaches: the loaded functions, classes, modules and values that decide what it does."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _LRU_CACHE = type(functools.lru_cache(int))
 
 @dataclass
 class Reach(Modules):
-    """Writes what code reaches: functions, classes and modules by number, each defined once, in the order of need.
+    """Writes what code reaches: functions, classes and modules by number, each defined once, in the order needed.
 
     Attributes:
-        name: of what is digested, for messages.
-        importing: whether modules are imported that functions will import when they are called, and versions are
-            looked up; without it only what is loaded is looked at.
-        inside: sets that are being written, by id.
+        name: of the digested object, for messages.
+        importing: whether to import modules that functions will import when called, and to look up versions; otherwise
+            only loaded code is inspected.
+        inside: ids of sets that are being written.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Reach(Modules):
     def __post_init__(self) -> None:
         super().__init__()
         self._numbers: dict[int, int] = {}
-        self._kept: list[Any] = []  # so that no id is given again
-        self._waiting: deque[Any] = deque()
+        self._kept: list[object] = []  # so that no id is reused
+        self._waiting: deque[object] = deque()
         self._queries = unnamed.Queries()
         self._queried: set[tuple[int, str]] = set()
         self.who = self.name
 
-    def digest(self, value: Any) -> str:
+    def digest(self, value: object) -> str:
         """Write `value` and everything that it reaches."""
         self.value(value)
         while self._waiting or self.inner() or self._in_queries():
@@ -63,29 +63,29 @@ class Reach(Modules):
                 self._define(self._waiting.popleft())
         return self.hexdigest()
 
-    def alone(self, value: Any, container: Any) -> str:
+    def alone(self, value: object, container: object) -> str:
         if id(container) in self.inside:
             return "inside"
         apart = Reach(self.name, self.importing, self.inside | {id(container)}, self.watched)
         apart.who, apart.here = self.who, self.here
-        found = apart.digest(value)
+        digest = apart.digest(value)
         self._queries.merge(apart._queries)
-        return found
+        return digest
 
     def _text(self, value: str) -> None:
         self._queries.text(value)
         super()._text(value)
 
     def _in_queries(self) -> bool:
-        """Write the globals that texts of queries name, as far as code is known. Returns whether there were any."""
-        new = [found for found in self._queries.found() if (id(found[2]), found[1]) not in self._queried]
+        """Write the globals named in query strings, as far as code is known. Returns whether there were any."""
+        new = [query for query in self._queries.found() if (id(query[2]), query[1]) not in self._queried]
         for who, name, names in new:
             self.who = who
             self._queried.add((id(names), name))
             self._global(names, name, {()})
         return bool(new)
 
-    def reference(self, value: Any) -> bool:
+    def reference(self, value: object) -> bool:
         if isinstance(value, (types.FunctionType, type)):
             self._number(value)
         elif isinstance(value, types.ModuleType):
@@ -103,9 +103,9 @@ class Reach(Modules):
             return self._wrapper(value)
         return True
 
-    def _wrapper(self, value: Any) -> bool:
+    def _wrapper(self, value: object) -> bool:
         if isinstance(value, (staticmethod, classmethod)):
-            parts: list[Any] = [value.__func__]
+            parts: list[object] = [value.__func__]
         elif isinstance(value, property):
             parts = [value.fget, value.fset, value.fdel]
         elif isinstance(value, functools.cached_property):
@@ -118,7 +118,7 @@ class Reach(Modules):
         self.value(parts)
         return True
 
-    def _number(self, value: Any) -> None:
+    def _number(self, value: object) -> None:
         number = self._numbers.get(id(value))
         if number is None:
             number = self._numbers[id(value)] = len(self._numbers)
@@ -147,12 +147,12 @@ class Reach(Modules):
         elif not is_own(module) and not _is_astray(value, module):
             code = getattr(value, "__code__", None)
             self.emit("installed", f"{self._label(module)}{module}:{code.co_qualname if code else value.__qualname__}")
-            if code and value.__closure__:  # a decorator's, around a function of the user's
+            if code and value.__closure__:  # a decorator's, around a user's function
                 self._cells(value)
                 self.attributes(vars(value))
-            for name, there in unnamed.put_on(value) if isinstance(value, type) else ():
+            for name, member in unnamed.put_on(value) if isinstance(value, type) else ():
                 self.emit("put on", name)
-                self.value(there)
+                self.value(member)
         elif isinstance(value, types.FunctionType):
             self._function(value)
         else:
@@ -179,15 +179,15 @@ class Reach(Modules):
     def _cells(self, function: types.FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             if name == "cache_token" and function.__globals__.get("__name__") == "functools":
-                continue  # of functools.singledispatch: how many classes were registered so far
+                continue  # functools.singledispatch: the number of classes registered so far
             with self.at(name):
                 try:
                     self.value(cell.cell_contents)
-                except ValueError:  # nothing was put there yet
+                except ValueError:  # still empty
                     self.emit("empty")
 
-    def _global(self, names: Mapping[str, Any], name: str, chains: set[tuple[str, ...]]) -> None:
-        """Write a global variable; of a module of the user's what the chains of attributes lead to."""
+    def _global(self, names: Mapping[str, object], name: str, chains: set[tuple[str, ...]]) -> None:
+        """Write a global variable; for a user's module, the targets of the attribute chains."""
         if name in SET_BY_PYTHON or (name not in names and hasattr(builtins, name)):
             return
         self.emit("global", name)
@@ -196,19 +196,20 @@ class Reach(Modules):
             return
         with self.at(name):
             self.watched.name(names, name)
-            if isinstance(names[name], types.ModuleType):
+            value = names[name]
+            if isinstance(value, types.ModuleType):
                 for chain in sorted(chains):
-                    self.chain(names[name], chain)
+                    self.chain(value, chain)
             else:
-                self.value(names[name])
+                self.value(value)
 
     def _put_on_pandas(self, attributes: frozenset[str]) -> None:
         self.attributes_taken |= attributes
-        for kind, name, there in unnamed.put_on_pandas(attributes):
+        for kind, name, member in unnamed.put_on_pandas(attributes):
             self.emit("on pandas", f"{kind.__name__}.{name}")
             self.watched.looked_up.append((vars(kind), name, vars(kind)[name]))
             with self.at(f".{name}"):
-                self.value(there)
+                self.value(member)
 
     def _class(self, kind: type) -> None:
         self.emit("class", kind.__name__)
@@ -222,12 +223,12 @@ class Reach(Modules):
                 self.value(member)
 
 
-def _is_astray(value: Any, module: str) -> bool:
-    """Whether a class says that it stands in a module of Python's own that only made it, as make_dataclass does."""
+def _is_astray(value: object, module: str) -> bool:
+    """Whether a class names a Python module that only created it, as make_dataclass does, as its own module."""
     return isinstance(value, type) and module in ("types", "abc") and not hasattr(sys.modules[module], value.__name__)
 
 
-def _folder(value: Any, module: str) -> str | None:
+def _folder(value: object, module: str) -> str | None:
     file = value.__globals__.get("__file__") if isinstance(value, types.FunctionType) else None
     if file is None and module in sys.modules:
         file = file_of(sys.modules[module])

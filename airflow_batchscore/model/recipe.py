@@ -7,9 +7,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.frames import to_frame
+from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.user_code import Made, call
@@ -22,34 +23,34 @@ if TYPE_CHECKING:
     Label = Callable[[pd.DataFrame], pd.Series]
 
 
-#: What a function is named by; any other text is the name of a column.
+#: Pattern of a function's import path; any other string is a column name.
 _PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 
 
 class Recipe:
-    """What a model is fed.
+    """How a model's input is made.
 
     Args:
         features: function (or ``"package.module:name"``) from a DataFrame of raw rows to a DataFrame of features.
-            It keeps the index; a row that it drops counts as skipped. The frame is its own: it may be changed. It must
-            look at each row alone, because a partition is scored in blocks; this is checked. None takes the columns
-            of the model's signature as they are.
-        target: function from the raw rows to the label (a Series), or to several labels (a DataFrame), with the index
-            kept; or the name of a column. A name that looks like an import path (``"y:label"``) is taken for one: write
-            ``lambda frame: frame["y:label"]``. Needed for training only, and gets every column. Rows that `features`
-            dropped, and rows whose label is missing, are not trained on.
-        keys: columns that go with each prediction into the scores.
-        columns: raw columns that `features` gets; naming them saves reading the others. All but the target when None.
-        row_wise: False for `features` that looks at a whole partition (ranks, sums over it). It then gets each
-            partition in one frame, in training too: memory must hold the partition, nothing is scored in parallel
-            within it, and a row that cannot be scored fails the partition.
+            It keeps the index; a row that it drops counts as skipped. The frame belongs to it and may be modified. It
+            must treat each row independently, because a partition is scored in blocks; this is checked. None uses the
+            columns of the model's signature as they are.
+        target: function from the raw rows to the label (a Series), or to several labels (a DataFrame), keeping the
+            index; or a column name. A name that looks like an import path (``"y:label"``) is treated as one; instead
+            write ``lambda frame: frame["y:label"]``. Only needed for training; it gets every column. Training skips
+            rows that `features` dropped and rows without a label.
+        keys: columns passed through with each prediction into the scores.
+        columns: raw columns that `features` gets; naming them avoids reading the others. None for all but the target.
+        row_wise: False for `features` that needs a whole partition (ranks, sums over it). It then gets each partition
+            in one frame, in training too: memory must hold the partition, nothing within it is scored in parallel, and
+            a row that cannot be scored fails the partition.
 
     Raises:
         RecipeError: a column is named twice, or `target` is a list.
 
-    A CSV column reaches the functions as float64 (every number, so that a missing value never changes a type
-    between blocks), bool or text; key columns keep whole numbers as int64. Functions that would give something else
-    for the types that pandas itself gives are refused in training.
+    A CSV column reaches the functions as float64 (every number, so that a missing value never changes a type between
+    blocks), bool or text; key columns keep integers as int64. Training refuses functions whose results differ for the
+    types that pandas itself assigns.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Recipe:
         self.columns = column_names(columns, "columns") if columns is not None else None
         self.row_wise = row_wise
 
-    def __repr__(self) -> str:  # stands in a serialised DAG, so it must not change from parse to parse
+    def __repr__(self) -> str:  # part of a serialised DAG, so it must not change from parse to parse
         target = self.target.path if self.target else self.target_column
         features = self.features.path if self.features else None
         whole = "" if self.row_wise else ", row_wise=False"
@@ -86,7 +87,7 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Identity of what makes the features: all code that the function reaches, the columns read, and row_wise."""
+        """Identity of what makes the features: all code the function reaches, the columns read, and row_wise."""
         features = self.features.digest if self.features else None
         return hashlib.sha256(json.dumps([features, self.columns, self.row_wise]).encode()).hexdigest()
 
@@ -107,13 +108,13 @@ class Recipe:
             ) from error
 
     def pinned(self) -> Recipe:
-        """The same, for a worker: its functions are loaded only where their code is what it is here."""
-        found = copy.copy(self)
-        found.features = self.features.pinned() if self.features else None
-        found.target = self.target.pinned() if self.target else None
-        return found
+        """The same recipe for a worker: its functions only load if their code there is the same as here."""
+        recipe = copy.copy(self)
+        recipe.features = self.features.pinned() if self.features else None
+        recipe.target = self.target.pinned() if self.target else None
+        return recipe
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return {
             "features": self.features.to_dict() if self.features else None,
             "target": self.target.to_dict() if self.target else self.target_column,
@@ -123,7 +124,7 @@ class Recipe:
         }
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Recipe:
+    def from_dict(cls, value: JsonObject) -> Recipe:
         recipe = cls(keys=value["keys"], columns=value["columns"], row_wise=value.get("row_wise", True))
         recipe.features = FunctionRef.from_dict(value["features"]) if value["features"] else None
         target = value["target"]
@@ -133,14 +134,14 @@ class Recipe:
             recipe.target_column = target
         return recipe
 
-    def inputs(self, there: Iterable[str]) -> list[str]:
-        """Of the columns that are there, those that `features` gets."""
+    def inputs(self, names: Iterable[str]) -> list[str]:
+        """Those of the given columns that `features` gets."""
         if self.columns is not None:
             return list(self.columns)
-        return [name for name in there if name != self.target_column]
+        return [name for name in names if name != self.target_column]
 
     def apply(self, table: pa.Table) -> Made:
-        """The features of the rows of `table`; a row that none comes from was skipped.
+        """The features of the rows of `table`; a row without a result was skipped.
 
         Raises:
             RecipeError: the function broke its contract. Its own exceptions pass through.
@@ -154,7 +155,7 @@ class Recipe:
 
 
 def column_names(names: Sequence[str], what: str) -> tuple[str, ...]:
-    """Names of columns as a person gives them. Raises RecipeError for a text, and for a name that comes twice."""
+    """Column names from user input. Raises RecipeError for a plain string and for duplicates."""
     if isinstance(names, str):
         raise RecipeError(f"{what}={names!r}: give a list, [{names!r}]")
     twice = sorted({name for name in names if list(names).count(name) > 1})

@@ -1,11 +1,12 @@
-"""Whether a function looks at each row alone: it is run again on a few of its rows, and must give the same for them.
+"""Checks that a function treats each row independently: it must return the same when rerun on a few of its rows.
 
-Partitions are scored in blocks, and blocks are cut anywhere. A function that looks at its neighbours (a mean, a rank,
-`shift`, `fillna` with a mean, categories numbered as they come) would give a row another value with every cut.
+Partitions are scored in blocks, and blocks may be cut anywhere. A function that uses neighbouring rows (a mean, a rank,
+`shift`, `fillna` with a mean, categories numbered by appearance) would change a row's values with every cut.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import BatchScoreError, RecipeError
@@ -19,38 +20,38 @@ if TYPE_CHECKING:
 
 _SAMPLE_ROWS = 1000
 _QUICK_ROWS = 32
-#: Quantiles and the like can be the same in any large part of the rows; in one of these few they hardly are.
+#: Quantiles and the like can be the same in any large share of the rows, but hardly in one of these few.
 _FEW_ROWS = (1, 2, 3, 4, 5, 8)
-#: Of each column so many rows without a value are among the sample: what fills them in often looks at others.
+#: Number of rows with a missing value sampled per column: code that fills them in often uses other rows.
 _MISSING_ROWS = 2
-#: Rows that are tried alone because something is missing there.
+#: Maximum number of rows tried alone because of missing values.
 _MOST_ALONE = 50
-#: Noise of vectorised arithmetic, which can depend on where a row lies in memory: of the number itself, and of the
-#: largest number of its column, for what is left of two large ones.
+#: Noise of vectorised arithmetic, which can depend on a row's position in memory: relative to the number itself, and to
+#: the largest number in its column, for the difference of two large ones.
 _RELATIVE, _RELATIVE_FLOAT32 = 1e-6, 1e-4
 _OF_LARGEST = 1e-9
 
-#: What was tried on one row alone in this process: the digest of a function, and the columns that lacked values.
+#: Single-row trials in this process: the digest of a function, and the columns that had missing values.
 _tried_alone: set[tuple[str, frozenset[str]]] = set()
 _MOST_CASES = 10_000
 
 
 def check(function: FunctionRef, table: pa.Table, made: Made, *, repeats: bool = False) -> None:
-    """Run `function` again on a shuffled half of a sample of the rows of `table`, and on a few of them at a time.
+    """Rerun `function` on a shuffled half of a sample of the rows of `table`, and on a few of them at a time.
 
     Args:
-        made: what it made of the whole table.
+        made: its result for the whole table.
 
     Raises:
-        RecipeError: it gave something else for a row. The row and the column are named.
+        RecipeError: it returned something else for a row. Names the row and the column.
     """
     import numpy as np
 
     sample = sample_rows(table)
     _compare(function, table, made, sample[: -(-len(sample) // 2)], repeats=repeats)
     for rows in _FEW_ROWS:
-        some, sample = sample[:rows], sample[rows:]
-        _compare(function, table, made, some, repeats=repeats)
+        few, sample = sample[:rows], sample[rows:]
+        _compare(function, table, made, few, repeats=repeats)
     for row in _lacking(table):
         _compare(function, table, made, np.array([row]), repeats=repeats)
 
@@ -58,19 +59,19 @@ def check(function: FunctionRef, table: pa.Table, made: Made, *, repeats: bool =
 def check_quickly(
     function: FunctionRef, table: pa.Table, made: Made, *, again: bool = False, repeats: bool = False
 ) -> None:
-    """Run `function` again on a few rows, and once for all tables that lack the same on one. Raises like `check`.
+    """Rerun `function` on a few rows, and once on one row per set of columns with missing values. Raises like `check`.
 
     Args:
-        again: whether this was done for such rows already: only a table that lacks something else is looked at.
+        again: whether such rows were already checked: then only a table with other missing values is checked.
     """
-    # Where a column lacks values, pandas may give it another type, and code another result.
+    # If a column has missing values, pandas may give it another type, and code another result.
     case = (function.digest, frozenset(name for name in table.column_names if table.column(name).null_count))
     is_new = case not in _tried_alone
     if again and not is_new:
         return
     sample = sample_rows(table, _QUICK_ROWS)
     _compare(function, table, made, sample, repeats=repeats)
-    if is_new:  # the few hold what is missing in a column, and so have the types of all of them; one row hardly does
+    if is_new:  # the few include missing values, and so the types, of all columns; one row hardly does
         _compare(function, table, made, sample[:1], repeats=repeats)
         if len(_tried_alone) >= _MOST_CASES:  # several threads add to it
             _tried_alone.clear()
@@ -78,7 +79,7 @@ def check_quickly(
 
 
 def _lacking(table: pa.Table) -> list[int]:
-    """For each column a row that has no value there: alone it may have another type (`convert_dtypes`)."""
+    """For each column, a row with a missing value: alone it may have another type (`convert_dtypes`)."""
     import pyarrow.compute as pc
 
     lacking = [pc.index(pc.is_null(column), True).as_py() for column in table.columns if column.null_count]
@@ -86,7 +87,7 @@ def _lacking(table: pa.Table) -> list[int]:
 
 
 def sample_rows(table: pa.Table, size: int = _SAMPLE_ROWS) -> np.ndarray:
-    """Numbers of some rows in no order: evenly spaced ones, and some where a value is missing."""
+    """Numbers of some rows in random order: evenly spaced ones, and some with missing values."""
     import numpy as np
     import pyarrow.compute as pc
 
@@ -105,7 +106,7 @@ def _compare(function: FunctionRef, table: pa.Table, made: Made, chosen: np.ndar
     if not len(chosen):
         return
     try:
-        # Numbered from 0: a result that depends on the index, or misses it by chance, shows.
+        # Numbered from 0, to expose a result that depends on the index or matches it by chance.
         again = call(function, table.take(pa.array(chosen)), repeats=repeats, first_row=0)
     except (BatchScoreError, OSError):
         raise
@@ -132,9 +133,9 @@ def _compare(function: FunctionRef, table: pa.Table, made: Made, chosen: np.ndar
             f"it gave the columns {list(left.columns)} for {table.num_rows} rows, and {list(right.columns)} for "
             f"{len(chosen)} of them",
         )
-    found = first_difference(left, right if left.columns.equals(right.columns) else right[list(left.columns)])
-    if found is not None:
-        name, place = found
+    difference = first_difference(left, right if left.columns.equals(right.columns) else right[list(left.columns)])
+    if difference is not None:
+        name, place = difference
         one, other = (frame[name].iloc[place] for frame in (left, right))
         raise _depends(
             function,
@@ -154,20 +155,23 @@ def _depends(function: FunctionRef, what: str) -> RecipeError:
 
 
 def _counts(numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """How often each of `rows` is among `numbers`, which ascend."""
+    """How often each of `rows` occurs in `numbers`, which are ascending."""
     import numpy as np
 
     return np.searchsorted(numbers, rows, side="right") - np.searchsorted(numbers, rows, side="left")
 
 
-def first_difference(left: pd.DataFrame, right: pd.DataFrame) -> tuple[Any, int] | None:
-    """Column and place of the first value that is not the same."""
+def first_difference(left: pd.DataFrame, right: pd.DataFrame) -> tuple[Hashable, int] | None:
+    """Column and position of the first value that differs."""
     import numpy as np
 
     dtypes = list(left.dtypes)
     if all(map(_is_number, [*dtypes, *right.dtypes])):  # nearly always; one comparison for all
         exact = all(dtype != np.float32 for dtype in dtypes)
-        differs = ~_same_numbers(left.to_numpy(dtype=float), right.to_numpy(dtype=float), exact=exact)
+        one, other = left.to_numpy(dtype=float), right.to_numpy(dtype=float)
+        differs = ~_same_numbers(one, other, exact=exact)
+        whole = [_is_whole(*pair) for pair in zip(dtypes, right.dtypes, strict=True)]
+        differs[:, whole] = one[:, whole] != other[:, whole]
         if not differs.any():
             return None
         place, column = (int(number) for number in np.argwhere(differs)[0])
@@ -179,16 +183,24 @@ def first_difference(left: pd.DataFrame, right: pd.DataFrame) -> tuple[Any, int]
     return None
 
 
-def _is_number(dtype: Any) -> bool:
+def _is_number(dtype: object) -> bool:
     import numpy as np
 
     return isinstance(dtype, np.dtype) and dtype.kind in "iufb"
+
+
+def _is_whole(left: Any, right: Any) -> bool:
+    """Whether both are integers: they have no noise, and two labels or ids may lie close to each other."""
+    return left.kind in "iu" and right.kind in "iu"
 
 
 def _same_values(left: pd.Series, right: pd.Series) -> np.ndarray:
     import numpy as np
 
     if _is_number(left.dtype) and _is_number(right.dtype):
+        if _is_whole(left.dtype, right.dtype):
+            same: np.ndarray = left.to_numpy() == right.to_numpy()
+            return same
         exact = left.dtype != np.float32
         return _same_numbers(left.to_numpy(dtype=float), right.to_numpy(dtype=float), exact=exact)
     pairs = zip(left.astype(object), right.astype(object), strict=True)
@@ -199,6 +211,8 @@ def _same_value(one: Any, other: Any) -> bool:
     import numpy as np
     import pandas as pd
 
+    if pd.api.types.is_integer(one) and pd.api.types.is_integer(other):
+        return bool(one == other)
     if pd.api.types.is_number(one) and pd.api.types.is_number(other):
         return bool(_same_numbers(np.array([one], dtype=float), np.array([other], dtype=float), exact=True)[0])
     if pd.api.types.is_scalar(one) and pd.api.types.is_scalar(other) and pd.isna(one) and pd.isna(other):

@@ -1,16 +1,17 @@
-"""Whether user code gives the same in a notebook: on a sample it runs again with the types that pandas itself gives.
+"""Checks that user code behaves as in a notebook: reruns it on a sample with the types that pandas itself assigns.
 
-What would differ is refused, with the columns that are to blame. Nothing is said of code that raises there.
+Differences are refused, naming the columns responsible. Code that raises with those types is not judged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.formats.base import Dtypes
 from airflow_batchscore.data.frames import to_frame
-from airflow_batchscore.data.notebook import Dtypes, remedy, that_apply, with_types
+from airflow_batchscore.data.notebook import remedy, that_apply, with_types
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model import row_wise
 from airflow_batchscore.model.functions import FunctionRef
@@ -26,10 +27,10 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Pair:
-    """Features of the same rows as the package makes them, and as a notebook has them.
+    """Features of the same rows as this package makes them and as a notebook would.
 
     Attributes:
-        dtypes: what the raw columns are in the notebook, where that is not the same.
+        dtypes: the notebook's types of the raw columns, where they differ.
     """
 
     ours: pd.DataFrame
@@ -43,17 +44,17 @@ class Pair:
 def check(
     function: FunctionRef, table: pa.Table, dtypes: Dtypes, *, repeats: bool = False
 ) -> tuple[Made, Made, Dtypes] | None:
-    """Run `function` on some rows of `table` as they are, and in a notebook's types; None where that tells nothing.
+    """Run `function` on some rows of `table` as they are and with a notebook's types; None if inconclusive.
 
-    Raises RecipeError that names the columns and what to do: it gives something else.
+    Raises RecipeError naming the columns and what to do if the results differ.
     """
     dtypes = that_apply(dtypes, table)
     if not dtypes or not table.num_rows:
         return None
     sample = _sample(table)
 
-    def run(some: Dtypes) -> Made | None:
-        return _tried(function, sample, some, repeats=repeats)
+    def run(subset: Dtypes) -> Made | None:
+        return _tried(function, sample, subset, repeats=repeats)
 
     ours, theirs = run({}), run(dtypes)
     if ours is None or theirs is None:
@@ -63,17 +64,17 @@ def check(
     return ours, theirs, dtypes
 
 
-def check_recipe(recipe: Recipe, table: pa.Table, features: Sequence[Any], dtypes: Dtypes) -> Pair | None:
-    """`check` of a recipe's functions over some rows of `table`; and what `features` are here and in a notebook."""
+def check_recipe(recipe: Recipe, table: pa.Table, features: Sequence[object], dtypes: Dtypes) -> Pair | None:
+    """`check` for a recipe's functions on some rows of `table`; returns what `features` are here and in a notebook."""
     if recipe.target is not None:
         check(recipe.target, table, dtypes)
     if recipe.features is not None:
-        found = check(recipe.features, table.select(recipe.inputs(table.column_names)), dtypes)
-        if found is None:
+        checked = check(recipe.features, table.select(recipe.inputs(table.column_names)), dtypes)
+        if checked is None:
             return None
-        ours, theirs = found[0].frame, found[1].frame
+        ours, theirs = checked[0].frame, checked[1].frame
         places = [[str(name) for name in theirs.columns].index(str(name)) for name in ours.columns]
-        return Pair(ours, theirs.iloc[:, places].set_axis(ours.columns, axis=1), found[2])
+        return Pair(ours, theirs.iloc[:, places].set_axis(ours.columns, axis=1), checked[2])
     inputs = table.select(features)
     dtypes = that_apply(dtypes, inputs)
     if not dtypes:
@@ -83,10 +84,10 @@ def check_recipe(recipe: Recipe, table: pa.Table, features: Sequence[Any], dtype
 
 
 def cure_of(recipe: Recipe, table: pa.Table, dtypes: Dtypes) -> str:
-    """`cure` of a recipe that failed."""
+    """`cure` for a recipe that failed."""
     inputs = table.select(recipe.inputs(table.column_names))
     pairs = ((recipe.features, inputs), (recipe.target, table))
-    return next((found for f, rows in pairs if f is not None and (found := cure(f, rows, dtypes))), "")
+    return next((advice for f, rows in pairs if f is not None and (advice := cure(f, rows, dtypes))), "")
 
 
 def _sample(table: pa.Table) -> pa.Table:
@@ -99,16 +100,16 @@ def _sample(table: pa.Table) -> pa.Table:
 def refuse_difference(
     path: str, run: Callable[[Dtypes], Made | None], dtypes: Dtypes, ours: Made, theirs: Made
 ) -> bool:
-    """Whether two results are the same. Raises RecipeError where they differ, and that is the types' doing.
+    """Whether two results are the same. Raises RecipeError if they differ because of the types.
 
     Args:
-        run: makes such a result with some columns in a notebook's types; None where it fails.
+        run: makes such a result with some columns in a notebook's types; None if it fails.
     """
-    found = difference(ours, theirs)
-    if found is None:
+    reason = difference(ours, theirs)
+    if reason is None:
         return True
     again = run({})
-    if again is None or difference(ours, again) is not None:  # by chance, or because it has been called before
+    if again is None or difference(ours, again) is not None:  # by chance, or because of an earlier call
         return False
 
     def matters(name: str) -> bool:
@@ -117,7 +118,7 @@ def refuse_difference(
 
     guilty = list(filter(matters, dtypes))
     raise RecipeError(
-        f"{path} would give something else here than in a notebook, where pandas has other types: {found}. "
+        f"{path} would give something else here than in a notebook, where pandas has other types: {reason}. "
         f"{remedies(dtypes, guilty or dtypes)}"
     )
 
@@ -130,14 +131,14 @@ def remedies(dtypes: Dtypes, names: Iterable[str], *, or_plain: bool = True) -> 
 
 
 def cure(function: FunctionRef, table: pa.Table, dtypes: Dtypes) -> str:
-    """What to say of a function that failed: which columns' types it needs; empty where they would not help."""
+    """Advice for a function that failed: which column types it needs; empty if they would not help."""
     dtypes = that_apply(dtypes, table)
     if not dtypes:
         return ""
     sample = _sample(table)
 
-    def works(some: Dtypes) -> bool:
-        return _tried(function, sample, some, repeats=True) is not None
+    def works(subset: Dtypes) -> bool:
+        return _tried(function, sample, subset, repeats=True) is not None
 
     if works({}) or not works(dtypes):
         return ""
@@ -148,7 +149,7 @@ def cure(function: FunctionRef, table: pa.Table, dtypes: Dtypes) -> str:
 def _tried(function: FunctionRef, table: pa.Table, dtypes: Dtypes, *, repeats: bool) -> Made | None:
     try:
         return call(function, table, repeats=repeats, dtypes=dtypes)
-    except Exception:  # whatever user code raises
+    except Exception:  # user code may raise anything
         return None
 
 
@@ -157,9 +158,9 @@ def difference(ours: Made, theirs: Made) -> str | None:
     import numpy as np
 
     names = [str(name) for name in ours.frame.columns]
-    there = [str(name) for name in theirs.frame.columns]
-    if set(names) != set(there):
-        return f"the columns are {names}, not {there}"
+    others = [str(name) for name in theirs.frame.columns]
+    if set(names) != set(others):
+        return f"the columns are {names}, not {others}"
     if len(set(names)) < len(names):  # refused where the result is used
         return None
     if not np.array_equal(ours.rows, theirs.rows):
@@ -167,14 +168,14 @@ def difference(ours: Made, theirs: Made) -> str | None:
         row = int(only[0]) if len(only) else 0
         kept = "kept" if (ours.rows == row).sum() > (theirs.rows == row).sum() else "left out"
         return f"{len(ours.rows)} rows come of a sample, not {len(theirs.rows)}; row {row} of it is {kept}"
-    left, right = ours.frame.set_axis(names, axis=1), theirs.frame.set_axis(there, axis=1)[names]
-    found = row_wise.first_difference(left, right)
-    if found is None:
+    left, right = ours.frame.set_axis(names, axis=1), theirs.frame.set_axis(others, axis=1)[names]
+    first = row_wise.first_difference(left, right)
+    if first is None:
         return None
-    name, place = found
+    name, place = first
     one, other = left[name].iloc[place], right[name].iloc[place]
     return f"column {name!r} of row {ours.rows[place]} of a sample is {_plain(one)!r}, not {_plain(other)!r}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.item() if hasattr(value, "item") else value

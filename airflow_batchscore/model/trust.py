@@ -1,9 +1,9 @@
-"""Which model artifacts may be loaded: where they lie, and whether ``model.json`` is signed.
+"""Which model artifacts may be loaded: by location, and by signature of ``model.json``.
 
-A joblib file is a pickle, and ``model.json`` can hold a recipe's function as one: loading runs what is in them. Digests
-say that bytes are those which were pinned; they do not say who wrote them. The place and the signature do.
+A joblib file is a pickle, and ``model.json`` can hold a pickled recipe function: loading runs the code in them. Digests
+prove that bytes are the pinned ones, not who wrote them. The location and the signature do.
 
-On a local disk a place is where a file really lies: a link does not bring a model to where it points from.
+On a local disk, the location is where a file really lies: a link in a trusted folder does not make its target trusted.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import os
 from dataclasses import dataclass, field
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.inside import read_inside
 from airflow_batchscore.data.segments import require_plain
+from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.storage.inside import read_inside
 from airflow_batchscore.errors import ModelError
 
 _SUFFIX = ".hmac"
@@ -24,46 +25,53 @@ _SUFFIX = ".hmac"
 
 @dataclass(frozen=True)
 class Trust:
-    """What must be true of a version before anything of it is loaded.
+    """Conditions that a version must meet before any of it is loaded.
 
     Args:
-        prefixes: pairs of a connection (None where the storage knows none, such as a disk) and the URI of a folder. It
-            must lie below one of the folders, and be read through its connection: the same URI can mean another
-            server elsewhere. None is anywhere, for code that names the model itself; ``()`` is nowhere.
-        key: for signatures. A signature that is there must be right where there is a key.
-        require_signature: it must be there, too.
-        types: that a skops file may hold beside those that skops knows to be harmless.
+        prefixes: folders, each with its connection. The model must lie below one of them and be read through its
+            connection: the same URI can mean another server elsewhere. None allows any location, for code that names
+            the model itself; ``()`` allows none.
+        key: for signatures. With a key, an existing signature must be valid.
+        require_signature: whether a signature is required.
+        types: allowed in a skops file in addition to those that skops knows to be harmless.
     """
 
-    prefixes: tuple[tuple[str | None, str], ...] | None = None
+    prefixes: tuple[Location, ...] | None = None
     key: bytes | None = field(default=None, repr=False)
     require_signature: bool = False
     types: tuple[str, ...] = ()
 
-    def check_place(self, uri: str, conn_id: str | None) -> list[tuple[str, ...]]:
-        """The folders of which one must really hold what is read, for `read_inside`; none where it may lie anywhere.
+    def __post_init__(self) -> None:
+        """Raises ModelError for a prefix that is not a `Location`: without its connection it means nothing."""
+        for prefix in self.prefixes or ():
+            if not isinstance(prefix, Location):
+                raise ModelError(f"Trust(prefixes=...): give a Location(uri, conn_id), not {prefix!r}")
+
+    def check_place(self, location: Location) -> list[tuple[str, ...]]:
+        """The folders for `read_inside`, one of which must really contain the file; empty if any location is allowed.
 
         Raises:
-            InputError: a segment of `uri` is no plain name.
+            InputError: a segment of the URI is not a plain name.
             ModelError: it lies elsewhere.
         """
-        require_plain(uri, "model")
+        require_plain(location.uri, "model")
         if self.prefixes is None:
             return []
-        folders = tuple(folder for conn, folder in self.prefixes if conn == conn_id and storage.is_within(uri, folder))
+        folders = tuple(folder.uri for folder in self.prefixes if location.is_within(folder))
         if not folders:
-            known = ", ".join(f"{folder} by {conn}" if conn else folder for conn, folder in self.prefixes)
-            by, real = f" by {conn_id}" if conn_id else "", storage.real(uri)
-            link = f" really lies at {real}, which" if storage.is_local(uri) and real != os.path.abspath(uri) else ""
+            known = ", ".join(folder.described for folder in self.prefixes)
+            real = storage.real(location.uri)
+            is_link = location.is_local and real != os.path.abspath(location.uri)
+            link = f" really lies at {real}, which" if is_link else ""
             raise ModelError(
-                f"model {uri}{by}{link} lies below none of the trusted URIs "
+                f"model {location.described}{link} lies below none of the trusted URIs "
                 f"({known or 'there is none'}) and was not loaded. Name its folder in the DAG, train it there, or add "
                 "the folder to [batchscore] trusted_model_uris"
             )
         return [folders]
 
-    def check_signature(self, uri: str, manifest: bytes, conn_id: str | None) -> None:
-        """Raises ModelError when the signature is wrong, or is missing where one is required."""
+    def check_signature(self, version: Location, manifest: bytes) -> None:
+        """Raise ModelError if the signature is wrong, or is missing although required."""
         if self.key is None:
             if self.require_signature:
                 raise ModelError(
@@ -72,19 +80,19 @@ class Trust:
                 )
             return
         try:
-            found = read_inside(storage.join(uri, signature_file(manifest)), conn_id, [storage.parent(uri)])
+            signature = read_inside(version / signature_file(manifest), [version.parent.uri])
         except FileNotFoundError:
-            if not any(file.uri.endswith(_SUFFIX) for file in storage.list_files(uri, conn_id)):
+            if not any(file.uri.endswith(_SUFFIX) for file in storage.list_files(version)):
                 if not self.require_signature:
                     return
                 raise ModelError(
-                    f"model {uri} is not signed and was not loaded; train it again with [batchscore] signing_conn_id "
-                    "set"
+                    f"model {version} is not signed and was not loaded; train it again with [batchscore] "
+                    "signing_conn_id set"
                 ) from None
-            found = b""  # what was signed is another model.json
-        if not hmac.compare_digest(found.strip(), sign(self.key, uri, manifest).encode()):
+            signature = b""  # what was signed is another model.json
+        if not hmac.compare_digest(signature.strip(), sign(self.key, version.uri, manifest).encode()):
             raise ModelError(
-                f"model {uri}: the signature does not fit model.json at this place. It was altered, copied from "
+                f"model {version}: the signature does not fit model.json at this place. It was altered, copied from "
                 "another place, or signed with another key or by an older version of this package, and was "
                 "not loaded. Find out who wrote it, and train a new version"
             )
@@ -93,10 +101,22 @@ class Trust:
 TRUST_ALL = Trust()
 
 
-def sign(key: bytes, uri: str, manifest: bytes) -> str:
-    """HMAC-SHA256 of a version's place, name and ``model.json``, in hexadecimal digits.
+@dataclass(frozen=True)
+class ModelAccess:
+    """How models are read: through which connection, and which of them may be loaded."""
 
-    One place has one spelling here: ``s3a://models/wta/1`` is signed as ``s3://models/wta/1``.
+    conn_id: str | None = None
+    trust: Trust = TRUST_ALL
+
+
+#: For storage that needs no connection, and code that names the model itself.
+OPEN_ACCESS = ModelAccess()
+
+
+def sign(key: bytes, uri: str, manifest: bytes) -> str:
+    """HMAC-SHA256 of a version's location, name and ``model.json``, in hexadecimal.
+
+    A location has one spelling here: ``s3a://models/wta/1`` is signed as ``s3://models/wta/1``.
     """
     scheme, path = storage.split_scheme(uri)
     place, _, version = f"{scheme}://{path}".rstrip("/").rpartition("/")
@@ -105,5 +125,5 @@ def sign(key: bytes, uri: str, manifest: bytes) -> str:
 
 
 def signature_file(manifest: bytes) -> str:
-    """The signature's name beside ``model.json``: of two who train a version at once, each writes its own."""
+    """The signature's file name beside ``model.json``: if two tasks train a version at once, each writes its own."""
     return f"model-{hashlib.sha256(manifest).hexdigest()[:12]}{_SUFFIX}"

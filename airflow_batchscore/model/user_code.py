@@ -1,8 +1,9 @@
-"""Calls of a user's functions over rows: each gets a frame of its own, and its result is matched to rows by the index.
+"""Calls user functions on rows: each call gets its own frame, and its result is matched to rows by the index.
 
-One rule for recipes, targets and functions. The index of each frame begins beyond `FIRST_ROW`, which no reset, merge
-or foreign index looks like, and elsewhere at every call: a result whose index was lost, or that was made of another
-call's rows (kept by the function, or another thread's), is always refused, and never goes to other rows.
+The same rule applies to recipes, targets and functions. The index of each frame begins beyond `FIRST_ROW`, which no
+reset, merge or foreign index resembles, and at a different value for every call: a result whose index was lost, or that
+was made of another call's rows (kept by the function, or another thread's), is always refused and never assigned to
+other rows.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.formats.base import Dtypes
 from airflow_batchscore.data.frames import to_frame
-from airflow_batchscore.data.notebook import Dtypes, with_types
+from airflow_batchscore.data.notebook import with_types
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.ignored_warnings import ignored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,23 +30,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Made:
-    """What a function made of some rows.
+    """A function's result for some rows.
 
     Attributes:
-        frame: its result in the order of the rows, with an index from 0.
-        rows: for each row of `frame` the number of the row that it comes from, ascending.
+        frame: the result in row order, with an index from 0.
+        rows: for each row of `frame`, the number of the row it comes from, ascending.
     """
 
     frame: pd.DataFrame
     rows: np.ndarray
 
 
-#: Where indices begin. No id, time or count looks like it, so that an index which was lost on the way (reset, merged
-#: away, sorted) is never taken for the frame's own. Floats hold it exactly.
+#: Where indices begin. No id, time or count resembles it, so an index lost on the way (reset, merged away, sorted) is
+#: never mistaken for the frame's own. Floats hold it exactly.
 FIRST_ROW = 3_141_592_653_589_793
-#: Calls have so many indices between them, and begin again after so many: floats hold all of them exactly.
+#: Distance between the indices of two calls, and calls until they repeat: floats hold all of them exactly.
 _ROWS_APART, _CALLS = 1 << 32, 1 << 20
 _calls = itertools.count()
+#: scikit-learn's warning for every batch. Columns come in the model's order, so they need no names.
+_FEATURE_NAMES = "X (does not have valid|has) feature names"
 
 
 def call(
@@ -57,13 +62,13 @@ def call(
     """Call `function` with the rows of `table`.
 
     Args:
-        repeats: whether it may make several rows of one.
-        first_row: where the index of the frame begins; None: where no other call's does.
-        dtypes: columns that get pandas' own types, as in a notebook.
+        repeats: whether it may return several rows for one.
+        first_row: where the frame's index begins; None chooses a value that no other call uses.
+        dtypes: columns to pass with pandas' own types, as in a notebook.
 
     Raises:
-        RecipeError: the result is no DataFrame or Series, has a column twice, or lost the index. The function's own
-            exceptions pass through.
+        RecipeError: the result is not a DataFrame or Series, has a duplicate column, or lost the index. The function's
+            own exceptions pass through.
     """
     import pandas as pd
 
@@ -82,7 +87,7 @@ def call(
 
 @contextmanager
 def in_one_process() -> Iterator[None]:
-    """End a child that was forked inside and came out: two processes would go on to write the same files."""
+    """End any forked child that leaves the block: otherwise two processes would go on writing the same files."""
     here = os.getpid()
     try:
         yield
@@ -91,15 +96,15 @@ def in_one_process() -> Iterator[None]:
             os._exit(1)
 
 
-def result_of(estimator: Any, method: str, features: Any) -> Any:
-    """What a method of an estimator gives, in the order of the rows.
+def result_of(estimator: object, method: str, features: Any) -> object:
+    """The result of an estimator's method, in row order.
 
     Args:
-        features: a matrix, or a frame whose index counts from 0. The method may change them.
+        features: a matrix, or a frame whose index counts from 0. The method may modify them.
     """
     import numpy as np
 
-    with in_one_process():
+    with in_one_process(), ignored(_FEATURE_NAMES):
         values = getattr(estimator, method)(features)
     if not (hasattr(values, "iloc") and hasattr(features, "iloc")):
         return values
@@ -110,8 +115,8 @@ def result_of(estimator: Any, method: str, features: Any) -> Any:
     return values.iloc[order] if (index[order] == np.arange(len(index))).all() else values
 
 
-def as_frame(result: Any, path: str) -> pd.DataFrame:
-    """A function's result as a DataFrame. Raises RecipeError when it is something else, or has a column twice."""
+def as_frame(result: object, path: str) -> pd.DataFrame:
+    """A function's result as a DataFrame. Raises RecipeError if it is something else or has a duplicate column."""
     import pandas as pd
 
     if isinstance(result, pd.Series):
@@ -129,7 +134,7 @@ def as_frame(result: Any, path: str) -> pd.DataFrame:
 
 
 def _numbers(made: pd.DataFrame, rows: int, path: str, first_row: int) -> np.ndarray:
-    """The row that each row of a result comes from, by its index. Raises RecipeError when that is not the frame's."""
+    """The row that each row of a result comes from, by its index. Raises RecipeError for a foreign index."""
     import numpy as np
     import pandas as pd
 
@@ -145,7 +150,7 @@ def _numbers(made: pd.DataFrame, rows: int, path: str, first_row: int) -> np.nda
 
 
 def _in_order(made: pd.DataFrame, numbers: np.ndarray, path: str, *, repeats: bool) -> Made:
-    """A result in the order of the rows that it comes from. Raises RecipeError for one that repeats a row."""
+    """A result in the order of its source rows. Raises RecipeError if it repeats a row."""
     import numpy as np
     import pandas as pd
 

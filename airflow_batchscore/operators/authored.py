@@ -1,4 +1,4 @@
-"""What of an operator's arguments the DAG's author wrote, before params, XComs and run ids were filled in."""
+"""What the DAG's author wrote of an operator's arguments, before params, XComs and run ids were filled in."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import DAG, Context
+    from jinja2 import nodes
 
-#: Names in templates whose values no trigger of a run chooses, but for a date.
+#: Names in templates whose values nobody who triggers a run can choose, except for a date.
 _AUTHORS = frozenset(
     {"var", "conn", "macros", "ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz"}
     | {"logical_date", "data_interval_start", "data_interval_end"}
 )
-#: What begins the name of a model in MLflow, where others begin with a folder.
+#: Prefixes of MLflow model names, where other URIs have a folder.
 _REGISTRIES = ("models:", "runs:")
 
 
@@ -31,8 +32,8 @@ class Authored:
     """The beginning of a templated text that the DAG's author wrote, and whether that is all of it.
 
     Attributes:
-        marks: the braces and wildcards of all that the author wrote: what is filled in has none, so that it does not
-            become a pattern.
+        marks: the braces and wildcards in all that the author wrote; filled-in values have none, so they cannot become
+            a pattern.
     """
 
     text: str
@@ -50,17 +51,17 @@ class Authored:
 
 
 def marks_of(text: str) -> str:
-    """The characters in a place that make it a pattern."""
+    """The characters that make a location a pattern."""
     return "".join(letter for letter in text if letter in "{}*?[]")
 
 
 class AuthoredOperator(BaseOperator):
     """An operator that knows what its author wrote."""
 
-    _written: Mapping[str, Any]
+    _written: Mapping[str, object]
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render; what has templates inside is rendered in place, so it must not be what other tasks share."""
+        """Render; nested templates are rendered in place, so their holder must not be shared with other tasks."""
         if not hasattr(self, "_written"):
             self._written = {name: getattr(self, name) for name in self.template_fields}
         for name in self.template_fields:
@@ -70,16 +71,16 @@ class AuthoredOperator(BaseOperator):
         super().render_template_fields(context, jinja_env)
 
     def authored(self, field: str, context: Context) -> list[Authored]:
-        """What the author wrote for an argument; several where a list is expanded."""
+        """What the author wrote for an argument; several items if a list is expanded."""
         return written_by_author(_as_written(self), field, context, self.get_template_env())
 
     def producers(self, field: str) -> list[BaseOperator | MappedOperator]:
-        """The tasks whose XComs an argument is; none where it is a text or a value."""
+        """The tasks whose XComs make up an argument; none if it is text or a value."""
         references = [XComArg.iter_xcom_references(raw) for raw in _raw(_as_written(self), field)]
-        return [task for some in references for task, _ in some]
+        return [task for refs in references for task, _ in refs]
 
     def is_of_same_instance(self, tasks: Sequence[BaseOperator | MappedOperator]) -> bool:
-        """Whether they are in this task's mapped group: each of its instances is handed its own instance's XComs."""
+        """Whether they are in this task's mapped group: each of its instances gets its own instance's XComs."""
         group = self.get_closest_mapped_task_group()
         groups = [task.get_closest_mapped_task_group() for task in tasks]
         return group is not None and all(each is not None and each.group_id == group.group_id for each in groups)
@@ -89,29 +90,29 @@ class AuthoredOperator(BaseOperator):
         task = _as_written(self)
         if not isinstance(task, MappedOperator):
             return set()
-        expanded: Any = task._get_specified_expand_input().value
+        expanded: object = task._get_specified_expand_input().value
         if isinstance(expanded, Mapping):  # expand()
             return {name for name, value in expanded.items() if not isinstance(value, (list, tuple, Mapping))}
-        if isinstance(expanded, (list, tuple)) and all(isinstance(one, Mapping) for one in expanded):  # expand_kwargs()
+        if isinstance(expanded, (list, tuple)) and all(isinstance(raw, Mapping) for raw in expanded):  # expand_kwargs()
             return set()
-        given: Mapping[str, Any] = self._BaseOperator__init_kwargs  # type: ignore[attr-defined]
+        given: Mapping[str, object] = self._BaseOperator__init_kwargs  # type: ignore[attr-defined]
         partial = task.partial_kwargs
         return {name for name, value in given.items() if name not in partial or partial[name] is not value}
 
 
-def kind_of(task: Any) -> type:
-    """The class of a task, also of a mapped one."""
+def kind_of(task: object) -> type:
+    """The class of a task, including a mapped one."""
     kind = getattr(task, "operator_class", type(task))
     return kind if isinstance(kind, type) else object
 
 
 def dag_of(operator: BaseOperator) -> DAG | None:
-    """The operator's DAG; None where it has none, as in a notebook."""
+    """The operator's DAG; None if it has none, as in a notebook."""
     return operator.dag if operator.has_dag() else None
 
 
-def argument(operator: Any, field: str) -> Any:
-    """An argument by its name, or one of what it holds, such as ``"dataset.uri"``; None where there is none."""
+def argument(operator: object, field: str) -> Any:
+    """An argument by name, or one of its attributes, such as ``"dataset.uri"``; None if there is none."""
     for name in field.split("."):
         operator = getattr(operator, name, None)
     return operator
@@ -120,41 +121,41 @@ def argument(operator: Any, field: str) -> Any:
 def written_by_author(
     task: BaseOperator | MappedOperator, field: str, context: Context, environment: jinja2.Environment
 ) -> list[Authored]:
-    """`AuthoredOperator.authored`, of any task of the DAG."""
+    """`AuthoredOperator.authored`, for any task of the DAG."""
     return [_authored(raw, context, environment) for raw in _raw(task, field)]
 
 
 def _as_written(operator: BaseOperator) -> BaseOperator | MappedOperator:
-    """A mapped task executes as another operator than the DAG holds, one that was given what was expanded."""
+    """A mapped task executes as a different operator than the one in the DAG, with the expanded values filled in."""
     dag = dag_of(operator)
     task = dag.task_dict.get(operator.task_id) if dag else None
     return task if isinstance(task, MappedOperator) else operator
 
 
-def _raw(task: BaseOperator | MappedOperator, field: str) -> list[Any]:
+def _raw(task: BaseOperator | MappedOperator, field: str) -> list[object]:
     name, *inner = field.split(".")
     if isinstance(task, MappedOperator):
         raws = _mapped(task, name)
     else:
-        written: Mapping[str, Any] = getattr(task, "_written", {})
+        written: Mapping[str, object] = getattr(task, "_written", {})
         raws = [written[name] if name in written else getattr(task, name, None)]
     raws = [value for raw in raws for value in _of_group(raw)]
     return [getattr(raw, inner[0], raw) for raw in raws] if inner else raws
 
 
-def _mapped(task: MappedOperator, name: str) -> list[Any]:
-    expanded: Any = task._get_specified_expand_input().value
+def _mapped(task: MappedOperator, name: str) -> list[object]:
+    expanded: object = task._get_specified_expand_input().value
     default = _default(task, name)
-    if isinstance(expanded, Mapping):  # expand(): what is in partial() cannot be in it
+    if isinstance(expanded, Mapping):  # expand(): excludes what is in partial()
         return _values(expanded[name]) if name in expanded else [default]
     if name in task.partial_kwargs and task._disallow_kwargs_override:
         return [default]
-    some = expanded if isinstance(expanded, (list, tuple)) else [expanded]  # expand_kwargs()
-    return [one.get(name, default) if isinstance(one, Mapping) else one for one in some]
+    raws = expanded if isinstance(expanded, (list, tuple)) else [expanded]  # expand_kwargs()
+    return [raw.get(name, default) if isinstance(raw, Mapping) else raw for raw in raws]
 
 
-def _default(task: MappedOperator, name: str) -> Any:
-    """What is in partial(), in default arguments, or in the signature of the operator."""
+def _default(task: MappedOperator, name: str) -> object:
+    """The value from partial(), default arguments, or the operator's signature."""
     group, dag = task.task_group, task.dag
     for given in (
         task.partial_kwargs,
@@ -168,19 +169,19 @@ def _default(task: MappedOperator, name: str) -> Any:
     return None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
 
 
-def _of_group(raw: Any) -> list[Any]:
-    """What a mapped task group was expanded over, where `raw` stands for that."""
+def _of_group(raw: object) -> list[object]:
+    """What a mapped task group was expanded over, if `raw` stands for that."""
     if not isinstance(raw, MappedArgument):
         return [raw]
     expanded = raw._input.value
     return _values(expanded[raw._key]) if isinstance(expanded, Mapping) else [expanded]
 
 
-def _values(given: Any) -> list[Any]:
+def _values(given: object) -> list[object]:
     return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
-def _authored(raw: Any, context: Context, environment: jinja2.Environment) -> Authored:
+def _authored(raw: object, context: Context, environment: jinja2.Environment) -> Authored:
     from jinja2 import nodes
 
     if raw is None:
@@ -209,7 +210,7 @@ def _names(part: Any) -> set[str]:
     return {name.name for name in ([part] if isinstance(part, nodes.Name) else part.find_all(nodes.Name))}
 
 
-def _rendered(parts: list[Any], context: Context, environment: jinja2.Environment) -> str:
+def _rendered(parts: Sequence[nodes.Expr], context: Context, environment: jinja2.Environment) -> str:
     from jinja2 import nodes
 
     if not parts:

@@ -1,4 +1,4 @@
-"""What the operators share: they render arguments, call one function of a ground floor, and return JSON."""
+"""What the operators share: they render arguments, call one function of a lower layer, and return JSON."""
 
 from __future__ import annotations
 
@@ -10,96 +10,112 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
 from airflow_batchscore.operators.authored import argument, kind_of
 from airflow_batchscore.operators.places import PlacedOperator
 from airflow_batchscore.operators.seal import require_key, seal, unseal
 from airflow_batchscore.operators.supervised import die_with_supervisor
+from airflow_batchscore.preload import require_current
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
     from airflow_batchscore.data.dataset import PartitionedDataset
-    from airflow_batchscore.model.reference import ModelRef
+    from airflow_batchscore.model.reference import GivenModel, ModelRef
     from airflow_batchscore.model.trust import Trust
+    from airflow_batchscore.publish.state import ScoringRun
 
 T = TypeVar("T", int, float)
 
 
 class BatchScoreOperator(PlacedOperator):
-    """An operator whose own errors fail the task at once, because a retry cannot fix them; all others retry."""
+    """An operator whose own errors fail the task at once, because a retry cannot fix them; all other errors retry."""
 
     ui_color = "#e2f0e9"
     dataset: PartitionedDataset
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> object:
         die_with_supervisor()
         with failing_at_once():
+            require_current()
             require_key()
             self._leave_out_nothing()
             self.require_authored(context)
             return self.run_stage(context)
 
     def _leave_out_nothing(self) -> None:
-        """An argument for which a template gave ``None``, such as a param that was left empty, is as by default."""
+        """Use the default for an argument whose template rendered ``None``, such as a param that was left empty.
+
+        Templates render text, or native objects where the DAG says so.
+        """
         defaults = inspect.signature(type(self).__init__).parameters
         for name in self.template_fields:
             default = defaults[name].default if name in defaults else inspect.Parameter.empty
-            if getattr(self, name) == "None" and default is not inspect.Parameter.empty:
+            value = getattr(self, name)
+            is_none = value is None or (isinstance(value, str) and value == "None")
+            if is_none and default is not inspect.Parameter.empty:
                 setattr(self, name, default)
 
-    def handed_on(self, value: Mapping[str, Any], purpose: str, context: Context) -> dict[str, Any]:
+    def handed_on(self, value: JsonMapping, purpose: str, context: Context) -> JsonObject:
         """`value`, sealed for the tasks of this run."""
         return seal(value, purpose, run_name(context), self.task_id, _map_index(context))
 
-    def taken(self, value: Any, purpose: str, context: Context, field: str) -> dict[str, Any]:
-        """What a task of this run handed on as the argument `field`. Raises GateError for anything else."""
+    def taken(self, value: object, purpose: str, context: Context, field: str) -> JsonObject:
+        """What a task of this run passed as the argument `field`. Raises GateError for anything else."""
         tasks = self._own_producers(field)
         task_ids = {task.task_id for task in tasks} if tasks else None
         index = _map_index(context) if tasks and self.is_of_same_instance(tasks) else None
         return unseal(field, as_mapping(value), purpose, run_name(context), task_ids, index)
 
-    def model_given(self, field: str, context: Context) -> Any:
-        """The argument `field`: the name of a model, or what a task returned that trained, imported or checked one.
+    def model_given(self, field: str, context: Context) -> GivenModel | None:
+        """The argument `field`: the name of a model, or the output of a task that trained, imported or checked one.
 
-        Where the DAG hands on what such a task returned, a name will not do.
+        If the DAG passes the output of such a task, a name is refused. None if nothing was given.
         """
+        from airflow_batchscore.model.reference import GivenModel
+
         value = as_mapping(getattr(self, field))
-        sealed = self._own_producers(field) or isinstance(value, Mapping)
-        return self.taken(value, "model", context, field) if sealed else value
+        if self._own_producers(field) or isinstance(value, Mapping):
+            return GivenModel.from_dict(self.taken(value, "model", context, field))
+        return GivenModel(str(value)) if value else None
 
     def _own_producers(self, field: str) -> list[BaseOperator | MappedOperator]:
-        """`producers` where all are operators of this package; none where another kind of task comes between."""
+        """`producers` where all are operators of this package; none if a task of another kind comes in between."""
         tasks = self.producers(field)
         return tasks if all(issubclass(kind_of(task), BatchScoreOperator) for task in tasks) else []
 
     def model_ref(self, field: str, context: Context) -> tuple[ModelRef, Trust]:
-        """The model that the argument `field` names, which has to be where the DAG's author said, and what it may hold.
+        """The model that the argument `field` names, and the trust to load it with; it must be where the author said.
 
         Raises:
-            InputError, ModelError: it is not there, or not to be trusted.
+            InputError, ModelError: it does not exist or is not trusted.
         """
         from airflow_batchscore.connections import connect
+        from airflow_batchscore.data.storage import Location
         from airflow_batchscore.model.reference import resolve
+        from airflow_batchscore.model.trust import ModelAccess
         from airflow_batchscore.operators.trust import model_trust
 
         model, trust = self.model_given(field, context), model_trust(self, context, field)
-        uri = model["model"] if isinstance(model, Mapping) else model
-        return resolve(model, connect(uri, argument(self, "conn_id")), trust), trust
+        if model is None:
+            raise InputError(f"{field}={getattr(self, field)!r} names no model")
+        location = connect(Location(model.name, argument(self, "conn_id")))
+        return resolve(model, ModelAccess(location.conn_id, trust)), trust
 
     @abstractmethod
-    def run_stage(self, context: Context) -> Any:
-        """The stage's work; what it returns becomes the XCom."""
+    def run_stage(self, context: Context) -> Json:
+        """The stage's work; its return value becomes the XCom."""
 
     def on_kill(self) -> None:
-        """End the process. Airflow's SIGTERM only calls this, and would leave the work running until SIGKILL."""
+        """End the process. On SIGTERM Airflow only calls this and would leave the work running until SIGKILL."""
         raise SystemExit(143)
 
 
 @contextmanager
 def failing_at_once() -> Iterator[None]:
-    """Turn this package's errors into ones that Airflow does not retry where that cannot help, message unchanged."""
+    """Turn errors of this package that a retry cannot fix into ones Airflow does not retry, message unchanged."""
     try:
         yield
     except InputChangedError:
@@ -108,8 +124,8 @@ def failing_at_once() -> Iterator[None]:
         raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
 
-def as_bool(value: Any) -> bool:
-    """A flag that a template may have made into text."""
+def as_bool(value: object) -> bool:
+    """A flag that a template may have turned into text."""
     if isinstance(value, str):
         text = value.strip().lower()
         if text not in ("true", "false", "1", "0", "yes", "no", "", "none"):
@@ -118,8 +134,13 @@ def as_bool(value: Any) -> bool:
     return bool(value)
 
 
+def if_given(value: Any, default: Any = None) -> Any:
+    """`value`, or `default` where the argument was left out or its template rendered empty text; 0 is given."""
+    return default if value is None or value == "" else value
+
+
 def as_number(value: Any, name: str, kind: type[T]) -> T:
-    """A number that a template may have made into text. Raises InputError that names the argument."""
+    """A number that a template may have turned into text. Raises InputError that names the argument."""
     number: T | None = None
     with suppress(TypeError, ValueError, OverflowError):
         number = kind(value)
@@ -128,10 +149,10 @@ def as_number(value: Any, name: str, kind: type[T]) -> T:
     return number
 
 
-def as_mapping(value: Any) -> Any:
-    """A JSON object that a template may have made into text (``"{'a': 1}"``); anything else as it is.
+def as_mapping(value: object) -> Json:
+    """A JSON object that a template may have turned into text (``"{'a': 1}"``); anything else unchanged.
 
-    Raises InputError for a text that begins like one and is none.
+    Raises InputError for text that begins like an object but is not one.
     """
     if isinstance(value, str) and value.lstrip().startswith("{"):
         from airflow_batchscore.data.request import parse_literal
@@ -146,21 +167,20 @@ def _map_index(context: Context) -> int:
 
 
 def run_name(context: Mapping[str, Any]) -> str:
-    """``<dag_id>/<run_id>``, by which scores and publications are told apart."""
-    run = context["dag_run"]
-    return f"{run.dag_id}/{run.run_id}"
+    """``<dag_id>/<run_id>``."""
+    return scoring_run(context).name
 
 
 def task_name(context: Mapping[str, Any]) -> str:
-    """What tells a task of a run from the others."""
+    """What distinguishes a task of a run from the others."""
     task = context["ti"]
     return str(task.task_id) if task.map_index < 0 else f"{task.task_id}-{task.map_index}"
 
 
-def run_facts(context: Mapping[str, Any]) -> dict[str, str]:
-    """What names a run in reports."""
+def scoring_run(context: Mapping[str, Any]) -> ScoringRun:
+    """What identifies the run."""
+    from airflow_batchscore.publish.state import ScoringRun
+
     run = context["dag_run"]
-    facts = {"dag_id": str(run.dag_id), "run_id": str(run.run_id)}
-    if getattr(run, "partition_key", None):
-        facts["partition_key"] = str(run.partition_key)
-    return facts
+    key = getattr(run, "partition_key", None)
+    return ScoringRun(str(run.dag_id), str(run.run_id), str(key) if key else None)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
 from airflow_batchscore.operators.places import Place
 
@@ -14,23 +15,24 @@ if TYPE_CHECKING:
 
 
 class CheckModelOperator(BatchScoreOperator):
-    """Hold a model's metrics to limits, and point an alias at it when it passes.
+    """Check a model's metrics against limits, and point an alias at it if it passes.
 
-    The metrics are read from the artifact, not from the training task, and every byte of the model is verified, so that
-    no alias points at a damaged one.
+    The metrics are read from the artifact, not from the training task, and every byte of the model is verified, so an
+    alias never points at a damaged model.
 
     Args:
         model: what `TrainOperator` returned, ``"<uri>/<version>"`` or ``"<uri>@<alias>"``. Templated.
         require: metric -> limit, such as ``{"accuracy": ">=0.9"}``, or ``{"rmse": "<=0.95*baseline"}``. Templated.
         baseline: the model that `require` compares with, named like `model`. Templated.
-        promote_to: alias that points at the model once it passed. Templated.
+        promote_to: alias to point at the model once it passes. Templated.
         conn_id: connection for the model's storage. Templated.
 
     Returns:
-        ``{"model", "version", "digest", "metrics", "baseline", "promoted_to"}``.
+        ``{"schema", "model", "version", "digest", "metrics", "baseline", "promoted_to"}``; ``promoted_to`` is None if
+        the alias was not moved, also because a task that began later has already moved it.
 
     Fails at once when a metric is missing or outside its limit, or a file of the model is damaged; the alias then stays
-    where it was.
+    unchanged.
     """
 
     template_fields: Sequence[str] = ("model", "require", "baseline", "promote_to", "conn_id")
@@ -39,9 +41,9 @@ class CheckModelOperator(BatchScoreOperator):
     def __init__(
         self,
         *,
-        model: Any,
+        model: object,
         require: Mapping[str, str] | None = None,
-        baseline: Any = None,
+        baseline: object = None,
         promote_to: str | None = None,
         conn_id: str | None = None,
         **kwargs: Any,
@@ -53,27 +55,28 @@ class CheckModelOperator(BatchScoreOperator):
         self.promote_to = promote_to
         self.conn_id = conn_id
 
-    def run_stage(self, context: Context) -> dict[str, Any]:
-        from airflow_batchscore.data.storage import parent
+    def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.model.artifact import read_manifest, verify
-        from airflow_batchscore.model.gate import check_metrics
         from airflow_batchscore.model.reference import set_alias
+        from airflow_batchscore.training.gate import CheckedModel, check_metrics
 
         began = time.time_ns()
         ref, _ = self.model_ref("model", context)
         if self.promote_to:
-            self.require_output(f"the alias {self.promote_to!r} of model", ref.uri, ref.conn_id)
+            self.require_output(f"the alias {self.promote_to!r} of model", ref.location)
         manifest = verify(ref)
         other = read_manifest(self.model_ref("baseline", context)[0]).metrics if self.baseline else None
         check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri, other)
-        if self.promote_to and set_alias(parent(ref.uri), self.promote_to, ref, began):
-            self.log.info("%s now points at version %s", self.promote_to, ref.version)
-        checked = {
-            "model": ref.uri,
-            "version": ref.version,
-            "digest": ref.digest,
-            "metrics": manifest.metrics,
-            "baseline": other,
-            "promoted_to": self.promote_to,
-        }
-        return self.handed_on(checked, "model", context)
+        promoted_to = None
+        if self.promote_to and set_alias(ref.location.parent.uri, self.promote_to, ref, began):
+            promoted_to = self.promote_to
+            self.log.info("%s now points at version %s", promoted_to, ref.version)
+        checked = CheckedModel(
+            model=ref.uri,
+            version=ref.version,
+            digest=ref.digest,
+            metrics=manifest.metrics,
+            baseline=other,
+            promoted_to=promoted_to,
+        )
+        return self.handed_on(checked.to_dict(), "model", context)

@@ -6,15 +6,18 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.json_types import Json, JsonObject
 from airflow_batchscore.errors import OutputError
 from airflow_batchscore.links import RunReportLink
 from airflow_batchscore.operators.authored import kind_of
-from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, run_facts, run_name, task_name
+from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, scoring_run, task_name
 from airflow_batchscore.operators.places import Place
 from airflow_batchscore.operators.score import ScorePartitionOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_batchscore.engine.base import Engine
 
 
 class CombineOperator(BatchScoreOperator):
@@ -22,38 +25,42 @@ class CombineOperator(BatchScoreOperator):
 
     Args:
         scores: output of `CheckScoresOperator` or of the mapped `ScorePartitionOperator`, of this run. Templated.
-        output_uri: ending in ``.parquet`` or ``.csv``: one file with a column per partition field. Otherwise a folder,
-            hive-partitioned, one file per partition. In both this run's partitions replace their earlier versions, and
-            others are kept. Templated.
-        plan: output of `PlanPartitionsOperator`; when given, every planned partition must be there. Templated.
-        replace_all: make a single file from this run's partitions alone: others are dropped, and a file that has
-            other columns, or that another program wrote, is replaced. Templated.
+        output_uri: if it ends in ``.parquet`` or ``.csv``: one file with a column per partition field. Otherwise a
+            folder, hive-partitioned, one file per partition, unless another package registers the suffix (see
+            docs/adding/output.md). In all cases this run's partitions replace their earlier versions, and other
+            partitions are kept. Templated.
+        plan: output of `PlanPartitionsOperator`; if given, every planned partition must be present. Templated.
+        replace_all: build a single file from this run's partitions alone: others are dropped, and a file with other
+            columns, or written by another program, is replaced. Templated.
         republish: let this run replace scores of a run that was planned later, or of a later attempt. Templated.
         allow_empty: let a partition without rows replace one with rows, and publish a run without any row. Templated.
-        report_uri: an HTML page (and the same facts as JSON beside it) that is always the newest publication's; each
-            run's own report lies under the run in any case. Templated.
+        report_uri: an HTML page (with the same facts as JSON beside it) that always shows the newest publication; each
+            run's own report is kept with the run in any case. Templated.
+        engine: whose workers write the partitions of a folder; default ``LocalDask()``. The workers read the scores and
+            write the output. A single file is written by the task.
         conn_id: connection for the output. Templated.
-        scores_conn_id: connection of the scores' storage; default: `conn_id`. Templated.
+        scores_conn_id: connection for the scores' storage; default: `conn_id`. Templated.
 
     Returns:
-        ``{"output", "rows", "partitions", "added", "replaced", "unchanged", "kept", "dropped", "report", "summary"}``:
-        rows and partitions of this run, numbers of the partitions that were added and so on, and where the run's own
-        report lies: in the folder's ``_runs/<dag_id>/<run_id>/``, beside a file in ``_runs/<name>/<dag_id>/<run_id>/``.
+        A `PublishedRun` as JSON: ``{"schema", "output", "rows", "partitions", "added", "replaced", "unchanged", "kept",
+        "dropped", "report", "report_conn_id", "report_digest", "summary"}``: rows and partitions of this run, the
+        number of partitions added, replaced and so on, and the location and digest of the run's own report: in the
+        folder's ``_runs/<dag_id>/<run_id>/``, or beside a file in ``_runs/<name>/<dag_id>/<run_id>/``.
 
-    A single file is the old publication or the new one. In a folder each partition's file is; on a local disk all
-    partitions also change in one step, so that one listing shows one publication, on an object store they change one
-    by one. A reader that opens the files of a folder one after the other, while they change, can get some old and some
-    new; publish a single file where that matters. What is published says which manifest it comes
-    from; a partition that is published from the same manifest is left as it is.
+    A single file is either the old publication or the new one. In a folder this holds per partition file; on a local
+    disk all partitions also change in one step, so one listing shows one publication, while on an object store they
+    change one by one. A reader that opens the files of a folder one after the other during the change can get some old
+    and some new ones; publish a single file where that matters. Published data names the manifest it comes from; a
+    partition already published from the same manifest is left as it is.
 
     Publications are ordered by the time at which they were planned, and attempts of one plan by the time at which they
-    began. That is decided in the last step, under a lock on a disk and by a conditional write on S3: a run that was
-    stopped, or cleared, does not replace what a newer one published, unless `republish` is set. Other stores are looked
-    at right before the write: there an older run can win within the time of one upload. The times are those of the
-    workers' clocks, which must agree.
+    began. The last step decides, under a lock on a disk and by a conditional write on S3, Google Cloud Storage and
+    Azure: a run that was stopped or cleared does not replace what a newer one published, unless `republish` is set.
+    Another package's store without conditional writes is checked right before the write: there an older run can win
+    within the time of one upload. The times come from the workers' clocks, which must agree.
 
-    Fails at once when newer scores are published, a part is damaged, the scores are another run's or not those that the
-    audit saw, a column is called like a partition field, or the output is refused.
+    Fails at once when newer scores are published, a part is damaged, the scores belong to another run or are not those
+    that the audit saw, a column has the name of a partition field, or the output is refused.
     """
 
     template_fields: Sequence[str] = (
@@ -73,13 +80,14 @@ class CombineOperator(BatchScoreOperator):
     def __init__(
         self,
         *,
-        scores: Any,
+        scores: Json,
         output_uri: str,
-        plan: Any = None,
+        plan: Json = None,
         replace_all: bool | str = False,
         republish: bool | str = False,
         allow_empty: bool | str = False,
         report_uri: str | None = None,
+        engine: Engine | None = None,
         conn_id: str | None = None,
         scores_conn_id: str | None = None,
         **kwargs: Any,
@@ -92,52 +100,53 @@ class CombineOperator(BatchScoreOperator):
         self.republish = republish
         self.allow_empty = allow_empty
         self.report_uri = report_uri
+        self.engine = engine
         self.conn_id = conn_id
         self.scores_conn_id = scores_conn_id
 
     def _is_audited(self) -> bool:
-        """Whether nothing but the output of a check will do: unless the DAG hands on scores themselves."""
+        """Whether only the output of a check is accepted: yes, unless the DAG passes scores directly."""
         tasks = self.producers("scores")
         return not tasks or not all(issubclass(kind_of(task), ScorePartitionOperator) for task in tasks)
 
-    def run_stage(self, context: Context) -> dict[str, Any]:
-        from airflow_batchscore.connections import connect
+    def run_stage(self, context: Context) -> JsonObject:
+        from airflow_batchscore.connections import connect, connect_engine
         from airflow_batchscore.data.apart import require_apart
-        from airflow_batchscore.data.pattern import partition_key
-        from airflow_batchscore.operators.scores import planned_partitions, read_scores, score_items
+        from airflow_batchscore.data.storage import Location
+        from airflow_batchscore.engine.local import LocalDask
+        from airflow_batchscore.operators.scored_inputs import read_plan, read_scores, score_items
+        from airflow_batchscore.publish.audit import require_planned
         from airflow_batchscore.publish.combine import combine
-        from airflow_batchscore.publish.report import facts_uri, summarise
+        from airflow_batchscore.publish.published import PublishedRun
+        from airflow_batchscore.publish.report import facts_uri
         from airflow_batchscore.publish.runs import leave_report
         from airflow_batchscore.publish.stamp import Publication
-        from airflow_batchscore.scoring.audit import require_planned
+        from airflow_batchscore.publish.summary import summarise
 
         began = time.time_ns()
-        run = run_name(context)
+        run = scoring_run(context)
         items = score_items(self, context, audited=self._is_audited())
-        shorts, manifests = read_scores(items, self.scores_conn_id or self.conn_id)
+        state = read_scores(items, self.scores_conn_id or self.conn_id)
+        manifests = state.manifests
         if self.plan is not None:
-            require_planned(planned_partitions(self, context), manifests)
+            require_planned(read_plan(self, context), manifests)
         publication = Publication(
-            run=run,
-            generations={partition_key(short["partition"]): int(short["generation"]) for short in shorts},
+            run=run.name,
+            generations=state.generations,
             replace_all=as_bool(self.replace_all),
             republish=as_bool(self.republish),
             allow_empty=as_bool(self.allow_empty),
             began=began,
+            engine=connect_engine(self.engine or LocalDask()),
         )
-        conn_id = connect(self.output_uri, self.conn_id)
+        output = connect(Location(self.output_uri, self.conn_id))
         if self.report_uri:
             if not self.report_uri.endswith(".html"):
                 raise OutputError(f"report_uri={self.report_uri!r} is a page: let it end in .html")
             require_apart(manifests[0].dataset, [self.report_uri, facts_uri(self.report_uri)])
-        published = combine(manifests, self.output_uri, conn_id, publication)
-        reused = {partition_key(short["partition"]): bool(short["reused"]) for short in shorts}
-        summary = summarise(manifests, published, run=run_facts(context), reused=reused)
-        copy = (self.report_uri, connect(self.report_uri, self.conn_id)) if self.report_uri else None
-        # Not the plan's: what was published again on purpose is newer than what it replaced.
-        generation = published.pop("generation")
-        report, facts, digest = leave_report(manifests, summary, generation, task_name(context), conn_id, copy)
-        self.log.info("published %d rows of %d partitions at %s", published["rows"], len(manifests), self.output_uri)
-        counted = {name: len(value) if isinstance(value, list) else value for name, value in published.items()}
-        where = {"report": report, "report_conn_id": conn_id, "report_digest": digest, "summary": facts}
-        return self.handed_on({**counted, **where}, "publication", context)
+        published = combine(manifests, output, publication)
+        summary = summarise(manifests, published, run=run, reused=state.reused)
+        copy = connect(Location(self.report_uri, self.conn_id)) if self.report_uri else None
+        report = leave_report(manifests, published, summary, task_name(context), copy)
+        self.log.info("published %d rows of %d partitions at %s", published.rows, len(manifests), self.output_uri)
+        return self.handed_on(PublishedRun.of(published, report).to_dict(), "publication", context)

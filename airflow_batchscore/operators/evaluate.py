@@ -1,4 +1,4 @@
-"""`EvaluateOperator`: notice that a model has decayed, and tell the DAG that trains it again."""
+"""`EvaluateOperator`: notice that a model has decayed, and notify the DAG that retrains it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import AssetAlias
 
+from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
 from airflow_batchscore.operators.places import DATASET, Place
 
@@ -21,22 +22,23 @@ if TYPE_CHECKING:
 class EvaluateOperator(BatchScoreOperator):
     """Measure a model on labels that arrived since it was trained; raise an asset event when it has decayed.
 
-    A DAG with ``schedule=[decayed]`` then trains the next one. The history of the metrics lies with the model, in
-    ``<model_uri>/<version>/evaluations/``.
+    A DAG with ``schedule=[decayed]`` then trains the next model. The history of the metrics is stored with the model,
+    in ``<model_uri>/<version>/evaluations/``.
 
     Args:
         model: ``"<uri>@<alias>"``, ``"<uri>/<version>"`` or what `TrainOperator` returned. Templated.
         dataset: labelled data.
-        partitions: what to measure on, such as the last month; their rows are in memory together. Templated.
-        require: limits outside of which the model has decayed, such as ``{"rmse": "<=1.1*baseline"}`` or
-            ``{"accuracy": ">=0.9"}``; the baseline is the metric of training. Templated.
-        decayed: asset whose event says so, with the metrics in its ``extra``.
+        partitions: what to measure on, such as the last month; their rows are held in memory together. Templated.
+        require: limits outside of which the model counts as decayed, such as ``{"rmse": "<=1.1*baseline"}`` or
+            ``{"accuracy": ">=0.9"}``; the baseline is the metric measured at training. Templated.
+        decayed: asset whose event announces the decay, with the metrics in its ``extra``.
         recipe: where the labels come from; default: the model's own.
-        metrics: as of `TrainOperator`; default: those of training.
+        metrics: see `TrainOperator`; default: those of training.
         conn_id: connection for the model's storage. Templated.
 
     Returns:
-        ``{"model", "version", "rows", "metrics", "baseline", "decayed", "problems"}``. A decayed model fails nothing.
+        ``{"model", "version", "rows", "metrics", "baseline", "decayed", "problems"}``. A decayed model does not fail
+        the task.
     """
 
     template_fields: Sequence[str] = ("model", "dataset", "partitions", "require", "conn_id")
@@ -45,9 +47,9 @@ class EvaluateOperator(BatchScoreOperator):
     def __init__(
         self,
         *,
-        model: Any,
+        model: object,
         dataset: PartitionedDataset,
-        partitions: Any,
+        partitions: object,
         require: Mapping[str, str],
         decayed: Asset | None = None,
         recipe: Recipe | None = None,
@@ -56,7 +58,7 @@ class EvaluateOperator(BatchScoreOperator):
         **kwargs: Any,
     ) -> None:
         if decayed is not None:
-            # An outlet that is an asset has an event whenever the task succeeds; an alias only those that are added.
+            # An asset as outlet gets an event whenever the task succeeds; an alias only for those added explicitly.
             outlets = kwargs.get("outlets") or []
             kwargs["outlets"] = [*(outlets if isinstance(outlets, list) else [outlets]), _alias(decayed)]
         super().__init__(**kwargs)
@@ -69,13 +71,13 @@ class EvaluateOperator(BatchScoreOperator):
         self.metrics = metrics
         self.conn_id = conn_id
 
-    def run_stage(self, context: Context) -> dict[str, Any]:
+    def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.connections import connect_dataset
-        from airflow_batchscore.model.evaluation import evaluate
+        from airflow_batchscore.training.evaluation import evaluate
 
         ref, trust = self.model_ref("model", context)
-        self.require_output("the evaluation of model", ref.uri, ref.conn_id)
-        found = evaluate(
+        self.require_output("the evaluation of model", ref.location)
+        evaluation = evaluate(
             ref,
             connect_dataset(self.dataset),
             self.partitions,
@@ -84,21 +86,13 @@ class EvaluateOperator(BatchScoreOperator):
             metrics=self.metrics,
             trusted_types=trust.types,
         )
-        short: dict[str, Any] = {
-            "model": ref.uri,
-            "version": ref.version,
-            "rows": found.rows,
-            "metrics": found.metrics,
-            "baseline": found.baseline,
-            "decayed": bool(found.problems),
-            "problems": found.problems,
-        }
-        if found.problems:
-            self.log.warning("model %s has decayed: %s", ref.uri, "; ".join(found.problems))
+        short = evaluation.to_dict(ref)
+        if evaluation.problems:
+            self.log.warning("model %s has decayed: %s", ref.uri, "; ".join(evaluation.problems))
             if self.decayed is not None:
                 context["outlet_events"][_alias(self.decayed)].add(self.decayed, extra=short)
         else:
-            self.log.info("model %s: %s on %d rows, as it should be", ref.uri, found.metrics, found.rows)
+            self.log.info("model %s: %s on %d rows, as it should be", ref.uri, evaluation.metrics, evaluation.rows)
         return short
 
 

@@ -1,7 +1,7 @@
-"""What a task may read, write and load is what the DAG's author wrote; a run's params and XComs only fill in names.
+"""A task may read, write and load only what the DAG's author wrote; a run's params and XComs only fill in names.
 
 Params, XComs and run ids come from people who may trigger runs; the DAG's own text, Variables, connections and dates
-do not. A place therefore begins with a folder that the author wrote, and what is filled in after it leads nowhere else.
+do not. A location therefore begins with a folder that the author wrote, and what is filled in cannot leave it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -19,29 +19,27 @@ from airflow_batchscore.connections import known_as
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.data.segments import require_plain, require_plain_below
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError, OutputError
 from airflow_batchscore.operators.authored import AuthoredOperator, argument, dag_of, marks_of
 from airflow_batchscore.operators.seal import SECTION
 
-#: Pairs of a connection, by the name that it is registered under, and the URI of a folder.
-Folders = tuple[tuple[str | None, str], ...]
-
-#: Of ``[batchscore] output_uris``.
+#: For ``[batchscore] output_uris``.
 _LIMITS = "which then limits what all DAGs write: list their folders, too"
 _PAIR = re.compile(r"(?:([^@/:]+)@)?(.+)")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A templated argument that names a place.
+    """A templated argument that names a location.
 
     Attributes:
-        field: its name, ``"dataset.uri"`` for that of a data set.
+        field: its name, such as ``"dataset.uri"`` for a dataset's.
         conn: the argument that names its connection.
-        use: ``"versions"`` of a model are written. A ``"model"``, or what is to become one (``"import"``), is held to
-            what may be loaded where it is resolved, see `operators.trust`.
-        writes: an example of what is written below it, which must not be one of the data set's files.
-        default_conn: the argument that names its connection where `conn` does not.
+        use: ``"versions"``: versions of a model are written there. For a ``"model"``, or something that becomes one
+            (``"import"``), `operators.trust` checks what may be loaded when it is resolved.
+        writes: an example of what is written below it, which must not be one of the dataset's files.
+        default_conn: the argument that names its connection if `conn` does not.
     """
 
     field: str
@@ -59,16 +57,16 @@ DATASET = Place("dataset.uri", "dataset.conn_id", "read")
 
 
 class PlacedOperator(AuthoredOperator):
-    """An operator whose arguments name places."""
+    """An operator whose arguments name locations."""
 
-    #: Every argument that does.
+    #: Every argument that names a location.
     places: ClassVar[tuple[Place, ...]] = ()
 
     def require_authored(self, context: Context) -> None:
-        """Hold every place and connection, and what is expanded, to what the DAG's author wrote.
+        """Check every location and connection, and what is expanded, against what the DAG's author wrote.
 
         Raises:
-            InputError, OutputError: one is not.
+            InputError, OutputError: one differs.
         """
         self._require_own_settings()
         own = [name for name in self.template_fields if name.endswith("conn_id")]
@@ -85,37 +83,38 @@ class PlacedOperator(AuthoredOperator):
                     raise InputError(
                         f"{place.field}={value!r}: give text, 's3://bucket/key', and its connection as {place.conn}="
                     )
-                continue  # rows that are given themselves
+                continue  # rows given inline
             uri = os.fspath(value)
             if isinstance(value, os.PathLike) and "." not in place.field:
                 setattr(self, place.field, uri)
-            known = known_as(uri, argument(self, place.conn) or argument(self, place.default_conn))
-            _require_authored_place(self, place, uri, known, context)
+            conn_id = argument(self, place.conn) or argument(self, place.default_conn)
+            location = known_as(Location(uri, conn_id))
+            _require_authored_place(self, place, location, context)
             if place.is_written:
-                self.require_output(place.field, uri, known)
+                self.require_output(place.field, location)
             if place.writes:
                 require_apart(argument(self, "dataset.uri"), [storage.join(uri, place.writes)])
 
-    def require_output(self, what: str, uri: str, known: str | None) -> None:
-        """Hold a place that is written to ``[batchscore] output_uris``, or keep it out of Airflow's own folders.
+    def require_output(self, what: str, location: Location) -> None:
+        """Require a location that is written to be in ``[batchscore] output_uris``, or outside Airflow's own folders.
 
         Args:
-            what: names it in the message, such as an argument.
-            known: its connection, as it is registered.
+            what: its name in the message, such as an argument.
+            location: with the name that its connection is registered under.
 
         Raises:
-            OutputError: it is none that may be written.
+            OutputError: it may not be written.
         """
         allowed = configured("output_uris")
-        if is_in(uri, known, allowed):
+        uri, by = location.uri, f" by {location.conn_id}" if location.conn_id else ""
+        if is_in(location, allowed):
             return
         if allowed:
             raise OutputError(
-                f"{what} {uri!r}{f' by {known}' if known else ''} lies in none of [batchscore] output_uris "
-                f"({', '.join(f'{place} by {conn}' if conn else place for conn, place in allowed)}), and was not "
-                "written"
+                f"{what} {uri!r}{by} lies in none of [batchscore] output_uris "
+                f"({', '.join(folder.described for folder in allowed)}), and was not written"
             )
-        if not storage.is_local(uri):
+        if not location.is_local:
             return
         for folder, its_name in _own_folders(self):
             if storage.is_within(uri, folder):
@@ -125,7 +124,7 @@ class PlacedOperator(AuthoredOperator):
                 )
 
     def _require_no_pattern(self, field: str, value: str, context: Context) -> None:
-        """What is filled in is a name: fields or wildcards in it would make one place many."""
+        """A filled-in value is a name: fields or wildcards in it would turn one location into many."""
         several = [written for written in self.authored(field, context) if not written.whole]
         if several and not any(written.marks == marks_of(value) for written in several) and marks_of(value):
             raise InputError(
@@ -134,7 +133,7 @@ class PlacedOperator(AuthoredOperator):
             )
 
     def _require_own_settings(self) -> None:
-        """What is no templated argument is code, or decides what code may do: no XCom chooses it."""
+        """An argument that is not templated is code, or decides what code may do: no XCom may choose it."""
         ours = [kind for kind in type(self).__mro__ if kind.__module__.startswith("airflow_batchscore.")]
         inits = [vars(kind)["__init__"] for kind in ours if "__init__" in vars(kind)]
         settings = {name for init in inits for name in inspect.signature(init).parameters} - {*self.template_fields}
@@ -148,27 +147,25 @@ class PlacedOperator(AuthoredOperator):
 
 
 def words(option: str) -> tuple[str, ...]:
-    """What ``[batchscore] <option>`` lists, separated by commas or spaces."""
+    """The values in ``[batchscore] <option>``, separated by commas or spaces."""
     return tuple((conf.get(SECTION, option, fallback="") or "").replace(",", " ").split())
 
 
-def configured(option: str) -> Folders:
-    """``[batchscore] <option>``: pairs of connection and URI, written ``conn_id@uri``, or ``uri`` for the default."""
+def configured(option: str) -> tuple[Location, ...]:
+    """``[batchscore] <option>``: folders, written ``conn_id@uri``, or ``uri`` for the storage's default connection."""
     pairs = [match.groups() for match in map(_PAIR.fullmatch, words(option)) if match]
-    return tuple((known_as(uri, conn_id), uri) for conn_id, uri in pairs)
+    return tuple(known_as(Location(uri, conn_id)) for conn_id, uri in pairs)
 
 
-def is_in(uri: str, known: str | None, folders: Folders) -> bool:
-    """Whether `uri`, read through the connection `known`, lies in one of some configured folders."""
-    return any(known == conn and storage.is_within(uri, folder) for conn, folder in folders)
+def is_in(location: Location, folders: Iterable[Location]) -> bool:
+    """Whether it lies in one of the folders and is reached by that folder's connection."""
+    return any(location.is_within(folder) for folder in folders)
 
 
-def _require_authored_place(
-    operator: PlacedOperator, place: Place, uri: str, known: str | None, context: Context
-) -> None:
-    several = operator.authored(place.field, context)
+def _require_authored_place(operator: PlacedOperator, place: Place, location: Location, context: Context) -> None:
+    uri, several = location.uri, operator.authored(place.field, context)
     for written in several:
-        # Of several values that are expanded, the author's own say nothing of the others.
+        # Of several expanded values, those the author wrote say nothing about the others.
         if written.whole and written.text and (len(several) == 1 or written.text == uri):
             return
         if not written.whole and written.folder and uri.startswith(written.text):
@@ -181,7 +178,7 @@ def _require_authored_place(
     from_elsewhere = f"{place.field} {uri!r} depends on the run's params, its id, an XCom or a condition, and was not"
     if place.use == "read":
         raise InputError(f"{from_elsewhere} read. {begin}")
-    if not is_in(uri, known, configured("output_uris")):
+    if not is_in(location, configured("output_uris")):
         raise OutputError(
             f"{from_elsewhere} written. {begin}; or list the folder in [batchscore] output_uris, {_LIMITS}"
         )

@@ -7,49 +7,52 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.operators.base import BatchScoreOperator, as_number
+from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.operators.base import BatchScoreOperator, as_number, if_given
 from airflow_batchscore.operators.places import DATASET, Place
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-    from airflow_batchscore.model.choice import ModelPolicy
+    from airflow_batchscore.plan.policy import ModelPolicy
 
 
 class PlanPartitionsOperator(BatchScoreOperator):
-    """Find or check the partitions, pin the model, and pack small partitions; the list is mapped over.
+    """Find or check the partitions, pin the model, and pack small partitions; scoring is mapped over the result.
 
-    An alias is resolved here, once, so that every partition of the run is scored with one version. Every byte of the
-    models is verified, so that a damaged one stops the run before its tasks start.
+    An alias is resolved here, once, so that every partition of the run is scored with the same version. Every byte of
+    the models is verified, so a damaged model stops the run before its tasks start.
 
     Args:
         dataset: what to score.
-        partitions: a list, ``"2000..2016"``, JSON text from a trigger form, or None for all there are. Templated.
+        partitions: a list, ``"2000..2016"``, JSON text from a trigger form, or None for all existing ones. Templated.
         model: ``"<uri>@<alias>"``, ``"<uri>/<version>"`` or what `TrainOperator` returned; None for
-            `ScorePartitionOperator(function=...)`. With fields of the data set in it (``"<uri>/{device}@champion"``)
-            each partition has a model of its own. With another field (``"<uri>/{sensor_id}@champion"``) each value of
-            that column has, and the models that are there are pinned together. Templated.
-        model_policy: what to do where a model of one's own is missing, damaged, too old or too new; default: fail.
-            See `ModelPolicy`.
-        max_tasks: most tasks to map; default: Airflow's ``[core] max_map_length``. Above it partitions share tasks.
-            Templated.
-        pack_bytes: put small partitions together until a task has about this many bytes. Templated.
-        resources_for: function of a partition (its ``values``, ``key`` and ``size`` in bytes), or the import path of
-            one, that names the kind of worker it needs. It stands in ``resources`` of the entries, and partitions of
-            two kinds share no task; see docs/operations.md for scoring tasks on different workers.
-        plan_uri: folder for the lists of tasks that have more than 20 partitions; XCom then carries references to
-            them. Without it a plan of very many partitions is a very long XCom, which every task reads. Templated.
+            `ScorePartitionOperator(function=...)`. If it contains fields of the dataset
+            (``"<uri>/{device}@champion"``), each partition has its own model. If it contains another field
+            (``"<uri>/{sensor_id}@champion"``), each value of that column has its own model, and all existing models are
+            pinned together. Templated.
+        model_policy: what to do when the model of a partition or value is missing, damaged, too old or too new;
+            default: fail. See `ModelPolicy`.
+        max_tasks: maximum number of mapped tasks; default: Airflow's ``[core] max_map_length``. Above it partitions
+            share tasks. Templated.
+        pack_bytes: pack small partitions together until a task has about this many bytes. Templated.
+        resources_for: function of a partition (its ``values``, ``key`` and ``size`` in bytes), or its import path, that
+            names the kind of worker the partition needs. The name appears as ``resources`` in the entries, and
+            partitions of different kinds never share a task; see docs/operations.md for scoring tasks on different
+            workers.
+        plan_uri: folder for the partition lists of tasks with more than 20 partitions; XCom then carries references to
+            them. Without it, a plan of very many partitions is a very long XCom that every task reads. Templated.
         conn_id: connection for the model's storage. Templated.
         plan_conn_id: connection for `plan_uri`; default: `conn_id`. Templated.
 
     Returns:
-        A list to expand `ScorePartitionOperator` over. Each entry carries the plan's ``generation`` (ns since 1970):
-        of two publications the one that was planned later, by the clocks of the workers, is the newer one. Entries are
-        sealed for the run: a task that is handed an altered one refuses it.
+        A list to expand `ScorePartitionOperator` over. Each entry carries the plan's ``generation`` (ns since 1970): of
+        two publications, the one planned later, by the workers' clocks, is newer. Entries are sealed for the run: a
+        task refuses an altered entry.
 
-    Fails at once when a partition is not there, is named twice, or a model does not exist or is damaged and
-    `model_policy` has no way out.
+    Fails at once when a partition is missing or named twice, or when a model does not exist or is damaged and
+    `model_policy` offers no alternative.
     """
 
     template_fields: Sequence[str] = (
@@ -74,8 +77,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
         self,
         *,
         dataset: PartitionedDataset,
-        partitions: Any = None,
-        model: Any = None,
+        partitions: object = None,
+        model: object = None,
         model_policy: ModelPolicy | None = None,
         max_tasks: int | str | None = None,
         pack_bytes: int | str | None = None,
@@ -97,42 +100,34 @@ class PlanPartitionsOperator(BatchScoreOperator):
         self.conn_id = conn_id
         self.plan_conn_id = plan_conn_id
 
-    def run_stage(self, context: Context) -> list[dict[str, Any]]:
+    def run_stage(self, context: Context) -> list[JsonObject]:
         from airflow.sdk import conf
 
-        from airflow_batchscore.connections import connect_dataset
+        from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.data.storage import Location
         from airflow_batchscore.model.functions import import_path
-        from airflow_batchscore.operators.lists import shortened
-        from airflow_batchscore.operators.planned_models import planned_models
+        from airflow_batchscore.model.trust import ModelAccess
+        from airflow_batchscore.operators.stored_lists import shortened
         from airflow_batchscore.operators.trust import model_trust
-        from airflow_batchscore.scoring.plan import make_plan
+        from airflow_batchscore.plan.choose import plan_models
+        from airflow_batchscore.plan.packing import make_plan, requested_partitions
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
         trust = model_trust(self, context, *(place.field for place in self.places if place.use == "model"))
-        models = planned_models(self.model_given("model", context), self.model_policy, dataset, self.conn_id, trust)
-        chosen = self.resources_for
+        partitions, model = requested_partitions(dataset, self.partitions), self.model_given("model", context)
+        conn_id = connect(Location(model.name, self.conn_id)).conn_id if model else None
+        access = ModelAccess(conn_id, trust)
+        models = plan_models(model, dataset, partitions, self.model_policy, access)
+        chosen, pack_bytes = self.resources_for, if_given(self.pack_bytes)
         plan = make_plan(
-            dataset,
-            self.partitions,
-            models.ref,
-            max_tasks=as_number(self.max_tasks or conf.getint("core", "max_map_length"), "max_tasks", int),
-            pack_bytes=as_number(self.pack_bytes, "pack_bytes", int) if self.pack_bytes else None,
+            partitions,
+            models,
+            max_tasks=as_number(if_given(self.max_tasks, conf.getint("core", "max_map_length")), "max_tasks", int),
+            pack_bytes=None if pack_bytes is None else as_number(pack_bytes, "pack_bytes", int),
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
-            choose=models.choose,
+            generation=generation,
         )
-        count = sum(len(entry["partitions"]) for entry in plan)
-        self.log.info("%d partitions in %d tasks, model %s", count, len(plan), models.name or "none")
-        where = (self.plan_uri, self.plan_conn_id or self.conn_id)
-        by_column = models.by_column
-        if by_column is not None:
-            by_column = {**by_column, "choices": shortened(by_column["choices"], *where)}
-        for place, entry in enumerate(plan):
-            entry |= {"generation": generation, "place": [place, len(plan)]}
-            entry["partitions"] = shortened(entry["partitions"], *where)
-            entry["files"] = shortened(entry["files"], *where)
-            if "choices" in entry:
-                entry["choices"] = shortened(entry["choices"], *where)
-            if by_column is not None:
-                entry["models"] = by_column
-        return [self.handed_on(entry, "plan", context) for entry in plan]
+        self.log.info("%d partitions in %d tasks", len(partitions), len(plan))
+        lists = Location(self.plan_uri, self.plan_conn_id or self.conn_id) if self.plan_uri is not None else None
+        return [self.handed_on(shortened(entry.to_dict(), lists), "plan", context) for entry in plan]

@@ -5,23 +5,26 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping, as_number, run_name
+from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.links import DaskDashboardLink
+from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping, as_number, if_given, run_name
 from airflow_batchscore.operators.places import DATASET, Place
 from airflow_batchscore.operators.slots import task_slots
 
 if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import Context
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
     from airflow_batchscore.data.dataset import PartitionedDataset
     from airflow_batchscore.engine.base import Engine
+    from airflow_batchscore.model.trust import Trust
     from airflow_batchscore.quality.accounting import Account
+    from airflow_batchscore.scoring.job import FunctionJob, ScoredWith
 
-#: Key under which a running task keeps its progress in Airflow's task state store.
-PROGRESS_KEY = "batchscore_progress"
 _PROGRESS_SECONDS = 2.0
 
 
@@ -35,47 +38,48 @@ class ScorePartitionOperator(BatchScoreOperator):
         partition: one entry of the plan.
         output_uri: where scores are staged; each partition has a folder below it. Templated.
         method: ``predict``, ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform`` or
-            ``score_samples``; or several, whose columns are then called after them. Templated.
-        keys: columns that go with each prediction; default: those of the recipe. Templated.
+            ``score_samples``; or several, in which case the output columns are named after them. Templated.
+        keys: columns to keep with each prediction; default: those of the recipe. Templated.
         outputs: output columns to keep, such as ``["prediction_1"]`` of ``predict_proba``, or
             ``{"prediction_1": "probability"}`` to rename them; default: all. Templated.
-        flags: truth values to add, such as ``{"anomaly": "decision_function<0"}``. Templated.
-        model_by: column whose values have models of their own, where the plan's ``model`` has a field of that name.
-        function: in place of a model, a function DataFrame -> DataFrame, or the import path of one. It may drop rows
-            (skipped) and make several of one, but keeps the index, and looks at each row alone. The plan then needs no
-            model.
-        group_by: columns; the function is called with each group of a partition, whole. Its result may have any rows;
-            they come with the group's values. Memory holds the largest group.
-        columns: of the data that the function is given, exactly these; default: all. Keys and the columns of
-            ``group_by`` go with what it gives, whether it sees them or not. Templated.
-        output_types: column -> Arrow type (``"double"``, ``"int64"``, ``"string"``, ``"bool"``) of what the function
-            gives, others are left out; default: found out by calling it with the first rows of a partition, and a
-            column that it gives only later is an error.
-        row_wise: False for a function that looks at a whole partition: it is then called once with all of its rows,
-            memory must hold them, and a row that cannot be scored fails the partition. With a model the recipe says
-            it: ``Recipe(row_wise=False)``.
+        flags: boolean columns to add, such as ``{"anomaly": "decision_function<0"}``. Templated.
+        model_by: column whose values each have their own model, if the plan's ``model`` contains a field of that name.
+        function: instead of a model, a function DataFrame -> DataFrame, or its import path. It may drop rows (counted
+            as skipped) and turn one row into several, but it must keep the index and treat each row independently. The
+            plan then needs no model.
+        group_by: columns; the function is called once for each complete group of a partition. Its result may have any
+            rows; the group's values are added to them. The largest group must fit in memory.
+        columns: exactly the columns of the data to pass to the function; default: all. Keys and the columns of
+            ``group_by`` are added to its result whether or not it sees them. Templated.
+        output_types: column -> Arrow type (``"double"``, ``"int64"``, ``"string"``, ``"bool"``) of the function's
+            result; other columns are dropped. Default: inferred by calling the function with the first rows of a
+            partition; a column that appears only later is then an error.
+        row_wise: False for a function that needs a whole partition: it is then called once with all rows, they must fit
+            in memory, and a row that cannot be scored fails the partition. For a model, the recipe decides:
+            ``Recipe(row_wise=False)``.
         engine: where blocks are scored; default ``LocalDask()``. See `DaskCluster` and `Spark`.
-        block_rows: rows of a block (about, for CSV): what a crash can lose, and what memory grows with. Templated.
+        block_rows: rows per block (approximate for CSV): determines how much work a crash can lose and how much memory
+            is used. Templated.
         quarantine: rows of one block (a count, or a share such as ``0.01``) that may fail before scoring stops.
-            Rows in quarantine still fail the run at `CheckScoresOperator`, unless it allows them. Templated.
-        allow_nan: accept predictions that are NaN or infinite. Such scores are never used by a run without it.
-        allow_empty: accept a partition without rows; likewise.
-        force: score again what is committed, once per run. Templated.
-        replay_quarantined: score those blocks of a committed partition again that have rows in quarantine, after what
-            failed was fixed outside the data and the recipe's code (a change of those scores the partition as a whole
-            anyway). Templated.
+            Rows in quarantine still fail the run at `CheckScoresOperator` unless it allows them. Templated.
+        allow_nan: accept NaN or infinite predictions. A run without it never reuses such scores.
+        allow_empty: accept a partition without rows. A run without it never reuses such a partition.
+        force: score committed partitions again, once per run. Templated.
+        replay_quarantined: rescore the blocks of a committed partition that have rows in quarantine, after the cause
+            was fixed outside the data and the recipe's code (changing either rescores the whole partition anyway).
+            Templated.
         conn_id: connection for `output_uri` and the model. Templated.
 
     Returns:
-        The manifests' short form: ``{"label", "manifests": [{"partition", "manifest", "digest", "run", "generation",
-        "reused", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined", "seconds", "rows_per_second"},
-        ...]}``. ``digest`` is that of the manifest's bytes, which never change; ``run`` is ``"<dag_id>/<run_id>"``;
-        ``generation`` is the plan's, by which publications are ordered. Of more than 20 partitions the list lies below
-        ``<output_uri>/_tasks/``, and XCom carries a reference to it.
+        A `ScoredTask` as JSON: ``{"schema", "label", "manifests": [{"partition", "manifest", "digest", "run",
+        "generation", "reused", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined", "seconds",
+        "rows_per_second"}, ...]}``. ``digest`` is the digest of the manifest's bytes, which never change; ``run`` is
+        ``"<dag_id>/<run_id>"``; ``generation`` is the plan's and orders publications. A list of more than 20 partitions
+        is stored below ``<output_uri>/_tasks/``, and XCom carries a reference to it.
 
-    A partition whose identity (input bytes and how they are read, model, code, packages, output options) is committed
-    is reused. A retry scores only the blocks whose part is missing. Bad data, a wrong digest or a broken recipe fail at
-    once; a worker that died, or storage that did not answer, is retried.
+    A partition is reused if its identity (input bytes and how they are read, model, code, packages, output options) is
+    already committed. A retry scores only the blocks whose part is missing. Bad data, a wrong digest or a broken recipe
+    fail at once; a dead worker or storage that did not answer is retried.
     """
 
     template_fields: Sequence[str] = (
@@ -95,11 +99,22 @@ class ScorePartitionOperator(BatchScoreOperator):
     )
     places = (DATASET, Place("output_uri", "conn_id", "write"))
 
+    @property
+    def operator_extra_links(self) -> tuple[DaskDashboardLink, ...]:  # type: ignore[override]
+        """The link to the dashboard, if the engine has one: each link costs every task a request.
+
+        Airflow also evaluates this on the mapped operator.
+        """
+        from airflow_batchscore.engine.base import Engine
+
+        engine = getattr(self, "partial_kwargs", {}).get("engine", getattr(self, "engine", None))
+        return (DaskDashboardLink(),) if isinstance(engine, Engine) and engine.has_dashboard else ()
+
     def __init__(
         self,
         *,
         dataset: PartitionedDataset,
-        partition: Any,
+        partition: object,
         output_uri: str,
         method: str | Sequence[str] = "predict",
         keys: Sequence[str] | None = None,
@@ -147,74 +162,114 @@ class ScorePartitionOperator(BatchScoreOperator):
 
     @property
     def label(self) -> str:
-        """How the UI calls the mapped task."""
+        """The mapped task's name in the UI."""
         partition = as_mapping(self.partition)
         return str(partition.get("label", "")) if isinstance(partition, dict) else str(partition)
 
-    def run_stage(self, context: Context) -> dict[str, Any]:
+    def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine
-        from airflow_batchscore.data import storage
-        from airflow_batchscore.data.pattern import partition_key
+        from airflow_batchscore.data.storage import Location
+        from airflow_batchscore.engine.dashboard import announced_to
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.outputs import OutputSpec
         from airflow_batchscore.model.recipe import column_names
-        from airflow_batchscore.operators.lists import full, shortened
-        from airflow_batchscore.operators.scored_with import scored_with
+        from airflow_batchscore.operators.stored_lists import full, shortened
+        from airflow_batchscore.operators.trust import configured_trust
+        from airflow_batchscore.plan.entry import PlanEntry
         from airflow_batchscore.quality.quarantine import Limit
-        from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob
+        from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob, scored_with
         from airflow_batchscore.scoring.partition import score_partitions
+        from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
 
-        entry = self.taken(self.partition, "plan", context, "partition")
-        partitions, files = full([entry["partitions"], entry["files"]])
+        (given,) = full([self.taken(self.partition, "plan", context, "partition")])
+        entry, trust = PlanEntry.from_dict(given), configured_trust()
+        models = scored_with(entry.models, self._function())
+        self._connect_models(models, trust)
+        output = connect(Location(self.output_uri, self.conn_id))
         job = ScoringJob(
             dataset=connect_dataset(self.dataset),
-            model=None,
-            output_uri=self.output_uri,
+            scored_with=models,
+            output_uri=output.uri,
             spec=OutputSpec.of(self.method, as_mapping(self.outputs), as_mapping(self.flags)),
             keys=None if self.keys is None else column_names(self.keys, "keys"),
-            block_rows=as_number(self.block_rows or DEFAULT_BLOCK_ROWS, "block_rows", int),
+            block_rows=as_number(if_given(self.block_rows, DEFAULT_BLOCK_ROWS), "block_rows", int),
             limit=DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
             allow_nan=self.allow_nan,
             allow_empty=self.allow_empty,
             token=run_name(context) if as_bool(self.force) else None,
             replay=as_bool(self.replay_quarantined),
-            files={partition_key(values): count for values, count in zip(partitions, files, strict=True)},
-            conn_id=connect(self.output_uri, self.conn_id),
+            trusted_types=trust.types,
+            files=entry.files_of,
+            conn_id=output.conn_id,
         )
-        job = replace(job, **scored_with(self, job, entry, partitions))
-        scored = score_partitions(
-            job,
-            partitions,
-            connect_engine(self.engine or LocalDask()),
-            slots=task_slots(self, mapped=entry["tasks"]),
-            progress=_Progress(context),
-        )
-        origin = {"run": run_name(context), "generation": entry["generation"]}
-        shorts = []
-        for manifest, reused in scored:
-            short = {**manifest.short(reused=reused), **origin}
-            shorts.append(short)
+        with announced_to(lambda url: context["ti"].xcom_push(DaskDashboardLink().xcom_key, url)):
+            scored = score_partitions(
+                job,
+                entry.partitions,
+                connect_engine(self.engine or LocalDask()),
+                slots=task_slots(self, mapped=entry.tasks),
+                progress=_Progress(context),
+            )
+        handed = [
+            ScoredPartition.of(manifest, reused=reused, run=run_name(context), generation=entry.generation)
+            for manifest, reused in scored
+        ]
+        for partition in handed:
             self.log.info(
                 "%s: %s, %d rows read = %d scored + %d skipped + %d quarantined",
-                manifest.key,
-                "reused" if reused else f"{short['rows_per_second']} rows/s",
-                *manifest.account.astuple(),
+                partition.key,
+                "reused" if partition.reused else f"{partition.rows_per_second} rows/s",
+                *partition.account.astuple(),
             )
-        lists = storage.join(self.output_uri, "_tasks")
-        scored_now = {"label": entry["label"], "manifests": shortened(shorts, lists, self.conn_id)}
-        return self.handed_on(scored_now, "scores", context)
+        lists = Location(self.output_uri, self.conn_id) / "_tasks"
+        task = ScoredTask(entry.label, handed).to_dict()
+        return self.handed_on(shortened(task, lists), "scores", context)
+
+    def _function(self) -> FunctionJob | None:
+        from airflow_batchscore.model.functions import FunctionRef
+        from airflow_batchscore.model.recipe import column_names
+        from airflow_batchscore.scoring.job import FunctionJob
+
+        if self.function is None:
+            return None
+        columns = None if self.columns is None else column_names(self.columns, "columns")
+        by = [self.group_by] if isinstance(self.group_by, str) else self.group_by
+        of, group_by = FunctionRef.of(self.function), column_names(by, "group_by")
+        return FunctionJob(of, group_by, columns, self.output_types, self.row_wise)
+
+    def _connect_models(self, models: ScoredWith, trust: Trust) -> None:
+        """Make the pinned models usable. The plan is sealed; model signatures are checked on use."""
+        from airflow_batchscore.connections import connect
+        from airflow_batchscore.data import storage
+        from airflow_batchscore.model.reference import require_trusted
+
+        pinned, column = models.pinned, models.column
+        if not pinned:
+            return
+        if self.model_by not in (None, column):
+            raise InputError(
+                f"model_by={self.model_by!r}, but the plan's model has the field {{{column}}}"
+                if column
+                else f"model_by={self.model_by!r}: the plan's model needs a field of that name, "
+                f"'<uri>/{{{self.model_by}}}@<alias>'"
+            )
+        for ref in {(storage.split_scheme(ref.uri)[0], ref.conn_id): ref for ref in pinned}.values():
+            connect(ref.location)
+        storage.each(lambda ref: require_trusted(ref, trust), pinned, pinned[0].uri)
 
 
 class _Progress:
-    """Keeps the task's progress where the UI and the REST API can read it while it runs."""
+    """Keeps the task's progress where the UI and the REST API can read it while the task runs."""
 
     def __init__(self, context: Context) -> None:
-        self._store: Any = context.get("task_state_store")
+        self._store: TaskStateStoreAccessor | None = context.get("task_state_store")
         self._last = float("-inf")
 
     def __call__(self, done: int, total: int, account: Account) -> None:
         now = time.monotonic()
         if self._store is None or (done < total and now - self._last < _PROGRESS_SECONDS):
             return
+        from airflow_batchscore.publish.state import PROGRESS_KEY, Progress
+
         self._last = now
-        self._store.set(PROGRESS_KEY, {"blocks": done, "blocks_total": total, **account.to_dict()})
+        self._store.set(PROGRESS_KEY, Progress(done, total, account).to_dict())

@@ -1,7 +1,7 @@
-"""What a task hands on through XCom, sealed: whoever may edit XComs cannot alter it, and another run's does not fit.
+"""Seals for XComs: nobody who may edit XComs can alter a sealed value, and another run's value is refused.
 
-The seal is an HMAC of the value, of what it is for, of the task instance and of the run. Its key is one that tasks and
-the API server have and that people who may trigger runs do not.
+The seal is an HMAC over the value, its purpose, the task instance and the run. Tasks and the API server have the key;
+people who may trigger runs do not.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import hashlib
 import hmac
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from airflow.sdk import conf
 
+from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.errors import GateError
 
 SECTION = "batchscore"
 _FIELD = "seal"
-#: What is sealed, and who seals it.
+#: What is sealed, and by which operators.
 _MAKERS = {
     "model": "TrainOperator, ImportModelOperator or CheckModelOperator",
     "plan": "PlanPartitionsOperator",
@@ -26,17 +26,17 @@ _MAKERS = {
     "audit": "CheckScoresOperator",
     "publication": "CombineOperator",
 }
-#: The first that is set is the key.
+#: The first one set is the key.
 _SECRETS = ((SECTION, "secret"), ("core", "fernet_key"))
 
 
-def seal(value: Mapping[str, Any], purpose: str, run: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
-    """`value` (JSON) with its seal, and the task instance that it is from.
+def seal(value: JsonMapping, purpose: str, run: str, task_id: str, map_index: int = -1) -> JsonObject:
+    """`value` (JSON) with its seal and the task instance that it comes from.
 
     Args:
-        purpose: what it is, such as ``"plan"``; a value that was sealed for one purpose does not serve another.
+        purpose: what it is, such as ``"plan"``; a value sealed for one purpose is refused for another.
         run: ``<dag_id>/<run_id>``.
-        map_index: -1 of a task that is not mapped.
+        map_index: -1 for a task that is not mapped.
 
     Raises:
         GateError: there is no key.
@@ -47,67 +47,68 @@ def seal(value: Mapping[str, Any], purpose: str, run: str, task_id: str, map_ind
 
 def unseal(
     argument: str,
-    value: Any,
+    value: object,
     purpose: str,
     run: str,
     task_ids: Collection[str] | None = None,
     map_index: int | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """What was sealed, without the seal.
 
     Args:
-        argument: what was given `value`, for the message.
-        task_ids: of the tasks that it may be from; None for any of the run.
-        map_index: of the instance that it may be from; None for any.
+        argument: the argument that received `value`, for the message.
+        task_ids: tasks it may come from; None for any task of the run.
+        map_index: instance it may come from; None for any.
 
     Raises:
         GateError: `value` is not what such a task of the run returned.
     """
-    needed = f"what {_MAKERS[purpose]} returned in this run is needed here"
+    needed = f"this must be what {_MAKERS[purpose]} returned in this run"
     if not isinstance(value, Mapping):
-        several = isinstance(value, Sequence) and not isinstance(value, str)
-        what = "a list, and one item of it" if several else f"{str(value)[:100]!r}, and"
-        raise GateError(f"{argument}: this is {what} {needed}{'; expand over the list' if several else ''}")
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            raise GateError(f"{argument}: {needed}, and it is a list; expand over the list, one item per task")
+        raise GateError(f"{argument}: {needed}, and it is {str(value)[:100]!r}")
     bare = {name: item for name, item in value.items() if name != _FIELD}
     if _fits(value, bare, purpose, run):
         task_id, index = bare["task"]
         if (task_ids is None or task_id in task_ids) and map_index in (None, index):
             return bare
-        raise GateError(f"{argument}: this is from another task than the DAG says, {task_id} (map index {index})")
+        raise GateError(f"{argument}: the DAG names another task; this comes from {task_id} (map index {index})")
     other = next((other for other in _MAKERS if _fits(value, bare, other, run)), None)
     if other is not None:
-        raise GateError(f"{argument}: this is what {_MAKERS[other]} returned, and {needed}")
+        raise GateError(f"{argument}: {needed}, and it is what {_MAKERS[other]} returned")
     raise GateError(
-        f"{argument}: {needed}, and the seal of this does not fit: it is another run's, or was altered on its way. "
-        "Nothing of it was used. Hand on what the task returned, as it is. If that is so, workers have different keys "
-        "(give all the same [batchscore] secret), or somebody edited the XCom: find out who, and clear the task before"
+        f"{argument}: {needed}, and its seal does not match: it comes from another run or was changed on the way. "
+        "Nothing of it was used. Pass on exactly what the task returned. If the DAG does, the workers have different "
+        "keys (give all of them the same [batchscore] secret), or somebody edited the XCom: find out who, and clear "
+        "the task before this one"
     )
 
 
-def _fits(value: Mapping[str, Any], bare: Mapping[str, Any], purpose: str, run: str) -> bool:
+def _fits(value: JsonMapping, bare: JsonMapping, purpose: str, run: str) -> bool:
     given = str(value.get(_FIELD)).encode(errors="replace")
     return any(hmac.compare_digest(given, _digest(key, bare, purpose, run).encode()) for key in _keys())
 
 
-def _digest(key: bytes, value: Mapping[str, Any], purpose: str, run: str) -> str:
+def _digest(key: bytes, value: JsonMapping, purpose: str, run: str) -> str:
     text = json.dumps([purpose, run, value], sort_keys=True, separators=(",", ":"), default=repr)
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def require_key() -> None:
-    """Raises GateError where there is no key: said before a task works for an hour."""
+    """Raises GateError if there is no key, before a task works for an hour."""
     _keys()
 
 
 def _keys() -> list[bytes]:
-    """The key that seals, and those before it that still open: of a key that is being changed, both are listed."""
+    """The key that seals, and older keys that still unseal: during a key rotation both are listed."""
     given = (conf.get(section, option, fallback="") or "" for section, option in _SECRETS)
-    # What nobody has set can be the name of a placeholder in Airflow's own defaults, which everybody knows.
+    # An unset option may be the name of a placeholder in Airflow's own defaults, which everybody knows.
     secret = next((text for text in given if text and not text.startswith("{")), "")
     secrets = [each.strip() for each in secret.split(",") if each.strip()]
     if not secrets:
         raise GateError(
-            "there is no key to seal with what tasks hand on: set [batchscore] secret (or [core] fernet_key) to the "
+            "there is no key to seal what tasks return: set [batchscore] secret (or [core] fernet_key) to the "
             "same random text for the workers and the API server"
         )
     # Never the configured key itself, which also encrypts connections.

@@ -1,4 +1,4 @@
-"""How many tasks may run on this machine at once: an engine that uses the machine takes its share of it."""
+"""How many tasks may run on this machine at once: an engine that uses the machine takes only its share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def task_slots(operator: BaseOperator, mapped: int) -> int:
-    """The least of what the executor, the DAG and the operator allow to run side by side, and the tasks there are.
+    """The minimum of the number of mapped tasks and what executor, DAG and operator allow to run side by side.
 
-    A Kubernetes pod has its own cgroup, so there it is 1.
+    In a Kubernetes pod, which has its own cgroup, it is 1.
     """
     executor = operator.executor or conf.get("core", "executor", fallback="LocalExecutor")
     name = executor.split(",")[0]

@@ -1,4 +1,4 @@
-"""A task ends with its supervisor, also when that is killed without a chance to tell."""
+"""A task ends with its supervisor, even when the supervisor is killed without warning."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 
 
 def die_with_supervisor() -> None:
-    """In a task that Airflow's supervisor has forked, `die_with_parent`; elsewhere (``dag.test``) nothing.
+    """In a task that Airflow's supervisor has forked, `die_with_parent`; elsewhere (``dag.test``) a no-op.
 
-    Airflow leaves such a task running for ever, beside the retry that it starts when heartbeats are missing.
+    Airflow leaves such a task running forever, next to the retry that it starts when heartbeats are missing.
     """
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     if type(getattr(runner, "SUPERVISOR_COMMS", None)).__name__ == "CommsDecoder":

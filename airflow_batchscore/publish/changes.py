@@ -6,12 +6,10 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from airflow_batchscore.errors import GateError
-from airflow_batchscore.publish.stamp import Publication, Stamp
+from airflow_batchscore.errors import GateError, listed
+from airflow_batchscore.publish.stamp import PartitionStamp, Publication
 
 log = logging.getLogger(__name__)
-
-_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -20,9 +18,9 @@ class Changes:
 
     Attributes:
         added, replaced: published by this run.
-        unchanged: of this run, and published before from the same manifest.
-        kept: not of this run, and still there.
-        dropped: not of this run, and gone, because it asked for that.
+        unchanged: in this run, and already published from the same manifest.
+        kept: not in this run, and still published.
+        dropped: not in this run, and removed because the run asked for it.
         generation: the highest order number of what this run published; see `Order.placed`.
     """
 
@@ -34,8 +32,8 @@ class Changes:
     generation: int = 0
 
     @classmethod
-    def between(cls, published: Mapping[str, Stamp], new: Sequence[Stamp], *, keep: bool) -> Changes:
-        """What publishing `new` does to what is published; `keep` what is not in it."""
+    def between(cls, published: Mapping[str, PartitionStamp], new: Sequence[PartitionStamp], *, keep: bool) -> Changes:
+        """The effect of publishing `new` over `published`; `keep` retains what is not in `new`."""
         same = {stamp.key for stamp in new if is_same(published.get(stamp.key), stamp)}
         mine = {stamp.key for stamp in new}
         others = [key for key in published if key not in mine]
@@ -54,24 +52,25 @@ class Changes:
         return bool(self.added or self.replaced or self.dropped)
 
     def to_dict(self) -> dict[str, list[str]]:
-        """What became of which partitions."""
+        """The partitions by what happened to them."""
         return {what: keys for what, keys in asdict(self).items() if what != "generation"}
 
     def log(self, output: str) -> None:
-        """Say them."""
+        """Log them."""
         for what, keys in self.to_dict().items():
             if keys:
-                more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
-                log.info("%s: %d partitions %s: %s%s", output, len(keys), what, ", ".join(keys[:_MOST_NAMED]), more)
+                log.info("%s: %d partitions %s: %s", output, len(keys), what, listed(keys))
 
 
-def is_same(published: Stamp | None, new: Stamp) -> bool:
-    """Whether these scores are published already: from the same manifest, byte for byte."""
+def is_same(published: PartitionStamp | None, new: PartitionStamp) -> bool:
+    """Whether these scores are already published: from the same manifest, byte for byte."""
     return published is not None and published.manifest == new.manifest
 
 
-def require_rows(new: Iterable[Stamp], published: Mapping[str, Stamp], output: str, publication: Publication) -> None:
-    """Raises GateError where a partition that has rows would be replaced by one without."""
+def require_rows(
+    new: Iterable[PartitionStamp], published: Mapping[str, PartitionStamp], output: str, publication: Publication
+) -> None:
+    """Raises GateError if a partition without rows would replace one with rows."""
     emptied = [
         f"{stamp.key} ({published[stamp.key].rows} rows)"
         for stamp in new
@@ -79,6 +78,6 @@ def require_rows(new: Iterable[Stamp], published: Mapping[str, Stamp], output: s
     ]
     if emptied and not publication.allow_empty:
         raise GateError(
-            f"not published: no row was scored of {', '.join(emptied[:_MOST_NAMED])}, of which {output} has rows. Find "
+            f"not published: no row was scored of {listed(emptied)}, of which {output} has rows. Find "
             "out why all were skipped or put into quarantine; allow_empty=True publishes empty partitions"
         )

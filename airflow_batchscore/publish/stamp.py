@@ -1,7 +1,6 @@
-"""Stamps: what is published says of each partition where it comes from.
+"""Stamps: published data records where each of its partitions comes from.
 
-A Parquet file carries its statement in the footer, so that the two cannot come apart. A CSV file has no
-room for one; see `csv_file`.
+How an output keeps them is up to its target: a Parquet file in the footer, a CSV file beside itself.
 """
 
 from __future__ import annotations
@@ -9,34 +8,35 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 
-from airflow_batchscore.data.parquet_footer import read_footer
+from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.scoring.manifest import Manifest
 
 FORMAT = 2
-#: Name of the statement in a Parquet footer.
-FOOTER_KEY = b"batchscore"
 
 
 class ForeignFileError(BatchScoreError):
-    """What lies at the output was not published by this package."""
+    """The file at the output was not published by this package."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What a run wants published, besides its scores.
+    """How a run wants its scores published.
 
     Attributes:
         run: ``"<dag_id>/<run_id>"``.
-        generations: partition key -> order number of the plan that scored it; a partition that is not named has 0,
-            older than any plan.
-        replace_all: a single file is made from scratch; partitions of it that the run did not score are dropped.
+        generations: partition key -> order number of the plan that scored it; an unnamed partition has 0, older than
+            any plan.
+        replace_all: a single file is rebuilt from scratch; partitions in it that the run did not score are dropped.
         republish: older scores may replace newer ones.
-        allow_empty: a partition that has rows may be replaced by one without, and an output may have no rows at all.
+        allow_empty: a partition without rows may replace one with rows, and an output may have no rows at all.
         began: when this attempt to publish began, before it read what it publishes (ns since 1970): it orders the
             attempts of one plan. 0: when `combine` is called.
+        engine: its workers write outputs of many files, such as a folder; None: this process does.
     """
 
     run: str = ""
@@ -45,21 +45,26 @@ class Publication:
     republish: bool = False
     allow_empty: bool = False
     began: int = 0
+    engine: Engine | None = None
+
+    def sent(self) -> Publication:
+        """For a worker, which needs neither the engine nor every partition's number."""
+        return replace(self, engine=None, generations={})
 
 
 @dataclass(frozen=True)
-class Stamp:
+class PartitionStamp:
     """Where the published scores of a partition come from.
 
     Attributes:
         generation: order number of the publication; an older one does not replace a newer one.
         run: that published them.
         manifest: SHA-256 of the manifest's bytes. Equal ones mean equal scores.
-        rows: published.
-        model: version, or method where there is not one model.
+        rows: number published.
+        model: version, or the method if there is not exactly one model.
         account: rows read, scored, skipped and quarantined.
-        place: in a single file: its first row group or byte, and the one behind its last.
-        began: see `Publication`. Of one generation, an attempt that began earlier does not replace a later one.
+        place: in a single file: its first row group or byte, and the one after its last.
+        began: see `Publication`. Within a generation, an attempt that began earlier does not replace a later one.
     """
 
     partition: Values
@@ -78,11 +83,11 @@ class Stamp:
 
     @property
     def turn(self) -> tuple[int, int]:
-        """Its place in the order of publications."""
+        """Its position in the order of publications."""
         return self.generation, self.began
 
     @classmethod
-    def of(cls, manifest: Manifest, publication: Publication) -> Stamp:
+    def of(cls, manifest: Manifest, publication: Publication) -> PartitionStamp:
         """For scores that are about to be published."""
         return cls(
             partition=manifest.partition,
@@ -90,61 +95,57 @@ class Stamp:
             run=publication.run,
             manifest=manifest.digest,
             rows=manifest.rows,
-            model=str(manifest.model["version"] if manifest.model else manifest.method),
+            model=manifest.model.version if manifest.model else manifest.method,
             account=manifest.account.to_dict(),
             began=publication.began,
         )
 
-    def at(self, first: int, behind: int) -> Stamp:
-        """The same at another place."""
+    def at(self, first: int, behind: int) -> PartitionStamp:
+        """The same stamp at another position."""
         return replace(self, place=(first, behind))
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping) -> PartitionStamp:
+        """The inverse of `to_dict`."""
+        first, behind = value["place"]
+        return cls(**{**value, "place": (first, behind)})
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What a published file says of itself.
+    """What a published file records about itself.
 
     Attributes:
-        schema: column -> Arrow type, partition fields of a single file included.
+        schema: column -> Arrow type, including partition fields of a single file.
         stamps: in the order of the partitions.
+        groups: of a Parquet file, `parquet_groups.groups_digest`; empty if it is not known.
     """
 
     schema: dict[str, str]
-    stamps: Sequence[Stamp]
+    stamps: Sequence[PartitionStamp]
+    groups: str = ""
 
-    @property
-    def by_key(self) -> dict[str, Stamp]:
+    @cached_property
+    def by_key(self) -> Mapping[str, PartitionStamp]:
         return {stamp.key: stamp for stamp in self.stamps}
 
     def to_bytes(self) -> bytes:
-        value = {"format": FORMAT, "schema": self.schema, "partitions": [asdict(stamp) for stamp in self.stamps]}
+        stamps = [stamp.to_dict() for stamp in self.stamps]
+        value = {"format": FORMAT, "schema": self.schema, "partitions": stamps, "groups": self.groups}
         return json.dumps(value).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes, uri: str) -> Statement:
-        """Raises ForeignFileError when it is not one."""
+        """Raises ForeignFileError if `data` is not a statement."""
         try:
             value = json.loads(data)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict) or value.get("format") != FORMAT:
-            raise ForeignFileError(f"what {uri} says of itself cannot be read by this version of the package")
-        stamps = [Stamp(**{**stamp, "place": tuple(stamp["place"])}) for stamp in value["partitions"]]
-        return cls(value["schema"], stamps)
-
-
-def read_statement(uri: str, conn_id: str | None) -> Statement | None:
-    """What a published Parquet file says of itself; None where there is no file.
-
-    Raises:
-        ForeignFileError: it is another file.
-        DamagedParquetError: it is no whole Parquet file.
-    """
-    try:
-        footer = read_footer(uri, conn_id)
-    except FileNotFoundError:
-        return None
-    said = (footer.metadata or {}).get(FOOTER_KEY)
-    if said is None:
-        raise ForeignFileError(f"{uri} was not published by this package")
-    return Statement.from_bytes(said, uri)
+            if value["format"] == FORMAT:
+                stamps = [PartitionStamp.from_dict(stamp) for stamp in value["partitions"]]
+                return cls(value["schema"], stamps, value.get("groups", ""))
+        except (ValueError, TypeError, KeyError):  # no JSON, or JSON of another shape
+            pass
+        raise ForeignFileError(f"the record of what {uri} holds cannot be read by this version of the package")

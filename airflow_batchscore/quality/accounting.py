@@ -1,17 +1,16 @@
-"""The account: every row that was read is scored, skipped or quarantined, and nothing else."""
+"""The account: every row read is scored, skipped or quarantined, and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.errors import ScoringError
 
 
 @dataclass(frozen=True)
 class Account:
-    """Counts of rows of a block, a partition or a run."""
+    """Row counts of a block, a partition or a run."""
 
     rows_read: int = 0
     rows_scored: int = 0
@@ -28,12 +27,18 @@ class Account:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Account:
+    def from_dict(cls, value: JsonMapping) -> Account:
         return cls(value["rows_read"], value["rows_scored"], value["rows_skipped"], value["rows_quarantined"])
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether read = scored + skipped + quarantined."""
+        accounted = self.rows_scored + self.rows_skipped + self.rows_quarantined
+        return self.rows_read == accounted and min(self.astuple()) >= 0
+
     def check(self, what: str) -> Account:
-        """Raises ScoringError unless read = scored + skipped + quarantined."""
-        if self.rows_read != self.rows_scored + self.rows_skipped + self.rows_quarantined or min(self.astuple()) < 0:
+        """Raise ScoringError unless it `adds_up`."""
+        if not self.adds_up:
             raise ScoringError(
                 f"{what}: the account is off, {self.rows_read} rows read but {self.rows_scored} scored + "
                 f"{self.rows_skipped} skipped + {self.rows_quarantined} quarantined. Nothing was committed; this is "

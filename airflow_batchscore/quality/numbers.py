@@ -1,11 +1,11 @@
-"""Values that lie on a line, as floats: decimals, dates, times and numbers that pandas keeps as objects."""
+"""Converts ordered values to floats: decimals, dates, times and numbers that pandas stores as objects."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,9 +16,9 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def as_numbers(column: pd.Series) -> np.ndarray:
-    """A float for each value that is there, NaN for one that lies on no line, such as a text or a truth value.
+    """A float for each value that is not missing, or NaN if it has no numeric order, such as text or a Boolean.
 
-    Times are seconds: an instant's since 1970, that of a time of day since midnight. Categories are names.
+    Times are in seconds: instants since 1970, times of day since midnight. Categories are names.
     """
     import numpy as np
     import pandas as pd
@@ -29,11 +29,15 @@ def as_numbers(column: pd.Series) -> np.ndarray:
     return np.array([_number(value) for value in present.astype(object)], dtype=float)
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     import numpy as np
 
     if isinstance(value, (bool, np.bool_)):
         return np.nan
+    if isinstance(value, np.datetime64):
+        value = value - np.datetime64(0, "s")
+    if isinstance(value, np.timedelta64):  # numpy counts it among the whole numbers
+        return float(value / np.timedelta64(1, "s"))
     if isinstance(value, (Real, Decimal)):
         return float(value)
     if isinstance(value, datetime):

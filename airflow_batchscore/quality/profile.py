@@ -1,38 +1,91 @@
-"""Profiles: mergeable counts that say what features and predictions look like.
+"""Profiles: mergeable counts that describe features and predictions.
 
-A profile counts values in bins whose edges were fixed at training, so that profiles of blocks add up to that of
-a partition, and that of a partition can be held against the training data's (`drift`).
+A profile counts values in bins whose edges were fixed at training, so that profiles of blocks add up to that of a
+partition, which can be compared with the training data's profile (`drift`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
+from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.quality.numbers import as_numbers
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: A batch of up to this many rows is looked at whole.
+#: Batches of up to this many rows are counted in full.
 WHOLE_ROWS = 8192
-#: Rows of a larger batch that are looked at, evenly spaced: enough for shares, cheap beside predict.
+#: Rows counted in a larger batch, evenly spaced: enough for shares, cheap compared with predict.
 SAMPLE_ROWS = 1024
 BINS = 10
 
-#: column -> {"edges": [...]} for numbers, {"values": [...]} for the rest.
-Bins = dict[str, dict[str, Any]]
-#: column -> counts, one per bin; then "other" and missing values.
+
+class ColumnBins(TypedDict, total=False):
+    """How the values of a column are counted: by `edges` for numbers, by `values` for the rest."""
+
+    edges: list[float]
+    values: list[str]
+
+
+#: By column.
+Bins = dict[str, ColumnBins]
+#: column -> counts, one per bin, then "other" and missing values.
 Counts = dict[str, list[int]]
-#: column -> the counts that were to be expected, which are parts of rows.
+#: column -> expected counts, which may be fractions of rows.
 Expected = dict[str, list[float]]
 _Number = TypeVar("_Number", int, float)
 
 
+@dataclass(frozen=True)
+class Profile:
+    """Counts of columns, and the bins that they were counted in."""
+
+    bins: Bins
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class ReferenceProfile:
+    """The profile of a model's training data.
+
+    Attributes:
+        features: of the model's input.
+        outputs: method -> its results for that input.
+    """
+
+    features: Profile
+    outputs: dict[str, Profile]
+
+    def written(self, outputs: Mapping[str, Sequence[str]]) -> Profile:
+        """The profile of output columns that a run writes, without those that have none.
+
+        Args:
+            outputs: output column -> method, and the column's name among that method's results.
+        """
+        sources = {
+            name: (self.outputs[method], column)
+            for name, (method, column) in outputs.items()
+            if method in self.outputs and column in self.outputs[method].bins
+        }
+        return Profile(
+            {name: source.bins[column] for name, (source, column) in sources.items()},
+            {name: source.counts[column] for name, (source, column) in sources.items()},
+        )
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping) -> ReferenceProfile:
+        """The inverse of `dataclasses.asdict`."""
+        outputs = {method: Profile(**columns) for method, columns in value["outputs"].items()}
+        return cls(Profile(**value["features"]), outputs)
+
+
 def make_bins(frame: pd.DataFrame) -> Bins:
-    """Bins of equal frequency for what lies on a line (numbers, times), the most frequent values of other columns."""
+    """Equal-frequency bins for ordered values (numbers, times), the most frequent values for other columns."""
     import numpy as np
 
     bins: Bins = {}
@@ -43,7 +96,7 @@ def make_bins(frame: pd.DataFrame) -> Bins:
             finite = numbers[np.isfinite(numbers)]
             inner = np.linspace(0, 1, BINS + 1)[1:-1]
             edges, times = np.unique(np.quantile(finite, inner) if len(finite) else finite, return_counts=True)
-            # A value that many rows have (zero, a constant) has a bin of its own, apart from what lies above it.
+            # A frequent value (zero, a constant) gets its own bin, separate from larger values.
             edges = np.union1d(edges, np.nextafter(edges[times > 1], np.inf))
             bins[str(name)] = {"edges": edges.tolist()}
         else:
@@ -53,7 +106,7 @@ def make_bins(frame: pd.DataFrame) -> Bins:
 
 
 def _all_numbers(column: pd.Series) -> np.ndarray | None:
-    """Of a column that pandas does not keep as numbers; None where some value is none, or no value is there."""
+    """A column that pandas does not store as numbers, as floats; None if some value is not one or all are missing."""
     import numpy as np
 
     numbers = as_numbers(column)
@@ -62,9 +115,9 @@ def _all_numbers(column: pd.Series) -> np.ndarray | None:
 
 @lru_cache(maxsize=64)
 def sampled(rows: int) -> tuple[np.ndarray | slice, int]:
-    """The rows of a batch that its profile looks at, and for how many each of them counts.
+    """The rows of a batch that its profile counts, and the weight of each.
 
-    Of a large batch one row of each stretch of so many is looked at, anywhere in it: rows that repeat a pattern (one
+    In a large batch, one random row is taken from each of many equally long stretches, so that repeating patterns (one
     sensor after the other) are all seen.
     """
     import numpy as np
@@ -77,31 +130,33 @@ def sampled(rows: int) -> tuple[np.ndarray | slice, int]:
 
 
 def count(frame: pd.DataFrame, bins: Bins, weight: int = 1) -> Counts:
-    """Counts, a list per column: one number per bin, other values, missing ones. A row counts for `weight`."""
+    """Counts, one list per column: each bin, other values, missing ones. A row counts `weight` times."""
     labels = {str(label): label for label in frame.columns}
-    found = {name: _count_column(frame[labels[name]], spec) for name, spec in bins.items() if name in labels}
-    return _times(found, weight)
+    counts = {name: _count_column(frame[labels[name]], spec) for name, spec in bins.items() if name in labels}
+    return _times(counts, weight)
 
 
 def count_matrix(matrix: np.ndarray, names: Sequence[str], bins: Bins, weight: int = 1) -> Counts:
-    """`count` for numbers, without pandas: a column of `matrix` for each name."""
-    found = {name: _count_numbers(matrix[:, place], bins[name]["edges"]) for place, name in enumerate(names)}
-    return _times(found, weight)
+    """`count` for numbers, without pandas: one column of `matrix` for each name."""
+    counts = {name: _count_numbers(matrix[:, place], bins[name]["edges"]) for place, name in enumerate(names)}
+    return _times(counts, weight)
 
 
 def _times(counts: Counts, weight: int) -> Counts:
-    return counts if weight == 1 else {name: [number * weight for number in some] for name, some in counts.items()}
+    return counts if weight == 1 else {name: [n * weight for n in numbers] for name, numbers in counts.items()}
 
 
 def _count_numbers(values: np.ndarray, edges: Sequence[float]) -> list[int]:
     import numpy as np
 
-    present = values[~np.isnan(values)]
-    places = np.searchsorted(np.asarray(edges), present, side="right")
-    return [*_bincount(places, len(edges) + 1), 0, len(values) - len(present)]
+    places = np.searchsorted(np.asarray(edges), values, side="right")
+    counts: list[int] = np.bincount(places, minlength=len(edges) + 1).tolist()
+    missing = int(np.count_nonzero(np.isnan(values)))
+    counts[-1] -= missing  # NaN is placed behind all numbers
+    return [*counts, 0, missing]
 
 
-def _count_column(column: pd.Series, spec: Mapping[str, Any]) -> list[int]:
+def _count_column(column: pd.Series, spec: ColumnBins) -> list[int]:
     if "edges" in spec and column.dtype.kind in "iufb":
         return _count_numbers(column.to_numpy(dtype=float), spec["edges"])
     missing = int(column.isna().sum())
@@ -115,18 +170,12 @@ def _count_column(column: pd.Series, spec: Mapping[str, Any]) -> list[int]:
     return [*known, len(present) - sum(known), missing]
 
 
-def _bincount(places: np.ndarray, size: int) -> list[int]:
-    import numpy as np
-
-    return [int(number) for number in np.bincount(places, minlength=size)]
-
-
 def by_position(counts: dict[str, list[_Number]]) -> dict[str, list[_Number]]:
-    """The same with as many bins for every column, so that profiles of models with different bins can be added up.
+    """The same counts with equally many bins per column, so that profiles of models with different bins can be added.
 
-    A model's first bin is then added to the other models' first bins, whatever their edges are.
+    A model's first bin is then added to the other models' first bins, whatever their edges.
     """
-    return {name: _padded(some) for name, some in counts.items()}
+    return {name: _padded(numbers) for name, numbers in counts.items()}
 
 
 def _padded(counts: list[_Number]) -> list[_Number]:
@@ -134,9 +183,9 @@ def _padded(counts: list[_Number]) -> list[_Number]:
     return counts[:-2] + empty + counts[-2:]
 
 
-def expected(reference: Counts, found: Counts) -> Expected:
-    """What `found` would be, had its rows fallen into the bins as those of the training data did."""
-    both = {name: (reference[name], sum(found[name])) for name in reference if name in found}
+def expected(reference: Counts, current: Counts) -> Expected:
+    """What `current` would be if its rows were distributed over the bins like the training data."""
+    both = {name: (reference[name], sum(current[name])) for name in reference if name in current}
     return {
         name: [count * rows / sum(counts) for count in counts] for name, (counts, rows) in both.items() if sum(counts)
     }
@@ -146,6 +195,6 @@ def merge(left: dict[str, list[_Number]], right: dict[str, list[_Number]]) -> di
     """The sum of two counts made with the same bins."""
     merged = {name: list(counts) for name, counts in left.items()}
     for name, counts in right.items():
-        there = merged.get(name, [0] * len(counts))
-        merged[name] = [a + b for a, b in zip(there, counts, strict=True)]
+        before = merged.get(name, [0] * len(counts))
+        merged[name] = [a + b for a, b in zip(before, counts, strict=True)]
     return merged

@@ -1,7 +1,7 @@
-"""One attempt at a partition: its layout, the parts that are there, and the blocks that are missing.
+"""One attempt at a partition: its layout, the existing parts, and the missing blocks.
 
-The layout (``blocks-*.json``) is written before the first part. A retry uses the one it finds, if the files are those
-that were cut, and scores the blocks whose part is not there.
+The layout (``blocks-*.json``) is written before the first part, unless the partition has only one. A retry uses the
+existing layout if the files have not changed since they were cut, and scores the blocks whose part is missing.
 """
 
 from __future__ import annotations
@@ -10,166 +10,220 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.blocks import Block, cut, require_columns
+from airflow_batchscore.data.blocks import cut, require_columns
 from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.key_types import key_types
 from airflow_batchscore.data.layout import layout_from_json, layout_to_json
-from airflow_batchscore.engine.base import Session
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring import groups
-from airflow_batchscore.scoring.block import score_block
-from airflow_batchscore.scoring.function import is_grouped
-from airflow_batchscore.scoring.job import Progress, ScoringJob
+from airflow_batchscore.scoring.block import PartSource, score_block
+from airflow_batchscore.scoring.group_keys import HASHES
+from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
 from airflow_batchscore.scoring.part import BlockJob, read_result, require_limit
-from airflow_batchscore.scoring.whole import Whole, score_whole
+from airflow_batchscore.scoring.whole_partition import Whole, score_whole
 
 log = logging.getLogger(__name__)
 
-#: Functions, and what each is run over: one after the other.
-Stages = list[tuple[Callable[..., BlockResult], Sequence[Any]]]
+#: Functions, each with the units it is run over, in order.
+Stages = list[tuple[Callable[..., BlockResult], Sequence[PartSource]]]
+#: A function and its arguments.
+Call = tuple[Callable[..., BlockResult], BlockJob, PartSource]
 
 
-@dataclass(frozen=True)
 class Attempt:
-    """One attempt at the blocks of a partition.
+    """One attempt at the blocks of a partition: which calls are missing, and what those that were made returned.
+
+    Args:
+        block_memory: bytes that a worker may use for a block; None if unknown.
+        replayed: the committed manifest whose blocks with quarantined rows are scored again; None otherwise.
 
     Attributes:
-        replayed: the committed manifest whose blocks with quarantined rows are scored again; None otherwise.
+        layout: the blocks.
+        digest: of the layout.
+        blocks: how many parts the partition gets.
+        done: results by the index of their block.
+        account: of what is done.
+        reused: of what earlier attempts did.
     """
 
-    job: ScoringJob
-    block_job: BlockJob
-    partition: Partition
-    session: Session
-    progress: Progress | None
-    replayed: Manifest | None
+    def __init__(
+        self,
+        job: ScoringJob,
+        block_job: BlockJob,
+        partition: Partition,
+        block_memory: int | None,
+        replayed: Manifest | None,
+    ) -> None:
+        self._job, self._partition, self._block_memory, self._replayed = job, partition, block_memory, replayed
+        self._block_job = block_job
+        self.layout = self._layout()
+        self.digest = hashlib.sha256(json.dumps(layout_to_json(self.layout)).encode()).hexdigest()
+        self._block_job = replace(block_job, key_types=self._key_types(), prefix=self._prefix())
+        stages = _stages(self._block_job, self.layout)
+        self._stages = iter(stages)
+        self._units = [unit for _, units in stages for unit in units]
+        self.blocks = len(self._units)
+        self.done = self._existing(stages)
+        self.account = self.reused = sum((result.account for result in self.done.values()), Account())
+        #: Blocks whose calls were given, and that have no result yet.
+        self.given: set[int] = set()
+        if self.done:
+            log.info("partition %s: %d of %d blocks are there already", partition.key, len(self.done), self.blocks)
 
-    def run(self) -> tuple[list[BlockResult], int, str]:
-        """The results of all blocks in order, the rows that this attempt read itself, and the digest of the layout."""
-        layout = self._layout()
-        digest = hashlib.sha256(json.dumps(layout_to_json(layout)).encode()).hexdigest()
-        return *self._score(layout, digest), digest
+    @property
+    def is_complete(self) -> bool:
+        """Whether every block has a result."""
+        return len(self.done) == self.blocks
+
+    def next_calls(self) -> list[Call]:
+        """The missing calls of the next stage, each given once; none while results of the stage before are missing."""
+        if self.given:
+            return []
+        for function, units in self._stages:
+            missing = [unit for unit in units if unit.index not in self.done]
+            if missing:
+                self.given = {unit.index for unit in missing}
+                return [(function, self._block_job, unit) for unit in missing]
+        return []
+
+    def add(self, result: BlockResult) -> None:
+        """Take the result of a call."""
+        self.done[result.index] = result
+        self.account += result.account
+        self.given.discard(result.index)
+
+    def results(self) -> list[BlockResult]:
+        """Of all blocks, in order. Raises InputError if fewer or more rows were read than the files state."""
+        self._require_every_row()
+        return [self.done[unit.index] for unit in self._units]
+
+    def _require_every_row(self) -> None:
+        stated = [source.rows for source in dict.fromkeys(block.source for block in self.layout)]
+        counts = [rows for rows in stated if rows is not None]
+        read = self.account.rows_read
+        if len(counts) == len(stated) and sum(counts) != read:
+            raise InputError(
+                f"partition {self._partition.key}: its files state {sum(counts)} rows, but {read} were read. Nothing "
+                "was committed. The files, or the code that reads their format, are at fault: write the files again"
+            )
 
     def _layout(self) -> list[Block]:
         layout = self._stored_layout()
         if layout is None:
             return self._new_layout()
-        held = {file.uri: file.stamp for file in self.partition.files}
+        held = {file.uri: file.stamp for file in self._partition.files}
         if {block.source.uri: block.source.stamp for block in layout} == held:
             return layout
         log.warning(
-            "partition %s: its files were touched since an earlier attempt cut them, so that nothing of it is used",
-            self.partition.key,
+            "partition %s: its files have changed since an earlier attempt cut them; that attempt is not used",
+            self._partition.key,
         )
         return self._new_layout()
 
     def _stored_layout(self) -> list[Block] | None:
-        """What an earlier attempt wrote down; None where it wrote nothing that can be read."""
+        """The layout of an earlier attempt; None if it wrote none that can be read."""
         try:
-            stored = storage.read_json(self._layout_uri, self.job.conn_id)
+            stored = storage.read_json(self._layout_file)
             return None if stored is None else layout_from_json(stored)
         except (InputError, LookupError, TypeError, ValueError) as error:
             log.warning(
                 "partition %s: %s cannot be used, so the files are cut again: %s: %s",
-                self.partition.key,
-                self._layout_uri,
+                self._partition.key,
+                self._layout_file,
                 type(error).__name__,
                 error,
             )
             return None
 
     @property
-    def _layout_uri(self) -> str:
-        token = hashlib.sha256(self.job.token.encode()).hexdigest()[:8] if self.job.token else "shared"
-        return storage.join(self.block_job.folder, f"blocks-{token}.json")
-
-    @property
-    def _remote(self) -> bool:
-        return not (storage.is_local(self.job.dataset.uri) and storage.is_local(self.job.output_uri))
+    def _layout_file(self) -> Location:
+        token = hashlib.sha256(self._job.token.encode()).hexdigest()[:8] if self._job.token else "shared"
+        return self._block_job.folder / f"blocks-{token}.json"
 
     def _new_layout(self) -> list[Block]:
-        """Cut, check the columns before anything is scored, and write it down for a retry."""
+        """Cut into blocks, check the columns before anything is scored, and store the layout for a retry.
+
+        A single part needs none: a retry cuts the file alike, or makes the one part again.
+        """
         layout = cut(
-            self.job.dataset,
-            self.partition,
-            block_rows=self.job.block_rows,
-            columns=self.block_job.columns,
-            block_memory=self.session.block_memory,
-            keys=list(self.block_job.key_types),
+            self._job.dataset,
+            self._partition,
+            block_rows=self._job.block_rows,
+            columns=self._block_job.columns,
+            block_memory=self._block_memory,
+            keys=list(self._block_job.key_types),
         )
         for source in dict.fromkeys(block.source for block in layout):
-            require_columns(source, self.block_job.columns, partition_key=self.partition.key)
-        storage.write_json(self._layout_uri, layout_to_json(layout), self.job.conn_id)
+            require_columns(source, self._block_job.columns, partition_key=self._partition.key)
+        if not _is_one_block(layout):
+            storage.write_json(self._layout_file, layout_to_json(layout))
         return layout
 
-    def _score(self, layout: Sequence[Block], digest: str) -> tuple[list[BlockResult], int]:
-        named: list[Any] = [digest, self.job.token]
-        done: dict[int, BlockResult] = {}
-        if self.replayed is not None:
-            named.append(self.replayed.replays + 1)
-            done = {block.index: block for block in self._kept(self.replayed, digest) if block.quarantine is None}
-        asked, declared = self.block_job.key_types, self.job.dataset.column_types
-        types = key_types([block.source for block in layout], asked, declared, self.partition.key)
-        job = replace(
-            self.block_job, key_types=types, prefix=hashlib.sha256(json.dumps(named).encode()).hexdigest()[:8]
-        )
-        stages = _stages(job, layout)
-        units = _units(stages)
+    def _prefix(self) -> str:
+        """Distinguishes the parts of this layout, and of this replay, from others."""
+        identity: list[object] = [self.digest, self._job.token]
+        if self._replayed is not None:
+            identity.append(self._replayed.replays + 1)
+        if self._block_job.scorer.unit == "group":
+            identity.append(f"hashes {HASHES}")
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+
+    def _key_types(self) -> dict[str, str | None]:
+        sources = [block.source for block in self.layout]
+        return key_types(sources, self._block_job.key_types, self._job.dataset.column_types, self._partition.key)
+
+    def _existing(self, stages: Stages) -> dict[int, BlockResult]:
+        """What is done already. Raises ScoringError if it has more rows in quarantine than are allowed."""
+        job, done = self._block_job, {}
+        if self._replayed is not None:
+            kept = self._kept(self._replayed, self.digest)
+            done = {block.index: block for block in kept if block.quarantine is None}
         done |= self._written(job, stages)
-        require_limit(job.limit, done.values(), f"partition {self.partition.key}", job.folder)
-        if done:
-            log.info("partition %s: %d of %d blocks are there already", self.partition.key, len(done), len(units))
-        there = account = sum((result.account for result in done.values()), Account())
-        report = self.progress or (lambda *_: None)
-        if done:
-            report(len(done), len(units), account)
-        for function, some in stages:
-            missing = [(job, unit) for unit in some if unit.index not in done]
-            for result in self.session.run(function, missing, remote=self._remote) if missing else ():
-                done[result.index] = result
-                account += result.account
-                report(len(done), len(units), account)
-        return [done[unit.index] for unit in units], account.rows_read - there.rows_read
+        require_limit(job.rules.limit, done.values(), f"partition {self._partition.key}", job.folder)
+        return done
 
     def _kept(self, replayed: Manifest, layout: str) -> Sequence[BlockResult]:
-        """The blocks of a committed partition that may stay."""
+        """The blocks of a committed partition that can be kept."""
         if replayed.layout != layout:
-            log.warning("partition %s was cut otherwise when it was committed: all is scored again", replayed.key)
+            log.warning(
+                "partition %s was cut into other blocks when it was committed: all of it is scored again", replayed.key
+            )
             return ()
-        # Groups are put together from all blocks, so all are read again.
-        return () if is_grouped(self.block_job.work) else replayed.blocks
+        # Groups take rows from all blocks, so all are read again.
+        return () if self._block_job.scorer.unit == "group" else replayed.blocks
 
     def _written(self, job: BlockJob, stages: Stages) -> dict[int, BlockResult]:
-        """Results of the parts that lie there, from their footers: no finished input is read again."""
-        names = {job.part_name(unit.index) for unit in _units(stages)}
-        parts = [file for file in storage.list_files(job.folder, job.conn_id) if file.uri.rpartition("/")[2] in names]
-        results = storage.each(lambda file: read_result(job, file.uri, file.size), parts, job.folder)
-        found = {result.index: result for result in results if result is not None}
-        if len(stages) > 1 and any(unit.index not in found for unit in stages[-1][1]):
-            # The rows that are missing come from what blocks were sorted into, which must be there, too.
-            there = groups.spilled(job.folder, job.conn_id)
+        """Results of existing parts, from their footers: no finished input is read again."""
+        names = {job.part_name(unit.index) for unit in self._units}
+        parts = [file for file in storage.list_files(job.folder) if file.uri.rpartition("/")[2] in names]
+        results = storage.each(lambda file: read_result(job, file), parts, job.folder.uri)
+        written = {result.index: result for result in results if result is not None}
+        if len(stages) > 1 and any(unit.index not in written for unit in stages[-1][1]):
+            # The missing rows come from the spilled files of the blocks, which must exist as well.
+            spilled = groups.spilled(job.folder)
             for unit in stages[0][1]:
-                if job.part_name(unit.index) not in there:
-                    found.pop(unit.index, None)
-        return found
+                if job.part_name(unit.index) not in spilled:
+                    written.pop(unit.index, None)
+        return written
 
 
-def _units(stages: Stages) -> list[Any]:
-    return [unit for _, some in stages for unit in some]
+def _is_one_block(layout: Sequence[Block]) -> bool:
+    """Whether there is one block, whose size is known: the groups of a stream get several parts."""
+    return len(layout) == 1 and not layout[0].source.is_stream
 
 
 def _stages(job: BlockJob, layout: Sequence[Block]) -> Stages:
-    """What is run over what, one stage after the other; each unit has an index of its own, and writes a part."""
-    is_one_block = len(layout) == 1 and layout[0].source.kind != "stream"
-    if not job.work.row_wise or (is_grouped(job.work) and is_one_block):
+    """Stages in order: a function and its units; each unit has its own index and writes a part."""
+    if job.scorer.unit == "partition" or (job.scorer.unit == "group" and _is_one_block(layout)):
         return [(score_whole, [Whole(tuple(layout))])]
-    if not is_grouped(job.work):
+    if job.scorer.unit == "block":
         return [(score_block, layout)]
     buckets = groups.bucket_count(layout)
     return [

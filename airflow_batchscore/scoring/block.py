@@ -4,34 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.data.blocks import Block, read
+from airflow_batchscore.data.blocks import read
+from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.pattern import partition_key
-from airflow_batchscore.data.type_names import named
+from airflow_batchscore.data.type_names import arrow_type
 from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.scoring.manifest import BlockResult
 from airflow_batchscore.scoring.part import BlockJob, PartWriter, check_limit, find_result
 
-U = TypeVar("U", bound=Any)
+
+class PartSource(Protocol):
+    """What a part is made of: a block, a whole partition, a bucket of groups."""
+
+    @property
+    def index(self) -> int:
+        """Number of its part."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
+
+
+U = TypeVar("U", bound=PartSource)
 
 
 def writes_a_part(function: Callable[[BlockJob, U], BlockResult]) -> Callable[[BlockJob, U], BlockResult]:
-    """For what a cluster runs: errors name the partition and the block, and what was written before stands.
+    """Wraps what a cluster runs: errors name the partition and the block, and an already written part is kept.
 
-    A cluster runs a block again when its worker died; that may have been after the part was written.
+    A cluster runs a block again when its worker dies, which may happen after the part was written.
     """
 
     @wraps(function)
     def run(job: BlockJob, unit: U) -> BlockResult:
         try:
             if may_be_a_rerun():
-                there = find_result(job, unit.index)
-                if there is not None:
-                    return there
+                existing = find_result(job, unit.index)
+                if existing is not None:
+                    return existing
             return function(job, unit)
         except BatchScoreError as error:
             raise type(error)(f"partition {partition_key(job.partition)}, {unit.name}: {error}") from error
@@ -46,10 +62,10 @@ def score_block(job: BlockJob, block: Block) -> BlockResult:
     """Score one block and write its part; the part's footer carries the result for a later resume.
 
     Raises:
-        BatchScoreError: with the partition and the block named; a retry cannot fix it.
+        BatchScoreError: names the partition and the block; a retry cannot fix it.
         OSError: likewise; storage failed, which a retry may fix.
     """
-    scorer = job.work.open(job.keys, job.limit, allow_nan=job.allow_nan)
+    scorer = job.scorer.open(job.rules)
     hold_to_one_thread()
     with PartWriter(job, block.index, block.name, block.source.uri) as part:
         for batch in batches(job, block):
@@ -59,7 +75,7 @@ def score_block(job: BlockJob, block: Block) -> BlockResult:
 
 
 def batches(job: BlockJob, block: Block) -> Iterator[Batch]:
-    """The block's batches, at least one: an empty block still writes a part with the right schema."""
+    """The block's batches, at least one: even an empty block writes a part with the right schema."""
     empty = True
     for batch in read(job.dataset, block, job.types, job.key_types):
         empty = False
@@ -69,12 +85,12 @@ def batches(job: BlockJob, block: Block) -> Iterator[Batch]:
 
 
 def empty_batch(job: BlockJob) -> Batch:
-    """A batch without rows that still says which columns there are."""
+    """A batch without rows that still defines the columns."""
     import numpy as np
     import pyarrow as pa
 
     table, keys = (
-        pa.schema([(name, named(type_name or "string")) for name, type_name in types.items()]).empty_table()
+        pa.schema([(name, arrow_type(type_name or "string")) for name, type_name in types.items()]).empty_table()
         for types in (job.types, job.key_types)
     )
     return Batch(table, np.array([], dtype=np.int64), [], keys)

@@ -1,7 +1,7 @@
-"""What of a partition is committed: found before anything is scored, and added to when it is.
+"""The committed state of a partition: found before anything is scored, and extended by a commit.
 
-A commit takes the number after the manifest that its scorer saw when it began. A scorer that was stopped, overtaken and
-woken finds that number taken, and uses what is there: the same identity, committed after it began.
+A commit takes the number after the manifest that its scorer saw when it began. A scorer that was suspended and
+overtaken finds that number taken, and uses the existing manifest: the same identity, committed after the scorer began.
 """
 
 from __future__ import annotations
@@ -9,68 +9,68 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.scoring.identity import score_identity
 from airflow_batchscore.scoring.job import ScoringJob
-from airflow_batchscore.scoring.manifest import Manifest, manifest_uri, newest_number
+from airflow_batchscore.scoring.manifest import Manifest, newest_number, numbered
 from airflow_batchscore.scoring.part import require_limit
-from airflow_batchscore.scoring.planned import Planned, Planner
+from airflow_batchscore.scoring.prepare import Prepared, Preparer
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What storage says of a partition before anything is scored.
+class PartitionState:
+    """What storage has for a partition before anything is scored.
 
     Attributes:
-        partition: held to its bytes as they were looked at.
+        partition: pinned to its bytes as they are now.
         folder: of the identity.
-        number: of the manifest that counts; 0 where there is none.
-        committed: that manifest; None where there is none, or where it may not be used for this job.
+        number: of the manifest that counts; 0 if there is none.
+        committed: that manifest; None if there is none, or if this job may not use it.
     """
 
     partition: Partition
-    planned: Planned
+    prepared: Prepared
     identity: str
-    folder: str
+    folder: Location
     number: int
     committed: Manifest | None
 
     def is_done(self, job: ScoringJob) -> bool:
-        """Whether nothing has to be scored."""
+        """Whether there is nothing to score."""
         return self.committed is not None and not (job.replay and self.committed.account.rows_quarantined)
 
 
-def look(job: ScoringJob, planner: Planner, values: Values) -> Found:
-    """Look at a partition's input and at what is committed of it.
+def partition_state(job: ScoringJob, preparer: Preparer, values: Values) -> PartitionState:
+    """Check a partition's input and what is already committed for it.
 
     Raises:
-        InputError: the partition is not there, lacks a file that it had when it was planned, or its manifest was
+        InputError: the partition does not exist, lacks a file that it had when it was planned, or its manifest was
             altered.
-        ScoringError: what is committed has more rows in quarantine than this job allows.
+        ScoringError: the committed scores have more rows in quarantine than this job allows.
     """
     partition = job.dataset.pin(job.dataset.partition(values))
     _require_planned_files(job, partition)
-    planned = planner.plan(partition)
+    prepared = preparer.prepare(partition)
     accepted = [name for name in ("allow_nan", "allow_empty") if getattr(job, name)]
     identity = score_identity(
         job.dataset,
         partition.fingerprint,
-        work=planned.work.identity(),
-        columns=[planned.types, planned.key_types],
-        keys=planned.keys,
+        scorer=prepared.scorer.identity(),
+        columns=[prepared.types, prepared.key_types],
+        keys=prepared.keys,
         accepted=accepted,
     )
-    folder = storage.join(job.output_uri, partition_key(values), identity[:16])
-    number = newest_number(folder, job.conn_id)
+    folder = job.output / partition_key(values) / identity[:16]
+    number = newest_number(folder)
     committed = _usable(job, folder, number) if number else None
     if committed is not None and not job.replay:
         require_limit(job.limit, committed.blocks, f"partition {committed.key}", folder)
-    return Found(partition, planned, identity, folder, number, committed)
+    return PartitionState(partition, prepared, identity, folder, number, committed)
 
 
 def _require_planned_files(job: ScoringJob, partition: Partition) -> None:
@@ -83,38 +83,38 @@ def _require_planned_files(job: ScoringJob, partition: Partition) -> None:
         )
 
 
-def _usable(job: ScoringJob, folder: str, number: int) -> Manifest | None:
-    """The manifest that counts, if this job may use it: one with a token scores again once, whatever came later."""
+def _usable(job: ScoringJob, folder: Location, number: int) -> Manifest | None:
+    """The manifest that counts, if this job may use it: a job with a token scores once more, whatever came later."""
     if job.token is None:
-        return Manifest.read(manifest_uri(folder, number), job.conn_id)
-    newest = _readable(job, folder, number)
-    own = (_readable(job, folder, earlier) for earlier in range(number, 0, -1))
+        return Manifest.read(numbered(folder, number))
+    newest = _readable(numbered(folder, number))
+    own = (_readable(numbered(folder, earlier)) for earlier in range(number, 0, -1))
     return newest if any(manifest is not None and manifest.token == job.token for manifest in own) else None
 
 
-def _readable(job: ScoringJob, folder: str, number: int) -> Manifest | None:
-    """A manifest, None where it is gone or damaged: scoring again must not stumble over what it is to replace."""
+def _readable(location: Location) -> Manifest | None:
+    """A manifest; None if it is gone or damaged: rescoring must not fail on what it is to replace."""
     try:
-        return Manifest.read(manifest_uri(folder, number), job.conn_id)
+        return Manifest.read(location)
     except InputError as error:
         log.warning("%s: it is not used", error)
         return None
 
 
-def commit(job: ScoringJob, manifest: Manifest, found: Found) -> tuple[Manifest, bool]:
-    """Commit what was scored. The manifest with its digest, and whether it is one that came first.
+def commit(job: ScoringJob, manifest: Manifest, state: PartitionState) -> tuple[Manifest, bool]:
+    """Commit what was scored. Returns the manifest with its digest, and whether another scorer's came first.
 
-    One that another scorer committed meanwhile is used instead, as it is newer than all that this scorer could have
-    used; only a forced scoring does not take one that was not, as that may hold parts of long ago.
+    A manifest that another scorer committed meanwhile is used instead, as it is newer than any that this scorer could
+    have used; only a forced scoring refuses one that was not forced, as that may hold old parts.
     """
-    number = found.number
+    number = state.number
     while True:
         number += 1
-        committed = replace(manifest, uri=manifest_uri(found.folder, number)).commit()
+        committed = replace(manifest, uri=numbered(state.folder, number).uri).commit()
         if committed is not None:
             return committed, False
-        number = max(number, newest_number(found.folder, job.conn_id))
-        newer = Manifest.read(manifest_uri(found.folder, number), job.conn_id)
+        number = max(number, newest_number(state.folder))
+        newer = Manifest.read(numbered(state.folder, number))
         if newer is not None and (job.token is None or newer.token is not None):
             log.warning("partition %s was committed meanwhile (%s): that is used", manifest.key, newer.uri)
             return newer, True

@@ -1,6 +1,6 @@
-"""The columns that make groups, with one form for each value: what is equal lies in one bucket and in one group.
+"""Group columns with one canonical form per value: equal values end up in the same bucket and the same group.
 
-Bucketing, grouping within a bucket and the value that is published all use this form.
+Bucketing, grouping within a bucket and the published value all use this form.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+#: Changes whenever a value may get another number.
+HASHES = 2
 #: Odd and large, so that columns of equal values do not cancel out.
 _FACTOR = 0x9E3779B97F4A7C15
 
 
 def canonical(table: pa.Table, group_by: Sequence[str]) -> pa.Table:
-    """The columns of groups: -0.0 is 0.0, NaN is null, a dictionary's values are plain.
+    """The group columns in canonical form: -0.0 is 0.0, NaN is null, dictionary values are plain.
 
-    Raises InputError for a column whose values have no order, such as lists.
+    Raises InputError for a column whose values cannot be ordered, such as lists.
     """
     import pyarrow as pa
 
@@ -40,7 +42,7 @@ def canonical(table: pa.Table, group_by: Sequence[str]) -> pa.Table:
 
 
 def _makes_groups(kind: pa.DataType) -> bool:
-    """Whether Arrow can tell values of a type apart and sort them."""
+    """Whether Arrow can compare and sort values of a type."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -54,22 +56,23 @@ def _makes_groups(kind: pa.DataType) -> bool:
 
 
 def hashes(keys: pa.Table) -> np.ndarray:
-    """The same number for the same values of canonical columns, in every block."""
+    """The same number below 2**32 for the same values of canonical columns, in every block; evenly spread."""
     import numpy as np
     import pandas as pd
     import pyarrow.compute as pc
 
-    found = np.zeros(keys.num_rows, np.uint64)
+    mixed = np.zeros(keys.num_rows, np.uint64)
     for column in keys.columns:
         texts = pc.fill_null(_spelled(column), "").to_numpy()
-        # Not by categories: where pandas looks for those, a text ends at its first NUL.
+        # Not by categories: pandas would end a text at its first NUL.
         hashed = pd.util.hash_array(texts, categorize=False)
-        found = (found * np.uint64(_FACTOR) + hashed) * np.uint64(2) + column.is_valid().to_numpy().astype(np.uint64)
-    return found
+        mixed = (mixed * np.uint64(_FACTOR) + hashed) * np.uint64(2) + column.is_valid().to_numpy().astype(np.uint64)
+    # The lowest bits say little: of one column they say whether there is a value.
+    return (mixed * np.uint64(_FACTOR)) >> np.uint64(32)
 
 
 def places_of_groups(keys: pa.Table) -> list[np.ndarray]:
-    """Row numbers of each group of canonical columns, a missing value being a value; groups in the order of values."""
+    """Row numbers of each group of canonical columns, in the order of values; missing counts as a value."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -90,7 +93,7 @@ def places_of_groups(keys: pa.Table) -> list[np.ndarray]:
 
 
 def _spelled(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values as texts, or as bytes."""
+    """Values as text or bytes."""
     import pyarrow as pa
     import pyarrow.types as pt
 

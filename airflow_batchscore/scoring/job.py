@@ -1,29 +1,31 @@
-"""What is to be scored, and how."""
+"""What to score, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from airflow_batchscore.data.dataset import PartitionedDataset
-from airflow_batchscore.model.choice import Chosen
+from airflow_batchscore.data.storage import Location
+from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.plan.models import Models, NoModel
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.quarantine import Limit
-from airflow_batchscore.scoring.by_column import ModelSet
 
 DEFAULT_BLOCK_ROWS = 250_000
 DEFAULT_LIMIT = Limit(1000)
 
-#: Called after each block with (blocks done, blocks in all, account so far).
-Progress = Callable[[int, int, Account], None]
+#: Called after each block with (blocks done, total blocks, account so far).
+OnBlock = Callable[[int, int, Account], None]
 
 
 @dataclass(frozen=True)
 class FunctionJob:
-    """A function in a model's place; see `ScorePartitionOperator` for the meaning of each."""
+    """A function that replaces a model; see `ScorePartitionOperator` for the meaning of each field."""
 
     function: FunctionRef
     group_by: tuple[str, ...] = ()
@@ -31,26 +33,46 @@ class FunctionJob:
     output_types: Mapping[str, str] | None = None
     row_wise: bool = True
 
+    column: ClassVar = None
+    pinned: ClassVar[Sequence[ModelRef]] = ()
+
+
+#: What the rows of a run are scored with.
+ScoredWith = Models | FunctionJob
+
+
+def scored_with(models: Models | NoModel, function: FunctionJob | None) -> ScoredWith:
+    """The models of the plan, or the function that a scoring task applies.
+
+    Raises:
+        InputError: there are both, or neither.
+    """
+    if not isinstance(models, NoModel):
+        if function is not None:
+            raise InputError("function= replaces the model: leave model= out of PlanPartitionsOperator")
+        return models
+    if function is None:
+        raise InputError(
+            "the plan has no model: give PlanPartitionsOperator(model=...), or ScorePartitionOperator(function=...)"
+        )
+    return function
+
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """What to score and how; see `ScorePartitionOperator` for the meaning of each.
-
-    One of `model`, `choices`, `models` and `function` says what with.
+    """What to score and how; see `ScorePartitionOperator` for the meaning of each field.
 
     Attributes:
-        model: one for all partitions.
-        choices: partition key -> the model of each.
-        like: a model whose output columns the partitions without one have.
-        models: one for each value of the column `model_by`.
-        token: None reuses what is committed; a text (the run's id) scores again once for that text.
+        token: None reuses committed scores; a text (the run's id) scores again once for that text.
         trusted_types: see `Trust`.
-        files: partition key -> how many files it had when it was planned.
-        replay: score the blocks of a committed partition again that have rows in quarantine.
+        files: partition key -> number of files when it was planned.
+        replay: rescore the blocks of a committed partition that have rows in quarantine.
+
+    Raises InputError if `block_rows` is below 1.
     """
 
     dataset: PartitionedDataset
-    model: ModelRef | None
+    scored_with: ScoredWith
     output_uri: str
     spec: OutputSpec = field(default_factory=OutputSpec)
     keys: tuple[str, ...] | None = None
@@ -62,9 +84,13 @@ class ScoringJob:
     replay: bool = False
     trusted_types: tuple[str, ...] = ()
     conn_id: str | None = None
-    choices: Mapping[str, Chosen] | None = None
-    like: ModelRef | None = None
-    models: ModelSet | None = None
-    model_by: str | None = None
-    function: FunctionJob | None = None
     files: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.block_rows < 1:
+            raise InputError(f"block_rows={self.block_rows}: a block has at least 1 row")
+
+    @property
+    def output(self) -> Location:
+        """The folder below which scores are staged."""
+        return Location(self.output_uri, self.conn_id)

@@ -8,21 +8,32 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.dataset import PartitionedDataset
-from airflow_batchscore.data.parquet_footer import DamagedParquetError, read_footer
+from airflow_batchscore.data.formats.parquet_footer import (
+    DamagedParquetError,
+    add_note,
+    encodings,
+    footer_digest,
+    note,
+    open_writer,
+    read_footer,
+)
 from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import ScoringError
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring.batch import BatchScorer, ScoredBatch, output_schema
 from airflow_batchscore.scoring.manifest import BlockResult
-from airflow_batchscore.scoring.work import Work
+from airflow_batchscore.scoring.scorers.scorer import BatchRules, BatchScorer, ScoredBatch, output_schema
+from airflow_batchscore.scoring.scorers.specs import ScorerSpec
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -33,28 +44,24 @@ _FOOTER_KEY = b"batchscore"
 
 @dataclass(frozen=True)
 class BlockJob:
-    """What a worker must know to score any block of a partition. Small and free of secrets.
+    """What a worker needs to score any block of a partition. Small and free of secrets.
 
     Attributes:
-        types: columns to read for the work, with the types to read them with.
-        key_types: likewise, of the columns that go with the scores and of the one that names models.
-        folder: URI where parts go.
+        types: columns that the scorer reads, with the types to read them with.
+        key_types: likewise, for the columns kept with the scores and the one that names models.
+        folder: where parts go.
         prefix: names the layout, so that parts of two layouts never mix.
-        limit: see `quarantine.Limit`.
         inputs: digest of the partition's fingerprint: a part made from other bytes does not count.
     """
 
     dataset: PartitionedDataset
     partition: Values
-    work: Work
+    scorer: ScorerSpec
     types: dict[str, str | None]
     key_types: dict[str, str | None]
-    keys: tuple[str, ...]
-    folder: str
+    rules: BatchRules
+    folder: Location
     prefix: str
-    limit: quarantine.Limit
-    allow_nan: bool
-    conn_id: str | None
     inputs: str
 
     @property
@@ -65,15 +72,18 @@ class BlockJob:
     def part_name(self, index: int) -> str:
         return f"part-{self.prefix}-{index:05d}.parquet"
 
+    def part(self, index: int) -> Location:
+        return self.folder / self.part_name(index)
+
 
 class PartWriter:
-    """Writes one part and, when it is whole, its quarantined rows; the part's footer carries the result.
+    """Writes one part and, when it is complete, its quarantined rows; the part's footer carries the result.
 
-    A part never changes: one that another worker put there meanwhile stands, and `result` is then that one's. What is
-    committed may name it, and a function that uses chance gives other rows each time.
+    A part never changes: if another worker wrote it meanwhile, it is kept, and `result` is that worker's. A committed
+    manifest may name it, and a function that uses randomness returns other rows each time.
 
     Args:
-        name, source: how messages and quarantine call the block, and where its rows came from.
+        name, source: the block's name in messages and quarantine, and where its rows come from.
     """
 
     def __init__(self, job: BlockJob, index: int, name: str, source: str) -> None:
@@ -89,37 +99,35 @@ class PartWriter:
         self._uncovered: Counter[str] = Counter()
 
     def __enter__(self) -> PartWriter:
-        uri = storage.join(self._job.folder, self._job.part_name(self._index))
-        self._path = self._files.enter_context(storage.atomic_file(uri, self._job.conn_id, self._stands))
+        location = self._job.part(self._index)
+        self._path = self._files.enter_context(storage.atomic_file(location, self._stands))
         return self
 
     def _stands(self) -> bool:
-        """Take over the result of the part that is there, if it is whole and ours."""
-        there = find_result(self._job, self._index)
-        if there is None:
+        """Take over the result of the existing part, if it is complete and ours."""
+        existing = find_result(self._job, self._index)
+        if existing is None:
             return False
-        log.info("%s was written by another worker meanwhile: that is used", there.part)
-        self.result = there
+        log.info("%s was written by another worker meanwhile: that is used", existing.part)
+        self.result = existing
         return True
 
     def schema(self, scorer: BatchScorer, batch: Batch) -> pa.Schema:
-        """Of the part, which the first batch decides: keys as they are read, then the outputs."""
-        import pyarrow.parquet as pq
-
+        """Schema of the part, determined by the first batch: keys as they are read, then the outputs."""
         if self._writer is None:
             key_types = {field.name: field.type for field in batch.keys.schema}
-            schema = output_schema(scorer.outputs, self._job.keys, key_types)
-            self._writer = pq.ParquetWriter(self._path, schema, write_page_checksum=True, **_encodings(schema))
+            schema = output_schema(scorer.outputs, self._job.rules.keys, key_types)
+            self._writer = open_writer(self._path, schema, **encodings(schema))
         return self._writer.schema
 
     def add(self, batch: Batch, scored: ScoredBatch) -> None:
-        """Write what came of a batch, and account for its rows."""
+        """Write the results of a batch and account for its rows."""
         assert self._writer is not None, "schema() comes first"
         if scored.table.num_rows:
             self._writer.write_table(scored.table)
-        here = [*batch.bad, *scored.failed]
-        self.bad += here
-        self.account += Account(batch.rows_read, scored.scored, scored.skipped, len(here))
+        bad = [*batch.bad, *scored.failed]
+        self.bad += bad
+        self.account += Account(batch.rows_read, scored.scored, scored.skipped, len(bad))
         self._rows += scored.table.num_rows
         self._padded += batch.padded
         self._features = profile.merge(self._features, scored.features)
@@ -131,12 +139,14 @@ class PartWriter:
         )
         self._uncovered.update(scored.uncovered)
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if error is not None:
             try:
                 if self._writer is not None:
                     self._writer.close()
-            except OSError as second:  # the disk is full, say: the first error must not be hidden by it
+            except OSError as second:  # e.g. a full disk: it must not hide the first error
                 log.warning("a part that is given up could not be closed: %s", second)
             finally:
                 self._files.__exit__(kind, error, trace)
@@ -146,10 +156,11 @@ class PartWriter:
             try:
                 self.result = self._result()
                 footer = json.dumps(self.result.to_dict()).encode()
-                self._writer.add_key_value_metadata({_FOOTER_KEY: footer})
+                add_note(self._writer, _FOOTER_KEY, footer)
             finally:
                 self._writer.close()
-            self.result = replace(self.result, bytes=self._path.stat().st_size)
+            size = self._path.stat().st_size
+            self.result = replace(self.result, bytes=size, footer=footer_digest(self._path))
 
     def _result(self) -> BlockResult:
         job = self._job
@@ -181,15 +192,14 @@ class PartWriter:
         job = self._job
         name = f"quarantine/{job.part_name(self._index)}"
         if find_result(job, self._index) is not None:
-            return name  # the part that is there stands, with its quarantined rows
+            return name  # the existing part is kept, with its quarantined rows
         quarantine.write(
-            storage.join(job.folder, name),
+            job.folder / name,
             self.bad,
             partition=job.partition,
             block=self._index,
             source=self._source,
-            keys=job.keys,
-            conn_id=job.conn_id,
+            keys=job.rules.keys,
         )
         log.warning(
             "partition %s, %s: %d rows were quarantined, the first: %s",
@@ -201,54 +211,43 @@ class PartWriter:
         return name
 
 
-def _encodings(schema: pa.Schema) -> dict[str, Any]:
-    """How columns are written fast: a dictionary pays for text alone, differences for whole numbers such as ids."""
-    import pyarrow.types as pt
-
-    return {
-        "use_dictionary": [field.name for field in schema if pt.is_string(field.type)],
-        "column_encoding": {field.name: "DELTA_BINARY_PACKED" for field in schema if pt.is_integer(field.type)},
-    }
-
-
 def find_result(job: BlockJob, index: int) -> BlockResult | None:
-    """The result of a block whose part lies there; None where there is none, as `read_result` says."""
-    part = storage.stat(storage.join(job.folder, job.part_name(index)), job.conn_id)
-    return read_result(job, part.uri, part.size) if part else None
+    """The result of a block whose part exists; None if there is none, according to `read_result`."""
+    part = storage.stat(job.part(index))
+    return read_result(job, part) if part else None
 
 
-def read_result(job: BlockJob, uri: str, size: int) -> BlockResult | None:
-    """The result that a part's footer carries; None when it is not a whole part of ours, made from the job's bytes."""
+def read_result(job: BlockJob, part: storage.FileInfo) -> BlockResult | None:
+    """The result in a part's footer; None if it is not a complete part of ours, made from the job's bytes."""
     try:
-        metadata = read_footer(uri, job.conn_id).metadata or {}
-        raw = metadata.get(_FOOTER_KEY)
-        found = BlockResult.from_dict(json.loads(raw)) if raw else None
-        return replace(found, bytes=size) if found is not None and found.inputs == job.inputs else None
+        raw = note(read_footer(job.folder.at(part.uri)), _FOOTER_KEY)
+        result = BlockResult.from_dict(json.loads(raw)) if raw else None
+        return replace(result, bytes=part.size) if result is not None and result.inputs == job.inputs else None
     except FileNotFoundError:
         return None
     except (DamagedParquetError, ValueError, KeyError, TypeError) as error:
-        log.warning("a part is damaged and counts as missing, its block is scored again: %s: %s", uri, error)
+        log.warning("a part is damaged and counts as missing, its block is scored again: %s: %s", part.uri, error)
         return None
 
 
-def require_limit(limit: quarantine.Limit, blocks: Iterable[BlockResult], what: str, folder: str) -> None:
-    """Raises ScoringError where an earlier run put more rows in quarantine than `limit`, a stricter one, allows."""
+def require_limit(limit: quarantine.Limit, blocks: Iterable[BlockResult], what: str, folder: Location) -> None:
+    """Raises ScoringError if an earlier run put more rows in quarantine than the stricter `limit` allows."""
     for block in blocks:
         account = block.account
         if not limit.allows(account.rows_quarantined, account.rows_read):
             raise ScoringError(
                 f"{what}: an earlier run put {account.rows_quarantined} of {account.rows_read} rows of block "
                 f"{block.index} in quarantine, more than quarantine={limit.value} allows. See "
-                f"{storage.join(folder, block.quarantine or 'quarantine')}; fix the data or the recipe"
+                f"{folder / (block.quarantine or 'quarantine')}; fix the data or the recipe"
             )
 
 
 def check_limit(job: BlockJob, bad: Sequence[BadRow], account: Account) -> None:
-    """Raises ScoringError when more rows of a block failed than the job allows."""
-    if not job.limit.allows(len(bad), account.rows_read):
+    """Raises ScoringError if more rows of a block failed than the job allows."""
+    if not job.rules.limit.allows(len(bad), account.rows_read):
         row = bad[-1]
         raise ScoringError(
-            f"{len(bad)} of {account.rows_read} rows cannot be scored, more than quarantine={job.limit.value} "
+            f"{len(bad)} of {account.rows_read} rows cannot be scored, more than quarantine={job.rules.limit.value} "
             f"allows; row {row.position} for one: {row.error}: {row.message}. Fix the data or the recipe; if the "
             "recipe does not need that column, name those it needs in Recipe(columns=[...])"
         )

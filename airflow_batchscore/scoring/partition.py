@@ -1,165 +1,226 @@
-"""Score partitions: find what is done, score the rest, check the account, commit.
+"""Score partitions side by side on one set of workers, so that none of them waits for the end of another.
 
-Below ``<output_uri>/<partition>/<identity>/`` lie the layout, a part per block, and the manifests. One is written last,
-and is the commit.
+The account, the commit and the retry stay per partition. This process prepares the next partitions and commits those
+that are complete while workers score.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
 
-import airflow_batchscore
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
-from airflow_batchscore.data.dataset import Fingerprint, PartitionedDataset
-from airflow_batchscore.data.parquet_footer import read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine, Session
-from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
+from airflow_batchscore.errors import BatchScoreError, EngineError, listed
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring import groups
-from airflow_batchscore.scoring.attempt import Attempt
-from airflow_batchscore.scoring.committed import commit, look
-from airflow_batchscore.scoring.function import is_grouped
-from airflow_batchscore.scoring.job import Progress, ScoringJob
-from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.scoring.block import PartSource
+from airflow_batchscore.scoring.committed import partition_state
+from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
+from airflow_batchscore.scoring.job import OnBlock, ScoringJob
+from airflow_batchscore.scoring.manifest import BlockResult, Manifest
 from airflow_batchscore.scoring.part import BlockJob
-from airflow_batchscore.scoring.planned import Planner
+from airflow_batchscore.scoring.prepare import Preparer
 
 log = logging.getLogger(__name__)
 
-#: What is written below a partition's identity is called like these.
+#: Example names of what is written below a partition's identity.
 _NAMES = ("part-0-00000.parquet", "manifests/000001.json")
+
+#: The number of a partition, and what is called for one of its blocks; the block comes last.
+NumberedCall: TypeAlias = tuple[int, Callable[..., BlockResult], BlockJob, PartSource]
 
 
 def score_partitions(
-    job: ScoringJob, partitions: Sequence[Values], engine: Engine, *, slots: int = 1, progress: Progress | None = None
+    job: ScoringJob, partitions: Sequence[Values], engine: Engine, *, slots: int = 1, progress: OnBlock | None = None
 ) -> list[tuple[Manifest, bool]]:
-    """Score some partitions one after the other on one set of workers.
+    """Score some partitions on one set of workers.
 
     Returns:
-        A manifest for each, and whether it was committed before.
+        A manifest for each, and whether it was already committed.
 
     Raises:
-        OutputError: what is written would be one of the data set's files.
-        BatchScoreError: see the message. The partitions before the one it names are committed.
+        OutputError: what is written would be one of the dataset's files.
+        BatchScoreError: a partition cannot be scored. No further call is made then; partitions whose calls were all
+            made are completed and committed, and what was scored of the others is kept for a retry.
     """
-    places = [storage.join(job.output_uri, partition_key(values), "identity") for values in partitions[:1]]
-    require_apart(job.dataset.uri, [storage.join(place, name) for place in places for name in _NAMES])
-    planner = Planner(job)
-    found = _committed(job, planner, partitions)
+    folders = [job.output / partition_key(values) / "identity" for values in partitions[:1]]
+    require_apart(job.dataset.uri, [(folder / name).uri for folder in folders for name in _NAMES])
+    preparer = Preparer(job)
+    committed = _committed(job, preparer, partitions)
     with engine.session(slots) as session:
-        return [
-            (found[number], True)
-            if number in found
-            else _score_partition(job, planner, values, engine, session, progress)
-            for number, values in enumerate(partitions)
-        ]
+        return _Pack(job, preparer, partitions, committed, engine, session, progress).score()
 
 
-def _committed(job: ScoringJob, planner: Planner, partitions: Sequence[Values]) -> dict[int, Manifest]:
-    """Of several partitions in a remote store, those that are committed: their few requests go side by side."""
-    if storage.is_local(job.output_uri) or len(partitions) < 2:
+def _committed(job: ScoringJob, preparer: Preparer, partitions: Sequence[Values]) -> dict[int, Manifest]:
+    """Of several partitions in a remote store, those already committed: their few requests run in parallel."""
+    if job.output.is_local or len(partitions) < 2:
         return {}
 
     def done(values: Values) -> Manifest | None:
         try:
-            found = look(job, planner, values)
-        except (BatchScoreError, OSError):  # said when it is this partition's turn
+            state = partition_state(job, preparer, values)
+        except (BatchScoreError, OSError):  # raised when it is this partition's turn
             return None
-        return found.committed if found.is_done(job) else None
+        return state.committed if state.is_done(job) else None
 
     looked = storage.each(done, partitions, job.output_uri)
     return {number: manifest for number, manifest in enumerate(looked) if manifest is not None}
 
 
-def _score_partition(
-    job: ScoringJob,
-    planner: Planner,
-    values: Values,
-    engine: Engine,
-    session: Session,
-    progress: Progress | None,
-) -> tuple[Manifest, bool]:
-    began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    found = look(job, planner, values)
-    key, partition, replayed = partition_key(values), found.partition, found.committed
-    if found.is_done(job) and replayed is not None:
-        log.info("partition %s is committed already (%s): reused, nothing is scored", key, replayed.uri)
-        return replayed, True
-    if replayed is not None:
-        log.info("partition %s: %d rows in quarantine are scored again", key, replayed.account.rows_quarantined)
-        job = replace(job, token=replayed.token)
+class _Pack:
+    """Partitions that share workers: one after the other is begun, as workers become free."""
 
-    planned = found.planned
-    block_job = BlockJob(
-        dataset=job.dataset,
-        partition=values,
-        work=planned.work,
-        types=planned.types,
-        key_types=planned.key_types,
-        keys=planned.keys,
-        folder=found.folder,
-        prefix="",
-        limit=job.limit,
-        allow_nan=job.allow_nan,
-        conn_id=job.conn_id,
-        inputs=partition.fingerprint.digest,
-    )
-    results, rows_now, layout = Attempt(job, block_job, partition, session, progress, replayed).run()
-    _unchanged(job.dataset, values, partition.fingerprint)
-    account = sum((result.account for result in results), Account()).check(f"partition {key}")
-    if account.rows_read == 0 and not job.allow_empty:
-        files = ", ".join(file.uri for file in partition.files)
-        raise InputError(
-            f"partition {key}: {files} holds a header but no rows. Nothing was committed; if a partition without "
-            "rows is right, set allow_empty=True"
-        )
-    manifest = Manifest(
-        uri="",
-        partition=values,
-        identity=found.identity,
-        dataset=job.dataset.uri,
-        files=partition.fingerprint.to_list(),
-        model=planned.model,
-        method=planned.work.method,
-        keys=list(planned.keys),
-        schema=_schema_of(storage.join(found.folder, results[0].part), job.conn_id),
-        blocks=results,
-        started=started,
-        seconds=time.monotonic() - began,
-        rows_this_attempt=rows_now,
-        engine=engine.describe(),
-        version=airflow_batchscore.__version__,
-        layout=layout,
-        token=job.token,
-        replays=0 if replayed is None else replayed.replays + 1,
-        outputs=planned.outputs,
-        choice=planned.choice,
-        conn_id=job.conn_id,
-        account=account,
-    )
-    committed = commit(job, manifest, found)
-    if is_grouped(planned.work):
-        groups.sweep(found.folder, results, job.conn_id)
-    return committed
+    def __init__(
+        self,
+        job: ScoringJob,
+        preparer: Preparer,
+        partitions: Sequence[Values],
+        committed: dict[int, Manifest],
+        engine: Engine,
+        session: Session,
+        progress: OnBlock | None,
+    ) -> None:
+        self._job, self._preparer, self._engine, self._session = job, preparer, engine, session
+        self._waiting = deque((number, values) for number, values in enumerate(partitions) if number not in committed)
+        self._in_progress: dict[int, PartitionInProgress] = {}
+        self._scored = {number: (manifest, True) for number, manifest in committed.items()}
+        self._failed: dict[int, BatchScoreError] = {}
+        self._calls: deque[NumberedCall] = deque()
+        self._progress = progress or (lambda *_: None)
+        self._begun = self._blocks = self._done = 0
+        self._counted = time.monotonic()
+        self._account = Account()
+
+    def score(self) -> list[tuple[Manifest, bool]]:
+        """Score all partitions; see `score_partitions`."""
+        remote = not (storage.is_local(self._job.dataset.uri) and self._job.output.is_local)
+        while self._prepare_calls():  # again, if the results of one stage were needed for the next
+            for number, result in self._session.run(_numbered, _Calls(self), remote=remote):
+                with self._noting_failure(number):
+                    self._add(number, result)
+                if self._failed and not self._can_complete_one():
+                    break  # which cancels what is in flight
+        self._raise_failure()
+        for partition in self._in_progress.values():  # the engine may be another package's
+            raise EngineError(
+                f"partition {partition.key}: {self._session!r} returned no result for the blocks "
+                f"{listed(sorted(partition.attempt.given))}. This is a defect of the engine; what was scored is kept "
+                "for a retry"
+            )
+        return [self._scored[number] for number in sorted(self._scored)]
+
+    def next_call(self) -> NumberedCall | None:
+        """The next call, if there is one now: results may make others possible."""
+        return self._calls.popleft() if self._prepare_calls() else None
+
+    @property
+    def calls_left(self) -> int:
+        """How many calls are left, more or less."""
+        return len(self._calls) + self._blocks_to_come
+
+    @property
+    def _blocks_to_come(self) -> int:
+        """How many blocks the partitions that have not begun may have."""
+        return len(self._waiting) * max(1, self._blocks // max(1, self._begun))
+
+    def _prepare_calls(self) -> bool:
+        """Begin partitions until one has a call to make; returns False if none is left, or a partition has failed."""
+        while not self._calls and self._waiting and not self._failed:
+            number, values = self._waiting.popleft()
+            with self._noting_failure(number):
+                self._begin(number, values)
+        return bool(self._calls) and not self._failed
+
+    def _begin(self, number: int, values: Values) -> None:
+        begun = begin(self._job, self._preparer, values, self._session)
+        if isinstance(begun, Manifest):
+            self._scored[number] = begun, True
+            return
+        self._in_progress[number] = begun
+        self._count_seconds(begun)
+        self._begun += 1
+        self._blocks += begun.attempt.blocks
+        self._done += len(begun.attempt.done)
+        self._account += begun.attempt.account
+        if begun.attempt.done:
+            self._report()
+        self._go_on(number, begun)
+
+    @contextmanager
+    def _noting_failure(self, number: int) -> Iterator[None]:
+        """What fails a partition does not keep others from being committed that are nearly done."""
+        try:
+            yield
+        except BatchScoreError as error:
+            self._failed.setdefault(number, error)
+
+    def _raise_failure(self) -> None:
+        """Raise what failed the first of the partitions that failed; the others go to the log."""
+        for _, error in sorted(self._failed.items())[1:]:
+            log.error("%s", error)
+        if self._failed:
+            raise self._failed[min(self._failed)]
+
+    def _add(self, number: int, result: BlockResult | BatchScoreError) -> None:
+        if isinstance(result, BatchScoreError):
+            raise result
+        partition = self._in_progress[number]
+        self._count_seconds(partition)
+        partition.attempt.add(result)
+        self._done += 1
+        self._account += result.account
+        self._report()
+        self._go_on(number, partition)
+
+    def _go_on(self, number: int, partition: PartitionInProgress) -> None:
+        self._calls.extend((number, *call) for call in partition.attempt.next_calls())
+        if partition.attempt.is_complete:
+            self._scored[number] = partition.commit(self._engine)
+            del self._in_progress[number]
+
+    def _count_seconds(self, partition: PartitionInProgress) -> None:
+        """Count the time since the last result for the partition of this one: their sum is the time of the pack."""
+        now = time.monotonic()
+        partition.seconds += now - self._counted
+        self._counted = now
+
+    def _can_complete_one(self) -> bool:
+        """Whether the calls that were made may complete a partition."""
+        cannot = {*self._failed, *(number for number, *_ in self._calls)}
+        return any(number not in cannot for number in self._in_progress)
+
+    def _report(self) -> None:
+        self._progress(self._done, self._blocks + self._blocks_to_come, self._account)
 
 
-def _unchanged(dataset: PartitionedDataset, values: Values, fingerprint: Fingerprint) -> None:
-    now = dataset.fingerprint(dataset.partition(values))
-    if now != fingerprint:
-        changed = sorted({file[0] for file in set(now.files) ^ set(fingerprint.files)})
-        raise InputChangedError(
-            f"partition {partition_key(values)}: {', '.join(changed)} changed while it was scored. Nothing was "
-            "committed; a retry takes the file as it is then: let it come when it is complete"
-        )
+class _Calls(Iterator[NumberedCall]):
+    """The calls of a pack until there is none, which is the end: engines do not ask again."""
+
+    def __init__(self, pack: _Pack) -> None:
+        self._pack: _Pack | None = pack
+
+    def __next__(self) -> NumberedCall:
+        call = None if self._pack is None else self._pack.next_call()
+        if call is None:
+            self._pack = None
+            raise StopIteration
+        return call
+
+    def __length_hint__(self) -> int:
+        return 0 if self._pack is None else self._pack.calls_left
 
 
-def _schema_of(uri: str, conn_id: str | None) -> dict[str, Any]:
-    schema = read_footer(uri, conn_id).schema.to_arrow_schema()
-    return {field.name: str(field.type) for field in schema}
+def _numbered(
+    number: int, function: Callable[..., BlockResult], job: BlockJob, unit: PartSource
+) -> tuple[int, BlockResult | BatchScoreError]:
+    """The result of a call, or why its partition fails, with the number of the partition."""
+    try:
+        return number, function(job, unit)
+    except BatchScoreError as error:
+        return number, error

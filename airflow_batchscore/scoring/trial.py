@@ -1,24 +1,25 @@
-"""A job's function, tried on the first rows of a partition: what it is given, and which columns it gives."""
+"""A job's function, tried on the first rows of a partition: its input, and the columns it returns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.blocks import cut, read
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.exact import to_column
-from airflow_batchscore.data.inference import reading_types, sample_types
-from airflow_batchscore.data.notebook import Dtypes, notebook_types
-from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError, RecipeError
+from airflow_batchscore.data.formats.base import Dtypes
+from airflow_batchscore.data.inferred_types import reading_types, sample_types
+from airflow_batchscore.data.notebook import notebook_types
+from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError, RecipeError, listed
 from airflow_batchscore.model import row_wise, same_types
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.user_code import call
 from airflow_batchscore.scoring import trial_types
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
-from airflow_batchscore.scoring.results import named_by_text
+from airflow_batchscore.scoring.scorers.results import named_by_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,20 +28,19 @@ if TYPE_CHECKING:
     from airflow_batchscore.data.batch import BadRow, Batch
 
 _ROWS = 1000
-_MOST_NAMED = 20
 
 Types = dict[str, str | None]
 Outputs = tuple[tuple[str, str], ...]
 
 
 class Trial:
-    """Tries the function of one job, partition by partition: what shares a task must not decide an identity.
+    """Tries the function of one job, per partition: partitions that share a task must not affect each other's identity.
 
     Args:
-        keys: columns that go with what the function gives. It sees those that `FunctionJob.columns` names, or all.
+        keys: columns kept with the function's result. The function sees those that `FunctionJob.columns` names, or all.
 
     Raises:
-        InputError: nothing is named that the function would be given, or an output has the name of a group column.
+        InputError: the function would be given no column, or an output has the name of a group column.
     """
 
     def __init__(self, job: ScoringJob, function: FunctionJob, keys: Sequence[str]) -> None:
@@ -49,55 +49,56 @@ class Trial:
         clash = sorted(set(function.output_types or ()) & set(function.group_by))
         if clash:
             raise InputError(
-                f"output_types names {clash}, which groups are made by and which go along as they are: "
-                "give what the function makes another name"
+                f"output_types names {clash}, but these are the columns of group_by, which are written as they are: "
+                "give the function's outputs other names"
             )
         self._job, self._function, self._keys = job, function, keys
         self._by_rows = function.row_wise and not function.group_by
         self._tried = False
 
     def types(self, partition: Partition) -> Types:
-        """What the function is given of a partition, with the one type that each column is read with."""
-        named, dataset = self._function.columns, self._job.dataset
-        # No type is guessed for a key that goes with the values alone: it is what stands in the file.
-        found = sample_types(dataset, partition, named, self._keys)
-        names = list(found) if named is None else list(named)
-        return reading_types(dataset.column_types, found, names, whole=self._keys)
+        """The function's input columns for a partition, with the one type that each is read with."""
+        columns, dataset = self._function.columns, self._job.dataset
+        # No type is inferred for a key that is only kept with the results: it is what the file contains.
+        sampled = sample_types(dataset, partition, columns, self._keys)
+        names = list(sampled) if columns is None else list(columns)
+        return reading_types(dataset.column_types, sampled, names, whole=self._keys)
 
     def outputs(self, partition: Partition, types: Types) -> Outputs:
-        """Output column -> Arrow type: as declared, else as the function gives for the first rows.
+        """Output column -> Arrow type: as declared, else as the function returns for the first rows.
 
         Raises:
-            InputError: a declared type is unknown, or no row can be read that would tell the columns.
-            RecipeError: the function raises, gives nothing to tell a type by, or does not look at each row alone.
+            InputError: a declared type is unknown, or no row can be read to infer the columns from.
+            RecipeError: the function raises, returns nothing to infer a type from, or does not treat each row
+            independently.
         """
         declared = self._function.output_types
-        found = tuple((name, _known(name, kind)) for name, kind in (declared or {}).items())
+        outputs = tuple((name, _known(name, kind)) for name, kind in (declared or {}).items())
         batch = None if declared and self._tried else self._first_rows(partition, types)
         if not declared:
             if batch is None:
                 return self._outputs_elsewhere(partition)
             dtypes = {} if self._tried else self._notebook_types(partition, types)
-            found = given_types(self._function.function, batch, self._function.group_by, dtypes)
+            outputs = given_types(self._function.function, batch, self._function.group_by, dtypes)
         if batch is not None and not self._tried:
             self._try(partition, types, batch)
             self._tried = True
-        return found
+        return outputs
 
     def _try(self, partition: Partition, types: Types, batch: Batch) -> None:
-        """Raises RecipeError: the function depends on a row's neighbours, or on types that a notebook has."""
+        """Raises RecipeError: the function depends on neighbouring rows, or on the types in a notebook."""
         function, group_by = self._function.function, self._function.group_by
         if self._by_rows:
             try_rows(function, batch.table)
         missing = partial(trial_types.missing_in, self._job.dataset, partition, types)
         trial_types.check(function, batch, group_by, self._notebook_types(partition, types), missing)
 
-    def _notebook_types(self, partition: Partition, types: Types) -> dict[str, Any]:
-        found = sample_types(self._job.dataset, partition, self._function.columns, self._keys)
-        return notebook_types(self._job.dataset, [partition], found, types)
+    def _notebook_types(self, partition: Partition, types: Types) -> Dtypes:
+        sampled = sample_types(self._job.dataset, partition, self._function.columns, self._keys)
+        return notebook_types(self._job.dataset, [partition], sampled, types)
 
     def _first_rows(self, partition: Partition, types: Types) -> Batch | None:
-        """None where there is no row, or none that can be read; without output_types an InputError says why."""
+        """None if there is no row, or none that can be read; without output_types an InputError says why."""
         dataset = self._job.dataset
         keys = {name: dataset.column_types.get(name) for name in self._keys}
         bad: BadRow | None = None
@@ -106,8 +107,8 @@ class Trial:
             try:
                 for batch in read(dataset, block, types, keys):
                     if batch.table.num_rows:
-                        some = batch.table.slice(0, _ROWS), batch.keys.slice(0, _ROWS)
-                        return replace(batch, table=some[0], keys=some[1])
+                        first = batch.table.slice(0, _ROWS), batch.keys.slice(0, _ROWS)
+                        return replace(batch, table=first[0], keys=first[1])
                     if bad is None and batch.bad:
                         bad, where = batch.bad[0], block.name
             except InputError as error:
@@ -122,12 +123,12 @@ class Trial:
         return None
 
     def _outputs_elsewhere(self, partition: Partition) -> Outputs:
-        """For a partition without rows: what the function gives for the first one that has some."""
+        """For a partition without rows: what the function returns for the first partition that has some."""
         files = ", ".join(file.uri for file in partition.files)
         path = self._function.function.path
         if not self._job.allow_empty:
             raise InputError(
-                f"partition {partition.key}: {files} holds a header but no rows. Nothing was committed; if a partition "
+                f"partition {partition.key}: {files} holds no rows. Nothing was committed; if a partition "
                 "without rows is right, set allow_empty=True"
             )
         for other in self._job.dataset.require():
@@ -137,7 +138,7 @@ class Trial:
                 batch = self._first_rows(other, self.types(other))
             except InputChangedError:
                 raise  # a retry may find rows there
-            except InputError:  # said when it is this partition's turn
+            except InputError:  # raised when it is this partition's turn
                 continue
             if batch is not None:
                 return given_types(self._function.function, batch, self._function.group_by)
@@ -152,7 +153,7 @@ def _hint(path: str) -> str:
 
 
 def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str], dtypes: Dtypes | None = None) -> Outputs:
-    """Output column -> Arrow type, as a function gives for some rows. Raises RecipeError; see `Trial.outputs`."""
+    """Output column -> Arrow type that a function returns for some rows. Raises RecipeError; see `Trial.outputs`."""
     table = sample.table
     try:
         if group_by:
@@ -162,10 +163,10 @@ def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str], d
     except BatchScoreError:
         raise
     except Exception as error:
-        names = ", ".join(table.column_names[:_MOST_NAMED]) + (", ..." if table.num_columns > _MOST_NAMED else "")
         raise RecipeError(
             f"{function.path} raised {type(error).__name__}: {error}, when it was tried on the first "
-            f"{table.num_rows} rows. It was given the columns {names} (columns= names them). {_hint(function.path)}"
+            f"{table.num_rows} rows. It was given the columns {listed(table.column_names)} (columns= names them). "
+            f"{_hint(function.path)}"
             f"{'' if group_by else same_types.cure(function, table, dtypes or {})}"
         ) from error
     types = {name: _type_name(made[name], function.path) for name in made.columns if name not in group_by}
@@ -178,7 +179,7 @@ def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str], d
 
 
 def _type_name(values: pd.Series, path: str) -> str:
-    """The Arrow type of a column; ``string`` for text, whichever of pandas' types it has."""
+    """The Arrow type of a column; ``string`` for text, whichever pandas type it has."""
     import pyarrow as pa
 
     try:
@@ -189,9 +190,9 @@ def _type_name(values: pd.Series, path: str) -> str:
 
 
 def try_rows(function: FunctionRef, sample: pa.Table) -> None:
-    """Raises RecipeError when a function over rows does not look at each row of the sample alone.
+    """Raises RecipeError if a function over rows does not treat each row of the sample independently.
 
-    Rows that make it raise are another matter: they are found when it is their turn.
+    Rows that make it raise are ignored here: they are found when they are scored.
     """
     try:
         made = call(function, sample, repeats=True)

@@ -1,4 +1,4 @@
-"""A job's function, tried on the first rows of a partition in a notebook's types: it must give the same."""
+"""A job's function, tried on the first rows of a partition with a notebook's types: the result must be the same."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.blocks import cut, read
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-from airflow_batchscore.data.notebook import Dtypes, that_apply, with_types
+from airflow_batchscore.data.formats.base import Dtypes
+from airflow_batchscore.data.notebook import that_apply, with_types
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model import same_types
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.user_code import Made, in_one_process
-from airflow_batchscore.scoring.function import frames_of
 from airflow_batchscore.scoring.group_keys import canonical, places_of_groups
-from airflow_batchscore.scoring.results import of_group
+from airflow_batchscore.scoring.scorers.function import frames_of
+from airflow_batchscore.scoring.scorers.results import of_group
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
     from airflow_batchscore.data.batch import Batch
 
-#: Groups that a function is tried on.
+#: Number of groups that a function is tried on.
 GROUPS = 20
 _BLOCK_ROWS = 1_000_000
 
 
 def of_groups(function: FunctionRef, sample: Batch, group_by: Sequence[str], dtypes: Dtypes) -> pd.DataFrame:
-    """What a function gives for the first groups of a sample."""
+    """What a function returns for the first groups of a sample."""
     import pandas as pd
 
     load, made = function.load(), [pd.DataFrame()]
@@ -50,11 +51,11 @@ def check(
     dtypes: Dtypes,
     missing_in: Callable[[Sequence[str]], set[str]],
 ) -> None:
-    """Raises RecipeError when a function gives something else for the types of a notebook.
+    """Raises RecipeError if a function returns something else for the types in a notebook.
 
     Args:
-        missing_in: of some columns those that lack a value anywhere in the partition. It reads all of it, and so is
-            asked only where something differs: a column with a missing value has floats in a notebook, too.
+        missing_in: finds which of some columns lack a value anywhere in the partition. It reads the whole partition, so
+            it is called only if something differs: a column with a missing value has floats in a notebook, too.
     """
     dtypes = that_apply(dtypes, sample.table)
     try:
@@ -71,12 +72,12 @@ def _check(function: FunctionRef, sample: Batch, group_by: Sequence[str], dtypes
         same_types.check(function, sample.table, dtypes, repeats=True)
         return
 
-    def run(some: Dtypes) -> Made | None:
+    def run(types: Dtypes) -> Made | None:
         import numpy as np
 
         try:
-            frame = of_groups(function, sample, group_by, some)
-        except Exception:  # whatever a user's function raises for a group
+            frame = of_groups(function, sample, group_by, types)
+        except Exception:  # a user's function may raise anything for a group
             return None
         return Made(frame.reset_index(drop=True), np.arange(len(frame)))
 
@@ -88,11 +89,11 @@ def _check(function: FunctionRef, sample: Batch, group_by: Sequence[str], dtypes
 def missing_in(
     dataset: PartitionedDataset, partition: Partition, types: Mapping[str, str | None], names: Sequence[str]
 ) -> set[str]:
-    """Of the columns called `names` those that lack a value in a partition."""
+    """The columns in `names` that lack a value in a partition."""
     wanted = {name: types[name] for name in names}
-    found: set[str] = set()
+    missing: set[str] = set()
     for block in cut(dataset, partition, block_rows=_BLOCK_ROWS, columns=list(wanted)) if wanted else ():
         for batch in read(dataset, block, wanted):
             table: pa.Table = batch.table
-            found |= {name for name in wanted if table.column(name).null_count}
-    return found
+            missing |= {name for name in wanted if table.column(name).null_count}
+    return missing

@@ -1,23 +1,27 @@
-"""`PartitionSensor`: wait until the partitions of a data set are there and complete."""
+"""`PartitionSensor`: wait until the partitions of a dataset exist and are complete."""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
+from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.operators.base import as_number, failing_at_once
 from airflow_batchscore.operators.places import DATASET, PlacedOperator
 from airflow_batchscore.operators.supervised import die_with_supervisor
+from airflow_batchscore.preload import require_current
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.data.readiness import WaitMemory
 
 
 _MEMORY = "batchscore_looks"
@@ -27,23 +31,24 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
     """Wait for late data.
 
     Args:
-        dataset: where the data will lie.
+        dataset: where the data will arrive.
         partitions: what to wait for: a list, ``"2000..2016"``, JSON text; None waits for any partition. Templated.
-        deferrable: wait in the triggerer, which holds no worker slot; False looks from a worker (``mode`` is then
+        deferrable: wait in the triggerer, which occupies no worker slot; False checks from a worker (``mode`` is then
             ``poke`` or ``reschedule``).
         stable_for: seconds for which no file of a partition may have changed, for uploads that grow in place.
-            Held against the files' modification times, so the clocks must agree, and against their sizes at the look
-            before. Templated.
+            Compared with the files' modification times, so the clocks must agree, and with their sizes at the previous
+            check. Templated.
 
-    ``poke_interval``, ``timeout`` (seconds) and ``soft_fail`` are those of every sensor.
+    ``poke_interval``, ``timeout`` (seconds) and ``soft_fail`` work as in every sensor.
 
     Returns:
-        ``{"partitions": [field values], "files": n, "bytes": n, "each": [[files, bytes] of each partition]}``, which
-        `PlanPartitionsOperator(partitions=...)` takes as it is: it then fails where something was deleted since.
+        ``{"schema": 1, "partitions": [field values], "files": n, "bytes": n, "each": [[files, bytes] of each
+        partition]}``, which `PlanPartitionsOperator(partitions=...)` accepts unchanged: it then fails if something was
+        deleted since.
 
-    Fails after ``timeout`` with the partitions that are missing; at once, without a retry, when the request cannot be
-    read or storage refuses; when storage has not answered three looks in a row, which a retry starts over. All ways to
-    wait follow these rules.
+    Fails after ``timeout``, naming the missing partitions; at once, without a retry, when the request is invalid or
+    storage refuses access; and when storage has not answered three checks in a row, which a retry starts over. All ways
+    to wait follow these rules.
     """
 
     template_fields: Sequence[str] = ("dataset", "partitions", "stable_for")
@@ -54,7 +59,7 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
         self,
         *,
         dataset: PartitionedDataset,
-        partitions: Any = None,
+        partitions: object = None,
         deferrable: bool = True,
         stable_for: float | str | None = None,
         **kwargs: Any,
@@ -64,52 +69,56 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
         self.partitions = partitions
         self.deferrable = deferrable
         self.stable_for = stable_for
-        self._memory: dict[str, Any] | None = None
+        self._memory: WaitMemory | None = None
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """One look."""
+        """One check."""
         from airflow_batchscore.connections import connect_dataset
-        from airflow_batchscore.data.readiness import after, look
+        from airflow_batchscore.data.readiness import WaitMemory, after, assess
 
         memory = self._recall(context)
         try:
             stable_for = self._stable_for()
             dataset = connect_dataset(self.dataset)
-            seen = look(dataset, self.partitions, stable_for=stable_for, now=time.time(), before=memory["shapes"])
+            seen = assess(dataset, self.partitions, stable_for=stable_for, now=time.time(), before=memory.shapes)
         except Exception as error:
-            failed = memory["failed"] + 1
+            failed = memory.failed + 1
             verdict = after(error, failed)
-            self._remember(context, {**memory, "failed": failed if verdict == "again" else 0})
+            self._remember(context, replace(memory, failed=failed if verdict == "again" else 0))
             if verdict == "fatal":
                 raise AirflowFailException(f"{type(error).__name__}: {error}") from error
             if verdict == "failed":
                 raise
             self.log.warning("%s: %s; looking again later", type(error).__name__, error)
             return PokeReturnValue(False)
-        self._remember(context, {"failed": 0, "shapes": dict(seen.shapes)})
+        self._remember(context, WaitMemory(0, seen.shapes))
         self.log.info(seen.describe())
         return PokeReturnValue(seen.ready, seen.to_dict() if seen.ready else None)
 
     def _stable_for(self) -> float | None:
         return as_number(self.stable_for, "stable_for", float) if self.stable_for else None
 
-    def _recall(self, context: Context) -> dict[str, Any]:
-        """What the look before left: looks in a row that failed, and the shapes of what was there."""
-        if self._looks_in_many_processes(context):
-            self._memory = cast("dict[str, Any] | None", context["task_state_store"].get(_MEMORY))
-        return self._memory or {"failed": 0, "shapes": {}}
+    def _recall(self, context: Context) -> WaitMemory:
+        """What the previous check left."""
+        from airflow_batchscore.data.readiness import WaitMemory
 
-    def _remember(self, context: Context, memory: dict[str, Any]) -> None:
+        if self._looks_in_many_processes(context):
+            stored = cast("JsonObject | None", context["task_state_store"].get(_MEMORY))
+            self._memory = WaitMemory.from_dict(stored)
+        return self._memory or WaitMemory()
+
+    def _remember(self, context: Context, memory: WaitMemory) -> None:
         self._memory = memory
         if self._looks_in_many_processes(context):
-            context["task_state_store"].set(_MEMORY, memory)
+            context["task_state_store"].set(_MEMORY, memory.to_dict())
 
     def _looks_in_many_processes(self, context: Context) -> bool:
         return not self.deferrable and self.reschedule and "task_state_store" in context
 
-    def execute(self, context: Context) -> Any:  # noqa: RET503 - defer raises
+    def execute(self, context: Context) -> Json:  # noqa: RET503 - defer raises
         die_with_supervisor()
         with failing_at_once():
+            require_current()
             self.require_authored(context)
         if not self.deferrable:
             return super().execute(context)
@@ -129,8 +138,8 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
             method_name="execute_complete",
         )
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
-        """What the trigger saw last."""
+    def execute_complete(self, context: Context, event: JsonMapping) -> Json:
+        """What the trigger last saw."""
         if event["status"] == "ready":
             return event["found"]
         message = event["message"]

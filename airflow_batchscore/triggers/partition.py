@@ -1,4 +1,4 @@
-"""The trigger of `PartitionSensor`: the same look, from the triggerer."""
+"""The trigger of `PartitionSensor`: the same check, from the triggerer."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_batchscore.data.json_types import JsonObject
 
 if TYPE_CHECKING:
     from airflow_batchscore.data.dataset import Partition, PartitionedDataset
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 
 class PartitionTrigger(BaseTrigger):
-    """Looks every `poke_interval` seconds until the partitions are ready, `deadline` (seconds since 1970) has passed,
-    or an error ends the wait (`data.readiness.after`). Triggers of one process that wait for the same data set share
+    """Checks every `poke_interval` seconds until the partitions are ready, `deadline` (seconds since 1970) has passed,
+    or an error ends the wait (`data.readiness.after`). Triggers of one process that wait for the same dataset share
     a listing of it.
 
     Events: ``{"status": "ready", "found": ...}``, ``{"status": "timeout" | "failed" | "fatal", "message": ...}``.
@@ -26,8 +28,8 @@ class PartitionTrigger(BaseTrigger):
     def __init__(
         self,
         *,
-        dataset: dict[str, Any],
-        partitions: Any,
+        dataset: JsonObject,
+        partitions: object,
         stable_for: float | None,
         poke_interval: float,
         deadline: float,
@@ -40,8 +42,8 @@ class PartitionTrigger(BaseTrigger):
         self.deadline = deadline
         self._asked: tuple[list[str] | None] | None = None
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Plain JSON: the trigger may be restarted elsewhere and keeps nothing but this."""
+    def serialize(self) -> tuple[str, JsonObject]:
+        """Plain JSON: the trigger may be restarted elsewhere and keeps only this."""
         arguments = {
             name: getattr(self, name) for name in ("dataset", "partitions", "stable_for", "poke_interval", "deadline")
         }
@@ -74,16 +76,16 @@ class PartitionTrigger(BaseTrigger):
 
     async def _look(self, before: Shapes) -> Readiness:
         from airflow_batchscore.data.dataset import PartitionedDataset
-        from airflow_batchscore.data.readiness import asked_for, judge
+        from airflow_batchscore.data.readiness import judge, requested_keys
         from airflow_batchscore.triggers.looks import KEPT_SECONDS, shared
 
         dataset = PartitionedDataset(**self.dataset)
         if self._asked is None:
-            self._asked = (asked_for(dataset, self.partitions),)
+            self._asked = (requested_keys(dataset, self.partitions),)
         name = json.dumps(self.dataset, sort_keys=True)
         max_age = min(KEPT_SECONDS, self.poke_interval)
-        there, began = await shared.look(name, lambda: _listed(dataset), max_age=max_age)
-        return judge(there, self._asked[0], stable_for=self.stable_for, now=began, before=before)
+        partitions, began = await shared.look(name, lambda: _listed(dataset), max_age=max_age)
+        return judge(partitions, self._asked[0], stable_for=self.stable_for, now=began, before=before)
 
 
 def _listed(dataset: PartitionedDataset) -> dict[str, Partition]:

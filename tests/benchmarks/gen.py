@@ -76,35 +76,27 @@ def w1q():
     parquet_dir("w1q", 1_000_000, 8, 2, 250_000)
 
 
-def w1s():
-    """A 200k-row sample for the row-at-a-time UDF."""
-    w1()
-    if not os.path.exists(f"{ROOT}/w1s/_DONE"):
-        os.makedirs(f"{ROOT}/w1s", exist_ok=True)
-        t = pq.ParquetFile(f"{ROOT}/w1/part-000.parquet").read_row_group(0).slice(0, 200_000)
-        for i in range(2):
-            pq.write_table(t.slice(i * 100_000, 100_000), f"{ROOT}/w1s/part-{i}.parquet", compression="snappy")
-        open(f"{ROOT}/w1s/_DONE", "w").close()
+def w1p():
+    """64 files of one block each: a pack of partitions, or one partition of 64 files."""
+    w1q()
+    parquet_dir("w1p", 64 * 250_000, 8, 64, 250_000)
 
 
-def linked(times):
-    """W1 several times over (hard links): for memory growth and for steady-state speed."""
+def w1pq():
+    w1q()
+    parquet_dir("w1pq", 64 * 15_000, 8, 64, 15_000)
+
+
+def w1x10():
+    """W1 ten times over (hard links): does memory grow, does the speed hold?"""
     w1()
-    d = f"{ROOT}/w1x{times}"
+    d = f"{ROOT}/w1x10"
     os.makedirs(d, exist_ok=True)
-    for c in range(times):
+    for c in range(10):
         for p in sorted(glob.glob(f"{ROOT}/w1/*.parquet")):
             q = f"{d}/{c}-{os.path.basename(p)}"
             if not os.path.exists(q):
                 os.link(p, q)
-
-
-def w1x2():
-    linked(2)
-
-
-def w1x10():
-    linked(10)
 
 
 def w2():
@@ -114,6 +106,14 @@ def w2():
         "w2_rf", 20, lambda: RandomForestClassifier(n_estimators=100, max_depth=12, random_state=0, n_jobs=2), 100_000
     )
     parquet_dir("w2", 2_000_000, 20, 4, 250_000)
+
+
+def w3q():
+    """Few rows and a model that is trained in seconds, for the quick form."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    train("w3q_hgb", 20, lambda: HistGradientBoostingClassifier(random_state=0), 20_000)
+    parquet_dir("w3q", 200_000, 20, 2, 50_000)
 
 
 def w3():
@@ -163,14 +163,6 @@ def wta_csv(name, rows):
 
 def w4():
     wta_csv("w4", 3_000_000)
-
-
-def w4x2():
-    wta_csv("w4x2", 6_000_000)
-
-
-def w4x4():
-    wta_csv("w4x4", 12_000_000)
 
 
 def w5():

@@ -23,7 +23,7 @@ def main():
     from airflow_batchscore import PartitionedDataset, Recipe
     from airflow_batchscore.engine.spark import predict_udf
     from airflow_batchscore.model import artifact
-    from airflow_batchscore.model.training import TrainingJob, train
+    from airflow_batchscore.training.train import TrainingJob, train
 
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000_000
     folder = Path(tempfile.mkdtemp(prefix="batchscore-grouped-"))

@@ -28,7 +28,7 @@ for k, v in kw.items():
 kw.setdefault("threads", 0)
 pa.set_cpu_count(1)
 k = kernel.Kernel(work, **kw)
-out = c.fresh(f"{c.OUT}/limit-{work}-{mode}")
+out = c.fresh(f"{c.OUT}/scores")
 kernel.load_model(k.model_path, k.n_jobs)
 c.mark("ready")
 blocks = k.blocks(csv_bytes)

@@ -68,7 +68,7 @@ class Proxy:
 
 
 def upload(endpoint: str, work: str) -> str:
-    """The workload's rows as 8 files of 8 row groups; returns the data set's URI."""
+    """The workload's rows as 8 files of 8 row groups; returns the dataset's URI."""
     import io
 
     import boto3
@@ -95,8 +95,9 @@ def main() -> None:
     import engine
 
     from airflow_batchscore import LocalDask, PartitionedDataset
-    from airflow_batchscore.data import s3
+    from airflow_batchscore.data.storage import credentials
     from airflow_batchscore.model.outputs import OutputSpec
+    from airflow_batchscore.plan.models import OneModel
     from airflow_batchscore.scoring.job import ScoringJob
     from airflow_batchscore.scoring.partition import score_partitions
 
@@ -116,7 +117,7 @@ def main() -> None:
                 time.sleep(0.1)
         uri = upload(f"http://127.0.0.1:{port}", work)
         options = {"access_key": "a", "secret_key": "b", "region": "us-east-1"}
-        s3.register("bench", {**options, "endpoint_override": f"http://127.0.0.1:{proxy.port}"})
+        credentials.register("bench", {**options, "endpoint_override": f"http://127.0.0.1:{proxy.port}"})
         _, _, features, model_path = c.WORK[work]
         ref = engine.artifact_of(model_path, c.feats(features), "parquet")
         import airflow_batchscore.model.artifact as artifact
@@ -127,7 +128,7 @@ def main() -> None:
             for delay in DELAYS:
                 job = ScoringJob(
                     PartitionedDataset(uri, conn_id="bench"),
-                    ref,
+                    OneModel(ref),
                     f"s3://bench/out/{number}-{delay}",
                     OutputSpec.of("predict_proba", ["prediction_1"]),
                     block_rows=20_000,

@@ -21,8 +21,8 @@ def main() -> None:
     from sklearn.model_selection import GridSearchCV as OfScikit
 
     from airflow_batchscore import LocalDask
-    from airflow_batchscore.model.fitting import fit
-    from airflow_batchscore.model.training_rows import Rows
+    from airflow_batchscore.training.fit import fit
+    from airflow_batchscore.training.rows import Rows
 
     warnings.simplefilter("ignore")
     chance = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""CPU of a triggerer's process for many sensors that wait for many partitions of one data set on a local disk.
+"""CPU of a triggerer's process for many sensors that wait for many partitions of one dataset on a local disk.
 
 python tests/benchmarks/waiting.py --sensors 1000 --partitions 1000
 """

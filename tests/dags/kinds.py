@@ -1,4 +1,4 @@
-"""Pipelines of other kinds than `small_pipeline`, over a data set that the run's conf names, for tests."""
+"""Pipelines of other kinds than `small_pipeline`, over a dataset that the run's conf names, for tests."""
 
 from __future__ import annotations
 
@@ -69,21 +69,6 @@ with DAG("models_by_column", schedule=None, params=PARAMS) as by_column:
 
 with DAG("function_of_the_file", schedule=None, params=PARAMS) as function:
     _rest(PlanPartitionsOperator(task_id="plan", dataset=dataset), function=half, keys=["id"])
-
-with DAG("function_and_model", schedule=None, params=PARAMS) as both:
-    _rest(
-        PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ var.value.folder }}/model@champion"),
-        function=half,
-    )
-
-with DAG("neither_function_nor_model", schedule=None, params=PARAMS) as neither:
-    _rest(PlanPartitionsOperator(task_id="plan", dataset=dataset))
-
-with DAG("by_a_column_that_the_plan_does_not_name", schedule=None, params=PARAMS) as unnamed:
-    _rest(
-        PlanPartitionsOperator(task_id="plan", dataset=dataset, model="{{ var.value.folder }}/model@champion"),
-        model_by="a",
-    )
 
 with DAG("searched", schedule=None, params=PARAMS):
     TrainOperator(

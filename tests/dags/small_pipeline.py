@@ -1,4 +1,4 @@
-"""The whole pipeline over a data set that the run's conf names, for tests."""
+"""The whole pipeline over a dataset that the run's conf names, for tests."""
 
 from __future__ import annotations
 
@@ -122,4 +122,7 @@ slow = pipeline(
     block_rows=20,
     retries=3,
     retry_delay=1.0,
+)
+watched = pipeline(
+    "watched_pipeline", "strange_models:Slow", LocalDask(workers=1, processes=False, dashboard=True), block_rows=20
 )

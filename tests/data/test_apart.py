@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
     ],
 )
 def test_an_output_that_the_data_set_would_take_for_data_is_refused(dataset: str, output: str) -> None:
-    with pytest.raises(OutputError, match="it fits the data set"):
+    with pytest.raises(OutputError, match="it fits the dataset"):
         require_apart(dataset, [output])
 
 

@@ -1,137 +1,132 @@
+"""A partition is cut into blocks in the order of its rows, and columns that are not there are named."""
+
 from __future__ import annotations
 
-import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from packages import install
 from support import good_rows, write_csv
 
-from airflow_batchscore.data.blocks import (
-    Block,
-    cut,
-    read,
-    require_columns,
-)
+from airflow_batchscore.data.batch import Batch
+from airflow_batchscore.data.blocks import cut, read, require_columns
 from airflow_batchscore.data.dataset import PartitionedDataset
-from airflow_batchscore.data.layout import layout_from_json, layout_to_json
+from airflow_batchscore.data.formats.csv_format import Csv
+from airflow_batchscore.data.formats.registry import GROUP
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
 
-TYPES: dict[str, str | None] = {"id": "int64", "a": "float64", "b": "float64"}
+
+def test_blocks_of_several_files_are_numbered_in_the_order_of_the_files(tmp_path: Path) -> None:
+    for name, rows in (("b", 30), ("a", 20), ("c", 0)):
+        write_csv(tmp_path / "p=1" / f"{name}.csv", good_rows(rows, 100))
+    dataset = PartitionedDataset(f"{tmp_path}/p={{p}}/")
+    blocks = cut(dataset, dataset.partition({"p": "1"}), block_rows=10)
+    assert [block.index for block in blocks] == list(range(len(blocks)))
+    rows = [
+        (Path(block.source.uri).name, batch.rows_read)
+        for block in blocks
+        for batch in read(dataset, block, {"a": None})
+    ]
+    assert [name for name, _ in rows] == sorted(name for name, _ in rows)
+    assert sum(count for _, count in rows) == 50
+    assert rows[-1] == ("c.csv", 0), "a file without rows is a block too"
 
 
-def _dataset(folder: Path, suffix: str, **options: Any) -> PartitionedDataset:
-    return PartitionedDataset(f"{folder}/p_{{p}}{suffix}", **options)
+def test_a_block_is_named_by_its_file_and_its_place(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": range(1000)}), tmp_path / "p_1.parquet")
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{p}}.parquet")
+    (whole,) = cut(dataset, dataset.partition({"p": "1"}), block_rows=1000)
+    assert whole.name == f"block 0 ({tmp_path}/p_1.parquet, row_groups 0 to 1)"
+    second = cut(dataset, dataset.partition({"p": "1"}), block_rows=10)[1]
+    assert second.name == f"block 1 ({tmp_path}/p_1.parquet, row_groups 0 to 1, rows 10 to 20)"
 
 
-def _cut(dataset: PartitionedDataset, rows: int, **options: Any) -> list[Block]:
-    return cut(dataset, dataset.partition({"p": "1"}), block_rows=rows, **options)
-
-
-def _ids(dataset: PartitionedDataset, blocks: list[Block]) -> list[int]:
-    return [n for block in blocks for batch in read(dataset, block, TYPES) for n in batch.table["id"].to_pylist()]
-
-
-@pytest.mark.parametrize("rows", [1, 3, 7, 50, 1000])
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
-@pytest.mark.parametrize("last", [True, False])
-def test_csv_byte_ranges_hold_every_row_once_and_in_order(tmp_path: Path, rows: int, ending: str, last: bool) -> None:
-    lines = ["id,a,b,name", *(f"{n},{n}.5,{n % 3},{'x' * (n % 40)}" for n in range(200))]
-    (tmp_path / "p_1.csv").write_bytes((ending.join(lines) + (ending if last else "")).encode())
-    dataset = _dataset(tmp_path, ".csv")
-    blocks = _cut(dataset, rows)
-    assert _ids(dataset, blocks) == list(range(200))
-    assert len(blocks) > 1 or rows == 1000
-
-
-def test_a_line_longer_than_a_block_is_read_once(tmp_path: Path) -> None:
-    lines = ["id,a,b,name", "0,1,1,x", f"1,1,1,{'y' * 90_000}", "2,1,1,z", *(f"{n},1,1,s" for n in range(3, 60))]
-    (tmp_path / "p_1.csv").write_text("\n".join(lines))
-    dataset = _dataset(tmp_path, ".csv")
-    source = _cut(dataset, 1000)[0].source
-    starts = range(source.data_start, source.size, 50)
-    blocks = [Block(n, source, start, min(start + 50, source.size)) for n, start in enumerate(starts)]
-    assert _ids(dataset, blocks) == list(range(60))
-
-
-def test_gzip_is_one_stream_and_a_truncated_one_an_error(tmp_path: Path) -> None:
-    plain = write_csv(tmp_path / "p_1.csv", good_rows(20_000)).read_bytes()
-    packed = gzip.compress(plain)
-    (tmp_path / "p_1.csv.gz").write_bytes(packed)
-    dataset = _dataset(tmp_path, ".csv.gz")
-    assert _ids(dataset, _cut(dataset, 10)) == list(range(20_000))
-    (tmp_path / "p_1.csv.gz").write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(InputError, match=r"p_1.csv.gz cannot be .*Truncated"):
-        _ids(dataset, _cut(dataset, 10))
-
-
-def test_a_header_alone_has_no_rows_and_an_empty_file_is_an_error(tmp_path: Path) -> None:
-    dataset = _dataset(tmp_path, ".csv")
-    for text in ("id,a,b\n", "id,a,b"):
-        (tmp_path / "p_1.csv").write_text(text)
-        assert _ids(dataset, _cut(dataset, 10)) == []
-        joined = _dataset(tmp_path, ".csv", read_options={"newlines_in_values": True})
-        assert _ids(joined, _cut(joined, 10)) == []
-    (tmp_path / "p_1.csv").write_text("")
-    with pytest.raises(InputError, match="partition p=1: .* is empty"):
-        _cut(dataset, 10)
-
-
-def test_other_encodings_are_read_when_named(tmp_path: Path) -> None:
-    for encoding in ("latin-1", "utf-16"):
-        (tmp_path / "p_1.csv").write_bytes("id,a,b,name\n1,1,1,Škoda é\n".replace("Š", "S").encode(encoding))
-        dataset = _dataset(tmp_path, ".csv", read_options={"encoding": encoding})
-        batches = [batch for block in _cut(dataset, 10) for batch in read(dataset, block, {"name": "string"})]
-        assert [name for batch in batches for name in batch.table["name"].to_pylist()] == ["Skoda é"]
-
-
-def _parquet(path: Path, rows: int, group: int) -> None:
-    table = pa.table({"id": np.arange(rows), "a": np.arange(rows) / 2, "b": np.arange(rows, dtype="int32")})
-    pq.write_table(table, path, row_group_size=group)
-
-
-@pytest.mark.parametrize(("group", "rows", "blocks"), [(100, 250, 4), (100, 100, 10), (1000, 200, 1), (30, 1000, 1)])
-def test_parquet_is_cut_at_row_groups(tmp_path: Path, group: int, rows: int, blocks: int) -> None:
-    _parquet(tmp_path / "p_1.parquet", 1000, group)
-    dataset = _dataset(tmp_path, ".parquet")
-    layout = _cut(dataset, rows)
-    assert len(layout) == blocks
-    assert _ids(dataset, layout) == list(range(1000))
-    assert layout_from_json(layout_to_json(layout)) == layout
-
-
-def test_parquet_columns_are_cast_to_the_types_of_training_or_refused(tmp_path: Path) -> None:
-    _parquet(tmp_path / "p_1.parquet", 10, 10)
-    dataset = _dataset(tmp_path, ".parquet")
-    (batch,) = read(dataset, _cut(dataset, 10)[0], TYPES)
-    assert str(batch.table.schema.field("b").type) == "double"
-    pq.write_table(pa.table({"id": [1], "a": ["text"], "b": [1]}), tmp_path / "p_1.parquet")
-    with pytest.raises(InputError, match="column 'a' is string, the model was trained on float64"):
-        list(read(dataset, _cut(dataset, 10)[0], TYPES))
-
-
-def test_a_damaged_parquet_file_is_an_error_that_names_it(tmp_path: Path) -> None:
-    path = tmp_path / "p_1.parquet"
-    _parquet(path, 5000, 1000)
-    whole = path.read_bytes()
-    dataset = _dataset(tmp_path, ".parquet")
-    path.write_bytes(whole[:-20])
-    with pytest.raises(InputError, match="p_1.parquet cannot be read as Parquet"):
-        _cut(dataset, 10)
-    path.write_bytes(whole[:200] + b"\0" * 2000 + whole[2200:])
-    with pytest.raises(InputError, match="p_1.parquet.*is damaged"):
-        _ids(dataset, _cut(dataset, 10_000))
+def test_a_file_that_cannot_be_cut_is_named_with_its_partition(tmp_path: Path) -> None:
+    (tmp_path / "p_1.parquet").write_bytes(b"PAR1 cut off")
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{p}}.parquet")
+    with pytest.raises(InputError, match=r"partition p=1: .*p_1\.parquet cannot be read as Parquet"):
+        cut(dataset, dataset.partition({"p": "1"}), block_rows=10)
 
 
 def test_missing_and_doubled_columns_are_named(tmp_path: Path) -> None:
     write_csv(tmp_path / "p_1.csv", [(1, 2, 3)], header=("id", "a", "a"))
-    source = _cut(_dataset(tmp_path, ".csv"), 10)[0].source
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{p}}.csv")
+    source = cut(dataset, dataset.partition({"p": "1"}), block_rows=10)[0].source
     with pytest.raises(InputError, match=r"partition p=1: .*lacks the columns \['b'\]; it has id, a, a"):
         require_columns(source, ["id", "b"], partition_key="p=1")
     with pytest.raises(InputError, match=r"more than one column named \['a'\]"):
         require_columns(source, ["id", "a"], partition_key="p=1")
+
+
+BIG = 2**53 + 1
+
+
+def _write(folder: Path, suffix: str, values: list[int | None]) -> PartitionedDataset:
+    rows = [{"id": n, "v": value} for n, value in enumerate(values)]
+    path = folder / f"p_1{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows, pa.schema([("id", pa.int64()), ("v", pa.int64())])), path)
+    elif suffix == ".jsonl":
+        path.write_text("\n".join(json.dumps(row) for row in rows) + "\n")
+    else:
+        write_csv(path, [(row["id"], "" if row["v"] is None else row["v"]) for row in rows], header=("id", "v"))
+    types = {} if suffix == ".parquet" else {"v": "int64", "id": "int64"}
+    return PartitionedDataset(f"{folder}/p_{{p}}{suffix}", read_options={"column_types": types} if types else {})
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_an_integer_that_pandas_would_round_beside_a_missing_one_is_a_bad_row(tmp_path: Path, suffix: str) -> None:
+    dataset = _write(tmp_path, suffix, [1, None, BIG, 2, -BIG])
+    (block,) = cut(dataset, dataset.partition({"p": "1"}), block_rows=10)
+    (batch,) = read(dataset, block, {"v": "int64"}, {"id": "int64"})
+    assert batch.table.column("v").to_pylist() == [1, None, 2]
+    assert batch.keys.column("id").to_pylist() == [0, 1, 3]
+    assert batch.positions.tolist() == [0, 1, 3]
+    assert [(row.position, str(BIG) in row.message) for row in batch.bad] == [(2, True), (4, True)]
+    assert all("pandas makes floats" in row.message and row.raw["id"] == str(row.position) for row in batch.bad)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_large_integers_without_a_missing_one_stay_as_they_are(tmp_path: Path, suffix: str) -> None:
+    dataset = _write(tmp_path, suffix, [1, BIG])
+    (block,) = cut(dataset, dataset.partition({"p": "1"}), block_rows=10)
+    (batch,) = read(dataset, block, {"v": "int64"})
+    assert (batch.table.column("v").to_pylist(), batch.bad) == ([1, BIG], [])
+
+
+class Short(Csv):
+    """Loses a row of the table, and not of the keys."""
+
+    def read(self, *arguments: Any) -> Iterator[Batch]:
+        for batch in super().read(*arguments):
+            yield replace(batch, table=batch.table.slice(1))
+
+
+class Text(Csv):
+    """Gives text for numbers."""
+
+    def read(self, *arguments: Any) -> Iterator[Batch]:
+        for batch in super().read(*arguments):
+            yield replace(batch, table=batch.table.cast(pa.schema([("a", pa.string())])))
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"), [(Short, "4 rows, for 5 positions"), (Text, "other types .* a is string")]
+)
+def test_a_format_that_returns_something_else_than_was_asked_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Csv], problem: str
+) -> None:
+    install(monkeypatch, tmp_path / "site", "odd", GROUP, {".odd": f"{__name__}:{kind.__name__}"})
+    write_csv(tmp_path / "p_1.odd", good_rows(5))
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{p}}.odd")
+    (block,) = cut(dataset, dataset.partition({"p": "1"}), block_rows=10)
+    with pytest.raises(InputError, match=f"the format 'odd' returned a table with {problem}.*defect"):
+        list(read(dataset, block, {"a": "float64"}, {"id": None}))

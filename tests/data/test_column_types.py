@@ -1,4 +1,4 @@
-"""Names of types are checked where a data set is made, not in the middle of a training."""
+"""Names of types are checked where a dataset is made, not in the middle of a training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_batchscore import PartitionedDataset
-from airflow_batchscore.data.type_names import named
+from airflow_batchscore.data.type_names import arrow_type
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -26,7 +26,7 @@ def test_a_type_that_there_is_not(uri: str, kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", BOTH + PARQUET)
 def test_a_type_that_there_is(kind: str) -> None:
-    named(kind)
+    arrow_type(kind)
     PartitionedDataset("/data/{k}.parquet", read_options={"column_types": {"x": kind}})
     PartitionedDataset("/data/{k}/", read_options={"column_types": {"x": kind}})
     if kind in BOTH:

@@ -4,12 +4,13 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import good_rows, write_csv
 
 from airflow_batchscore.data.dataset import PartitionedDataset
-from airflow_batchscore.data.readiness import look
+from airflow_batchscore.data.readiness import assess
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -65,14 +66,14 @@ def test_survives_the_way_through_json(dataset: PartitionedDataset) -> None:
 def test_refuses_options_and_formats_that_are_not_known() -> None:
     with pytest.raises(InputError, match="read_options \\['sep'\\]"):
         PartitionedDataset("/d/{y}.csv", read_options={"sep": ";"})
-    with pytest.raises(InputError, match="format='orc'"):
-        PartitionedDataset("/d/{y}", format="orc")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="format='avro'"):
+        PartitionedDataset("/d/{y}", format="avro")
     with pytest.raises(InputError, match="format of /d/1.dat is not clear"):
         PartitionedDataset("/d/{y}.dat").file_format("/d/1.dat")
 
 
 def test_what_the_sensor_saw_must_still_be_there(dataset: PartitionedDataset, tmp_path: Path) -> None:
-    seen = look(dataset, "2000..2001", stable_for=None, now=0).to_dict()
+    seen = assess(dataset, "2000..2001", stable_for=None, now=0).to_dict()
     assert [partition.key for partition in dataset.require(seen)] == ["year=2000", "year=2001"]
     assert dataset.require(str(seen)) == dataset.require(json.dumps(seen)), "as Jinja and a form make it"
     with open(tmp_path / "m_2001.csv", "a") as file:
@@ -90,12 +91,30 @@ def test_a_file_fewer_than_the_sensor_saw_is_noticed(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_csv(tmp_path / "year=1" / f"{name}.csv", good_rows(2))
     dataset = PartitionedDataset(f"{tmp_path}/year={{year}}/")
-    seen = look(dataset, None, stable_for=None, now=0).to_dict()
+    seen = assess(dataset, None, stable_for=None, now=0).to_dict()
     (tmp_path / "year=1" / "a.csv").unlink()
     with pytest.raises(InputError, match="year=1 has 1 files"):
         dataset.require(seen)
-    with pytest.raises(InputError, match="hand on what PartitionSensor returned"):
+    with pytest.raises(InputError, match="pass on exactly what PartitionSensor returned"):
         dataset.require({name: seen[name] for name in ("partitions", "files", "bytes")})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 0}, "another version of this package .schema 0, not 1.: clear the sensor's task"),
+        ({"each": [[1, 2], [3, 4]]}, r"not those of each partition .*pass on exactly what PartitionSensor returned"),
+        ({"each": 7}, "not those of each partition"),
+        ({"partitions": 7}, "not those of each partition"),
+        ({"partitions": [{"month": "1"}]}, r"the dataset has the fields \['year'\]"),
+    ],
+)
+def test_what_a_sensor_returned_counts_only_as_a_whole(
+    dataset: PartitionedDataset, change: dict[str, Any], message: str
+) -> None:
+    seen = assess(dataset, "2000", stable_for=None, now=0).to_dict()
+    with pytest.raises(InputError, match=message):
+        dataset.require({**seen, **change})
 
 
 def test_a_request_is_limited_by_the_data_set(dataset: PartitionedDataset) -> None:
@@ -107,7 +126,7 @@ def test_a_request_is_limited_by_the_data_set(dataset: PartitionedDataset) -> No
 
 
 def test_of_many_missing_partitions_some_are_named(dataset: PartitionedDataset) -> None:
-    with pytest.raises(InputError, match="and 49,?980 more") as caught:
+    with pytest.raises(InputError, match="and 49,?990 more") as caught:
         dataset.require("100001..150000")
     assert len(str(caught.value)) < 10_000
 

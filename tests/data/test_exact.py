@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from airflow_batchscore.data.exact import cast_exactly, to_column
+from airflow_batchscore.data.exact import cast_exactly, rounded_by_pandas, to_column
 from airflow_batchscore.data.halves import cast_by_halves
 
 pytestmark = pytest.mark.unit
@@ -121,3 +121,19 @@ def test_a_decimal_becomes_the_float_that_is_nearest_to_it(kind: pa.DataType) ->
     expected = [*map(float, prices), None]
     assert cast_by_halves(column, pa.float64()) == (pa.array(expected), [])
     assert cast_exactly(column, pa.float64()).to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "big"),
+    [("int64", 2**53 + 1), ("int64", -(2**53) - 1), ("uint64", 2**53 + 1), ("uint64", 2**63), ("uint64", 2**64 - 1)],
+)
+def test_a_large_integer_beside_a_missing_one_would_become_a_float(kind: str, big: int) -> None:
+    column = pa.chunked_array([pa.array([1, big, None], pa.type_for_alias(kind))])
+    assert rounded_by_pandas(column) == [1]
+    assert rounded_by_pandas(column.slice(0, 2)) == []
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int64", "uint64", "double", "string"])
+def test_small_integers_and_other_types_beside_missing_ones_stay(kind: str) -> None:
+    column = pa.chunked_array([pa.array([1, None, 127]).cast(pa.type_for_alias(kind))])
+    assert rounded_by_pandas(column) == []

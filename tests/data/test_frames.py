@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from airflow_batchscore.data.frames import to_frame
+from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
 
@@ -98,3 +99,10 @@ def test_rows_of_several_chunks_and_none_are_numbered_from_the_same_place() -> N
     assert to_frame(table).index[-1] == 3
     assert to_frame(table.slice(1, 2)).index.tolist() == [0, 1]
     assert to_frame(table.slice(0, 0)).shape == (0, 1)
+
+
+def test_an_integer_that_would_be_rounded_is_refused() -> None:
+    with pytest.raises(InputError, match=r"column 'v': 9007199254740993 is above 2\*\*53, and pandas makes floats"):
+        to_frame(pa.table({"v": [1, None, 2**53 + 1]}))
+    assert to_frame(pa.table({"v": [1, 2**53 + 1]}))["v"].tolist() == [1, 2**53 + 1]
+    assert to_frame(pa.table({"v": [None, 2**53]}))["v"].tolist()[1] == 2**53

@@ -9,7 +9,7 @@ import pytest
 from support import good_rows, write_csv
 
 from airflow_batchscore.data.dataset import PartitionedDataset
-from airflow_batchscore.data.readiness import after, look
+from airflow_batchscore.data.readiness import Shape, WaitMemory, after, assess
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -26,20 +26,20 @@ def dataset(tmp_path: Path) -> PartitionedDataset:
 
 
 def test_is_ready_when_all_are_there(dataset: PartitionedDataset) -> None:
-    seen = look(dataset, "2000..2001", stable_for=None, now=NOW)
+    seen = assess(dataset, "2000..2001", stable_for=None, now=NOW)
     assert seen.ready
     assert seen.to_dict()["partitions"] == [{"year": "2000"}, {"year": "2001"}]
 
 
 def test_names_what_is_missing_and_what_still_changes(dataset: PartitionedDataset) -> None:
-    seen = look(dataset, "2000..2002", stable_for=60, now=NOW)
+    seen = assess(dataset, "2000..2002", stable_for=60, now=NOW)
     assert not seen.ready
     assert seen.describe() == "1 partition(s) ready; 1 not there: year=2002; 1 still changing: year=2001"
 
 
 def test_without_a_request_any_partition_will_do_but_not_none(dataset: PartitionedDataset, tmp_path: Path) -> None:
-    assert look(dataset, None, stable_for=None, now=NOW).ready
-    assert not look(PartitionedDataset(f"{tmp_path}/other_{{y}}.csv"), None, stable_for=None, now=NOW).ready
+    assert assess(dataset, None, stable_for=None, now=NOW).ready
+    assert not assess(PartitionedDataset(f"{tmp_path}/other_{{y}}.csv"), None, stable_for=None, now=NOW).ready
 
 
 @pytest.mark.parametrize("size", [3, 500])
@@ -47,13 +47,14 @@ def test_a_file_that_shrank_or_grew_with_the_same_time_is_unsettled_for_as_long_
     dataset: PartitionedDataset, tmp_path: Path, size: int
 ) -> None:
     def seen_at(now: float, before: Any = None) -> Any:
-        return look(dataset, "2000", stable_for=60, now=now, before=before)
+        return assess(dataset, "2000", stable_for=60, now=now, before=before)
 
     first = seen_at(NOW)
     assert first.ready
     os.truncate(tmp_path / "m_2000.csv", size)
     os.utime(tmp_path / "m_2000.csv", (NOW - 100, NOW - 100))
-    second = seen_at(NOW + 30, json.loads(json.dumps(first.shapes)))
+    kept = json.loads(json.dumps(WaitMemory(0, first.shapes).to_dict()))
+    second = seen_at(NOW + 30, WaitMemory.from_dict(kept).shapes)
     assert second.unsettled == ["year=2000"]
     assert not seen_at(NOW + 60, second.shapes).ready
     assert seen_at(NOW + 90, second.shapes).ready
@@ -64,3 +65,10 @@ def test_which_errors_are_tried_again_and_how_often() -> None:
     assert [after(OSError("down"), n) for n in (1, 2, 3)] == ["again", "again", "failed"]
     assert after(InputError("no such bucket"), 1) == "fatal"
     assert after(RuntimeError("a defect"), 1) == "failed"
+
+
+def test_what_another_version_remembered_is_forgotten() -> None:
+    kept = WaitMemory(2, {"year=2000": Shape("x", 7.5)}).to_dict()
+    assert WaitMemory.from_dict(kept) == WaitMemory(2, {"year=2000": Shape("x", 7.5)})
+    for other in (None, {**kept, "schema": 0}, {"failed": 2, "shapes": {}}):
+        assert WaitMemory.from_dict(other) == WaitMemory()

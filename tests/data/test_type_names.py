@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from airflow_batchscore.data.type_names import name_of, named
+from airflow_batchscore.data.type_names import arrow_type, name_of
 
 pytestmark = pytest.mark.unit
 
@@ -36,13 +36,13 @@ pytestmark = pytest.mark.unit
     ids=str,
 )
 def test_every_type_comes_back_from_its_name(kind: pa.DataType) -> None:
-    assert named(json.loads(json.dumps(name_of(kind)))) == kind
+    assert arrow_type(json.loads(json.dumps(name_of(kind)))) == kind
 
 
 @pytest.mark.parametrize("text", ["", "number", "timestamp[h]", "list<item: int8>"])
 def test_another_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not the name of an Arrow type"):
-        named(text)
+        arrow_type(text)
 
 
 def test_what_people_read_is_arrows_own_name() -> None:

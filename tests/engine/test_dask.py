@@ -18,11 +18,11 @@ from commands import start_command
 from support import good_rows, scores, small
 
 from airflow_batchscore import DaskCluster
-from airflow_batchscore.data import s3
+from airflow_batchscore.data.storage import credentials
 from airflow_batchscore.errors import BatchScoreError, EngineError, InputError, RecipeError
 from airflow_batchscore.quality.quarantine import Limit
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 QUIET = {"dashboard_address": None, "scheduler_kwargs": {"dashboard": False}}
 
@@ -79,7 +79,7 @@ def test_a_deployer_that_is_not_installed_is_named(tmp_path: Path) -> None:
 
 
 def _registered(dask_worker: Any) -> Any:
-    return s3.registered()
+    return credentials.registered()
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_credentials_go_to_workers_when_asked_to_and_stay_until_the_last_task_is
     workers: distributed.Client, tls: dict[str, str]
 ) -> None:
     options = {"access_key": "a", "secret_key": "b"}
-    s3.register("test", options)
+    credentials.register("test", options)
     address = workers.cluster.scheduler_address
     with ExitStack() as alone:
         _use(DaskCluster(address=address, tls=tls), alone)
@@ -136,7 +136,7 @@ def test_credentials_go_to_workers_when_asked_to_and_stay_until_the_last_task_is
 
 
 def test_credentials_do_not_go_where_others_could_read_them(empty: distributed.LocalCluster) -> None:
-    s3.register("test", {"access_key": "a", "secret_key": "canary"})
+    credentials.register("test", {"access_key": "a", "secret_key": "canary"})
     engine = DaskCluster(address=empty.scheduler_address, share_credentials=True)
     with (
         engine.session() as session,
@@ -199,19 +199,6 @@ def test_a_scheduler_that_is_stopped_in_mid_run_is_said_and_then_an_error(
         with pytest.raises(OSError, match=f"{address} does not answer, for 2 s"):
             list(results)
     assert f"the Dask scheduler {address} does not answer: waiting, at most 2 s" in caplog.messages
-
-
-def _late() -> None:
-    raise TimeoutError("of the function")
-
-
-def test_a_time_limit_of_the_function_is_not_taken_for_one_of_the_cluster(empty: distributed.LocalCluster) -> None:
-    empty.scale(1)
-    with (
-        DaskCluster(address=empty.scheduler_address, patience=60).session() as session,
-        pytest.raises(TimeoutError, match="of the function"),
-    ):
-        list(session.run(_late, [()]))
 
 
 def test_a_scheduler_that_goes_on_in_time_loses_nothing(alone: tuple[str, subprocess.Popen[str]]) -> None:

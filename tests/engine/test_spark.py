@@ -13,7 +13,7 @@ from support import ROOT, SCORE_IN_SPARK
 from airflow_batchscore import Spark
 from airflow_batchscore.errors import InputError
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 
 def test_master_and_conn_id_together_are_refused() -> None:

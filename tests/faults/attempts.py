@@ -46,7 +46,7 @@ class Attempt:
         return int(path.read_text()) if path.exists() else None
 
     def ended(self) -> bool:
-        return not processes(self.pid)
+        return not _session_of(self.pid) and not processes(self.pid)
 
     def wait(self, seconds: float) -> bool:
         """Whether it ended in time."""
@@ -94,16 +94,17 @@ class Server:
 
 def processes(session: int) -> list[int]:
     """Living processes of a session, zombies left out."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state, _, _, its_session = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:4]
-            except OSError:
-                continue
-            if int(its_session) == session and state != "Z":
-                found.append(int(entry.name))
-    return found
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _session_of(int(name)) == session]
+
+
+def _session_of(pid: int) -> int | None:
+    """None if the process is gone, or a zombie. Called very often, hence no `Path`."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            state, _, _, session = file.read().rsplit(")", 1)[1].split()[:4]
+    except OSError:
+        return None
+    return None if state == "Z" else int(session)
 
 
 def left_over(attempt: Attempt) -> int:

@@ -6,12 +6,15 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import fault_runs
 from fault_runs import LostError, Rows, WrongError
+
+from airflow_batchscore.data.storage import Location
 
 
 class Reader:
@@ -66,10 +69,10 @@ class Reader:
     def _committed(self, path: Path) -> None:
         from airflow_batchscore.scoring.manifest import Manifest
 
-        manifest = Manifest.read(str(path))
+        manifest = Manifest.read(Location(str(path)))
         assert manifest is not None, "it never goes away"
         version, _ = fault_runs.origin(fault_runs.rows_of(manifest))
-        named = json.dumps(manifest.files)
+        named = json.dumps([asdict(file) for file in manifest.files])
         if self._inputs.setdefault(named, version) != version:
             raise WrongError(f"rows of version {version} for the bytes of version {self._inputs[named]}")
 

@@ -1,7 +1,7 @@
 """Whole runs, task by task, as processes that are stopped, killed and started again; their scores tell their origin.
 
 Version v of an input holds v in every row, and model m predicts 10 v + m, so that each published row says which bytes
-and which model made it. What a task hands on (its XCom) lies in ``runs/<run>.<what>.json``. Before and after it
+and which model made it. What a task returns (its XCom) lies in ``runs/<run>.<what>.json``. Before and after it
 publishes, a run writes down its generation and what it publishes, from which a reader knows what may be there.
 """
 
@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
+
+from airflow_batchscore.data.storage import Location
 
 PARTITIONS = (1, 2, 3)
 BLOCK_ROWS = 12
@@ -54,7 +56,7 @@ def text(version: int) -> str:
 def prepare(folder: Path) -> None:
     """Inputs of the first version, and the models."""
     from airflow_batchscore import PartitionedDataset, Recipe
-    from airflow_batchscore.model.training import TrainingJob, train
+    from airflow_batchscore.training.train import TrainingJob, train
 
     (folder / "runs").mkdir(parents=True)
     (folder / "versions").mkdir()
@@ -67,7 +69,7 @@ def prepare(folder: Path) -> None:
         (folder / f"model-{model}.json").write_text(json.dumps(trained.ref.to_dict()))
 
 
-# -- what tasks hand on ----------------------------------------------------------------
+# -- what tasks return -----------------------------------------------------------------
 def say(folder: Path, run: str, what: str, value: Any) -> None:
     path = folder / "runs" / f"{run}.{what}.json"
     new = path.with_suffix(f".{os.getpid()}")
@@ -104,13 +106,15 @@ def _plan(folder: Path, run: str) -> None:
 def _score(folder: Path, run: str) -> None:
     from airflow_batchscore import LocalDask, PartitionedDataset
     from airflow_batchscore.model.reference import ModelRef
+    from airflow_batchscore.plan.models import OneModel
     from airflow_batchscore.scoring.job import ScoringJob
     from airflow_batchscore.scoring.partition import score_partitions
+    from airflow_batchscore.scoring.scored import ScoredPartition
 
     asked = said(folder, run, "asked")
     job = ScoringJob(
         PartitionedDataset(f"{folder}/part_{{p}}.csv"),
-        ModelRef.from_dict(json.loads((folder / f"model-{asked['model']}.json").read_text())),
+        OneModel(ModelRef.from_dict(json.loads((folder / f"model-{asked['model']}.json").read_text()))),
         f"{folder}/staged",
         block_rows=BLOCK_ROWS,
         token=run if asked["force"] else None,
@@ -118,15 +122,16 @@ def _score(folder: Path, run: str) -> None:
     generation = said(folder, run, "plan")["generation"]
     engine = LocalDask(workers=2, processes=False)
     scored = score_partitions(job, [{"p": str(number)} for number in asked["partitions"]], engine)
-    shorts = [{**manifest.short(reused=reused), "generation": generation} for manifest, reused in scored]
+    shorts = [ScoredPartition.of(m, reused=reused, run=run, generation=generation).to_dict() for m, reused in scored]
     say(folder, run, "scores", shorts)
 
 
 def _publish(folder: Path, run: str) -> None:
     """The audit, and what `CombineOperator` does after it."""
+    from airflow_batchscore.publish.audit import audit
     from airflow_batchscore.publish.combine import combine
     from airflow_batchscore.publish.stamp import Publication
-    from airflow_batchscore.scoring.audit import audit, read_manifests
+    from airflow_batchscore.publish.state import read_manifests
 
     asked, shorts = said(folder, run, "asked"), said(folder, run, "scores")
     uris, digests = [short["manifest"] for short in shorts], [short["digest"] for short in shorts]
@@ -141,7 +146,7 @@ def _publish(folder: Path, run: str) -> None:
     # Of one generation several publications may be told; each has a name of its own.
     name = f"{run}-{told['generation']}-{os.getpid()}"
     say(folder, name, "publishing", told)
-    combine(manifests, f"{folder}/{asked['output']}", publication=Publication(f"dag/{run}", generations))
+    combine(manifests, Location(f"{folder}/{asked['output']}"), publication=Publication(f"dag/{run}", generations))
     say(folder, name, "published", told)
 
 

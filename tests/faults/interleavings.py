@@ -1,4 +1,4 @@
-"""Several runs at once over one data set and one output, stopped, woken, killed and cleared while inputs are replaced.
+"""Several runs at once over one dataset and one output, stopped, woken, killed and cleared while inputs are replaced.
 
 A reader looks all the time: every published row and every committed manifest must be of one version of the bytes and
 one model, whole, and, once a run has published, no older than that.
@@ -75,7 +75,7 @@ class _Run:
 
 
 class World:
-    """A data set, an output, and what happens to them.
+    """A dataset, an output, and what happens to them.
 
     Args:
         output: ``out.parquet``, ``out.csv`` or ``out``.

@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.operators.supervised import die_with_parent
 
 BLOCKS = 40
@@ -32,8 +33,8 @@ def train(folder: Path, version: int = 1) -> Any:
     """A model of partition 0 or another; the alias moves to it when it is whole."""
     from airflow_batchscore import PartitionedDataset, Recipe
     from airflow_batchscore.model.reference import set_alias
-    from airflow_batchscore.model.training import TrainingJob
-    from airflow_batchscore.model.training import train as run
+    from airflow_batchscore.training.train import TrainingJob
+    from airflow_batchscore.training.train import train as run
 
     recipe = Recipe(features="stage:features", target="label", keys=["id"], columns=["a", "b"])
     dataset = PartitionedDataset(f"{folder}/train_{{p}}.csv")
@@ -46,20 +47,19 @@ def train(folder: Path, version: int = 1) -> Any:
 def score(folder: Path, partitions: list[int], ref: Any, processes: bool, block_rows: int = BLOCK_ROWS) -> list[Any]:
     """Manifests of partitions, scored or found."""
     from airflow_batchscore import LocalDask, PartitionedDataset
+    from airflow_batchscore.plan.models import OneModel
     from airflow_batchscore.scoring.job import ScoringJob
     from airflow_batchscore.scoring.partition import score_partitions
 
     numbered = {"column_types": {"id": "int64"}}
     dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv", read_options=numbered)
-    job = ScoringJob(dataset, ref, f"{folder}/staged", block_rows=block_rows)
+    job = ScoringJob(dataset, OneModel(ref), f"{folder}/staged", block_rows=block_rows)
     values = [{"p": str(partition)} for partition in partitions]
     return [manifest for manifest, _ in score_partitions(job, values, LocalDask(workers=2, processes=processes))]
 
 
 def serve() -> None:
     """Fork an attempt for each line of stdin, a JSON object of `attempt`'s arguments; it says its process id."""
-    import distributed  # noqa: F401 - what a task imports before it does anything that a kill could disturb
-
     from airflow_batchscore.preload import preload
 
     preload()
@@ -131,12 +131,17 @@ def _run(stage: str, folder: Path, seconds: float) -> None:
 
         score(folder, [1], resolve(f"{folder}/model@champion"), stage == "processes")
     else:
+        from airflow_batchscore import LocalDask
         from airflow_batchscore.publish.combine import combine
         from airflow_batchscore.publish.stamp import Publication
         from airflow_batchscore.scoring.manifest import Manifest
 
         uris = json.loads((folder / "wanted.json").read_text())
-        manifests = [Manifest.read(uri) for uri in uris]
+        manifests = [Manifest.read(Location(uri)) for uri in uris]
         output = folder / ("out.parquet" if stage == "file" else "out")
-        # All attempts begin at one time, so that equal scores are equal bytes.
-        combine([manifest for manifest in manifests if manifest], str(output), publication=Publication(began=1))
+        # All attempts begin at one time, so that equal scores are equal bytes. The engine is that of CombineOperator.
+        combine(
+            [manifest for manifest in manifests if manifest],
+            Location(str(output)),
+            publication=Publication(began=1, engine=LocalDask()),
+        )

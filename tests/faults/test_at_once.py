@@ -13,12 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import start_command
-from support import ROOT, Small, good_rows, s3_options, scores, small, write_csv
+from s3_server import s3_options
+from support import ROOT, Small, good_rows, scores, small, write_csv
 
-from airflow_batchscore.data import s3, storage
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.reference import resolve
-from airflow_batchscore.model.trust import Trust
+from airflow_batchscore.model.trust import ModelAccess, Trust
 from airflow_batchscore.scoring.manifest import Manifest
 
 pytestmark = pytest.mark.faults
@@ -47,13 +49,13 @@ def test_two_runs_at_once_both_end_right(tmp_path: Path, same_model: bool) -> No
     data.add(1, good_rows(2000, 10_000))
     other = data.model
     if not same_model:
-        from airflow_batchscore.model.training import TrainingJob, train
+        from airflow_batchscore.training.train import TrainingJob, train
 
         job = TrainingJob(data.dataset, [0], data.recipe, "sklearn.tree:DecisionTreeClassifier", f"{tmp_path}/tree")
         other = train(job).ref
     runs = [_start(data, data.model), _start(data, other), _start(data, data.model)]
     assert [run.communicate(timeout=120)[0].strip() for run in runs] == ["2000"] * 3
-    manifests = [Manifest.read(str(path)) for path in tmp_path.glob("staged/p=1/*/manifests/*.json")]
+    manifests = [Manifest.read(Location(str(path))) for path in tmp_path.glob("staged/p=1/*/manifests/*.json")]
     assert len(manifests) == (1 if same_model else 2)
     for manifest in manifests:
         assert manifest is not None
@@ -62,11 +64,11 @@ def test_two_runs_at_once_both_end_right(tmp_path: Path, same_model: bool) -> No
 
 _PUBLISH = """
 import json, sys
-from airflow_batchscore.data import s3
+from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.publish.combine import combine
 from airflow_batchscore.scoring.manifest import Manifest
-s3.register("test", json.loads(sys.argv[1]))
-combine([Manifest.read(uri) for uri in sys.argv[3:]], sys.argv[2], "test")
+credentials.register("test", json.loads(sys.argv[1]))
+combine([Manifest.read(Location(uri)) for uri in sys.argv[3:]], Location(sys.argv[2], "test"))
 """
 
 
@@ -83,11 +85,11 @@ def test_two_runs_that_publish_one_folder_lose_neither(tmp_path: Path, moto: str
         for some in (uris[:3], uris[1:])
     ]
     assert [run.wait(60) for run in runs] == [0, 0]
-    s3.register("test", options)
-    published = [file for file in storage.list_files(folder, "test", recursive=True) if "/_" not in file.uri]
+    credentials.register("test", options)
+    published = [file for file in storage.list_files(Location(folder, "test"), recursive=True) if "/_" not in file.uri]
     assert [file.uri for file in published] == [f"{folder}/p={number}/scores.parquet" for number in (1, 2, 3, 4)]
     for number, file in enumerate(published, 1):
-        table = pq.read_table(pa.BufferReader(storage.read_bytes(file.uri, "test")))
+        table = pq.read_table(pa.BufferReader(storage.read_bytes(Location(file.uri, "test"))))
         assert table["id"].to_pylist() == list(range(1000 * number, 1000 * number + 500))
 
 
@@ -95,7 +97,7 @@ _TRAIN = """
 import json, sys
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.model.reference import set_alias
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.training.train import TrainingJob, train
 folder = sys.argv[1]
 recipe = Recipe(target="label", keys=["id"], columns=["a", "b"])
 dataset = PartitionedDataset(f"{folder}/part_{{p}}.csv")
@@ -124,6 +126,6 @@ def test_of_two_who_train_a_version_at_once_the_first_ones_stands_for_both(tmp_p
     assert sorted(run["reused"] for run, _ in trained) == [False, True]
     assert len(list(Path(first["model"]).glob("model-*.joblib"))) == 2
     trust = Trust(key=b"a key of thirty-two bytes or more", require_signature=True)
-    ref = resolve(f"{tmp_path}/model@champion", trust=trust)
+    ref = resolve(f"{tmp_path}/model@champion", ModelAccess(trust=trust))
     assert ref.manifest_digest == first_digest
     artifact.load(ref)

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from commands import run_command
 from proxy import Fault, Proxy
-from support import NUMBERED, good_rows, s3_client, s3_options, small
+from s3_server import s3_client, s3_options
+from support import NUMBERED, good_rows, small
 
 from airflow_batchscore import LocalDask, PartitionedDataset
-from airflow_batchscore.data import s3, storage
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.model import artifact
+from airflow_batchscore.plan.models import OneModel
 from airflow_batchscore.publish.combine import combine
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
@@ -42,12 +45,12 @@ def job(proxy: Proxy, moto: str, tmp_path: Path, request: pytest.FixtureRequest)
     for file in Path(local.model.uri).iterdir():
         client.upload_file(str(file), "tennis", f"{prefix}/model/{local.model.version}/{file.name}")
     timeouts = {"connect_timeout": 2, "request_timeout": 5}
-    s3.register("faults", {**s3_options(f"http://127.0.0.1:{proxy.port}"), **timeouts})
+    credentials.register("faults", {**s3_options(f"http://127.0.0.1:{proxy.port}"), **timeouts})
     uri = f"s3://tennis/{prefix}"
     ref = type(local.model)(f"{uri}/model/{local.model.version}", local.model.digest, "faults")
     artifact._loaded.clear()
     dataset = PartitionedDataset(f"{uri}/part_{{p}}.csv", conn_id="faults", read_options=NUMBERED)
-    return ScoringJob(dataset, ref, f"{uri}/staged", block_rows=40, conn_id="faults")
+    return ScoringJob(dataset, OneModel(ref), f"{uri}/staged", block_rows=40, conn_id="faults")
 
 
 def _score(job: ScoringJob) -> Manifest:
@@ -56,13 +59,15 @@ def _score(job: ScoringJob) -> Manifest:
 
 
 def _committed(job: ScoringJob) -> list[str]:
-    return [f.uri for f in storage.list_files(job.output_uri, "faults", recursive=True) if "manifest" in f.uri]
+    return [
+        f.uri for f in storage.list_files(Location(job.output_uri, "faults"), recursive=True) if "manifest" in f.uri
+    ]
 
 
 def _ids(manifest: Manifest, tmp_path: Path) -> list[int]:
     import pyarrow.parquet as pq
 
-    combine([manifest], str(tmp_path / "out.parquet"))
+    combine([manifest], Location(str(tmp_path / "out.parquet")))
     return pq.read_table(tmp_path / "out.parquet")["id"].to_pylist()  # type: ignore[no-any-return]
 
 

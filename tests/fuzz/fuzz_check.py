@@ -24,15 +24,19 @@ from fuzz_cases import COLUMNS_READ, Case
 from fuzz_oracle import RefusedError, UnclearError, plain
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.outputs import OutputSpec
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.plan.models import OneModel
+from airflow_batchscore.publish.audit import audit
 from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.publish.state import read_manifests
+from airflow_batchscore.publish.verdict import Limits
 from airflow_batchscore.quality.quarantine import Limit
-from airflow_batchscore.scoring.audit import audit, read_manifests
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.training.train import TrainingJob, train
 
 KEYS = ("uid", "k")
 #: What the functions of groups give.
@@ -109,7 +113,7 @@ def _publish(case: Case, folder: Path, model: Any, token: str | None) -> list[An
         )
     job = ScoringJob(
         dataset=_dataset(case, folder),
-        model=model,
+        scored_with=function or OneModel(model),
         output_uri=f"{folder}/staged",
         spec=OutputSpec.of(case.method),
         keys=None if model else () if function and function.group_by else KEYS,
@@ -117,14 +121,13 @@ def _publish(case: Case, folder: Path, model: Any, token: str | None) -> list[An
         limit=Limit.of(case.limit),
         allow_nan=case.allow_nan,
         token=token,
-        function=function,
     )
     values = [{"p": str(number)} for number in range(1, len(case.files) + 1)]
     engine = LocalDask(workers=case.workers, processes=case.processes)
     scored = score_partitions(job, values, engine)
     manifests = read_manifests([made.uri for made, _ in scored], None, [made.digest for made, _ in scored])
-    audit(values, manifests, max_quarantined=1.0).require()
-    combine(manifests, f"{folder}/{case.output}")
+    audit(values, manifests, Limits(max_quarantined=1.0)).require()
+    combine(manifests, Location(f"{folder}/{case.output}"))
     return manifests
 
 
@@ -184,7 +187,7 @@ def published(folder: Path, case: Case) -> list[list[Any]]:
         return [list(row) for row in zip(*(column.to_pylist() for column in text.columns), strict=True)]
     rows = []
     for path in [place] if place.is_file() else sorted(place.glob("p=*/*.parquet")):
-        with pq.ParquetFile(path) as opened:  # not as a data set: the folder's name is no column
+        with pq.ParquetFile(path) as opened:  # not as a dataset: the folder's name is no column
             columns = [column.to_pylist() for column in opened.read().columns]
         if place.is_dir():
             columns.insert(0, [int(path.parent.name[2:])] * len(columns[0]))

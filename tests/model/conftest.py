@@ -12,6 +12,7 @@ import pytest
 from airflow_batchscore.model.functions import FunctionRef
 
 Digest = Callable[..., str]
+Notices = Callable[..., bool]
 
 
 @pytest.fixture
@@ -35,3 +36,24 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Digest]:
 
     yield of
     forget()
+
+
+@pytest.fixture
+def notices(digest: Digest) -> Notices:
+    """Whether a change from `old` to `new` changes the digest of ``shop.recipe:features``.
+
+    It is made in the source of that module and in that of ``shop.part.deep``, `deep`. The old source is digested twice,
+    and must give the same both times.
+    """
+    package = "from . import deep\nfrom . import deep as other"
+
+    def changed(source: str, deep: str = "", *, old: str = "1", new: str = "2") -> bool:
+        assert old in source + deep
+        before, again, after = (
+            digest(source.replace(old, text), **{"part/__init__": package, "part/deep": deep.replace(old, text)})
+            for text in (old, old, new)
+        )
+        assert again == before
+        return after != before
+
+    return changed

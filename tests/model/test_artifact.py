@@ -46,8 +46,8 @@ def test_an_artifact_says_what_it_is(made: Small) -> None:
     assert manifest.signature.raw == {"id": "int64", "a": "float64", "b": "int64", "label": "int64"}
     assert manifest.signature.outputs["predict"] == {"prediction": "int64"}
     assert manifest.signature.outputs["predict_proba"] == {"prediction_0": "double", "prediction_1": "double"}
-    assert manifest.training["partitions"] == ["p=0"]
-    assert manifest.training["files"][0]["size"] == (made.folder / "part_0.csv").stat().st_size
+    assert manifest.training.partitions == ["p=0"]
+    assert manifest.training.files[0].size == (made.folder / "part_0.csv").stat().st_size
     assert manifest.libraries["scikit-learn"]
     assert manifest.metrics_on == "training rows"
 

@@ -16,8 +16,8 @@ from support import Small, good_rows, scores, small, write_csv
 from airflow_batchscore import Recipe
 from airflow_batchscore.errors import ModelError, RecipeError
 from airflow_batchscore.model.flavors import flavor_of
-from airflow_batchscore.model.imported import ImportedModel
-from airflow_batchscore.model.training import TrainedModel, TrainingJob, train
+from airflow_batchscore.training.imported import ImportedModel
+from airflow_batchscore.training.train import TrainedModel, TrainingJob, train
 
 pytestmark = pytest.mark.unit
 

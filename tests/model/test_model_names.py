@@ -14,14 +14,15 @@ from support import scores, write_csv
 
 from airflow_batchscore import LocalDask, ModelPolicy, PartitionedDataset, Recipe
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.model.choice import choose, models_of
-from airflow_batchscore.model.many import train_many
 from airflow_batchscore.model.model_names import model_names
-from airflow_batchscore.model.training import TrainingJob
-from airflow_batchscore.model.training_rows import read_texts
-from airflow_batchscore.scoring.by_column import save_set
+from airflow_batchscore.model.name_template import models_of
+from airflow_batchscore.plan.choose import choose
+from airflow_batchscore.plan.models import ModelByColumn
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.training.rows import read_texts
+from airflow_batchscore.training.train import TrainingJob
+from airflow_batchscore.training.train_many import train_many
 
 pytestmark = pytest.mark.unit
 
@@ -62,8 +63,8 @@ def test_scoring_finds_the_models_that_training_made(tmp_path: Path, values: pa.
     assert _train(tmp_path, values).trained == len(names)
     template = f"{tmp_path}/by/{{s}}@champion"
     assert sorted(models_of(template)) == names
-    models = save_set(choose(models_of(template), ModelPolicy()), None, f"{tmp_path}/staged/_models", None)
-    job = ScoringJob(_job(tmp_path).dataset, None, f"{tmp_path}/staged", models=models, model_by="s", block_rows=25)
+    models = ModelByColumn("s", choose(models_of(template), ModelPolicy()))
+    job = ScoringJob(_job(tmp_path).dataset, models, f"{tmp_path}/staged", block_rows=25)
     ((manifest, _),) = score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
     assert manifest.account.rows_scored == 60
     if len(names) == 3:

@@ -9,7 +9,7 @@ from support import Small, good_rows, scores, write_csv
 
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.errors import RecipeError
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit
 

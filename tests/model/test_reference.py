@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from support import Small, small
 
-from airflow_batchscore.data import storage
-from airflow_batchscore.errors import ModelError
-from airflow_batchscore.model.reference import ModelRef, resolve, set_alias
+from airflow_batchscore.errors import InputError, ModelError
+from airflow_batchscore.model.reference import GivenModel, ModelRef, resolve, set_alias
 
 pytestmark = pytest.mark.unit
 
@@ -20,14 +19,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Small:
 
 
 def _base(made: Small) -> str:
-    return storage.parent(made.model.uri)
+    return made.model.location.parent.uri
 
 
 def test_versions_aliases_and_results_of_training_resolve_to_the_same_pin(made: Small) -> None:
     set_alias(_base(made), "champion", made.model, time.time_ns())
     assert resolve(f"{_base(made)}@champion") == made.model
     assert resolve(made.model.uri) == made.model
-    assert resolve({"model": made.model.uri, "digest": made.model.digest}) == made.model
+    assert resolve(GivenModel(made.model.uri, made.model.digest)) == made.model
 
 
 def test_an_alias_stays_where_a_task_that_began_later_has_moved_it(made: Small) -> None:
@@ -65,7 +64,7 @@ def test_an_alias_never_points_at_a_version_that_is_not_whole(made: Small, tmp_p
 
 def test_a_pin_that_does_not_agree_with_the_artifact_is_refused(made: Small) -> None:
     with pytest.raises(ModelError, match="was pinned; the artifact was replaced"):
-        resolve({"model": made.model.uri, "digest": "f" * 64})
+        resolve(GivenModel(made.model.uri, "f" * 64))
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a b", ".hidden", "x" * 101, ""])
@@ -74,3 +73,16 @@ def test_names_that_would_leave_the_folder_are_refused(made: Small, name: str) -
         set_alias(_base(made), name, made.model, 1)
     with pytest.raises(ModelError):
         resolve(f"{_base(made)}@{name}")
+
+
+def test_what_a_task_returned_names_the_model_and_its_digest() -> None:
+    for given in (GivenModel("/m/v1", "d" * 64), GivenModel("/m/{p}@champion")):
+        returned = {**given.to_dict(), "metrics": {}}
+        assert GivenModel.from_dict(returned) == given
+        with pytest.raises(InputError, match=r"model /m/.* another version of this package .*clear the task that"):
+            GivenModel.from_dict({**returned, "schema": 2})
+
+
+def test_a_name_with_a_digest_is_a_version_even_if_it_looks_like_an_alias(made: Small) -> None:
+    with pytest.raises(ModelError, match="is not usable"):
+        resolve(GivenModel(f"{_base(made)}@champion", made.model.digest))

@@ -15,7 +15,7 @@ from support import Small, good_rows, scores, small
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.flavors import flavor
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit
 

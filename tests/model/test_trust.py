@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 from support import Small, good_rows, small
 
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model import artifact
-from airflow_batchscore.model.choice import ModelPolicy, choose, filled, models_of
-from airflow_batchscore.model.reference import ModelRef, require_trusted, resolve, set_alias
-from airflow_batchscore.model.training import TrainingJob, train
-from airflow_batchscore.model.trust import Trust, sign
+from airflow_batchscore.model.name_template import filled, models_of
+from airflow_batchscore.model.reference import GivenModel, ModelRef, require_trusted, resolve, set_alias
+from airflow_batchscore.model.trust import ModelAccess, Trust, sign
+from airflow_batchscore.plan.choose import choose
+from airflow_batchscore.plan.policy import ModelPolicy
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit
 
@@ -39,25 +42,25 @@ def signed(made: Small) -> Small:
 
 
 def test_a_model_below_a_trusted_uri_is_taken_and_another_is_not(made: Small) -> None:
-    inside = Trust(prefixes=((None, f"file://{made.folder}/model/"), ("aws", "s3://elsewhere")))
-    assert resolve(made.model.uri, None, inside) == made.model
-    refused = [((None, prefix),) for prefix in ("s3://models/", f"{made.folder}/mod", f"{made.folder}/model/x")]
-    for prefixes in (*refused, (), (("aws", f"{made.folder}/model"),)):
+    inside = Trust(prefixes=(Location(f"file://{made.folder}/model/"), Location("s3://elsewhere", "aws")))
+    assert resolve(made.model.uri, ModelAccess(trust=inside)) == made.model
+    refused = [(Location(prefix),) for prefix in ("s3://models/", f"{made.folder}/mod", f"{made.folder}/model/x")]
+    for prefixes in (*refused, (), (Location(f"{made.folder}/model", "aws"),)):
         with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
-            resolve(made.model.uri, None, Trust(prefixes=prefixes))
+            resolve(made.model.uri, ModelAccess(trust=Trust(prefixes=prefixes)))
 
 
 def test_a_trusted_uri_is_trusted_through_its_connection_only() -> None:
-    trust = Trust(prefixes=(("ours", "s3://models/wta"),))
+    trust = Trust(prefixes=(Location("s3://models/wta", "ours"),))
     for uri in ("s3://models/wta/v1", "s3a://models/wta/v1"):
-        trust.check_place(uri, "ours")
+        trust.check_place(Location(uri, "ours"))
     for uri, conn_id in (
         ("s3://models/wta/v1", "theirs"),
         ("s3://models/wta/v1", None),
         ("gs://models/wta/v1", "ours"),
     ):
         with pytest.raises(ModelError, match=r"lies below none of the trusted URIs \(s3://models/wta by ours\)"):
-            trust.check_place(uri, conn_id)
+            trust.check_place(Location(uri, conn_id))
 
 
 @pytest.mark.parametrize(
@@ -82,10 +85,10 @@ def test_a_reference_that_leads_elsewhere_than_it_says_is_refused(
     Path(made.folder, "trusted").mkdir()
     set_alias(f"{made.folder}/model", "champion", made.model, 1)
     uri = where.format(folder=made.folder, version=made.model.version)
-    trust = Trust(prefixes=None if prefixes is None else ((None, f"{made.folder}/trusted"),))
-    for model in (uri, {"model": uri, "digest": made.model.digest}):
+    trust = Trust(prefixes=None if prefixes is None else (Location(f"{made.folder}/trusted"),))
+    for model in (uri, GivenModel(uri, made.model.digest)):
         with pytest.raises((InputError, ModelError), match="decoded|is not usable"):
-            resolve(model, None, trust)
+            resolve(model, ModelAccess(trust=trust))
     if "@" not in uri:
         with pytest.raises(InputError, match="decoded"):
             ModelRef(uri, made.model.digest)
@@ -114,18 +117,18 @@ def test_a_name_is_filled_with_values_and_nothing_of_python() -> None:
 
 def test_a_signed_model_is_taken_with_its_key_only(signed: Small) -> None:
     needed = Trust(key=KEY, require_signature=True)
-    assert resolve(signed.model.uri, None, needed) == signed.model
+    assert resolve(signed.model.uri, ModelAccess(trust=needed)) == signed.model
     with pytest.raises(ModelError, match="the signature does not fit"):
-        resolve(signed.model.uri, None, Trust(key=b"another key"))
+        resolve(signed.model.uri, ModelAccess(trust=Trust(key=b"another key")))
     with pytest.raises(ModelError, match="there is no key"):
-        resolve(signed.model.uri, None, Trust(require_signature=True))
+        resolve(signed.model.uri, ModelAccess(trust=Trust(require_signature=True)))
     assert "operators" not in repr(needed)
 
 
 def test_a_model_without_a_signature_is_refused_where_one_is_required(made: Small) -> None:
-    assert resolve(made.model.uri, None, Trust(key=KEY)) == made.model
+    assert resolve(made.model.uri, ModelAccess(trust=Trust(key=KEY))) == made.model
     with pytest.raises(ModelError, match="is not signed and was not loaded"):
-        resolve(made.model.uri, None, Trust(key=KEY, require_signature=True))
+        resolve(made.model.uri, ModelAccess(trust=Trust(key=KEY, require_signature=True)))
 
 
 def _payload(mark: Path) -> str:
@@ -147,7 +150,7 @@ def _swap_manifest(data: Small, mark: Path) -> None:
 def test_a_swapped_manifest_of_a_signed_model_runs_nothing(signed: Small, tmp_path: Path) -> None:
     _swap_manifest(signed, tmp_path / "mark")
     with pytest.raises(ModelError, match="the signature does not fit"):
-        resolve(signed.model.uri, None, Trust(key=KEY))
+        resolve(signed.model.uri, ModelAccess(trust=Trust(key=KEY)))
     assert not (tmp_path / "mark").exists()
 
 
@@ -161,8 +164,8 @@ def test_a_manifest_that_is_swapped_after_the_plan_runs_nothing(made: Small, tmp
 
 def test_a_plan_that_names_another_model_is_refused(signed: Small, made: Small) -> None:
     """XComs can be written by those who may not write the configuration."""
-    trust = Trust(prefixes=((None, f"{made.folder}/signed"),), key=KEY, require_signature=True)
-    require_trusted(signed.model, None, trust)
+    trust = Trust(prefixes=(Location(f"{made.folder}/signed"),), key=KEY, require_signature=True)
+    require_trusted(signed.model, trust)
     for forged in (
         made.model,
         replace(signed.model, digest="0" * 64),
@@ -170,7 +173,7 @@ def test_a_plan_that_names_another_model_is_refused(signed: Small, made: Small) 
         replace(signed.model, manifest_digest=None),
     ):
         with pytest.raises(ModelError):
-            require_trusted(forged, None, trust)
+            require_trusted(forged, trust)
 
 
 def test_an_alias_cannot_lead_out_of_its_model(made: Small) -> None:
@@ -198,13 +201,13 @@ def test_a_signed_version_that_is_copied_elsewhere_is_refused(signed: Small, whe
     shutil.copytree(signed.model.uri, copy)
     for require in (True, False):
         with pytest.raises(ModelError, match="the signature does not fit model.json at this place.*copied"):
-            resolve(str(copy), None, Trust(key=KEY, require_signature=require))
+            resolve(str(copy), ModelAccess(trust=Trust(key=KEY, require_signature=require)))
 
 
 def test_a_signature_holds_however_its_place_is_spelled(signed: Small) -> None:
     trust = Trust(key=KEY, require_signature=True)
     for uri in (signed.model.uri, f"file://{signed.model.uri}", f"{signed.model.uri}/"):
-        assert resolve(uri, None, trust).manifest_digest == signed.model.manifest_digest
+        assert resolve(uri, ModelAccess(trust=trust)).manifest_digest == signed.model.manifest_digest
     assert sign(KEY, "s3a://models/wta/1/", b"{}") == sign(KEY, "s3://models/wta/1", b"{}")
     others = ["s3://models/wta/2", "s3://models/atp/1", "gs://models/wta/1", "/models/wta/1"]
     assert len({sign(KEY, uri, b"{}") for uri in ["s3://models/wta/1", *others]}) == 5
@@ -222,7 +225,7 @@ def test_a_link_to_a_version_outside_of_the_trusted_folder_is_not_followed(made:
     with pytest.raises(InputError, match="is a link, or lies behind one, to .*uploads.*and was not read"):
         resolve(f"{made.folder}/model/v2")
     with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
-        resolve(f"{made.folder}/model/v2", None, Trust(prefixes=((None, f"{made.folder}/model"),)))
+        resolve(f"{made.folder}/model/v2", ModelAccess(trust=Trust(prefixes=(Location(f"{made.folder}/model"),))))
     with pytest.raises(InputError, match="is a link"):
         artifact.load(ModelRef(f"{made.folder}/model/v2", made.model.digest))
     with pytest.raises(InputError, match="is a link"):
@@ -234,7 +237,7 @@ def test_a_whole_model_that_is_a_link_out_of_the_trusted_folder_is_not_followed(
     trusted.mkdir()
     (trusted / "wta").symlink_to(theirs.parent)
     with pytest.raises(ModelError, match="lies below none of the trusted URIs"):
-        resolve(f"{trusted}/wta/{theirs.name}", None, Trust(prefixes=((None, str(trusted)),)))
+        resolve(f"{trusted}/wta/{theirs.name}", ModelAccess(trust=Trust(prefixes=(Location(str(trusted)),))))
 
 
 @pytest.mark.parametrize("name", ["model.json", "model-*.joblib"])
@@ -261,10 +264,16 @@ def test_an_alias_that_is_a_link_to_another_models_is_not_followed(made: Small) 
 def test_links_above_a_trusted_folder_are_the_operators_own(made: Small) -> None:
     mount = Path(made.folder, "mount")
     mount.symlink_to(made.folder)
-    found = resolve(f"{mount}/model/{made.model.version}", None, Trust(prefixes=((None, f"{mount}/model"),)))
+    trust = Trust(prefixes=(Location(f"{mount}/model"),))
+    found = resolve(f"{mount}/model/{made.model.version}", ModelAccess(trust=trust))
     assert artifact.load(found).manifest.digest == made.model.digest
 
 
 def test_the_signature_lies_beside_the_manifest(signed: Small) -> None:
     (file,) = Path(signed.model.uri).glob("model-*.hmac")
     assert len(file.read_text()) == 64
+
+
+def test_a_prefix_without_its_connection_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"give a Location\(uri, conn_id\), not \('s3', 's3://models'\)"):
+        Trust(prefixes=(("s3", "s3://models"),))  # type: ignore[arg-type]

@@ -15,7 +15,6 @@ import pytest
 
 from airflow_batchscore.errors import RecipeError
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.row_wise import check, check_quickly
 from airflow_batchscore.model.user_code import FIRST_ROW, call, result_of
 
 pytestmark = pytest.mark.unit
@@ -167,77 +166,3 @@ def test_predictions_that_were_sorted_go_back_to_their_rows_by_the_index() -> No
     frame = pd.DataFrame({"a": [3.0, 1.0, 2.0]})
     assert result_of(_Sorts(), "predict", frame).tolist() == [3, 1, 2]
     assert result_of(_Sorts(), "transform", frame)["a"].tolist() == [1, 2, 3]
-
-
-ALONE: list[Function] = [
-    lambda frame: frame.assign(a=np.log1p(frame["a"]).fillna(0)),
-    lambda frame: frame.dropna(),
-    lambda frame: frame.sort_values("a"),
-    lambda frame: frame.assign(b=frame["kind"].map({"x": 1, "y": 2})),
-    lambda frame: frame.assign(kind=frame["kind"].astype("category")),
-    lambda frame: frame[["day", "kind"]],
-    lambda frame: frame.assign(both=[[left, right] for left, right in zip(frame["a"], frame["kind"], strict=True)]),
-    lambda frame: frame.assign(z=(frame["a"] - 50.0) / 29.0, wide=frame["a"].astype("float32") ** 2),
-    lambda frame: frame[frame["a"] > 1000],
-    lambda frame: frame.merge(OTHER, on="kind", how="left").set_axis(frame.index),
-]
-NEIGHBOURS: list[tuple[Function, str]] = [
-    (lambda frame: frame.assign(z=(frame["a"] - frame["a"].mean()) / frame["a"].std()), "column 'z' of row"),
-    (lambda frame: frame.assign(a=frame["a"].fillna(frame["a"].mean())), "column 'a' of row"),
-    (lambda frame: frame.assign(a=frame["a"].ffill()), "column 'a' of row"),
-    (lambda frame: frame.assign(b=frame["id"].shift()), "column 'b' of row"),
-    (lambda frame: frame.assign(b=frame["id"].rank()), "column 'b' of row"),
-    (lambda frame: frame.assign(b=frame["a"].cumsum()), "column 'b' of row"),
-    (lambda frame: frame.assign(b=frame.groupby("kind")["a"].transform("size")), "column 'b' of row"),
-    (lambda frame: frame.assign(b=frame["kind"].astype("category").cat.codes), "column 'b' of row"),
-    (lambda frame: frame.assign(b=pd.factorize(frame["kind"])[0]), "column 'b' of row"),
-    (lambda frame: frame.assign(b=range(len(frame))), "column 'b' of row"),
-    (lambda frame: frame.assign(b=frame.index), "column 'b' of row"),
-    (lambda frame: frame.assign(b=pd.Series(frame["a"].to_numpy())), "column 'b' of row.*index=frame.index"),
-    (lambda frame: frame.sort_values("a").set_axis(frame.index), "column 'id' of row"),
-    (lambda frame: pd.get_dummies(frame, columns=["kind"]), "it gave the columns"),
-    (lambda frame: frame.drop_duplicates("kind"), "rows for row"),
-    (lambda frame: frame[frame["a"] > frame["a"].median()], "rows for row"),
-    (lambda frame: frame.head(7), "rows for row"),
-    (lambda frame: frame.assign(b=np.random.random(len(frame))), "column 'b' of row"),
-    (lambda frame: frame.assign(b=frame["kind"] + frame["kind"].shift().fillna("")), "column 'b' of row"),
-    (lambda frame: frame if len(frame) > 300 else 1 / 0, "it worked on 400 rows, and raised ZeroDivisionError"),
-]
-
-
-@pytest.mark.parametrize("function", ALONE)
-def test_functions_that_look_at_each_row_alone_pass(function: Function) -> None:
-    ref, made = FunctionRef.of(function), _call(function)
-    check(ref, TABLE, made)
-    check_quickly(ref, TABLE, made)
-    one = TABLE.slice(3, 1)
-    check(ref, one, call(ref, one))
-
-
-def test_functions_that_make_several_rows_of_one_pass() -> None:
-    def explodes(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(part=[list(range(n % 4)) for n in frame["id"]]).explode("part")
-
-    check(FunctionRef.of(explodes), TABLE, _call(explodes, repeats=True), repeats=True)
-
-
-@pytest.mark.parametrize(("function", "message"), NEIGHBOURS)
-def test_functions_that_look_at_their_neighbours_are_refused(function: Function, message: str) -> None:
-    with pytest.raises(RecipeError, match=f"does not look at each row alone.*{message}"):
-        check(FunctionRef.of(function), TABLE, _call(function))
-
-
-@pytest.mark.parametrize(("values", "quantiles"), [(3, 2), (4, 3), (6, 4), (11, 2)])
-def test_quantiles_that_are_alike_in_large_parts_of_the_rows_are_refused_too(values: int, quantiles: int) -> None:
-    def features(frame: pd.DataFrame) -> pd.DataFrame:
-        bins = pd.qcut(frame["id"] % values, quantiles, labels=False, duplicates="drop")
-        return frame.assign(b=bins.fillna(0))
-
-    with pytest.raises(RecipeError, match="does not look at each row alone.*column 'b' of row"):
-        check(FunctionRef.of(features), TABLE, _call(features))
-
-
-@pytest.mark.parametrize(("function", "message"), NEIGHBOURS[:4])
-def test_a_few_rows_show_most_of_it(function: Function, message: str) -> None:
-    with pytest.raises(RecipeError, match=message):
-        check_quickly(FunctionRef.of(function), TABLE, _call(function))

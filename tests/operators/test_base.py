@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from operator_calls import dag, executed
 
 from airflow_batchscore.errors import GateError, InputChangedError, InputError
 from airflow_batchscore.operators import CheckScoresOperator
-from airflow_batchscore.operators.base import as_mapping, as_number, failing_at_once
+from airflow_batchscore.operators.base import as_bool, as_mapping, as_number, failing_at_once, if_given
 
 pytestmark = pytest.mark.dag
 
@@ -26,11 +27,34 @@ def test_an_object_that_a_template_made_into_text_is_one_again(text: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "{params}", '{"a":' * 100_000, "{1:" + "-" * 200_000, "{" + "[" * 100_000, "{[]: 1}"]
+    "text",
+    [
+        *("{", "{'a': 1", "{params}", "{a: 1}", "{1 + }", '{"a": nowhere}', "{[]: 1}"),
+        *('{"a":' * 100_000, "{1:" + "-" * 200_000, "{" + "[" * 100_000),
+    ],
 )
 def test_a_text_that_only_begins_like_an_object_is_an_error_of_the_input(text: str) -> None:
     with pytest.raises(InputError, match="cannot be read: write a JSON object"):
         as_mapping(text)
+
+
+def test_a_text_that_is_no_object_stays_as_it_is() -> None:
+    assert as_mapping("s3://x@champion") == "s3://x@champion"
+
+
+@pytest.mark.parametrize("value", [True, "True", "yes", " 1\n"])
+def test_a_flag_may_be_text_of_a_template(value: Any) -> None:
+    assert as_bool(value) is True
+
+
+@pytest.mark.parametrize("value", ["False", "no", "", "none", 0])
+def test_an_empty_flag_is_false(value: Any) -> None:
+    assert as_bool(value) is False
+
+
+def test_text_that_is_no_flag_is_refused() -> None:
+    with pytest.raises(AirflowFailException, match="'perhaps' is neither true nor false"):
+        as_bool("perhaps")
 
 
 def test_an_input_that_changed_is_taken_as_it_is_by_a_retry() -> None:
@@ -42,8 +66,8 @@ def test_an_input_that_changed_is_taken_as_it_is_by_a_retry() -> None:
     ("value", "kind", "number"), [("3", int, 3), (1e6, int, 10**6), ("0.5", float, 0.5), (7, float, 7)]
 )
 def test_a_number_may_be_text_of_a_template(value: Any, kind: Any, number: float) -> None:
-    found = as_number(value, "n", kind)
-    assert (found, type(found)) == (number, kind)
+    read = as_number(value, "n", kind)
+    assert (read, type(read)) == (number, kind)
 
 
 @pytest.mark.parametrize(
@@ -55,14 +79,8 @@ def test_another_value_is_refused_by_the_arguments_name(value: Any, kind: Any) -
         as_number(value, "max_failed", kind)
 
 
-@pytest.mark.parametrize("text", ["{'a': 1", "{a: 1}", "{1 + }", '{"a": nowhere}'])
-def test_text_that_begins_like_an_object_and_is_none_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="cannot be read: write a JSON object"):
-        as_mapping(text)
-    assert as_mapping("{'a': 1}") == as_mapping('{"a": 1}') == {"a": 1}
-
-
-def test_a_param_that_was_left_empty_leaves_the_default() -> None:
+@pytest.mark.parametrize("native", [False, True])
+def test_a_param_that_was_left_empty_leaves_the_default(native: bool) -> None:
     seen = {}
 
     class Seen(CheckScoresOperator):
@@ -73,8 +91,12 @@ def test_a_param_that_was_left_empty_leaves_the_default() -> None:
             seen.update(max_skipped=self.max_skipped, max_quarantined=self.max_quarantined)
 
     left = "{{ params.left }}"
-    operator = Seen(task_id="check", plan=[], scores=[], max_skipped=left, max_quarantined=left)
-    context: Any = {"params": {"left": None}}
-    operator.render_template_fields(context)
-    operator.execute(context)
+    with dag(render_template_as_native_obj=native):
+        operator = Seen(task_id="check", plan=[], scores=[], max_skipped=left, max_quarantined=left)
+    executed(operator, params={"left": None})
     assert seen == {"max_skipped": None, "max_quarantined": 0}
+
+
+@pytest.mark.parametrize(("value", "given"), [(0, 0), ("0", "0"), (False, False), (None, 7), ("", 7)])
+def test_zero_is_a_value_and_nothing_is_none(value: Any, given: Any) -> None:
+    assert if_given(value, 7) == given

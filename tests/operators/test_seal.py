@@ -1,4 +1,4 @@
-"""What tasks hand on is sealed for its purpose and its run."""
+"""What tasks return is sealed for its purpose and its run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_was_sealed_comes_back_as_it_was_also_through_json_and_templates() 
     ],
 )
 def test_what_was_not_sealed_is_refused(handed: Any) -> None:
-    with pytest.raises(GateError, match="^plan: .*what PlanPartitionsOperator returned in this run is needed here"):
+    with pytest.raises(GateError, match="^plan: .*this must be what PlanPartitionsOperator returned in this run"):
         unseal("plan", handed, "plan", "d/r")
 
 
@@ -60,7 +60,7 @@ def test_in_a_mapped_group_the_seal_of_another_instance_does_not_fit() -> None:
     sealed = seal(VALUE, "model", "d/r", "train", 0)
     assert unseal("model", sealed, "model", "d/r", {"train"})["bytes"] == 3
     assert unseal("model", sealed, "model", "d/r", {"train"}, 0)["bytes"] == 3
-    with pytest.raises(GateError, match="^model: this is from another task than the DAG says, train .map index 0."):
+    with pytest.raises(GateError, match="^model: the DAG names another task; this comes from train .map index 0."):
         unseal("model", sealed, "model", "d/r", {"train"}, 1)
 
 

@@ -1,3 +1,5 @@
+"""How many tasks run beside each other on a machine, as executor, DAG and operator say."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,7 +8,6 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import BaseOperator
 
-from airflow_batchscore.operators.base import as_bool, as_mapping
 from airflow_batchscore.operators.slots import task_slots
 
 pytestmark = pytest.mark.dag
@@ -32,11 +33,3 @@ def test_the_least_of_all_limits_counts(
     with DAG("d", schedule=None, max_active_tasks=10):
         operator = BaseOperator(task_id="t", **options)
     assert task_slots(operator, mapped) == slots
-
-
-def test_flags_and_objects_survive_a_template() -> None:
-    assert [as_bool(value) for value in (True, "True", "yes", "1", "False", "", "none", 0)] == [True] * 4 + [False] * 4
-    assert as_mapping('{"a": 1}') == as_mapping("{'a': 1}") == {"a": 1}
-    assert as_mapping("s3://x@champion") == "s3://x@champion"
-    with pytest.raises(Exception, match="neither true nor false"):
-        as_bool("perhaps")

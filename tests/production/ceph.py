@@ -5,13 +5,14 @@ from __future__ import annotations
 import urllib.request
 from pathlib import Path
 
+from s3_server import s3_client
 from servers import Servers
 from stack import free_port
-from support import ROOT, s3_client, wait_for
+from support import ROOT, wait_for
 
 
 class Ceph(Servers):
-    """As docker-compose.yaml starts it. Its user and bucket are those of `support.moto_server`."""
+    """As docker-compose.yaml starts it. Its user and bucket are those of `s3_server.moto_server`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

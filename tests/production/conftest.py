@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ceph import Ceph
 from servers import DaskServers, SparkServers
 from support import ROOT, Small, good_rows, small
 
@@ -33,6 +34,13 @@ def spark(worker_python: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A Spark master and a worker of two cores."""
     with SparkServers(worker_python, tmp_path_factory.mktemp("spark")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Ceph gateway with the bucket ``tennis``."""
+    with Ceph(tmp_path_factory.mktemp("ceph")) as running:
+        yield running.endpoint
 
 
 @pytest.fixture

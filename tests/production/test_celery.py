@@ -19,6 +19,7 @@ from test_scheduler import (  # noqa: F401 - collected here once more, with this
     test_a_deferred_sensor_is_woken_by_a_late_file,
     test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_bytes,
     test_a_named_model_version_is_used_without_training,
+    test_a_task_begins_with_the_libraries_of_the_process_that_forked_it,
     test_a_triggered_run_scores_the_years_of_the_form,
     test_overrides_that_make_no_sense_are_refused,
     two_years,

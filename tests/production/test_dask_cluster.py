@@ -15,8 +15,8 @@ from airflow_batchscore import DaskCluster, LocalDask
 from airflow_batchscore.engine import versions
 from airflow_batchscore.engine.base import WorkerLostError
 from airflow_batchscore.errors import EngineError
-from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.production
 
@@ -88,4 +88,4 @@ def test_training_spreads_over_the_cluster(data: Small, dask: DaskServers) -> No
         trained = train(job, client)
         assert len(client.nthreads()) == 2
     alone = train(replace(job, model_uri=f"{data.folder}/alone"))
-    assert trained.manifest.training["search"] == alone.manifest.training["search"]
+    assert trained.manifest.training.search == alone.manifest.training.search

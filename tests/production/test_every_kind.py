@@ -11,13 +11,14 @@ from servers import DaskServers, SparkServers
 from support import scores, write_csv
 
 from airflow_batchscore import DaskCluster, LocalDask, ModelPolicy, PartitionedDataset, Recipe, Spark
-from airflow_batchscore.model.choice import choose, models_of
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.many import train_many
-from airflow_batchscore.model.training import TrainingJob
-from airflow_batchscore.scoring.by_column import save_set
+from airflow_batchscore.model.name_template import models_of
+from airflow_batchscore.plan.choose import choose
+from airflow_batchscore.plan.models import ModelByColumn
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.training.train import TrainingJob
+from airflow_batchscore.training.train_many import train_many
 
 pytestmark = [pytest.mark.production, pytest.mark.timeout(300)]
 
@@ -36,12 +37,12 @@ def _jobs(dataset: PartitionedDataset, folder: str, output: str) -> dict[str, Sc
     recipe = Recipe(target="y", keys=["id"], columns=["x"])
     job = TrainingJob(dataset, [1], recipe, "sklearn.linear_model:LinearRegression", template)
     train_many(job, lambda function, some: (function(*one) for one in some), alias="champion")
-    models = save_set(choose(models_of(f"{template}@champion"), ModelPolicy()), None, f"{folder}/sets", None)
-    common: dict[str, Any] = {"dataset": dataset, "model": None, "output_uri": f"{folder}/{output}", "block_rows": 400}
+    models = ModelByColumn("sensor_id", choose(models_of(f"{template}@champion"), ModelPolicy()))
+    common: dict[str, Any] = {"dataset": dataset, "output_uri": f"{folder}/{output}", "block_rows": 400}
     return {
-        "rows": ScoringJob(**common, keys=("id",), function=FunctionJob(FunctionRef.of("engine_work:half"))),
-        "groups": ScoringJob(**common, function=FunctionJob(FunctionRef.of("engine_work:totals"), ("sensor_id",))),
-        "models": ScoringJob(**common, models=models, model_by="sensor_id"),
+        "rows": ScoringJob(**common, keys=("id",), scored_with=FunctionJob(FunctionRef.of("engine_work:half"))),
+        "groups": ScoringJob(**common, scored_with=FunctionJob(FunctionRef.of("engine_work:totals"), ("sensor_id",))),
+        "models": ScoringJob(**common, scored_with=models),
     }
 
 

@@ -17,8 +17,10 @@ from stack import Stack, free_port
 from support import copy_dags, good_rows, small, write_csv
 
 from airflow_batchscore import PartitionedDataset
-from airflow_batchscore.operators.lists import shortened
-from airflow_batchscore.scoring.plan import make_plan
+from airflow_batchscore.data.storage import Location
+from airflow_batchscore.operators.stored_lists import shortened
+from airflow_batchscore.plan.models import OneModel
+from airflow_batchscore.plan.packing import make_plan, requested_partitions
 
 pytestmark = [pytest.mark.production, pytest.mark.timeout(900)]
 
@@ -34,12 +36,13 @@ def test_a_plan_of_100000_partitions_is_a_small_xcom(tmp_path: Path) -> None:
     dataset = PartitionedDataset(f"{tmp_path}/data/device={{device}}/{{sensor}}.csv")
     model = small(tmp_path / "model").model
     began = time.monotonic()
-    plan = make_plan(dataset, None, model, max_tasks=MAX_TASKS)
+    plan = make_plan(requested_partitions(dataset, None), OneModel(model), max_tasks=MAX_TASKS)
     seconds = time.monotonic() - began
-    assert sum(len(entry["partitions"]) for entry in plan) == 100_000
+    assert sum(len(entry.partitions) for entry in plan) == 100_000
     assert len(plan) == MAX_TASKS
-    short = [{**entry, "partitions": shortened(entry["partitions"], f"{tmp_path}/plan", None)} for entry in plan]
-    inline, referred = len(json.dumps(plan)), len(json.dumps(short))
+    whole = [entry.to_dict() for entry in plan]
+    short = [shortened(entry, Location(f"{tmp_path}/plan")) for entry in whole]
+    inline, referred = len(json.dumps(whole)), len(json.dumps(short))
     print(f"planned in {seconds:.1f} s; XCom of {inline:,} bytes inline, {referred:,} with references")
     assert referred < 1024 * 1024 < inline
 

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 from commands import run_command
+from engine_work import die_once_and_tell
 from servers import SparkServers
 from support import ROOT, SCORE_IN_SPARK, Small, good_rows, scores
 
 from airflow_batchscore import LocalDask, Spark
 from airflow_batchscore.engine import versions
 from airflow_batchscore.engine.base import WorkerLostError
+from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.errors import BatchScoreError, EngineError
-from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.quarantine import Limit
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.production
 
@@ -72,3 +74,9 @@ def test_a_local_master_finds_the_python_and_the_modules_of_the_task(tmp_path: P
     script = SCORE_IN_SPARK.format(tests=str(ROOT / "tests"), folder=str(tmp_path))
     done = run_command([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip().endswith("True"), done.stderr[-3000:]
+
+
+def test_a_call_whose_worker_died_before_may_be_a_rerun(tmp_path: Path) -> None:
+    with Spark(master="local[1,3]").session() as session:
+        assert list(session.run(die_once_and_tell, [(str(tmp_path),)])) == [True]
+        assert list(session.run(may_be_a_rerun, [()])) == [False]

@@ -12,12 +12,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from hazard_spark import FEATURES, LETTERS, SparkFeatures, fit, write
+from s3_server import s3_options
 from servers import SparkServers
-from support import ROOT, s3_options
+from support import ROOT
 
 from airflow_batchscore import PartitionedDataset, Recipe
-from airflow_batchscore.data import s3, storage
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.storage import Location, credentials
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.production
 
@@ -42,7 +44,7 @@ def session(spark: SparkServers, moto: str) -> Iterator[Any]:
 
 
 def test_features_of_spark_are_those_that_a_model_is_trained_on(session: Any, moto: str, tmp_path: Path) -> None:
-    s3.register("features", s3_options(moto))
+    credentials.register("features", s3_options(moto))
     data = hazard_recipe.synthetic(4000)
     data.loc[3999, "T1_V4"] = "Z"  # a letter that the training rows do not have
     data.to_csv(tmp_path / "properties.csv", index=False)
@@ -56,10 +58,10 @@ def test_features_of_spark_are_those_that_a_model_is_trained_on(session: Any, mo
     recipe = Recipe(target="Hazard", keys=["Id"], columns=FEATURES)
     where = {"model_uri": "s3://tennis/models/hazard", "conn_id": "features"}
     trained = train(TrainingJob(dataset, None, recipe, "xgboost:XGBRegressor", metrics=["rmse"], **where))
-    assert trained.manifest.training["rows_trained"] == 4000
+    assert trained.manifest.training.rows_trained == 4000
     assert trained.manifest.flavor == "xgboost"
 
-    fs = storage.filesystem("s3://tennis", "features")[0]
+    fs = storage.filesystem(Location("s3://tennis", "features"))[0]
     parts = [f"tennis/features/part={number}/features.parquet" for number in range(3)]
     found = pd.concat(pq.read_table(part, filesystem=fs).to_pandas() for part in parts)
     found = found.sort_values("Id").reset_index(drop=True)

@@ -43,7 +43,7 @@ with engine.session() as session:
     hosts = {{c.laddr.ip for jvm in jvms for c in jvm.net_connections("inet") if c.status == "LISTEN"}}
     print(len(ports), hosts, RPC_RESPONSE in [answer(port) for port in ports])
     print([word in " ".join(jvm.cmdline()) for jvm in jvms for word in ("canary", "spark.executor.memory")])
-    context = session._context.getConf()
+    context = session._connection.getConf()
     print(context.get("spark.hadoop.fs.s3a.secret.key"), context.get("spark.app.name"))
 """
 

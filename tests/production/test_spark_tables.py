@@ -17,8 +17,8 @@ from support import Small, good_rows, scores, small
 
 from airflow_batchscore.engine.spark import predict_udf, score_table
 from airflow_batchscore.errors import GateError, InputError, ModelError, ScoringError
-from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.production
 

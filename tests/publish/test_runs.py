@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 from publications import publish
 from support import good_rows, small
 
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.publish import runs
-from airflow_batchscore.publish.report import summarise
-from airflow_batchscore.publish.runs import leave_report, run_place, runs_folder, safe_name
+from airflow_batchscore.publish.runs import leave_report, run_place, safe_name
+from airflow_batchscore.publish.state import ScoringRun
+from airflow_batchscore.publish.summary import summarise
+from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.scoring.manifest import Manifest
 
 pytestmark = pytest.mark.unit
@@ -27,14 +31,14 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
 
 def _leave(scored: list[Manifest], output: Path, generation: int, copy: Path | None = None) -> tuple[Path, Any]:
     published = publish(scored, output, generation)
-    run = {"dag_id": "d", "run_id": f"manual__{generation}"}
+    run = ScoringRun("d", f"manual__{generation}")
     summary = summarise(scored, published, run=run, reused={})
-    copied = (str(copy), None) if copy else None
-    page, facts, _ = leave_report(scored, summary, generation, "publish", None, copied)
-    return Path(page), json.loads(Path(facts).read_text())
+    copied = Location(str(copy)) if copy else None
+    report = leave_report(scored, published, summary, "publish", copied)
+    return Path(report.page.uri), json.loads(Path(report.facts.uri).read_text())
 
 
-@pytest.mark.parametrize(("output", "folder"), [("out.parquet", "_runs/out"), ("out", "out/_runs")])
+@pytest.mark.parametrize(("output", "folder"), [("out.parquet", "_runs/out.parquet"), ("out", "out/_runs")])
 def test_each_run_has_a_report_of_its_own_and_latest_points_at_the_newest(
     scored: list[Manifest], tmp_path: Path, output: str, folder: str
 ) -> None:
@@ -51,10 +55,12 @@ def test_each_run_has_a_report_of_its_own_and_latest_points_at_the_newest(
 def test_a_report_that_comes_late_does_not_become_the_latest(scored: list[Manifest], tmp_path: Path) -> None:
     output, copy = tmp_path / "out.parquet", tmp_path / "report.html"
     _leave(scored, output, 2, copy)
-    summary = summarise(scored, publish(scored, output, 2), run={"dag_id": "d", "run_id": "old"}, reused={})
-    page, _, _ = leave_report(scored, summary, 1, "publish", None, (str(copy), None))
-    assert "old" in Path(page).read_text()
-    assert json.loads((tmp_path / "_runs" / "out" / "latest.json").read_text())["run_id"] == "manual__2"
+    published = publish(scored, output, 2)
+    published = replace(published, changes=replace(published.changes, generation=1))
+    summary = summarise(scored, published, run=ScoringRun("d", "old"), reused={})
+    report = leave_report(scored, published, summary, "publish", Location(str(copy)))
+    assert "old" in Path(report.page.uri).read_text()
+    assert json.loads((tmp_path / "_runs" / "out.parquet" / "latest.json").read_text())["run_id"] == "manual__2"
     assert "manual__2" in copy.read_text()
 
 
@@ -68,7 +74,7 @@ def test_a_run_that_is_slow_to_copy_its_report_does_not_replace_a_newer_one(
 
     def overtaken(*args: Any) -> Any:
         done = step(*args)
-        if when == "before it copies" or str(args[0]).endswith("publish.report.html"):
+        if when == "before it copies" or args[0].uri.endswith("publish.report.html"):
             monkeypatch.setattr(*at, step)
             _leave(scored, output, 2, copy)
         return done
@@ -101,15 +107,17 @@ def test_the_report_says_what_was_kept(scored: list[Manifest], tmp_path: Path) -
 @pytest.mark.parametrize(
     ("output", "folder"),
     [
-        ("/d/x.parquet", "/d/_runs/x"),
-        ("s3://b/x.csv", "s3://b/_runs/x"),
+        ("/d/x.parquet", "/d/_runs/x.parquet"),
+        ("s3://b/x.csv", "s3://b/_runs/x.csv"),
         ("s3://b/folder/", "s3://b/folder/_runs"),
     ],
 )
 def test_where_runs_lie(output: str, folder: str) -> None:
-    run = {"dag_id": "d/e", "run_id": "manual__2026+0"}
-    assert runs_folder(output) == folder
-    assert run_place(folder, run, "a.b", "report.html") == f"{folder}/d%2Fe/manual__2026%2B0/a.b.report.html"
+    run = ScoringRun("d/e", "manual__2026+0")
+    runs_folder = target_of(Location(output, "conn")).runs
+    assert runs_folder == Location(folder, "conn")
+    report = run_place(runs_folder, run, "a.b", "report.html")
+    assert report == Location(f"{folder}/d%2Fe/manual__2026%2B0/a.b.report.html", "conn")
 
 
 def test_names_that_no_file_can_have_are_cut_and_stay_different() -> None:

@@ -1,3 +1,5 @@
+"""Every row read is scored, skipped or in quarantine, or the account is off."""
+
 from __future__ import annotations
 
 import pytest

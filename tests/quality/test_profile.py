@@ -1,20 +1,23 @@
+"""Profiles count every row once, in bins that do not move, so that profiles of pieces add up."""
+
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from fractions import Fraction
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from airflow_batchscore.quality.drift import drift, population_stability_index
+from airflow_batchscore.quality.drift import drift
 from airflow_batchscore.quality.profile import (
     SAMPLE_ROWS,
     WHOLE_ROWS,
+    Profile,
+    ReferenceProfile,
+    by_position,
     count,
     count_matrix,
+    expected,
     make_bins,
     merge,
     sampled,
@@ -89,51 +92,44 @@ def test_numbers_in_a_matrix_are_counted_as_in_a_frame() -> None:
     assert count_matrix(frame.to_numpy(), ["x", "y"], bins) == count(frame, bins)
 
 
-def test_drift_is_nothing_for_the_same_and_large_for_another_distribution() -> None:
-    bins = make_bins(FRAME)
-    same, other = count(FRAME, bins), count(FRAME.assign(x=FRAME["x"] + 0.5), bins)
-    assert drift(same, same) == dict.fromkeys(FRAME.columns, 0.0)
-    assert drift(same, other)["x"] > 0.25
-    assert drift(same, other)["s"] == 0.0
+def test_missing_numbers_are_in_no_bin() -> None:
+    values = np.array([[0.5], [np.nan], [-np.inf], [np.inf], [np.nan]])
+    assert count_matrix(values, ["x"], {"x": {"edges": [0.0, 1.0]}}) == {"x": [1, 1, 1, 0, 2]}
+    assert count_matrix(values, ["x"], {"x": {"edges": []}}) == {"x": [3, 0, 2]}
 
 
-def test_the_index_is_the_one_of_the_literature() -> None:
-    # 0.1 * ln(0.6 / 0.5) - 0.1 * ln(0.4 / 0.5)
-    assert population_stability_index([50, 50], [60, 40]) == pytest.approx(0.0405465, abs=1e-6)
-    assert np.isnan(population_stability_index([50, 50], [0, 0]))
-    assert np.isfinite(population_stability_index([100, 0], [0, 100]))
+def test_bins_of_several_models_are_added_by_position() -> None:
+    short, long = {"x": [1, 2, 3, 0, 9]}, {"x": [1] * 12}
+    padded = by_position(short)
+    assert padded["x"][:3] == [1, 2, 3]
+    assert padded["x"][-2:] == [0, 9]
+    assert sum(padded["x"]) == 15
+    assert merge(padded, by_position(long))["x"][:4] == [2, 3, 4, 1]
+    assert by_position({"x": [0.5, 1.0, 0.0]})["x"] == [0.5, *[0.0] * 19, 1.0, 0.0]
 
 
-@pytest.mark.parametrize(
-    ("shift", "values"),
-    [
-        (Decimal(1000), [Decimal(n) / 7 for n in range(700)]),
-        (timedelta(days=900), [date(2020, 1, 1) + timedelta(days=n) for n in range(700)]),
-        (timedelta(days=900), [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(700)]),
-        (timedelta(days=900), [timedelta(hours=n) for n in range(700)]),
-        (1000, [Fraction(n, 3) for n in range(700)]),
-    ],
-    ids=["decimals", "dates", "instants", "durations", "fractions"],
-)
-@pytest.mark.parametrize("as_objects", [True, False])
-def test_values_on_a_line_are_binned_whatever_pandas_keeps_them_in(
-    shift: Any, values: list[Any], as_objects: bool
-) -> None:
-    def frame(some: list[Any]) -> pd.DataFrame:
-        return pd.DataFrame({"x": pd.Series([*some, None], dtype=object if as_objects else None)})
-
-    bins = make_bins(frame(values))
-    reference = count(frame(values), bins)
-    assert reference["x"] == [70] * 10 + [0, 1]
-    assert drift(reference, reference)["x"] == 0
-    assert drift(reference, count(frame([value + shift for value in values]), bins))["x"] > 1
-    assert count(pd.DataFrame({"x": ["text", True]}), bins)["x"][-2:] == [2, 0]
+def test_expected_counts_have_the_shares_of_training_and_the_rows_of_now() -> None:
+    reference = {"x": [30, 10, 0, 0], "y": [1, 1, 0, 0], "empty": [0, 0, 0, 0]}
+    current = {"x": [0, 8, 0, 0], "y": [0, 0, 0, 0], "empty": [1, 0, 0, 0], "new": [1, 0, 0, 0]}
+    assert expected(reference, current) == {"x": [6.0, 2.0, 0.0, 0.0], "y": [0.0] * 4}
 
 
-def test_times_of_day_are_binned_and_truth_values_are_named() -> None:
-    frame = pd.DataFrame(
-        {"t": [time(hour, 30) for hour in range(20)], "b": pd.Series([True, False] * 10, dtype=object)}
+def test_counts_of_other_bins_are_not_added() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        merge({"x": [1, 2, 3]}, {"x": [1, 2, 3, 4]})
+
+
+def test_a_profile_counts_the_columns_that_a_frame_has() -> None:
+    frame = pd.DataFrame({0: [1.0, 2.0], "s": ["a", "a"]})
+    assert count(frame[[0]], make_bins(frame)).keys() == {"0"}
+
+
+def test_an_output_is_compared_with_the_method_that_it_comes_from() -> None:
+    seen = {"predict": Profile({"prediction": {"edges": [0]}}, {"prediction": [1, 2, 0, 0]})}
+    seen["predict_proba"] = Profile({"1": {"edges": []}}, {"1": [3, 0, 0]})
+    reference = ReferenceProfile(Profile({}, {}), seen)
+    written = reference.written(
+        {"x": ["predict", "prediction"], "p": ["predict_proba", "1"], "new": ["transform", "x"], "q": ["predict", "q"]}
     )
-    bins = make_bins(frame)
-    assert "edges" in bins["t"]
-    assert bins["b"] == {"values": ["False", "True"]}
+    assert written == Profile({"x": {"edges": [0]}, "p": {"edges": []}}, {"x": [1, 2, 0, 0], "p": [3, 0, 0]})
+    assert ReferenceProfile.from_dict(asdict(reference)) == reference

@@ -12,10 +12,11 @@ from support import Small, good_rows, scores, small
 
 from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.errors import GateError, InputError, OutputError, ScoringError
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.publish.audit import audit
+from airflow_batchscore.publish.verdict import Limits
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.quarantine import Limit
-from airflow_batchscore.scoring.audit import audit
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +39,7 @@ def _quarantined(manifest: Any) -> list[dict[str, Any]]:
     ("content", "message"),
     [
         (b"", r"partition p=1: .*part_1.csv is empty \(0 bytes\)"),
-        (b"id,a,b\n", r"partition p=1: .*part_1.csv holds a header but no rows.*allow_empty"),
+        (b"id,a,b\n", r"partition p=1: .*part_1.csv holds no rows.*allow_empty"),
         (b"id,a,label\n1,2,3\n", r"partition p=1: .*part_1.csv lacks the columns \['b'\]; it has id, a, label"),
         (b"\n\n", r"part_1.csv has no header"),
         (b"id,a,\xe9,b\n1,2,3,4\n", r"header of .*part_1.csv is not utf-8.*give the encoding"),
@@ -66,7 +67,7 @@ def test_a_partition_of_which_every_row_is_skipped_is_valid(tmp_path: Path) -> N
     ((manifest, _),) = data.score(1)
     assert manifest.account == Account(30, 0, 30, 0)
     assert manifest.schema == {"id": "int64", "prediction": "int64"}
-    assert audit([{"p": "1"}], [manifest], max_skipped=1.0).problems == []
+    assert audit([{"p": "1"}], [manifest], Limits(max_skipped=1.0)).problems == []
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,8 @@ def test_a_bad_row_is_quarantined_with_its_place_and_reason_and_stops_publicatio
         GateError, match=r"not published.*1 rows are in quarantine, 0 allowed: p=1 1 \(in .*quarantine\)"
     ):
         audit([{"p": "1"}], [manifest]).require()
-    audit([{"p": "1"}], [manifest], max_quarantined=1).require()
-    audit([{"p": "1"}], [manifest], max_quarantined="0.03").require()
+    audit([{"p": "1"}], [manifest], Limits(max_quarantined=1)).require()
+    audit([{"p": "1"}], [manifest], Limits(max_quarantined="0.03")).require()
 
 
 def test_bytes_that_are_not_text_are_quarantined(tmp_path: Path) -> None:

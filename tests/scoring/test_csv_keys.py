@@ -14,10 +14,10 @@ from support import Small, scores, small, write_csv
 from airflow_batchscore import PartitionedDataset
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.job import FunctionJob
 from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit
 
@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Small:
 
 
 def _plain(data: Small, **options: Any) -> PartitionedDataset:
-    """The data set without a declared type."""
+    """The dataset without a declared type."""
     return PartitionedDataset(data.dataset.uri, read_options=options)
 
 
@@ -96,7 +96,7 @@ def test_training_pads_short_rows_and_says_how_many(data: Small, caplog: pytest.
     estimator = "sklearn.linear_model:LogisticRegression"
     dataset = _plain(data, pad_short_rows=True)
     trained = train(TrainingJob(dataset, [1], data.recipe, estimator, f"{data.folder}/model"))
-    assert trained.manifest.training["rows_trained"] == 40  # the label of the short row is missing
+    assert trained.manifest.training.rows_trained == 40  # the label of the short row is missing
     assert "1 rows had fewer cells than the header" in caplog.text
 
 
@@ -130,5 +130,5 @@ def test_groups_are_told_apart_by_their_text(data: Small, block_rows: int) -> No
     sites = ["007", "7", "7.0", "NA", "", *LONG]
     data.add(1, [(site, 1) for _ in range(5) for site in sites], header=("site", "value"))
     function = FunctionJob(FunctionRef.of(_count), group_by=("site",))
-    manifest = _score(data, model=None, function=function, block_rows=block_rows)
+    manifest = _score(data, scored_with=function, block_rows=block_rows)
     assert scores(manifest).set_index("site")["rows"].to_dict() == dict.fromkeys(sites, 5)

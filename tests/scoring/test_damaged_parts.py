@@ -11,7 +11,7 @@ from support import Small, good_rows, scores, small
 
 from airflow_batchscore.errors import InputError, RecipeError
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.scoring.audit import audit
+from airflow_batchscore.publish.audit import audit
 from airflow_batchscore.scoring.job import FunctionJob
 
 pytestmark = pytest.mark.unit
@@ -39,7 +39,7 @@ def test_an_attempt_scores_the_block_of_a_damaged_part_again(
     data, manifest = _scored(tmp_path)
     before = scores(manifest)
     Path(manifest.uri).unlink()
-    damage(Path(manifest.folder) / manifest.blocks[1].part, how)
+    damage(Path(manifest.folder.uri) / manifest.blocks[1].part, how)
     ((again, _),) = data.score(1, block_rows=50)
     assert scores(again).equals(before)
     assert again.rows_this_attempt == manifest.blocks[1].account.rows_read
@@ -49,7 +49,7 @@ def test_an_attempt_scores_the_block_of_a_damaged_part_again(
 
 def test_the_audit_names_a_damaged_part_and_what_to_do(tmp_path: Path) -> None:
     _, manifest = _scored(tmp_path)
-    damage(Path(manifest.folder) / manifest.blocks[1].part)
+    damage(Path(manifest.folder.uri) / manifest.blocks[1].part)
     (problem,) = audit([manifest.partition], [manifest]).problems
     assert "partition p=1" in problem
     assert manifest.blocks[1].part in problem
@@ -82,7 +82,7 @@ def _add_up(folder: Path) -> Any:
 def test_rows_that_were_sorted_into_a_damaged_file_are_sorted_again(tmp_path: Path, how: str) -> None:
     data = small(tmp_path)
     data.add(1, good_rows(400))
-    job = {"model": None, "function": FunctionJob(FunctionRef.of(_add_up(tmp_path)), ("b",), None, {"total": "double"})}
+    job = {"scored_with": FunctionJob(FunctionRef.of(_add_up(tmp_path)), ("b",), None, {"total": "double"})}
     (tmp_path / "stop").touch()
     with pytest.raises(RecipeError, match="between sorting and adding up"):
         data.score(1, block_rows=100, **job)

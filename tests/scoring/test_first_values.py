@@ -14,10 +14,11 @@ from support import scores
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.model.training import TrainedModel, TrainingJob, train
+from airflow_batchscore.plan.models import OneModel
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.training.train import TrainedModel, TrainingJob, train
 
 pytestmark = pytest.mark.unit
 
@@ -45,7 +46,7 @@ def _train(folder: Path, dataset: PartitionedDataset, recipe: Recipe) -> Trained
 
 
 def _score(folder: Path, dataset: PartitionedDataset, model: TrainedModel, partition: int) -> Manifest:
-    job = ScoringJob(dataset, model.ref, f"{folder}/staged")
+    job = ScoringJob(dataset, OneModel(model.ref), f"{folder}/staged")
     ((manifest, _),) = score_partitions(job, [{"p": str(partition)}], LocalDask(workers=1, processes=False))
     return manifest
 

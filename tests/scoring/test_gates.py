@@ -20,18 +20,24 @@ from support import Small, good_rows, small, write_csv
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
 from airflow_batchscore.errors import GateError
-from airflow_batchscore.model.choice import Chosen, ModelPolicy, choose, models_of
-from airflow_batchscore.model.many import train_many
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.model.name_template import models_of
+from airflow_batchscore.plan.choose import choose
+from airflow_batchscore.plan.models import Chosen, ModelByColumn, ModelPerPartition, OneModel
+from airflow_batchscore.plan.policy import ModelPolicy
+from airflow_batchscore.publish.audit import audit
+from airflow_batchscore.publish.state import ScoringRun
+from airflow_batchscore.publish.verdict import Limits
 from airflow_batchscore.quality.drift import population_stability_index
 from airflow_batchscore.quality.profile import BINS, by_position, expected
-from airflow_batchscore.scoring.audit import audit
-from airflow_batchscore.scoring.by_column import save_set
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.training.train import TrainingJob, train
+from airflow_batchscore.training.train_many import train_many
 
 pytestmark = pytest.mark.unit
+
+RUN = ScoringRun("dag", "run")
 
 
 def even_rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -39,16 +45,21 @@ def even_rows(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["b"] >= 0][["a", "b"]]
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    return small(tmp_path_factory.mktemp("trained"), features=even_rows)
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Small:
-    made = small(tmp_path, features=even_rows)
+def data(trained: Small, tmp_path: Path) -> Small:
+    made = trained.copied(tmp_path)
     made.add(1, good_rows(100))
     made.add(2, [(n, 1.0, -1, 1) for n in range(50)])
     return made
 
 
 def _problems(manifests: list[Manifest], **limits: Any) -> list[str]:
-    return audit([manifest.partition for manifest in manifests], manifests, **limits).problems
+    return audit([manifest.partition for manifest in manifests], manifests, Limits(**limits)).problems
 
 
 def _scored(data: Small, *partitions: int, **options: Any) -> list[Manifest]:
@@ -78,7 +89,7 @@ def test_batches_weigh_as_many_rows_as_they_have(tmp_path: Path) -> None:
     dataset = PartitionedDataset(f"{tmp_path}/p={{p}}/", format="parquet")
     recipe = Recipe(target="y", keys=["id"], columns=["a"])
     model = train(TrainingJob(dataset, [0], recipe, "sklearn.linear_model:LogisticRegression", f"{tmp_path}/model")).ref
-    job = ScoringJob(dataset, model, f"{tmp_path}/staged")
+    job = ScoringJob(dataset, OneModel(model), f"{tmp_path}/staged")
     manifests = [manifest for manifest, _ in score_partitions(job, [{"p": "1"}], LocalDask(workers=1))]
     assert sum(manifests[0].profiles()[0]["a"]) == pytest.approx(144_000, rel=0.01)
     assert "drifted from the training data" in _problems(manifests, max_drift=0.25)[0]
@@ -105,7 +116,7 @@ def test_drift_of_a_function_cannot_be_measured(tmp_path: Path) -> None:
 
     write_csv(tmp_path / "part_1.csv", good_rows(5))
     dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.csv")
-    job = ScoringJob(dataset, None, f"{tmp_path}/staged", function=FunctionJob(FunctionRef.of(half)), keys=("id",))
+    job = ScoringJob(dataset, FunctionJob(FunctionRef.of(half)), f"{tmp_path}/staged", keys=("id",))
     ((manifest, _),) = score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
     assert "because a function made them" in _problems([manifest], max_drift=10)[0]
 
@@ -119,12 +130,7 @@ def test_drift_without_a_profile_cannot_be_measured(data: Small) -> None:
     bare = replace(manifest, blocks=[replace(block, features={}, predictions={}) for block in manifest.blocks])
     assert "because the model keeps no profile" in _problems([bare], max_drift=10)[0]
     zero = [replace(block, features={"a": [0] * 12}, predictions={}) for block in manifest.blocks]
-    assert "because nothing was counted of a" in _problems([replace(manifest, blocks=zero)], max_drift=10)[0]
-
-
-def test_of_empty_counts_there_is_no_index() -> None:
-    assert math.isnan(population_stability_index([0, 0], [1, 1]))
-    assert math.isnan(population_stability_index([1, 1], [0, 0]))
+    assert "because no values were counted in a" in _problems([replace(manifest, blocks=zero)], max_drift=10)[0]
 
 
 def test_a_run_of_which_nothing_was_scored_is_stopped(data: Small) -> None:
@@ -143,12 +149,15 @@ def test_skipped_rows_are_held_to_a_count_or_a_share(data: Small, limit: Any, pa
 
 def test_partitions_that_a_policy_skips_are_skipped_on_purpose(data: Small) -> None:
     choices = {"p=1": Chosen(data.model), "p=2": Chosen(None, "skipped", "missing")}
-    options = {"model": None, "choices": choices, "like": data.model}
+    options = {"scored_with": ModelPerPartition(choices, data.model)}
     both = _scored(data, 1, 2, **options)
-    found = audit([{"p": "1"}, {"p": "2"}], both, max_drift=10, max_skipped=0)
+    found = audit([{"p": "1"}, {"p": "2"}], both, Limits(max_drift=10, max_skipped=0))
     assert found.problems == []
-    assert (found.to_dict()["without_drift"], found.verdict()["scores"][1]["drift"]) == (1, None)
-    assert found.verdict()["scores"][1]["drift_is_not_measured_because"] == "the model policy skips all of their rows"
+    assert (found.figures.without_drift, found.verdict(RUN, Limits())["scores"][1]["drift"]) == (1, None)
+    assert (
+        found.verdict(RUN, Limits())["scores"][1]["drift_is_not_measured_because"]
+        == "the model policy skips all of their rows"
+    )
     skipped = _scored(data, 2, **options)
     assert _problems(skipped) == []
     assert "there is no drift to measure" in _problems(skipped, max_drift=10)[0]
@@ -168,18 +177,17 @@ def _by_column(folder: Path, shift: Mapping[int, float], sensors: int = 3) -> Ma
     job = TrainingJob(dataset, [0], recipe, LinearRegression(), f"{folder}/by/{{sensor}}")
     train_many(job, lambda function, arguments: (function(*one) for one in arguments), alias="champion")
     choices = choose(models_of(f"{folder}/by/{{sensor}}@champion"), ModelPolicy())
-    models = save_set(choices, None, f"{folder}/staged/_models", None)
-    scoring = ScoringJob(dataset, None, f"{folder}/staged", models=models, model_by="sensor", block_rows=100)
+    scoring = ScoringJob(dataset, ModelByColumn("sensor", choices), f"{folder}/staged", block_rows=100)
     ((manifest, _),) = score_partitions(scoring, [{"day": "1"}], LocalDask(workers=1))
     return manifest
 
 
 def test_models_by_a_column_have_a_drift_figure(tmp_path: Path) -> None:
     same, moved = _by_column(tmp_path / "a", {}), _by_column(tmp_path / "b", {1: 1000.0})
-    found = audit([same.partition], [same], max_drift=0.1)
+    found = audit([same.partition], [same], Limits(max_drift=0.1))
     assert found.problems == []
-    assert found.to_dict()["max_drift"] == pytest.approx(0, abs=0.01)
-    (problem,) = audit([moved.partition], [moved], max_drift=0.1).problems
+    assert found.figures.max_drift == pytest.approx(0, abs=0.01)
+    (problem,) = audit([moved.partition], [moved], Limits(max_drift=0.1)).problems
     assert problem.startswith("partition day=1 drifted from the training data (PSI")
 
 
@@ -192,12 +200,12 @@ def test_the_figure_of_models_by_a_column_is_that_of_their_bins_added_up(tmp_pat
     frame = pd.read_csv(tmp_path / "day_1.csv")
     positions, wanted = np.zeros(2 * BINS + 2), np.zeros(2 * BINS + 2)
     for sensor, rows in frame.groupby("sensor"):
-        profile = artifact.read_manifest(resolve(f"{tmp_path}/by/{sensor}@champion")).profile["features"]
-        counts = count(rows[["x"]].astype(float), profile["bins"])
+        profile = artifact.read_manifest(resolve(f"{tmp_path}/by/{sensor}@champion")).profile.features
+        counts = count(rows[["x"]].astype(float), profile.bins)
         positions += by_position(counts)["x"]
-        wanted += by_position(expected(profile["counts"], counts))["x"]
+        wanted += by_position(expected(profile.counts, counts))["x"]
     psi = population_stability_index(wanted.tolist(), positions.tolist())
-    found = audit([manifest.partition], [manifest], max_drift=100).drift["day=1"]
+    found = audit([manifest.partition], [manifest], Limits(max_drift=100)).drift["day=1"]
     assert found.columns["x"] == pytest.approx(psi)
     assert psi > 0.05
 
@@ -219,13 +227,13 @@ def test_the_drift_of_decimals_is_measured_and_columns_of_rare_values_are_named(
     dataset = PartitionedDataset(f"{tmp_path}/{{p}}.parquet")
     recipe = Recipe(target="y", keys=["id"], columns=["price", "name"])
     model = train(TrainingJob(dataset, [0], recipe, DummyRegressor(), f"{tmp_path}/model")).ref
-    job = ScoringJob(dataset, model, f"{tmp_path}/staged")
+    job = ScoringJob(dataset, OneModel(model), f"{tmp_path}/staged")
     manifests = [manifest for manifest, _ in score_partitions(job, [{"p": "1"}], LocalDask(workers=1))]
-    found = audit([{"p": "1"}], manifests, max_drift=0.25)
+    found = audit([{"p": "1"}], manifests, Limits(max_drift=0.25))
     assert bool(found.problems) == bool(shift)
     assert not shift or "of price" in found.problems[0]
-    assert found.verdict()["scores"][0]["drift_hardly_sees"] == ["name"]
-    assert "hardly sees the columns name" in caplog.text
+    assert found.verdict(RUN, Limits())["scores"][0]["drift_hardly_sees"] == ["name"]
+    assert "cannot see much in the columns name" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["max_quarantined", "max_skipped"])

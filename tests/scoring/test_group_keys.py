@@ -66,7 +66,7 @@ def test_groups_of_half_floats(tmp_path: Path, values: Any, expected: Sequence[A
     pq.write_table(table, tmp_path / "part_1.parquet", row_group_size=2)
     dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.parquet")
     function = FunctionJob(FunctionRef.of(count), group_by=("g",))
-    job = ScoringJob(dataset, None, f"{tmp_path}/staged", function=function, block_rows=block_rows)
+    job = ScoringJob(dataset, function, f"{tmp_path}/staged", block_rows=block_rows)
     ((manifest, _),) = score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
     found = scores(manifest).sort_values("g")
     assert list(zip(found["g"], found["rows"], strict=True)) == expected
@@ -81,6 +81,22 @@ def test_a_text_does_not_end_at_its_first_nul(tmp_path: Path, kind: pa.DataType)
         dict(zip(values[0], found[0].tolist(), strict=True))
     ] * 3
     assert len(set(found[0].tolist())) == 3
+
+
+@pytest.mark.parametrize("buckets", [2, 3, 4, 8])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"g": [f"site {n}" for n in range(4000)]},
+        {"g": list(range(4000))},
+        {"g": list(range(4000)), "h": ["x"] * 4000},
+        {"g": ["x"] * 4000, "h": list(range(4000))},
+    ],
+    ids=["texts", "numbers", "numbers and one value", "one value and numbers"],
+)
+def test_groups_are_spread_evenly_over_buckets(keys: dict[str, list[Any]], buckets: int) -> None:
+    sizes = np.bincount(hashes(pa.table(keys)) % buckets, minlength=buckets)
+    assert sizes.min() > 0.8 * 4000 / buckets
 
 
 def test_groups_of_several_columns_do_not_share_a_number() -> None:

@@ -1,4 +1,4 @@
-"""Work on groups that is killed while rows are sorted into buckets, or while buckets are worked on."""
+"""ScorerSpec on groups that is killed while rows are sorted into buckets, or while buckets are worked on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.partition import score_partitions
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 ROWS = 4000
 BLOCKS = 40
@@ -46,10 +46,9 @@ apply(Path({folder!r}), "killed")
 def apply(folder: Path, output: str) -> tuple[Manifest, bool]:
     job = ScoringJob(
         PartitionedDataset(f"{folder}/part_{{p}}.csv"),
-        None,
+        FunctionJob(FunctionRef("slow_groups:slow"), ("site",)),
         f"{folder}/{output}",
         block_rows=ROWS // BLOCKS,
-        function=FunctionJob(FunctionRef("slow_groups:slow"), ("site",)),
     )
     ((manifest, reused),) = score_partitions(job, [{"p": "1"}], LocalDask(workers=2, processes=False))
     return manifest, reused
@@ -91,7 +90,7 @@ def test_what_blocks_were_sorted_into_is_sorted_again_where_it_is_gone(
     write_csv(tmp_path / "part_1.csv", [(n, n % 30, n % 13) for n in range(ROWS)], header=("id", "site", "x"))
     first, _ = apply(tmp_path, "scores")
     Path(first.uri).unlink()
-    parts = sorted(Path(first.folder).glob("part-*.parquet"))
+    parts = sorted(Path(first.folder.uri).glob("part-*.parquet"))
     parts[-1].unlink()  # a bucket is missing, and the sorted rows were removed at the commit
     again, _ = apply(tmp_path, "scores")
     pd.testing.assert_frame_equal(scores(again), scores(first))
@@ -105,8 +104,10 @@ def test_a_commit_leaves_what_another_attempt_sorted(tmp_path: Path, monkeypatch
     Path(first.uri).unlink()
     names = {"of-another-attempt": 0, "of-long-ago": 2 * 24 * 3600}
     for name, age in names.items():
-        path = Path(first.folder, "groups", f"part-{name}-00000.parquet")
+        path = Path(first.folder.uri, "groups", f"part-{name}-00000.parquet")
         path.write_text("rows")
         os.utime(path, (time.time() - age, time.time() - age))
     apply(tmp_path, "scores")
-    assert [path.name for path in Path(first.folder, "groups").iterdir()] == ["part-of-another-attempt-00000.parquet"]
+    assert [path.name for path in Path(first.folder.uri, "groups").iterdir()] == [
+        "part-of-another-attempt-00000.parquet"
+    ]

@@ -1,17 +1,14 @@
-"""A model for each partition, or for each value of a column; and what is done without one."""
+"""A model for each partition, and what is done without one."""
 
 from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 from support import scores, write_csv
@@ -19,17 +16,19 @@ from support import scores, write_csv
 from airflow_batchscore import LocalDask, ModelPolicy, PartitionedDataset, Recipe
 from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model import artifact
-from airflow_batchscore.model.choice import Chosen, choose, coverage, models_of
-from airflow_batchscore.model.many import ManyTrained, train_many
 from airflow_batchscore.model.reference import resolve
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.plan.choose import choose, planned_coverage
+from airflow_batchscore.plan.models import Chosen, ModelPerPartition
+from airflow_batchscore.publish.audit import audit
+from airflow_batchscore.publish.coverage import Coverage
+from airflow_batchscore.publish.coverage import scored_coverage as covered
+from airflow_batchscore.publish.verdict import Limits
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring.audit import audit
-from airflow_batchscore.scoring.audit import coverage as covered
-from airflow_batchscore.scoring.by_column import save_set
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.training.train import TrainingJob, train
+from airflow_batchscore.training.train_many import ManyTrained, train_many
 
 pytestmark = pytest.mark.unit
 
@@ -67,7 +66,7 @@ def _names(folder: Path, dataset: PartitionedDataset) -> dict[str, str]:
 
 def _score(folder: Path, dataset: PartitionedDataset, choices: Mapping[str, Chosen], **options: Any) -> list[Manifest]:
     like = next(choice.model for choice in choices.values() if choice.model)
-    job = ScoringJob(dataset, None, f"{folder}/staged", choices=choices, like=like, **options)
+    job = ScoringJob(dataset, ModelPerPartition(choices, like), f"{folder}/staged", **options)
     found = score_partitions(job, [p.values for p in dataset.discover()], LocalDask(workers=2))
     return [manifest for manifest, _ in found]
 
@@ -85,18 +84,18 @@ def test_each_partition_is_scored_with_its_own_model(tmp_path: Path) -> None:
     for sensor, manifest in enumerate(manifests):
         np.testing.assert_allclose(scores(manifest)["prediction"], (sensor + 1) * np.arange(ROWS), atol=1e-9)
         assert manifest.model is not None
-        assert manifest.model["uri"] == str(_model(tmp_path, sensor))
-    seen = audit([m.partition for m in manifests], manifests, max_drift=10)
+        assert manifest.model.uri == str(_model(tmp_path, sensor))
+    seen = audit([m.partition for m in manifests], manifests, Limits(max_drift=10))
     assert seen.problems == []
-    assert seen.to_dict()["uncovered"] == 0
-    assert covered(manifests) == {"own": 12, "uncovered": {}}
-    assert coverage(list(choices.values())) == {"own model": 12}
+    assert seen.figures.uncovered == 0
+    assert covered(manifests) == Coverage(12, {})
+    assert planned_coverage(list(choices.values())) == {"own model": 12}
 
 
-def test_a_hundred_models_of_which_some_cannot_be_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    dataset = _sensors(tmp_path, 100)
-    assert _train(tmp_path, dataset).trained == 100
-    for sensor in (3, 30, 99):
+def test_models_of_which_some_cannot_be_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = _sensors(tmp_path, 12)
+    assert _train(tmp_path, dataset).trained == 12
+    for sensor in (3, 8, 11):
         (tmp_path / "models" / f"{sensor:04d}" / "aliases" / "champion.json").unlink()
     (estimator,) = _model(tmp_path, 5).glob("*.joblib")
     estimator.write_bytes(estimator.read_bytes()[:-1] + b"?")
@@ -108,8 +107,8 @@ def test_a_hundred_models_of_which_some_cannot_be_used(tmp_path: Path, caplog: p
 
     with pytest.raises(ModelError) as refused:
         choose(names, ModelPolicy(other_version="fail"))
-    assert str(refused.value).startswith("6 of 100 have no model that may be used: ")
-    missing = [f"sensor={sensor}: missing" for sensor in ("0003", "0030", "0099")]
+    assert str(refused.value).startswith("6 of 12 have no model that may be used: ")
+    missing = [f"sensor={sensor}: missing" for sensor in ("0003", "0008", "0011")]
     for told in (*missing, "sensor=0005: damaged", "sensor=0006: damaged"):
         assert told in str(refused.value)
     assert "sensor=0007: other_version" in str(refused.value)
@@ -120,22 +119,22 @@ def test_a_hundred_models_of_which_some_cannot_be_used(tmp_path: Path, caplog: p
     with caplog.at_level(logging.WARNING):
         choices = choose(names, policy)
     assert "sensor=0005: damaged, skipped" in caplog.text
-    assert coverage(list(choices.values())) == {
-        "own model": 94,
+    assert planned_coverage(list(choices.values())) == {
+        "own model": 6,
         "missing, skipped": 3,
         "damaged, skipped": 2,
         "other_version, fallback": 1,
     }
     manifests = _score(tmp_path, dataset, choices)
     total = sum((manifest.account for manifest in manifests), Account())
-    assert total == Account(100 * ROWS, 95 * ROWS, 5 * ROWS, 0)
+    assert total == Account(12 * ROWS, 7 * ROWS, 5 * ROWS, 0)
     np.testing.assert_allclose(scores(manifests[7])["prediction"], np.arange(ROWS), atol=1e-9)  # by the fallback
     assert manifests[3].schema == manifests[0].schema
     found = covered(manifests)
     assert found is not None
-    assert found["own"] == 94
-    assert found["uncovered"] == {
-        **{f"sensor={sensor:04d}: missing, skipped": ROWS for sensor in (3, 30, 99)},
+    assert found.own == 6
+    assert found.uncovered == {
+        **{f"sensor={sensor:04d}: missing, skipped": ROWS for sensor in (3, 8, 11)},
         **{f"sensor={sensor:04d}: damaged, skipped": ROWS for sensor in (5, 6)},
         "sensor=0007: other_version, fallback": ROWS,
     }
@@ -203,111 +202,6 @@ def test_a_policy_that_cannot_be_meant_is_refused(options: dict[str, Any], messa
         ModelPolicy(**options).limits()
 
 
-def _by_column(folder: Path) -> PartitionedDataset:
-    """Two partitions with the rows of six sensors in turns, and one of a sensor that training has not seen."""
-    for day in range(3):
-        rows = [(n, n % 6, n, (n % 6 + 1) * n) for n in range(day * 600, day * 600 + 600)]
-        write_csv(folder / "days" / f"{day}.csv", rows, header=("id", "sensor_id", "x", "y"))
-    write_csv(
-        folder / "days" / "3.csv", [(1, 0, 1, 1), (2, 77, 1, 1), (3, "", 1, 1)], header=("id", "sensor_id", "x", "y")
-    )
-    return PartitionedDataset(f"{folder}/days/{{day}}.csv")
-
-
-def _column_job(folder: Path, dataset: PartitionedDataset, missing: Chosen | None = None, **options: Any) -> ScoringJob:
-    template = f"{folder}/by/{{sensor_id}}@champion"
-    choices = choose(models_of(template), ModelPolicy())
-    models = save_set(choices, missing, f"{folder}/staged/_models", None)
-    return ScoringJob(dataset, None, f"{folder}/staged", models=models, model_by="sensor_id", block_rows=100, **options)
-
-
-def _train_by_column(folder: Path, dataset: PartitionedDataset, **options: Any) -> ManyTrained:
-    job = TrainingJob(dataset, [0], RECIPE, "sklearn.linear_model:LinearRegression", f"{folder}/by/{{sensor_id}}")
-    return train_many(replace(job, **options), _run, alias="champion")
-
-
-@pytest.mark.parametrize("processes", [False, True])
-def test_each_row_is_scored_with_the_model_of_its_column(tmp_path: Path, processes: bool) -> None:
-    dataset = _by_column(tmp_path)
-    assert _train_by_column(tmp_path, dataset) == ManyTrained(trained=6)
-    assert _train_by_column(tmp_path, dataset) == ManyTrained(reused=6)
-    job = _column_job(tmp_path, dataset)
-    engine = LocalDask(workers=2, processes=processes)
-    ((manifest, _),) = score_partitions(job, [{"day": "1"}], engine)
-    found = scores(manifest)
-    assert found["id"].tolist() == [str(n) for n in range(600, 1200)]
-    ids = found["id"].astype(int)
-    np.testing.assert_allclose(found["prediction"], (ids % 6 + 1) * ids, rtol=1e-9)
-    assert audit([{"day": "1"}], [manifest]).problems == []
-    assert score_partitions(job, [{"day": "1"}], engine)[0][1]
-
-
-def test_a_recipe_is_tried_again_once_for_the_models_of_a_block(tmp_path: Path) -> None:
-    calls = tmp_path / "calls"
-
-    def doubled(frame: pd.DataFrame) -> pd.DataFrame:
-        with calls.open("a") as file:
-            file.write("called\n")
-        return frame[["x"]] * 2
-
-    dataset = _by_column(tmp_path)
-    _train_by_column(tmp_path, dataset, recipe=Recipe(doubled, target="y", keys=["id"], columns=["x"]))
-    calls.unlink()
-    job = replace(_column_job(tmp_path, dataset), block_rows=1000)
-    score_partitions(job, [{"day": "1"}], LocalDask(workers=1))
-    assert len(calls.read_text().splitlines()) == 6 + 2
-
-
-def test_a_value_without_a_model_fails_or_is_skipped_or_falls_back(tmp_path: Path) -> None:
-    dataset = _by_column(tmp_path)
-    _train_by_column(tmp_path, dataset)
-    with pytest.raises(ModelError, match=r"1 rows have sensor_id=(77|), for which there is no model"):
-        score_partitions(_column_job(tmp_path, dataset), [{"day": "3"}], LocalDask(workers=1))
-    skip = _column_job(tmp_path, dataset, Chosen(None, "skipped", "missing"))
-    ((manifest, _),) = score_partitions(skip, [{"day": "3"}], LocalDask(workers=1))
-    assert manifest.account == Account(3, 1, 2, 0)
-    assert manifest.uncovered == {"sensor_id=77: missing, skipped": 1, "sensor_id=: missing, skipped": 1}
-    one = resolve(f"{tmp_path}/by/1@champion")
-    back = _column_job(tmp_path, dataset, Chosen(one, "fallback", "missing"))
-    ((manifest, _),) = score_partitions(back, [{"day": "3"}], LocalDask(workers=1))
-    np.testing.assert_allclose(scores(manifest)["prediction"], [1, 2, 2])
-    assert covered([manifest]) == {
-        "own": 1,
-        "uncovered": {"sensor_id=77: missing, fallback": 1, "sensor_id=: missing, fallback": 1},
-    }
-
-
-@pytest.mark.parametrize(
-    ("values", "names"),
-    [
-        (["1", "2", ""], ["1", "2"]),  # whole numbers stay so beside a missing one
-        (["1.5", "2.0", "1.5"], ["1.5", "2.0"]),
-        (["007", "NA", "7"], ["007", "7", "NA"]),
-        (["12345678901234567890", "12345678901234567891", "5"], ["12345678901234567890", "12345678901234567891", "5"]),
-        (["true", "false", "true"], ["false", "true"]),
-        (["a b", "../up", "ok"], ["ok"]),
-    ],
-)
-def test_values_of_every_type_name_models_as_scoring_looks_for_them(
-    tmp_path: Path, values: list[str], names: list[str]
-) -> None:
-    rows = [(n, values[n % 3], n % 10, 2 * (n % 10)) for n in range(90)]
-    write_csv(tmp_path / "days" / "0.csv", rows, header=("id", "sensor_id", "x", "y"))
-    dataset = PartitionedDataset(f"{tmp_path}/days/{{day}}.csv")
-    bad = [value for value in values if "/" in value or " " in value]
-    if bad:
-        with pytest.raises(ModelError, match=r"2 of 3 models could not be trained.*sensor_id=../up: .*is not usable"):
-            _train_by_column(tmp_path, dataset)
-    else:
-        assert _train_by_column(tmp_path, dataset).trained == len(names)
-    assert sorted(path.name for path in (tmp_path / "by").iterdir()) == names
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["by", "days"]
-    job = _column_job(tmp_path, dataset, Chosen(None, "skipped", "missing"))
-    ((manifest, _),) = score_partitions(job, [{"day": "0"}], LocalDask(workers=1))
-    lacking = sum(values.count(value) for value in {*bad, ""} if value in values)
-    assert manifest.account == Account(90, 90 - 30 * lacking, 30 * lacking, 0)
-
-
 def test_models_that_cannot_be_trained_are_counted_and_the_others_stay(tmp_path: Path) -> None:
     dataset = _sensors(tmp_path, 4)
     write_csv(tmp_path / "data" / "0002.csv", [(1, 1, "", 2)], header=("id", "x", "y", "sensor"))
@@ -316,10 +210,11 @@ def test_models_that_cannot_be_trained_are_counted_and_the_others_stay(tmp_path:
     again = _train(tmp_path, dataset, max_failed=1)
     assert (again.trained, again.reused, list(again.failed)) == (0, 3, [f"{tmp_path}/models/0002"])
     job = TrainingJob(dataset, None, RECIPE, LinearRegression(), f"{tmp_path}/m/{{sensor}}/{{other}}")
-    with pytest.raises(InputError, match=r"its fields \['sensor', 'other'\] must be fields of the data set"):
+    with pytest.raises(InputError, match=r"its fields \['sensor', 'other'\] must be fields of the dataset"):
         train_many(job, _run)
-    with pytest.raises(InputError, match="with a model for each sensor_id give a share"):
-        _train_by_column(tmp_path, _by_column(tmp_path), holdout=[1])
+    by_column = TrainingJob(dataset, None, RECIPE, LinearRegression(), f"{tmp_path}/by/{{id}}", holdout=[1])
+    with pytest.raises(InputError, match="with a model for each id give a share"):
+        train_many(by_column, _run)
 
 
 def test_the_cache_lets_go_of_what_was_not_used_for_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,29 +233,3 @@ def test_the_cache_lets_go_of_what_was_not_used_for_longest(tmp_path: Path, monk
     monkeypatch.setattr(artifact, "CACHE_BYTES", 1)
     artifact.load(refs[3])
     assert len(artifact._loaded) == 1  # one that is larger than the cache is still held once
-
-
-def test_a_set_of_models_that_was_altered_is_not_used(tmp_path: Path) -> None:
-    dataset = _by_column(tmp_path)
-    _train_by_column(tmp_path, dataset)
-    job = _column_job(tmp_path, dataset)
-    assert job.models is not None
-    Path(job.models.uri).write_text(Path(job.models.uri).read_text().replace("own", "OWN"))
-    with pytest.raises(ModelError, match="the list of the run's models, was altered; run the plan again"):
-        score_partitions(job, [{"day": "1"}], LocalDask(workers=1))
-
-
-def test_models_of_other_shapes_are_refused_by_name(tmp_path: Path) -> None:
-    dataset = _by_column(tmp_path)
-    _train_by_column(tmp_path, dataset)
-    from airflow_batchscore.model.reference import set_alias
-    from airflow_batchscore.model.training import train
-
-    def both(rows: pd.DataFrame) -> pd.DataFrame:
-        return rows[["y", "x"]]
-
-    recipe = Recipe(target=both, keys=["id"], columns=["x"])
-    other = train(TrainingJob(dataset, [0], recipe, "sklearn.linear_model:LinearRegression", f"{tmp_path}/by/4"))
-    set_alias(f"{tmp_path}/by/4", "champion", other.ref, time.time_ns())
-    with pytest.raises(ModelError, match=r"by/4/.* gives .*prediction_1.*, the others of this run give"):
-        score_partitions(_column_job(tmp_path, dataset), [{"day": "1"}], LocalDask(workers=1))

@@ -14,9 +14,9 @@ from support import Small, scores, small
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.model.training import TrainingJob, train
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.job import FunctionJob
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit
 
@@ -48,13 +48,18 @@ WRITTEN: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    return small(tmp_path_factory.mktemp("trained"), features=lambda frame: frame[["a", "b"]])
+
+
 @pytest.fixture(params=WRITTEN)
-def written(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Small, pd.DataFrame]:
+def written(request: pytest.FixtureRequest, trained: Small, tmp_path: Path) -> tuple[Small, pd.DataFrame]:
     """A partition as pandas wrote it, and its rows in the file's order."""
     frame = WRITTEN[request.param](_plain())
     (tmp_path / "p=1").mkdir()
     frame.to_parquet(tmp_path / "p=1" / "0.parquet")
-    return small(tmp_path, features=lambda frame: frame[["a", "b"]]), frame.reset_index()[["id", "a", "b", "g"]]
+    return trained.copied(tmp_path), frame.reset_index()[["id", "a", "b", "g"]]
 
 
 def _rows(data: Small, **options: Any) -> Any:
@@ -76,7 +81,7 @@ def test_every_key_has_the_prediction_of_its_row(written: tuple[Small, pd.DataFr
 def test_a_function_sees_every_row_in_its_place(written: tuple[Small, pd.DataFrame]) -> None:
     data, plain = written
     job = FunctionJob(FunctionRef.of(lambda frame: frame[["a"]] * 2 + frame[["b"]].to_numpy()))
-    found = _rows(data, model=None, function=job, keys=("id",))
+    found = _rows(data, scored_with=job, keys=("id",))
     assert found["id"].tolist() == plain["id"].tolist()
     assert found["a"].tolist() == (plain["a"] * 2 + plain["b"]).tolist()
 
@@ -84,7 +89,7 @@ def test_a_function_sees_every_row_in_its_place(written: tuple[Small, pd.DataFra
 def test_a_group_holds_its_own_rows(written: tuple[Small, pd.DataFrame]) -> None:
     data, plain = written
     job = FunctionJob(FunctionRef.of(lambda rows: rows[["id"]].sum().to_frame("total")), group_by=("g",))
-    found = _rows(data, model=None, function=job)
+    found = _rows(data, scored_with=job)
     assert found.set_index("g")["total"].sort_index().to_dict() == plain.groupby("g")["id"].sum().to_dict()
 
 

@@ -15,6 +15,7 @@ import pytest
 from support import Small, scores, small
 
 from airflow_batchscore import LocalDask, PartitionedDataset
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.quality.accounting import Account
@@ -77,7 +78,7 @@ def test_keys_are_exact_in_what_is_published(tmp_path: Path, features: str | Non
         table.append_column("label", pa.array([n % 2 for n in range(20)])), tmp_path / "train=0" / "0.parquet"
     )
     from airflow_batchscore import Recipe
-    from airflow_batchscore.model.training import TrainingJob, train
+    from airflow_batchscore.training.train import TrainingJob, train
 
     recipe = Recipe(
         features=(lambda frame: frame[["a", "b"]]) if features else None,
@@ -89,7 +90,7 @@ def test_keys_are_exact_in_what_is_published(tmp_path: Path, features: str | Non
     job = TrainingJob(dataset, [0], recipe, "sklearn.tree:DecisionTreeClassifier", f"{tmp_path}/model")
     manifest = _score(Small(tmp_path, train(job).ref, recipe), table)
     assert manifest.account == Account(20, 20, 0, 0)
-    combine([manifest], f"{tmp_path}/out.parquet")
+    combine([manifest], Location(f"{tmp_path}/out.parquet"))
     published = pq.read_table(tmp_path / "out.parquet").select(keys)
     assert published.schema.types == table.select(keys).schema.types
     assert published.equals(table.select(keys))
@@ -107,7 +108,7 @@ def test_a_timestamp_reaches_the_features_as_it_is(tmp_path: Path) -> None:
     table = pa.table({"id": range(60), "day": days, "label": [int(n % 28 > 14) for n in range(60)]})
     pq.write_table(table, folder / "0.parquet")
     from airflow_batchscore import Recipe
-    from airflow_batchscore.model.training import TrainingJob, train
+    from airflow_batchscore.training.train import TrainingJob, train
 
     recipe = Recipe(features=lambda frame: frame[["day"]].assign(day=frame["day"].dt.day), target="label", keys=["id"])
     dataset = PartitionedDataset(f"{tmp_path}/train={{p}}/")
@@ -120,7 +121,7 @@ def test_a_timestamp_reaches_the_features_as_it_is(tmp_path: Path) -> None:
 def test_a_date_reaches_the_features_as_pandas_gives_it(tmp_path: Path) -> None:
     """And not as text."""
     from airflow_batchscore import Recipe
-    from airflow_batchscore.model.training import TrainingJob, train
+    from airflow_batchscore.training.train import TrainingJob, train
 
     days = [date(2026, 1, 1 + n % 28) for n in range(60)]
     table = pa.table({"id": range(60), "day": days, "label": [int(n % 28 > 14) for n in range(60)]})
@@ -148,10 +149,10 @@ def test_text_that_is_not_utf8_costs_its_row_and_says_so(tmp_path: Path) -> None
         folder = tmp_path / "-".join(keys)
         folder.mkdir()
         inner = Small(folder, data.model, data.recipe)
-        options: dict[str, Any] = {} if "name" in keys else {"model": None, "function": job}
+        options: dict[str, Any] = {} if "name" in keys else {"scored_with": job}
         manifest = _score(inner, _table(name=name), keys=keys, **options)
         assert manifest.account == Account(20, 19, 0, 1)
-        (file,) = Path(manifest.folder).glob("quarantine/*.parquet")
+        (file,) = Path(manifest.folder.uri).glob("quarantine/*.parquet")
         bad = pq.read_table(file).to_pylist()[0]
         assert bad["row"] == 7
         assert "column 'name': expected UTF-8 text, found 'caf\\\\xe9'" in bad["message"]
@@ -159,7 +160,7 @@ def test_text_that_is_not_utf8_costs_its_row_and_says_so(tmp_path: Path) -> None
 
 def test_training_names_the_row_whose_text_is_not_utf8(tmp_path: Path) -> None:
     from airflow_batchscore import Recipe
-    from airflow_batchscore.model.training import TrainingJob, train
+    from airflow_batchscore.training.train import TrainingJob, train
 
     name = pa.Array.from_buffers(pa.string(), 3, pa.array([b"a", b"b", b"\xff"], pa.binary()).buffers())
     (tmp_path / "p=1").mkdir()
@@ -234,7 +235,7 @@ def test_a_replay_scores_the_blocks_with_quarantined_rows_only(tmp_path: Path, m
     data.add(1, [(n, 1, 6 if n in (3, 4, 91) else 1, 0) for n in range(200)])
     ((first, _),) = data.score(1, block_rows=20)
     assert first.account == Account(200, 197, 0, 3)
-    parts = {path: path.stat().st_mtime_ns for path in Path(first.folder).glob("part-*.parquet")}
+    parts = {path: path.stat().st_mtime_ns for path in Path(first.folder.uri).glob("part-*.parquet")}
 
     ((same, reused),) = data.score(1)
     assert (same, reused) == (first, True)
@@ -268,7 +269,7 @@ def test_a_replay_puts_only_blocks_of_one_cut_together(tmp_path: Path, first: in
     pq.write_table(pa.table({"id": range(1000), "a": np.arange(1000.0)}), file, row_group_size=50)
     work = FunctionJob(FunctionRef.of(picky), columns=("a",), output_types={"a": "double"})
     dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.parquet")
-    job = ScoringJob(dataset, None, f"{tmp_path}/staged", function=work, keys=("id",), block_rows=first)
+    job = ScoringJob(dataset, work, f"{tmp_path}/staged", keys=("id",), block_rows=first)
     score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
     service.touch()
     if touched:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,38 +17,28 @@ import pytest
 from support import Small, Wta, good_rows, scores, small, write_csv, wta_recipe
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
+from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.errors import InputError, ModelError, RecipeError, ScoringError
-from airflow_batchscore.model import artifact
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.plan.models import OneModel
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring import job as module
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Small:
-    made = small(tmp_path)
-    made.add(1, good_rows(500, 1000))
-    return made
-
-
-def _plain(data: Small, partition: int) -> pd.DataFrame:
-    raw = pd.read_csv(data.folder / f"part_{partition}.csv")
-    estimator = artifact.load(data.model).estimator
-    return pd.DataFrame({"id": raw["id"], "prediction": estimator.predict(raw[["a", "b"]].astype(float))})
-
-
-@pytest.mark.parametrize("block_rows", [1_000_000, 100, 7])
-@pytest.mark.parametrize("processes", [False, True])
+@pytest.mark.parametrize(
+    ("block_rows", "processes"),
+    [(1_000_000, False), (100, False), (7, False), pytest.param(100, True, marks=pytest.mark.slow)],
+)
 def test_scores_equal_predict_on_the_whole_in_the_order_of_the_rows(
     data: Small, block_rows: int, processes: bool
 ) -> None:
     ((manifest, reused),) = data.score(1, block_rows=block_rows, engine=LocalDask(workers=2, processes=processes))
     assert not reused
-    pd.testing.assert_frame_equal(scores(manifest), _plain(data, 1))
+    pd.testing.assert_frame_equal(scores(manifest), data.plain(1))
     assert manifest.account == Account(500, 500, 0, 0)
     assert (len(manifest.blocks) > 1) is (block_rows < 500)
 
@@ -58,7 +49,7 @@ def test_wta_years_equal_plain_pandas(wta: Wta, tmp_path: Path, year: int) -> No
     trained = train(
         TrainingJob(dataset, 2015, wta_recipe(), "sklearn.linear_model:LogisticRegression", f"{tmp_path}/m")
     )
-    job = ScoringJob(dataset, trained.ref, f"{tmp_path}/s", block_rows=700)
+    job = ScoringJob(dataset, OneModel(trained.ref), f"{tmp_path}/s", block_rows=700)
     ((manifest, _),) = score_partitions(job, [{"year": str(year)}], LocalDask(workers=2))
     expected = wta.plain_predictions([year]).drop(columns="year")
     pd.testing.assert_frame_equal(scores(manifest), expected)
@@ -72,7 +63,7 @@ def test_parquet_in_gives_the_scores_of_csv_in(data: Small, tmp_path: Path) -> N
     dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.parquet")
     ((manifest, _),) = data.score(1, dataset=dataset, block_rows=120)
     assert len(manifest.blocks) == 5
-    pd.testing.assert_frame_equal(scores(manifest), _plain(data, 1))
+    pd.testing.assert_frame_equal(scores(manifest), data.plain(1))
 
 
 def test_probabilities_have_a_column_a_class(data: Small) -> None:
@@ -93,11 +84,11 @@ def test_one_class_of_several_can_be_kept(data: Small) -> None:
 
 def test_what_is_committed_is_reused_and_its_parts_are_not_touched(data: Small) -> None:
     ((first, _),) = data.score(1, block_rows=100)
-    before = {path: path.stat().st_mtime_ns for path in Path(first.folder).rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in Path(first.folder.uri).rglob("*")}
     ((again, reused),) = data.score(1, block_rows=9)
     assert reused
     assert again == first
-    assert {path: path.stat().st_mtime_ns for path in Path(first.folder).rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in Path(first.folder.uri).rglob("*")} == before
 
 
 def test_a_reused_partition_starts_no_cluster(data: Small) -> None:
@@ -107,16 +98,15 @@ def test_a_reused_partition_starts_no_cluster(data: Small) -> None:
         def run(self, *_: Any) -> Any:
             raise AssertionError("nothing is to be scored")
 
-    class Engine:
+    class NoWorkers(Engine):
         def session(self, slots: int = 1) -> Any:
-            from contextlib import nullcontext
 
             return nullcontext(Refuses())
 
         def describe(self) -> dict[str, Any]:
             return {}
 
-    ((_, reused),) = data.score(1, engine=Engine())
+    ((_, reused),) = data.score(1, engine=NoWorkers())
     assert reused
 
 
@@ -145,7 +135,7 @@ def test_other_inputs_are_scored_beside_what_is_there(data: Small, what: str) ->
 
 def test_a_retry_scores_only_the_blocks_whose_part_is_missing(data: Small) -> None:
     ((whole, _),) = data.score(1, block_rows=50)
-    parts = sorted(Path(whole.folder).glob("part-*.parquet"))
+    parts = sorted(Path(whole.folder.uri).glob("part-*.parquet"))
     bytes_before = {path.name: path.read_bytes() for path in parts}
     assert len(parts) >= 8
     Path(whole.uri).unlink()
@@ -163,7 +153,7 @@ def test_a_retry_scores_only_the_blocks_whose_part_is_missing(data: Small) -> No
 
 def test_a_part_that_is_not_whole_is_scored_again(data: Small) -> None:
     ((whole, _),) = data.score(1, block_rows=100)
-    part = Path(whole.folder) / whole.blocks[1].part
+    part = Path(whole.folder.uri) / whole.blocks[1].part
     good = part.read_bytes()
     part.write_bytes(good[:-9])
     Path(whole.uri).unlink()
@@ -181,15 +171,6 @@ def test_force_scores_again_once_for_its_run(data: Small) -> None:
     ((_, reused),) = data.score(1, token="run-2")
     assert not reused
     pd.testing.assert_frame_equal(scores(forced), scores(first))
-
-
-def test_a_pack_commits_each_partition_by_itself(data: Small) -> None:
-    data.add(2, [])
-    with pytest.raises(InputError, match="p=2"):
-        data.score(1, 2, 0)
-    ((_, one_reused),) = data.score(1)
-    ((_, zero_reused),) = data.score(0)
-    assert (one_reused, zero_reused) == (True, False)
 
 
 def test_progress_counts_blocks_and_rows(data: Small) -> None:
@@ -228,6 +209,7 @@ def test_quoted_newlines_across_blocks_are_bad_rows_unless_asked_for(tmp_path: P
     assert manifest.account == Account(45 + 5 * 31, 45, 0, 5 * 31)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_a_function_defined_here_travels_to_worker_processes(tmp_path: Path) -> None:
     offset = 1
 
@@ -283,7 +265,7 @@ def test_a_recipe_that_gives_other_features_than_the_model_knows_is_refused(tmp_
     recipe = Recipe(features=features, target="label", keys=["id"], columns=["a", "b", "label_"])
     model = train(TrainingJob(dataset, 0, recipe, "sklearn.linear_model:LogisticRegression", f"{tmp_path}/m")).ref
     write_csv(tmp_path / "part_1.csv", [(*row, "") for row in good_rows(5)], ("id", "a", "b", "label", "label_"))
-    job = ScoringJob(dataset, model, f"{tmp_path}/s")
+    job = ScoringJob(dataset, OneModel(model), f"{tmp_path}/s")
     with pytest.raises(RecipeError, match=r"p=1, block 0 .*the features lack \['b'\]"):
         score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
 

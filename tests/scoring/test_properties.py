@@ -38,7 +38,7 @@ _KINDS = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    from airflow_batchscore.model.training import TrainingJob, train
+    from airflow_batchscore.training.train import TrainingJob, train
 
     made = small(tmp_path_factory.mktemp("properties"), features=lambda frame: frame[["a", "b"]].dropna(subset=["b"]))
     job = TrainingJob(made.dataset, [0], made.recipe, "strange_models:Picky", f"{made.folder}/picky")
@@ -50,6 +50,7 @@ def _quarantined(manifest: Any) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(path) for path in paths]) if paths else pd.DataFrame({"row": []})
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kinds=st.lists(st.sampled_from(sorted(_KINDS)), min_size=1, max_size=60),
@@ -97,6 +98,7 @@ def test_every_row_of_a_csv_file_is_accounted_for(
     assert manifest.account.astuple() == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     fates=st.lists(st.sampled_from(["scored", "skipped", "quarantined"]), min_size=1, max_size=80),

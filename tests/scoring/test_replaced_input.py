@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from support import Small, s3_client, s3_options, scores, small, write_csv
+from s3_server import s3_client, s3_options
+from support import Small, scores, small, write_csv
 
 from airflow_batchscore import LocalDask, PartitionedDataset
-from airflow_batchscore.data import s3
+from airflow_batchscore.data.storage import credentials
 from airflow_batchscore.errors import InputChangedError, InputError
 from airflow_batchscore.scoring.partition import score_partitions
 
@@ -39,9 +40,14 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[["a", "b"]]
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    return small(tmp_path_factory.mktemp("trained"), features=features, columns=["a", "b"])
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Iterator[Small]:
-    made = small(tmp_path / "d", features=features, columns=["a", "b"])
+def data(trained: Small, tmp_path: Path) -> Iterator[Small]:
+    made = trained.copied(tmp_path / "d")
     acts.clear()
     calls.clear()
     yield made
@@ -204,11 +210,12 @@ def test_a_file_that_was_deleted_after_the_plan_is_missed(data: Small) -> None:
 
 @pytest.fixture
 def bucket(moto: str) -> Iterator[Any]:
-    s3.register("test", s3_options(moto))
+    credentials.register("test", s3_options(moto))
     yield s3_client(moto)
-    s3.forget("test")
+    credentials.forget("test")
 
 
+@pytest.mark.service
 @pytest.mark.parametrize(("suffix", "group"), [("csv", 0), ("parquet", 50), ("parquet", ROWS)])
 def test_an_object_that_is_replaced_while_it_is_scored_and_put_back(
     data: Small, bucket: Any, suffix: str, group: int

@@ -33,7 +33,7 @@ def test_a_file_that_changes_while_a_function_is_tried_is_for_a_retry(
     (tmp_path / "part_2.csv").write_text("id,x\n2,2\n")
     dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.csv")
     function = FunctionJob(FunctionRef.of(doubled))
-    job = ScoringJob(dataset, None, f"{tmp_path}/staged", function=function, keys=("id",), allow_empty=True)
+    job = ScoringJob(dataset, function, f"{tmp_path}/staged", keys=("id",), allow_empty=True)
     read = trial.read
 
     def change(*args: Any) -> Any:

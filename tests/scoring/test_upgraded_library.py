@@ -31,7 +31,8 @@ sys.path[:0] = [str(folder / "site-packages"), {tests!r}]
 from support import scores
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
 from airflow_batchscore.model.reference import resolve, set_alias
-from airflow_batchscore.model.training import TrainingJob, train
+from airflow_batchscore.training.train import TrainingJob, train
+from airflow_batchscore.plan.models import OneModel
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.partition import score_partitions
 dataset = PartitionedDataset(f"{{folder}}/part_{{{{p}}}}.csv")
@@ -39,12 +40,13 @@ if not (folder / "model").exists():
     recipe = Recipe(target="label", keys=["id"], columns=["a", "b"])
     job = TrainingJob(dataset, [0], recipe, "upgraded_library:Model", f"{{folder}}/model")
     set_alias(job.model_uri, "here", train(job).ref, job.began)
-job = ScoringJob(dataset, resolve(f"{{folder}}/model@here"), f"{{folder}}/staged", block_rows=50)
+job = ScoringJob(dataset, OneModel(resolve(f"{{folder}}/model@here")), f"{{folder}}/staged", block_rows=50)
 ((manifest, reused),) = score_partitions(job, [{{"p": "0"}}], LocalDask(workers=1))
 print(reused, sorted(set(scores(manifest)["prediction"])))
 """
 
 
+@pytest.mark.slow
 def test_scores_of_another_version_of_an_estimators_package_are_not_used(tmp_path: Path) -> None:
     def run(version: str) -> str:
         packages = tmp_path / "site-packages"

@@ -12,11 +12,11 @@ from people import Run
 from places import Place, honest_run, simple_place
 from support import Wta
 
-#: Without any setting of [batchscore], and with all that SECURITY.md advises.
+#: Without any setting of [batchscore], and with all that SECURITY.md advises; `make test-security` runs the latter.
 DEFAULT, HARDENED = "default", "hardened"
 
 
-@pytest.fixture(scope="session", params=[DEFAULT, HARDENED])
+@pytest.fixture(scope="session", params=[DEFAULT, pytest.param(HARDENED, marks=pytest.mark.hardened)])
 def place(request: pytest.FixtureRequest, matches: Wta, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """SQLite and SimpleAuthManager; one after the other, for they take all of a small machine."""
     folder = tmp_path_factory.mktemp(request.param)

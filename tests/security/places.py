@@ -10,7 +10,7 @@ from pathlib import Path
 
 from people import Person, Run, give_passwords, simple_users
 from stack import Stack, example_environment
-from support import ROOT, good_rows, write_csv
+from support import ROOT, good_rows, quick_airflow, running, write_csv
 
 ROLES = ("viewer", "user", "op", "admin")
 WTA_DAG = "wta_batch_scoring"
@@ -54,9 +54,9 @@ def simple_place(folder: Path, matches: Path, **settings: str) -> Iterator[Place
     """SQLite and SimpleAuthManager."""
     users, passwords = simple_users(ROLES)
     extra = {**environment(folder, matches), **users, **settings}
-    stack = Stack(folder / "airflow", security_dags(folder / "dags"), extra=extra)
+    stack = quick_airflow(folder / "airflow", security_dags(folder / "dags"), extra)
     give_passwords(stack, passwords)
-    with stack:
+    with running(stack):
         people = {role: Person.logged_in(stack, f"a-{role}", passwords[f"a-{role}"]) for role in ROLES}
         yield Place(stack, people, folder / "data")
 

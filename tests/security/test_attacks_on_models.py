@@ -77,7 +77,7 @@ def test_a_form_that_takes_a_whole_uri_takes_trusted_ones_alone(
         "json": f'{{"model": "{planted}"}}',
     }
     message = refused(place.people["user"], "form_model", {"model": names[how]})
-    expected = "GateError: model: what TrainOperator" if how == "json" else "ModelError: "
+    expected = "GateError: model: this must be what TrainOperator" if how == "json" else "ModelError: "
     assert message.startswith(expected), message
     assert not mark.exists()
 
@@ -107,6 +107,7 @@ def test_training_writes_where_the_dag_says(place: Place) -> None:
         assert not (folder / "model").exists()
 
 
+@pytest.mark.hardened
 @pytest.mark.parametrize("place", ["hardened"], indirect=True)
 def test_a_signed_version_is_none_elsewhere(place: Place, scored: Run) -> None:
     """Who can copy files among the models does not make an old version, or another model's, a new one."""

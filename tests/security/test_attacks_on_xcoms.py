@@ -39,16 +39,18 @@ def as_it_was(place: Place, scored: Run) -> Iterator[None]:
     yield
     for (task_id, map_index), value in before.items():
         user.add_xcom(scored, task_id, value, map_index)
-    for task in stack.task_instances(scored.dag_id, scored.run_id):
-        if task["state"] == "failed":
-            user.mark_success(scored, task["task_id"], task["map_index"])
+    failed = [t for t in stack.task_instances(scored.dag_id, scored.run_id) if t["state"] == "failed"]
+    for task in failed:
+        user.mark_success(scored, task["task_id"], task["map_index"])
 
     def well() -> bool:
         states = {task["state"] for task in stack.task_instances(scored.dag_id, scored.run_id)}
-        return states <= {"success", "skipped"}
+        # Tasks that are cleared while the scheduler is about to end the run are never scheduled.
+        return states <= {"success", "skipped"} and stack.state(scored.dag_id, scored.run_id) in ("success", "failed")
 
     wait_for(well, 120)
-    assert cleared(user, scored, "publish") == {}  # its report and what it returned fit each other again
+    if any(task["task_id"] == "publish" for task in failed):
+        assert cleared(user, scored, "publish") == {}  # its report and what it returned fit each other again
 
 
 def _published(place: Place) -> bytes:

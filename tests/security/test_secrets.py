@@ -14,7 +14,8 @@ import pytest
 from attacks import finish, start
 from commands import run_command
 from places import Place
-from support import good_rows, looking_at_processes, moto_server, s3_client, write_csv
+from s3_server import moto_server, s3_client
+from support import good_rows, looking_at_processes, write_csv
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 

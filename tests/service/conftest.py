@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 from stack import Stack, example_environment
-from support import Wta, copy_dags
+from support import Wta, copy_dags, quick_airflow, running
+
+#: Lost tasks are noticed sooner than after five minutes.
+_WATCHFUL = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+}
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +22,6 @@ def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -
     """Running while the session lasts; `stack.extra["WTA_HOME"]` holds models and results."""
     folder = tmp_path_factory.mktemp("airflow")
     environment = example_environment(str(matches.folder), folder / "wta")
-    extra = {**environment, "SLOW_MODEL_MARKS": str(marks)}
-    with Stack(folder / "home", copy_dags(folder / "dags"), extra=extra) as running:
-        yield running
+    extra = {**environment, **_WATCHFUL, "SLOW_MODEL_MARKS": str(marks)}
+    with running(quick_airflow(folder / "home", copy_dags(folder / "dags"), extra)) as airflow:
+        yield airflow

@@ -5,34 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import urllib.parse
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from runs import alive, explain, parent, trigger_in
 from stack import Stack
-from support import copy_dags, good_rows, wait_for, write_csv
+from support import good_rows, wait_for, write_csv
 
 pytestmark = [pytest.mark.service, pytest.mark.faults, pytest.mark.timeout(600)]
 
 DAG = "slow_pipeline"
 #: Of 20 rows each: more than `strange_models.Slow` scores before it is held.
 BLOCKS = 30
-
-
-@pytest.fixture(scope="module")
-def stack(marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """An Airflow of its own, which finds lost tasks sooner than after five minutes."""
-    folder = tmp_path_factory.mktemp("airflow-faults")
-    extra = {
-        "SLOW_MODEL_MARKS": str(marks),
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-    }
-    with Stack(folder / "home", copy_dags(folder / "dags"), extra=extra) as running:
-        yield running
 
 
 @pytest.fixture
@@ -115,5 +100,5 @@ def test_a_restart_of_airflow_in_the_middle_of_a_run_ends_right(
     wait_for(lambda: not any(alive(pid) for pid in before), 15)
     kept = _parts(tmp_path)
     stack.start()
-    stack.wait_until_up()
+    stack.wait_until_up(300)
     _ends_right(stack, run, tmp_path, kept, hold)

@@ -28,12 +28,12 @@ def _home(stack: Stack) -> Path:
 
 @pytest.fixture(scope="module")
 def two_years(stack: Stack) -> str:
-    """A run triggered as the form of the UI does it."""
-    return succeed(stack, WTA_DAG, {"years": [2014, 2015]})
+    """A run triggered as the form of the UI does it; scored whether there are scores or not."""
+    return succeed(stack, WTA_DAG, {"years": [2014, 2015], "force": True, "output": "predictions_form.parquet"})
 
 
 def test_a_triggered_run_scores_the_years_of_the_form(stack: Stack, matches: Wta, two_years: str) -> None:
-    found = pd.read_parquet(_home(stack) / "predictions.parquet")
+    found = pd.read_parquet(_home(stack) / "predictions_form.parquet")
     pd.testing.assert_frame_equal(found, matches.plain_predictions([2014, 2015]))
     scored = [task for task in stack.task_instances(WTA_DAG, two_years) if task["task_id"] == "score"]
     assert sorted(task["rendered_map_index"] for task in scored) == ["year=2014", "year=2015"]
@@ -62,6 +62,27 @@ def test_the_report_opens_from_the_task_and_only_with_a_login(stack: Stack, two_
     with pytest.raises(urllib.error.HTTPError) as missing:
         urllib.request.urlopen(other, timeout=30)
     assert missing.value.code == 404
+
+
+def test_the_dashboard_opens_from_the_task_while_it_runs(stack: Stack, marks: Path, hold: Path, tmp_path: Path) -> None:
+    write_csv(tmp_path / "part_0.csv", good_rows(200))
+    write_csv(tmp_path / "part_1.csv", good_rows(400, 1000))
+    stack.wait_for_dag("watched_pipeline")
+    run_id = trigger_in(stack, tmp_path, "watched_pipeline", {"partitions": [1]})
+    wait_for(lambda: any(marks.iterdir()), 120)
+    path = f"/api/v2/dags/watched_pipeline/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/score/links?map_index=0"
+    url = stack.get(path)["extra_links"]["Dask dashboard"]
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        assert answer.status == 200
+    hold.unlink()
+    assert stack.wait_for_run("watched_pipeline", run_id, 180) == "success", explain(stack, "watched_pipeline", run_id)
+    assert stack.get(path)["extra_links"] == {"Dask dashboard": None}
+
+
+def test_a_task_begins_with_the_libraries_of_the_process_that_forked_it(stack: Stack) -> None:
+    run = urllib.parse.quote(succeed(stack, "libraries", {}))
+    value = stack.get(f"/api/v2/dags/libraries/dagRuns/{run}/taskInstances/loaded/xcomEntries/return_value")["value"]
+    assert value == ["distributed", "pandas", "pyarrow.parquet", "sklearn"]
 
 
 def test_a_named_model_version_is_used_without_training(stack: Stack, two_years: str) -> None:

@@ -110,7 +110,7 @@ def test_threads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async def play() -> None:
         waiting = [asyncio.create_task(looks.look(str(n), store, max_age=0)) for n, store in enumerate(stores)]
         await asyncio.sleep(0)
-        with pytest.raises(OSError, match="3 looks at other data sets wait"):
+        with pytest.raises(OSError, match="3 looks at other datasets wait"):
             await looks.look("one more", Store(), max_age=0)
         for store in stores:
             store.alive.set()

@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 
 class MLflow(Flavor):
-    """A folder with an ``MLmodel`` file. What is in it can be a pickle: trusted bytes only.
+    """A folder with an ``MLmodel`` file. It may contain a pickle: trusted bytes only.
 
-    A scikit-learn model keeps its own methods; any other has `predict`, as MLflow's pyfunc gives it.
+    A scikit-learn model keeps its own methods; any other has MLflow's pyfunc `predict`.
     """
 
     name = "mlflow"
     suffix = "mlflow.tar"
     libraries = ("mlflow-skinny", "mlflow")
+    names_classes = False  # the folder holds the code
+    exact = True
 
-    def dump(self, estimator: Any, features: pd.DataFrame) -> bytes:
+    def dump(self, estimator: object, features: pd.DataFrame) -> bytes:
         mlflow = need("mlflow", "the mlflow flavour", "mlflow")
         with tempfile.TemporaryDirectory(prefix="batchscore-") as folder:
             try:
@@ -36,9 +38,9 @@ class MLflow(Flavor):
                 raise ModelError(f"{type(estimator).__name__} cannot be saved by MLflow: {error}") from error
             return pack(Path(folder, "model"))
 
-    def load(self, data: bytes, trusted_types: Sequence[str]) -> Any:
+    def load(self, data: bytes, trusted_types: Sequence[str]) -> object:
         mlflow = need("mlflow", "the mlflow flavour", "mlflow")
-        # Some models read files when they predict, so the folder lives as long as the model does.
+        # Some models read files when they predict, so the folder lives as long as the model.
         folder = tempfile.TemporaryDirectory(prefix="batchscore-")
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             archive.extractall(folder.name, filter="data")
@@ -60,17 +62,17 @@ class _Pyfunc:
 
 
 def download(source: str) -> bytes:
-    """The archive of ``models:/name@alias``, ``models:/name/3`` or ``runs:/...``, from the registry that MLflow's own
-    settings name (``MLFLOW_TRACKING_URI``).
+    """Download the archive of ``models:/name@alias``, ``models:/name/3`` or ``runs:/...`` from the registry in MLflow's
+    own settings (``MLFLOW_TRACKING_URI``).
 
     Raises:
-        ModelError: MLflow does not give it.
+        ModelError: MLflow does not provide it.
     """
     mlflow = need("mlflow", source, "mlflow")
     with tempfile.TemporaryDirectory(prefix="batchscore-") as folder:
         try:
             path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
-        except Exception as error:  # MLflow's own, and those of its store's client
+        except Exception as error:  # errors of MLflow and of its store's client
             raise ModelError(
                 f"{source} cannot be read from MLflow ({mlflow.get_registry_uri()}): {error}. Check the name, the "
                 "alias and MLFLOW_TRACKING_URI"
@@ -79,7 +81,7 @@ def download(source: str) -> bytes:
 
 
 def pack(folder: Path) -> bytes:
-    """The files of a folder as a tar archive: the same bytes for the same content."""
+    """Pack the files of a folder into a tar archive: identical bytes for identical content."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -1,4 +1,4 @@
-"""ONNX: scikit-learn estimators converted by skl2onnx, or models that were exported elsewhere, run by onnxruntime."""
+"""ONNX: scikit-learn estimators converted by skl2onnx, or models exported elsewhere, run by onnxruntime."""
 
 from __future__ import annotations
 
@@ -12,38 +12,42 @@ from airflow_batchscore.model.flavors.base import Flavor, need, tags
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from sklearn.utils import Tags
 
 _CLASSES = "batchscore.classes"
 _KIND = "batchscore.kind"
-#: Places of the columns that lacked no value where it was fitted: converters know missing values of few estimators.
+#: Positions of columns without missing values at training: converters support missing values for few estimators.
 _WHOLE = "batchscore.whole"
 
 
 class Onnx(Flavor):
-    """An ONNX graph. It holds no code of its own, and must hold its weights: names of files in it are refused.
+    """An ONNX graph. It contains no code and must contain its weights: references to files are refused.
 
-    Numbers are float32, as skl2onnx makes them.
+    Numbers are float32, as skl2onnx converts them.
     """
 
     name = "onnx"
     suffix = "onnx"
     libraries = ("onnx", "onnxruntime", "skl2onnx")
+    estimators = ("onnx",)
+    reads = ("onnx",)
     runs_code = False
+    names_classes = False
 
-    def dump(self, estimator: Any, features: pd.DataFrame) -> bytes:
+    def dump(self, estimator: object, features: pd.DataFrame) -> bytes:
         onnx = need("onnx", "the onnx flavour", "onnx")
         if isinstance(estimator, onnx.ModelProto):
             return bytes(estimator.SerializeToString())
         skl2onnx = need("skl2onnx", "the onnx flavour", "onnx")
         import numpy as np
 
-        from airflow_batchscore.model.measure import kind_of
+        from airflow_batchscore.model.estimators import kind_of
 
         try:
             sample = features.head(1).to_numpy(np.float32)
             options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
             model = skl2onnx.to_onnx(estimator, sample, options=options)
-        except Exception as error:  # conversion raises its own, and whatever the estimator does
+        except Exception as error:  # conversion raises its own errors and any of the estimator's
             raise ModelError(f"{type(estimator).__name__} cannot be converted to ONNX: {error}") from error
         whole = np.flatnonzero(features.notna().to_numpy().all(axis=0)).tolist()
         facts = {_KIND: kind_of(estimator), _WHOLE: json.dumps(whole)}
@@ -54,7 +58,7 @@ class Onnx(Flavor):
             kept.key, kept.value = key, value
         return bytes(model.SerializeToString())
 
-    def load(self, data: bytes, trusted_types: Sequence[str]) -> Any:
+    def load(self, data: bytes, trusted_types: Sequence[str]) -> object:
         runtime = need("onnxruntime", "the onnx flavour", "onnx")
         _require_whole(data)
         options = runtime.SessionOptions()
@@ -64,7 +68,7 @@ class Onnx(Flavor):
 
 
 def _require_whole(data: bytes) -> None:
-    """A graph can name files of the worker as its weights, and its predictions then tell what is in them."""
+    """A graph can name files on the worker as its weights; its predictions would then reveal their content."""
     onnx = need("onnx", "the onnx flavour", "onnx")
     for message in _messages(onnx.load_model_from_string(data)):
         if isinstance(message, onnx.TensorProto) and (message.data_location or message.external_data):
@@ -77,7 +81,7 @@ def _require_whole(data: bytes) -> None:
 
 
 def _messages(message: Any) -> Iterator[Any]:
-    """A protobuf message and all in it."""
+    """A protobuf message and all messages inside it."""
     yield message
     for field, value in message.ListFields():
         if field.message_type is not None:
@@ -86,9 +90,9 @@ def _messages(message: Any) -> Iterator[Any]:
 
 
 class OnnxModel:
-    """A session with scikit-learn's methods: `predict` is its first output.
+    """A session with scikit-learn's methods: `predict` returns its first output.
 
-    A graph with one input of two dimensions gets the features as a matrix; one with an input a feature gets columns.
+    A graph with one two-dimensional input gets the features as a matrix; one with an input per feature gets columns.
     """
 
     def __init__(self, session: Any) -> None:
@@ -102,7 +106,7 @@ class OnnxModel:
         if classes:
             self.classes_ = np.array(json.loads(classes))
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         return tags(self._kind)
 
     def predict(self, features: pd.DataFrame) -> Any:
@@ -125,26 +129,26 @@ class OnnxModel:
 
 
 class OnnxClassifier(OnnxModel):
-    """One with an output of probabilities."""
+    """An ONNX model with a probability output."""
 
     def predict_proba(self, features: pd.DataFrame) -> Any:
-        found = self._run(_likelihoods(self._session), features)
-        if isinstance(found, list):  # skl2onnx's ZipMap: a dictionary a row, class -> probability
+        likelihoods = self._run(_likelihoods(self._session), features)
+        if isinstance(likelihoods, list):  # skl2onnx's ZipMap: a dictionary per row, class -> probability
             import numpy as np
 
-            return np.array([[row[name] for name in sorted(row)] for row in found])
-        return found
+            return np.array([[row[name] for name in sorted(row)] for row in likelihoods])
+        return likelihoods
 
 
 def _likelihoods(session: Any) -> str | None:
-    """The name of the output of probabilities."""
+    """The name of the probability output."""
     return next((output.name for output in session.get_outputs() if "prob" in output.name.lower()), None)
 
 
-def np_array(values: Any, kind: str) -> np.ndarray:
-    """A matrix of an ONNX tensor type, such as ``tensor(float)``."""
+def np_array(values: object, kind: str) -> np.ndarray:
+    """A matrix for an ONNX tensor type, such as ``tensor(float)``."""
     import numpy as np
 
     name = kind.removeprefix("tensor(").removesuffix(")")
-    types = {"float": np.float32, "double": np.float64, "int64": np.int64, "int32": np.int32, "bool": np.bool_}
-    return np.ascontiguousarray(np.asarray(values), types.get(name, object))
+    types = {"float": "float32", "double": "float64", "string": "object"}  # the others are called as in numpy
+    return np.ascontiguousarray(np.asarray(values), types.get(name, name))

@@ -1,0 +1,82 @@
+"""Takes the state of a run from what its plan and its scoring tasks returned through XCom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from airflow_batchscore.connections import connect
+from airflow_batchscore.data.json_types import Json, JsonMapping
+from airflow_batchscore.data.pattern import Values
+from airflow_batchscore.data.storage import Location
+from airflow_batchscore.errors import GateError
+from airflow_batchscore.operators.base import as_mapping
+from airflow_batchscore.operators.stored_lists import full
+from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.publish.state import RunState, planned_partitions, scored_partitions
+from airflow_batchscore.publish.verdict import CheckedScores
+from airflow_batchscore.scoring.scored import ScoredTask
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_batchscore.operators.check_scores import CheckScoresOperator
+    from airflow_batchscore.operators.combine import CombineOperator
+
+
+def read_plan(operator: CheckScoresOperator | CombineOperator, context: Context) -> list[Values]:
+    """Field values of every partition of the plan that `operator` was given.
+
+    Raises:
+        GateError: the plan was altered or is incomplete.
+    """
+    if isinstance(operator.plan, str):
+        raise GateError(
+            f"plan={operator.plan[:100]!r}: give the output of PlanPartitionsOperator itself, not a template"
+        )
+    given = _items(operator.plan)
+    entries = full([operator.taken(item, "plan", context, "plan") for item in given])
+    return planned_partitions([PlanEntry.from_dict(entry) for entry in entries])
+
+
+def score_items(
+    operator: CheckScoresOperator | CombineOperator, context: Context, *, audited: bool = False
+) -> Sequence[JsonMapping]:
+    """What the mapped scoring tasks returned and `operator` received, or what a check passed: `ScoredTask` as JSON.
+
+    Args:
+        audited: accept only the output of a check.
+
+    Raises:
+        GateError: it is something else, or was altered.
+    """
+    scores = as_mapping(operator.scores)
+    if audited or (isinstance(scores, Mapping) and "verdict" in scores):
+        return CheckedScores.from_dict(operator.taken(scores, "audit", context, "scores")).scores
+    if isinstance(scores, Mapping):
+        scores = [scores]
+    if not isinstance(scores, Sequence) or isinstance(scores, str):
+        raise GateError(f"scores={scores!r}: give the output of ScorePartitionOperator or CheckScoresOperator")
+    return [operator.taken(item, "scores", context, "scores") for item in _items(scores)]
+
+
+def read_scores(items: Sequence[JsonMapping], conn_id: str | None) -> RunState:
+    """What the scoring tasks of the run committed; the connections of its models are usable afterwards.
+
+    Raises:
+        GateError: there is no partition, a manifest is gone or was altered, or a partition appears twice.
+    """
+    scored = scored_partitions([ScoredTask.from_dict(item) for item in full(items)])
+    state = RunState.read(scored, connect(Location(scored[0].manifest, conn_id)).conn_id)
+    for model in {m.model.location for m in state.manifests if m.model}:
+        connect(model)
+    return state
+
+
+def _items(sequence: Sequence[object]) -> list[Json]:
+    if not isinstance(sequence, Sequence) or isinstance(sequence, str):
+        raise GateError(f"{str(sequence)[:100]!r} is no list of what mapped tasks returned; hand it on as it is")
+    try:
+        return list(sequence[:])  # fetches mapped XComs in one request; iterating takes one per item
+    except TypeError:  # joined ones (`small.output.concat(big.output)`) cannot be sliced
+        return list(sequence)

@@ -1,0 +1,74 @@
+"""`PlanEntry`: what one scoring task does, as the plan passes it through XCom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airflow_batchscore.data.json_types import JsonMapping, JsonObject
+from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.data.schema_version import require_schema
+from airflow_batchscore.plan.models import Models, NoModel, models_from_dict
+
+#: Incremented when the fields of an entry change.
+SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class PlanEntry:
+    """Partitions that one task scores.
+
+    Attributes:
+        label: names the task in the UI.
+        partitions: field values of each.
+        files: number of files of each.
+        bytes: total size of their files.
+        models: what their rows are scored with, unless the scoring task applies a function.
+        resources: the kind of worker that they need; None if unspecified.
+        tasks: number of entries in the plan with the same resources.
+        index: of the entry in its plan.
+        count: number of entries in the plan.
+        generation: when it was planned, in ns since 1970; of two publications the later one is newer.
+    """
+
+    label: str
+    partitions: Sequence[Values]
+    files: Sequence[int]
+    bytes: int
+    models: Models | NoModel
+    resources: str | None
+    tasks: int
+    index: int
+    count: int
+    generation: int
+
+    @property
+    def files_of(self) -> dict[str, int]:
+        """Partition key -> number of files when it was planned."""
+        keys = map(partition_key, self.partitions)
+        return dict(zip(keys, self.files, strict=True))
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON."""
+        return {
+            "schema": SCHEMA,
+            "label": self.label,
+            "partitions": [dict(values) for values in self.partitions],
+            "files": list(self.files),
+            "bytes": self.bytes,
+            "models": self.models.to_dict(),
+            "resources": self.resources,
+            "tasks": self.tasks,
+            "index": self.index,
+            "count": self.count,
+            "generation": self.generation,
+        }
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping) -> PlanEntry:
+        """Raises InputError for an entry from another version of this package."""
+        require_schema(
+            value, SCHEMA, "the plan was made", "clear the plan task, so that this version plans the run again"
+        )
+        fields = {name: item for name, item in value.items() if name in cls.__dataclass_fields__}
+        return cls(**{**fields, "models": models_from_dict(value["models"])})

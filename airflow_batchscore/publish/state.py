@@ -1,0 +1,157 @@
+"""The state of a run: what it planned, how far its scoring tasks are, and what they committed.
+
+Free of Airflow: it says what the values mean that a run's tasks return and store. Airflow keeps these values: a task
+takes them from its arguments (`operators.scored_inputs`), a page reads them from the database (`plugin.state`), and
+what is published comes from there alone (`PublishedRun`). Nothing reads `Progress` yet but people, in Airflow's UI.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.pattern import Values, sort_key
+from airflow_batchscore.data.storage import Location
+from airflow_batchscore.errors import GateError
+from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
+
+#: Key under which a running task keeps its `Progress` in Airflow's task state store.
+PROGRESS_KEY = "batchscore_progress"
+
+
+@dataclass(frozen=True)
+class ScoringRun:
+    """What identifies a run.
+
+    Attributes:
+        partition_key: of a run of a partitioned DAG.
+    """
+
+    dag_id: str
+    run_id: str
+    partition_key: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``<dag_id>/<run_id>``, which distinguishes scores and publications of different runs."""
+        return f"{self.dag_id}/{self.run_id}"
+
+    def to_dict(self) -> dict[str, str]:
+        """Plain JSON, without a partition key if the run has none."""
+        key = {"partition_key": self.partition_key} if self.partition_key else {}
+        return {"dag_id": self.dag_id, "run_id": self.run_id, **key}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a scoring task is: blocks scored of all of its blocks, and their rows."""
+
+    blocks: int
+    blocks_total: int
+    account: Account
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON."""
+        return {"blocks": self.blocks, "blocks_total": self.blocks_total, **self.account.to_dict()}
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What the scoring tasks of a run committed.
+
+    Attributes:
+        scored: what they returned for each partition.
+        manifests: of these partitions, read from storage, in the order of the partitions.
+    """
+
+    scored: Sequence[ScoredPartition]
+    manifests: list[Manifest]
+
+    @classmethod
+    def read(cls, scored: Sequence[ScoredPartition], conn_id: str | None) -> RunState:
+        """Read the manifests that the tasks returned. See `scored_partitions` for `scored`.
+
+        Raises:
+            GateError: one is gone, or was altered.
+        """
+        uris = [partition.manifest for partition in scored]
+        digests = [partition.digest for partition in scored]
+        return cls(scored, read_manifests(uris, conn_id, digests))
+
+    @property
+    def generations(self) -> dict[str, int]:
+        """Partition key -> order number of the plan that scored it."""
+        return {partition.key: partition.generation for partition in self.scored}
+
+    @property
+    def reused(self) -> dict[str, bool]:
+        """Partition key -> whether its scores were committed before this run."""
+        return {partition.key: partition.reused for partition in self.scored}
+
+
+def scored_partitions(tasks: Sequence[ScoredTask]) -> list[ScoredPartition]:
+    """The partitions of all scoring tasks of a run.
+
+    Raises:
+        GateError: there is none, or one appears twice.
+    """
+    scored = [partition for task in tasks for partition in task.partitions]
+    if not scored:
+        raise GateError("no scoring task gave a manifest: see the logs of the scoring tasks")
+    twice = [key for key, count in Counter(partition.key for partition in scored).items() if count > 1]
+    if twice:
+        raise GateError(f"scores: {', '.join(twice[:20])} more than once; give each scoring task's output once")
+    return scored
+
+
+def planned_partitions(entries: Sequence[PlanEntry]) -> list[Values]:
+    """Field values of all partitions of a plan.
+
+    Raises:
+        GateError: the entries are not those of one plan, each once.
+    """
+    if not entries:
+        raise GateError("plan: there is no entry; give the output of PlanPartitionsOperator as it is")
+    given = Counter((entry.generation, entry.index, entry.count) for entry in entries)
+    generation, count = entries[0].generation, entries[0].count
+    if given != Counter((generation, index, count) for index in range(count)):
+        raise GateError(
+            f"plan: {len(entries)} entries were received, and these are not the {count} that were planned, each once. "
+            "Give the output of PlanPartitionsOperator as it is"
+        )
+    return [values for entry in entries for values in entry.partitions]
+
+
+def read_manifests(uris: Sequence[str], conn_id: str | None, digests: Sequence[str]) -> list[Manifest]:
+    """The manifests, in the order of their partitions.
+
+    Args:
+        digests: SHA-256 of the bytes of each, as returned by scoring or an audit.
+
+    Raises:
+        GateError: one is missing or has other bytes.
+    """
+    expected = dict(zip(uris, digests, strict=True))
+
+    def read(uri: str) -> Manifest:
+        manifest = Manifest.read(Location(uri, conn_id))
+        if manifest is None:
+            raise GateError(
+                f"{uri} is gone: the partition is not committed any more; clear its scoring task to score it again"
+            )
+        if manifest.digest != expected[uri]:
+            raise GateError(
+                f"{uri} is not what scoring wrote: it has SHA-256 {manifest.digest[:12]}, the run says "
+                f"{expected[uri][:12]}. Manifests never change, so it was altered; score the partition again with "
+                "force in a new run"
+            )
+        return manifest
+
+    manifests = storage.each(read, uris, uris[0]) if uris else []
+    return sorted(manifests, key=lambda manifest: sort_key(manifest.partition))

@@ -1,0 +1,187 @@
+"""The facts of a publication, which the run report shows and the JSON beside it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import airflow_batchscore
+from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.pattern import Values
+from airflow_batchscore.model.artifact import read_manifest
+from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.model.training_record import LearningCurve, Search
+from airflow_batchscore.publish.changes import Changes
+from airflow_batchscore.publish.coverage import Coverage, scored_coverage
+from airflow_batchscore.publish.drift import Drift, partition_drifts
+from airflow_batchscore.publish.published import Published
+from airflow_batchscore.publish.state import ScoringRun
+from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The only model of a run, as its artifact describes it.
+
+    Attributes:
+        metrics_on: what the metrics were measured on.
+        trained_on: keys of partitions; of an imported model, those that it was measured on.
+        rows_trained: 0 for an imported model.
+        compiled: engine and digest of the compiled model that scored; None if the estimator's library did.
+        learning_curve, search: as training kept them; None if there was none.
+    """
+
+    uri: str
+    version: str
+    digest: str
+    estimator: str
+    metrics: Mapping[str, float]
+    metrics_on: str
+    trained_on: Sequence[str]
+    rows_trained: int
+    created: str
+    libraries: Mapping[str, str]
+    compiled: str | None
+    learning_curve: LearningCurve | None
+    search: Search | None
+
+
+@dataclass(frozen=True)
+class PartitionFacts:
+    """A partition of a publication.
+
+    Attributes:
+        values: of its fields.
+        seconds: of the attempt that committed it.
+        drift, drift_column: of the column that drifted most; None if it was not measured.
+        manifest: URI.
+    """
+
+    partition: str
+    values: Values
+    account: Account
+    reused: bool
+    seconds: float
+    rows_per_second: int
+    blocks: int
+    drift: float | None
+    drift_column: str | None
+    manifest: str
+
+    @classmethod
+    def of(cls, manifest: Manifest, drift: Drift, *, reused: bool) -> PartitionFacts:
+        """The facts of a committed partition."""
+        worst = drift.worst
+        return cls(
+            partition=manifest.key,
+            values=manifest.partition,
+            account=manifest.account,
+            reused=reused,
+            seconds=round(manifest.seconds, 3),
+            rows_per_second=round(manifest.rows_per_second),
+            blocks=len(manifest.blocks),
+            drift=round(worst[1], 4) if worst else None,
+            drift_column=worst[0] if worst else None,
+            manifest=manifest.uri,
+        )
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON; the counts stand beside the other facts."""
+        return {
+            **{name: value for name, value in asdict(self).items() if name != "account"},
+            **self.account.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The facts of a publication.
+
+    Attributes:
+        version: of this package.
+        output: URI.
+        model: None if there is not exactly one.
+        method: of the first partition.
+        reused: number of partitions that were committed before this run.
+        account: of all partitions.
+        partitions: in their order.
+    """
+
+    run: ScoringRun
+    version: str
+    output: str
+    changes: Changes
+    model: ModelFacts | None
+    coverage: Coverage | None
+    method: str
+    reused: int
+    account: Account
+    partitions: Sequence[PartitionFacts]
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON."""
+        return {
+            "run": self.run.to_dict(),
+            "version": self.version,
+            "output": self.output,
+            **self.changes.to_dict(),
+            "model": asdict(self.model) if self.model else None,
+            "coverage": asdict(self.coverage) if self.coverage else None,
+            "method": self.method,
+            "totals": {"partitions": len(self.partitions), "reused": self.reused, **self.account.to_dict()},
+            "partitions": [partition.to_dict() for partition in self.partitions],
+        }
+
+
+def summarise(
+    manifests: Sequence[Manifest], published: Published, *, run: ScoringRun, reused: Mapping[str, bool]
+) -> Summary:
+    """The facts of a publication.
+
+    Args:
+        manifests: the published partitions, in order.
+        reused: partition key -> whether its scores were committed before this run.
+    """
+    drifts = partition_drifts(manifests)
+    ref = one_model(manifests)
+    return Summary(
+        run=run,
+        version=airflow_batchscore.__version__,
+        output=published.target.location.uri,
+        changes=published.changes,
+        model=_model(ref) if ref else None,
+        coverage=scored_coverage(manifests),
+        method=manifests[0].method,
+        reused=sum(reused.values()),
+        account=sum((manifest.account for manifest in manifests), Account()),
+        partitions=[
+            PartitionFacts.of(manifest, drifts[manifest.key], reused=reused.get(manifest.key, False))
+            for manifest in manifests
+        ],
+    )
+
+
+def one_model(manifests: Sequence[Manifest]) -> ModelRef | None:
+    """The model that scored all partitions; None if there are several or none."""
+    refs = {manifest.model for manifest in manifests}
+    return refs.pop() if len(refs) == 1 else None
+
+
+def _model(ref: ModelRef) -> ModelFacts:
+    model = read_manifest(ref)
+    return ModelFacts(
+        uri=ref.uri,
+        version=ref.version,
+        digest=ref.digest,
+        estimator=model.estimator,
+        metrics=model.metrics,
+        metrics_on=model.metrics_on,
+        trained_on=model.training.partitions,
+        rows_trained=model.training.rows_trained,
+        created=model.created,
+        libraries=model.libraries,
+        compiled=ref.compiled,
+        learning_curve=model.training.learning_curve,
+        search=model.training.search,
+    )

@@ -1,0 +1,49 @@
+"""A hive-partitioned folder: one file per partition below ``<field>=<value>/``; the others are not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from airflow_batchscore.data.storage import Location, real, swap
+from airflow_batchscore.errors import OutputError
+from airflow_batchscore.publish.changes import Changes
+from airflow_batchscore.publish.stamp import Publication
+from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
+from airflow_batchscore.publish.targets.local_folder import publish_local
+from airflow_batchscore.publish.targets.partition_files import partition_file
+from airflow_batchscore.publish.targets.remote_folder import publish_remote
+from airflow_batchscore.scoring.manifest import Manifest
+
+
+class FolderTarget(PublishTarget):
+    """A folder. On a disk all partitions change in one step; in an object store, one by one."""
+
+    @property
+    def runs(self) -> Location:
+        """Inside the folder; readers skip names that begin with an underscore."""
+        return self.location / RUNS
+
+    def files(self, keys: Sequence[str]) -> list[str]:
+        """The partitions' files."""
+        return [partition_file(self.location, key).uri for key in keys]
+
+    def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:
+        """See `PublishTarget.publish`. Raises OutputError for ``replace_all``: a folder drops nothing."""
+        if publication.replace_all:
+            raise OutputError(
+                f"replace_all=True is for a single file; in the folder {self.location} each partition is replaced by "
+                "itself. Delete the folders of partitions that should go"
+            )
+        if self.location.is_local:
+            return publish_local(manifests, self.location, publication)
+        return publish_remote(manifests, self.location, publication)
+
+    @contextmanager
+    def holding_still(self) -> Iterator[None]:
+        """On a disk: lock the folder, because a publication swaps it for another with the files that it saw."""
+        if self.location.is_local:
+            with swap.locked(real(self.location.uri)):
+                yield
+        else:
+            yield

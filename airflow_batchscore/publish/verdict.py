@@ -1,0 +1,163 @@
+"""The result of an audit, the verdict that is kept of it, and what `CheckScoresOperator` returns through XCom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from airflow_batchscore.data.json_types import JsonMapping, JsonObject
+from airflow_batchscore.data.schema_version import require_schema
+from airflow_batchscore.errors import GateError
+from airflow_batchscore.publish.coverage import scored_coverage
+from airflow_batchscore.publish.drift import Drift
+from airflow_batchscore.publish.state import ScoringRun
+from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring.manifest import Manifest
+
+#: Incremented when the fields of `CheckedScores` change.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an audit allows. Values may be text from a template.
+
+    Attributes:
+        max_quarantined: rows (a count) or share of rows read (with a decimal point: ``0.01``) allowed across the run.
+        max_skipped: the same for skipped rows, without those that a `ModelPolicy` skips; None: at least one of the rows
+            read must be scored.
+        max_drift: highest population stability index against the training data, of any feature or output column of any
+            partition; None skips this check. A partition whose drift cannot be measured is a problem.
+        allow_missing: number of planned partitions that may lack a manifest.
+    """
+
+    max_quarantined: float | str = 0
+    max_skipped: float | str | None = None
+    max_drift: float | str | None = None
+    allow_missing: int = 0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What an audit counted.
+
+    Attributes:
+        partitions: number of manifests.
+        account: of all of them.
+        max_drift: of any column of any partition; None if it was not measured.
+        without_drift: number of partitions whose drift was to be measured and could not be.
+        uncovered: number of partitions or values without a model of their own.
+    """
+
+    partitions: int
+    account: Account
+    max_drift: float | None
+    without_drift: int
+    uncovered: int
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON; the counts stand beside the other figures."""
+        return {
+            "partitions": self.partitions,
+            **self.account.to_dict(),
+            "max_drift": self.max_drift,
+            "without_drift": self.without_drift,
+            "uncovered": self.uncovered,
+        }
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping) -> Figures:
+        """The inverse of `to_dict`."""
+        fields = {name: value[name] for name in cls.__dataclass_fields__ if name != "account"}
+        return cls(**fields, account=Account.from_dict(value))
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Result of the audit. `problems` is empty if the run may be published.
+
+    Attributes:
+        drift: per partition; empty if no limit was set.
+    """
+
+    manifests: list[Manifest]
+    account: Account
+    drift: dict[str, Drift]
+    problems: list[str]
+
+    @property
+    def figures(self) -> Figures:
+        """What it counted."""
+        worst = [drift.worst for drift in self.drift.values() if drift.worst is not None]
+        covered = scored_coverage(self.manifests)
+        return Figures(
+            partitions=len(self.manifests),
+            account=self.account,
+            max_drift=round(max(value for _, value in worst), 4) if worst else None,
+            without_drift=sum(drift.worst is None for drift in self.drift.values()),
+            uncovered=len(covered.uncovered) if covered else 0,
+        )
+
+    def verdict(self, run: ScoringRun, limits: Limits) -> JsonObject:
+        """Everything that was checked and found, as the JSON that is kept with the run."""
+        return {
+            "run": run.to_dict(),
+            "limits": asdict(limits),
+            "passed": not self.problems,
+            "problems": self.problems,
+            **self.figures.to_dict(),
+            "scores": [
+                {
+                    "partition": manifest.key,
+                    "manifest": manifest.uri,
+                    "digest": manifest.digest,
+                    **self._drift(manifest),
+                }
+                for manifest in self.manifests
+            ],
+        }
+
+    def _drift(self, manifest: Manifest) -> JsonObject:
+        drift = self.drift.get(manifest.key)
+        if drift is None:
+            return {}
+        if drift.worst is None:
+            return {"drift": None, "drift_is_not_measured_because": drift.reason}
+        hardly_seen = {"drift_hardly_sees": list(drift.hardly_seen)} if drift.hardly_seen else {}
+        return {"drift": round(drift.worst[1], 4), "drift_column": drift.worst[0], **hardly_seen}
+
+    def require(self) -> Audit:
+        """Raises GateError that lists every problem."""
+        if self.problems:
+            counts = ", ".join(f"{name} {value}" for name, value in self.account.to_dict().items())
+            raise GateError(
+                f"not published, {len(self.problems)} problem(s): {'; '.join(self.problems)}. Seen: {counts}"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class CheckedScores:
+    """What a passed check returns.
+
+    Attributes:
+        verdict: URI of the verdict.
+        scores: what the scoring tasks returned, of which the check read every manifest: `ScoredTask` as JSON, with
+            long lists still in files.
+    """
+
+    figures: Figures
+    verdict: str
+    scores: Sequence[JsonMapping]
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON; the figures stand beside the others."""
+        return {"schema": SCHEMA, **self.figures.to_dict(), "verdict": self.verdict, "scores": list(self.scores)}
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping) -> CheckedScores:
+        """Raises InputError for what another version of this package returned."""
+        require_schema(
+            value, SCHEMA, "the scores were checked", "clear the check, so that this version checks them again"
+        )
+        return cls(Figures.from_dict(value), value["verdict"], value["scores"])

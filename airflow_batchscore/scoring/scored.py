@@ -1,0 +1,106 @@
+"""`ScoredTask`: what a scoring task returns through XCom, with a `ScoredPartition` for each partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airflow_batchscore.data.json_types import JsonMapping, JsonObject
+from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.data.schema_version import require_schema
+from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring.manifest import Manifest
+
+#: Incremented when the fields of a task's or a partition's entry change.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ScoredPartition:
+    """Where to look, which bytes to expect, and counts for people.
+
+    Attributes:
+        manifest: URI of the manifest.
+        digest: of the manifest's bytes.
+        run: ``<dag_id>/<run_id>``.
+        generation: of the plan, see `PlanEntry`.
+        reused: whether it was already committed.
+        seconds: scoring time.
+    """
+
+    partition: Values
+    manifest: str
+    digest: str
+    run: str
+    generation: int
+    reused: bool
+    account: Account
+    seconds: float
+    rows_per_second: int
+
+    @classmethod
+    def of(cls, manifest: Manifest, *, reused: bool, run: str, generation: int) -> ScoredPartition:
+        """The entry for a committed partition."""
+        return cls(
+            partition=manifest.partition,
+            manifest=manifest.uri,
+            digest=manifest.digest,
+            run=run,
+            generation=generation,
+            reused=reused,
+            account=manifest.account,
+            seconds=round(manifest.seconds, 3),
+            rows_per_second=round(manifest.rows_per_second),
+        )
+
+    @property
+    def key(self) -> str:
+        """The partition's name."""
+        return partition_key(self.partition)
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON, including the counts."""
+        return {
+            "partition": dict(self.partition),
+            "manifest": self.manifest,
+            "digest": self.digest,
+            "run": self.run,
+            "generation": self.generation,
+            "reused": self.reused,
+            **self.account.to_dict(),
+            "seconds": self.seconds,
+            "rows_per_second": self.rows_per_second,
+        }
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping) -> ScoredPartition:
+        """The inverse of `to_dict`."""
+        fields = {name: value[name] for name in cls.__dataclass_fields__ if name != "account"}
+        return cls(**fields, account=Account.from_dict(value))
+
+
+@dataclass(frozen=True)
+class ScoredTask:
+    """The partitions of one scoring task; `label` names the task in the UI."""
+
+    label: str
+    partitions: Sequence[ScoredPartition]
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON."""
+        return {
+            "schema": SCHEMA,
+            "label": self.label,
+            "manifests": [partition.to_dict() for partition in self.partitions],
+        }
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping) -> ScoredTask:
+        """Raises InputError for what another version of this package returned."""
+        require_schema(
+            value,
+            SCHEMA,
+            f"the scores of {value.get('label')} were passed on",
+            "clear the scoring task; partitions that are committed are not scored again",
+        )
+        return cls(value["label"], [ScoredPartition.from_dict(partition) for partition in value["manifests"]])

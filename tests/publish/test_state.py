@@ -1,0 +1,69 @@
+"""The state of a run, and what tasks return of it through XCom."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from support import good_rows, small
+
+from airflow_batchscore.errors import GateError, InputError
+from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.plan.models import NoModel
+from airflow_batchscore.publish.state import RunState, planned_partitions, scored_partitions
+from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
+
+pytestmark = pytest.mark.unit
+
+ENTRIES = [PlanEntry(f"p={n}", [{"p": str(n)}], [1], 9, NoModel(), None, 2, n, 2, 7) for n in range(2)]
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> list[ScoredTask]:
+    """What the tasks that scored the partitions 10, 9 and 8 returned, the last of which was scored before."""
+    data = small(tmp_path_factory.mktemp("data"))
+    for partition in (8, 9, 10):
+        data.add(partition, good_rows(5, partition))
+    data.score(8)
+    return [
+        ScoredTask(manifest.key, [ScoredPartition.of(manifest, reused=reused, run="d/r", generation=7)])
+        for manifest, reused in data.score(10, 9, 8)
+    ]
+
+
+def test_what_the_scoring_tasks_committed_is_read_from_storage_in_order(tasks: list[ScoredTask]) -> None:
+    state = RunState.read(scored_partitions(tasks), None)
+    assert [manifest.key for manifest in state.manifests] == ["p=8", "p=9", "p=10"]
+    assert state.generations == {"p=8": 7, "p=9": 7, "p=10": 7}
+    assert state.reused == {"p=8": True, "p=9": False, "p=10": False}
+
+
+def test_a_run_without_scores_or_with_the_same_twice_is_refused(tasks: list[ScoredTask]) -> None:
+    with pytest.raises(GateError, match="no scoring task gave a manifest"):
+        scored_partitions([ScoredTask("none", [])])
+    with pytest.raises(GateError, match=r"scores: p=9 more than once; give each"):
+        scored_partitions([*tasks, tasks[1]])
+
+
+def test_a_plan_counts_only_as_a_whole() -> None:
+    assert planned_partitions(ENTRIES) == [{"p": "0"}, {"p": "1"}]
+    for entries, message in [
+        ([], "there is no entry"),
+        (ENTRIES[:1], "1 entries were received, and these are not the 2 that were planned"),
+        ([ENTRIES[0], replace(ENTRIES[1], generation=8)], "these are not the 2 that were planned, each once"),
+        ([ENTRIES[0], ENTRIES[0]], "these are not the 2 that were planned, each once"),
+    ]:
+        with pytest.raises(GateError, match=message):
+            planned_partitions(entries)
+
+
+def test_what_is_handed_on_comes_back_from_json_and_not_from_another_version(
+    tasks: list[ScoredTask],
+) -> None:
+    for value in (ENTRIES[0], tasks[0]):
+        handed = json.loads(json.dumps(value.to_dict()))
+        assert type(value).from_dict({**handed, "task": ["t", -1]}) == value  # as a seal leaves it
+        for schema in (0, None, 99):
+            with pytest.raises(InputError, match=rf"by another version of .* \(schema {schema}, not [12]\): cl"):
+                type(value).from_dict({**handed, "schema": schema})

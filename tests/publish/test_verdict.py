@@ -1,0 +1,74 @@
+"""What an audit says of a run: to the task that publishes, and to people."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from publications import committed
+
+from airflow_batchscore.errors import GateError, InputError
+from airflow_batchscore.plan.models import Chosen
+from airflow_batchscore.publish.drift import Drift
+from airflow_batchscore.publish.state import ScoringRun
+from airflow_batchscore.publish.verdict import Audit, CheckedScores, Figures, Limits
+from airflow_batchscore.quality.accounting import Account
+
+pytestmark = pytest.mark.unit
+
+MANIFESTS = [committed(1, 10), committed(2, 5, skipped=1), committed(3, 0, quarantined=4)]
+ACCOUNT = Account(20, 15, 1, 4)
+DRIFT = {
+    "p=1": Drift({"a": 0.123456, "b": 0.05}, hardly_seen=("name",)),
+    "p=2": Drift({"a": 0.01}),
+    "p=3": Drift(reason="none of their rows was scored"),
+}
+
+
+def test_figures_are_those_of_the_whole_run() -> None:
+    assert Audit(MANIFESTS, ACCOUNT, DRIFT, []).figures == Figures(3, ACCOUNT, 0.1235, 1, 0)
+    assert Audit(MANIFESTS, ACCOUNT, {}, []).figures == Figures(3, ACCOUNT, None, 0, 0)
+    assert Audit(MANIFESTS[2:], Account(4, 0, 0, 4), {"p=3": DRIFT["p=3"]}, []).figures.max_drift is None
+
+
+def test_partitions_without_a_model_of_their_own_are_counted() -> None:
+    fallback, own = Chosen(None, "fallback", "missing"), Chosen(None)
+    manifests = [committed(1, choice=fallback), committed(2, choice=own)]
+    assert Audit(manifests, ACCOUNT, {}, []).figures.uncovered == 1
+
+
+def test_the_verdict_names_every_manifest_and_its_drift_or_why_there_is_none() -> None:
+    verdict = Audit(MANIFESTS, ACCOUNT, DRIFT, ["too much"]).verdict(ScoringRun("d", "r"), Limits(max_drift="0.1"))
+    assert json.loads(json.dumps(verdict)) == verdict
+    assert verdict["run"] == {"dag_id": "d", "run_id": "r"}
+    assert (verdict["passed"], verdict["problems"], verdict["limits"]["max_drift"]) == (False, ["too much"], "0.1")
+    assert (verdict["rows_read"], verdict["max_drift"], verdict["without_drift"]) == (20, 0.1235, 1)
+    name = {"manifest": MANIFESTS[0].uri, "digest": "digest of 1"}
+    first, second, third = verdict["scores"]
+    assert first == {
+        "partition": "p=1",
+        **name,
+        "drift": 0.1235,
+        "drift_column": "a",
+        "drift_hardly_sees": ["name"],
+    }
+    assert (second["drift"], "drift_hardly_sees" in second) == (0.01, False)
+    assert (third["drift"], third["drift_is_not_measured_because"]) == (None, "none of their rows was scored")
+    unmeasured = Audit(MANIFESTS, ACCOUNT, {}, []).verdict(ScoringRun("d", "r"), Limits())
+    assert unmeasured["passed"]
+    assert unmeasured["scores"][0] == {"partition": "p=1", **name}
+
+
+def test_a_run_with_problems_is_refused_with_all_of_them_and_the_counts() -> None:
+    passed = Audit(MANIFESTS, ACCOUNT, {}, [])
+    assert passed.require() is passed
+    with pytest.raises(GateError, match=r"2 problem\(s\): one; two\. Seen: rows_read 20, rows_scored 15"):
+        Audit(MANIFESTS, ACCOUNT, {}, ["one", "two"]).require()
+
+
+def test_a_passed_check_comes_back_from_json_and_not_from_another_version() -> None:
+    checked = CheckedScores(Figures(3, ACCOUNT, None, 1, 0), "/v.json", [{"partitions": []}])
+    handed_on = json.loads(json.dumps(checked.to_dict()))
+    assert CheckedScores.from_dict(handed_on) == checked
+    with pytest.raises(InputError, match=r"the scores were checked by another version.*schema 0, not 1.*clear the ch"):
+        CheckedScores.from_dict({**handed_on, "schema": 0})
