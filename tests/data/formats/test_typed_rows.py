@@ -46,6 +46,14 @@ def test_columns_of_the_types_asked_for_are_numbered_over_all_batches() -> None:
     assert first.keys.to_pydict() == {"id": [10, 11], "a": [1, BIG]}
 
 
+def test_rows_that_fit_are_not_looked_at_whatever_the_order_of_their_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_batchscore.data.formats.typed_rows.fit", None)
+    rows = TypedRows(BLOCK, ReadSettings(), {"a": "int64"}, {"id": None})
+    for names in (["a", "id"], ["id", "a"]):
+        (batch,) = rows.of([_batch([10, 11], [1, BIG]).select(names)], SCHEMA)
+        assert (batch.table.to_pydict(), batch.keys.to_pydict()) == ({"a": [1, BIG]}, {"id": [10, 11]})
+
+
 def test_a_batch_of_other_types_than_the_file_states_is_looked_at() -> None:
     rows = TypedRows(BLOCK, ReadSettings(), {"a": "int64"}, {"id": None})
     (batch,) = rows.of([pa.record_batch({"id": [1, 2], "a": [1.0, 1.5]})], SCHEMA)
