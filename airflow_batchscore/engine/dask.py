@@ -117,7 +117,7 @@ class _Session(RemoteSession["Client"]):
         try:
             watch = self._watch(connection)
             watch.check()
-            yield from run_on(connection, partial(call_again, function), arguments, _IN_FLIGHT, watch)
+            yield from run_on(connection, partial(call_again, function), arguments, lambda: _IN_FLIGHT, watch)
         except ImportError as error:
             raise cannot_import("the Dask scheduler or a worker", error) from error
 

@@ -24,7 +24,7 @@ def run_on(
     client: Client,
     function: Callable[..., R],
     arguments: Arguments,
-    in_flight: int,
+    in_flight: Callable[[], int],
     watch: Watch | None = None,
 ) -> Generator[R]:
     """Yield results of ``function(*a)`` in the order they finish.
@@ -32,8 +32,8 @@ def run_on(
     Args:
         function: on a cluster whose workers can die, one that goes through `call_again`: Dask reruns the tasks of a
             dead worker, and does not tell the next one that it did.
-        in_flight: most calls that are submitted at once. Results come first: where making arguments takes time, they
-            do not wait until there are as many.
+        in_flight: gives the most calls that are submitted at once, each time that some are. Results come first: where
+            making arguments takes time, they do not wait until there are as many.
         watch: checked while nothing finishes.
     """
     waiting = iter(arguments)
@@ -41,7 +41,7 @@ def run_on(
     running: dict[Future, tuple[object, ...]] = {}
 
     def submit() -> None:
-        for argument in islice(waiting, in_flight - len(running)):
+        for argument in islice(waiting, in_flight() - len(running)):
             future = client.submit(function, *argument, pure=False)
             running[future] = argument
             future.add_done_callback(finished.put)
@@ -55,7 +55,7 @@ def run_on(
             argument = running.pop(future)
             result = _result(future, argument, watch)
             future.release()
-            if len(running) <= in_flight // 2:  # several at once, which Dask sends in one message
+            if len(running) <= in_flight() // 2:  # several at once, which Dask sends in one message
                 submit()
             yield result
     finally:

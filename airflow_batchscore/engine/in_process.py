@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 #: A dispatch costs a few milliseconds: calls that are shorter share one, for about as long as this.
 _BATCH_SECONDS = 0.05
-_MOST_PER_BATCH = 16
+MOST_PER_BATCH = 16
 
 _numbers = itertools.count()
 _waiting: dict[int, tuple[Callable[..., Any], tuple[object, ...]]] = {}
@@ -86,7 +86,7 @@ class Calls(Iterator[tuple[object, ...]], Generic[R]):
 
     def took(self, timing: Timing) -> None:
         """Learn from a call how many make a batch."""
-        seconds = max(timing.seconds, _BATCH_SECONDS / _MOST_PER_BATCH)
+        seconds = max(timing.seconds, _BATCH_SECONDS / MOST_PER_BATCH)
         self._per_batch = max(1, int(_BATCH_SECONDS / seconds))
 
     def stop(self) -> None:

@@ -17,7 +17,8 @@ from airflow_batchscore.engine import machine
 from airflow_batchscore.engine.base import Arguments, Engine
 from airflow_batchscore.engine.dashboard import announce_local, require_bokeh
 from airflow_batchscore.engine.dispatch import run_on
-from airflow_batchscore.engine.in_process import Calls, Finished, run_here
+from airflow_batchscore.engine.in_process import MOST_PER_BATCH, Calls, Finished, run_here
+from airflow_batchscore.engine.lanes import Lanes
 from airflow_batchscore.engine.local_cluster import local_cluster
 from airflow_batchscore.engine.probe import Probe
 from airflow_batchscore.engine.rerun import call_again
@@ -143,26 +144,29 @@ class _LocalSession:
         threads = _THREADS_PER_CORE if remote else 1
         left = iter(arguments)
         if self._client is None and self._processes is not True:
-            yield from self._run_in_threads(function, left, self._workers * threads)
+            yield from self._run_in_threads(function, left, self._workers * threads, remote=remote)
         following = next(left, None)
         if following is not None:  # else no process is needed
             rest, in_flight = chain([following], left), _IN_FLIGHT * self._workers * threads
-            yield from run_on(self.cluster(threads), partial(call_again, function), rest, in_flight)
+            yield from run_on(self.cluster(threads), partial(call_again, function), rest, lambda: in_flight)
 
     def close(self) -> None:
         self._resources.close()
         self._threads = self._client = None
 
     def _run_in_threads(
-        self, function: Callable[..., R], arguments: Iterator[tuple[object, ...]], threads: int
+        self, function: Callable[..., R], arguments: Iterator[tuple[object, ...]], threads: int, *, remote: bool
     ) -> Iterator[R]:
         """`run` in threads, as long as no reason to move to processes shows up."""
         client, probe = self._thread_cluster(threads)
         calls = Calls(function, arguments)
-        results = _made_here(client, calls, _IN_FLIGHT * threads)
+        lanes = Lanes(_IN_FLIGHT * threads, _IN_FLIGHT * threads * MOST_PER_BATCH)
+        results = _made_here(client, calls, lanes)
         with contextlib.closing(calls), contextlib.closing(results):
             for finished in results:
                 calls.took(finished.timing)
+                if not remote:
+                    lanes.took(finished.timing)
                 probe.add(finished.timing)
                 reason = probe.verdict(length_hint(arguments))
                 if reason is not None:
@@ -197,10 +201,10 @@ class _LocalSession:
             announce_local(client)
 
 
-def _made_here(client: Client, calls: Calls[R], in_flight: int) -> Generator[Finished[R]]:
+def _made_here(client: Client, calls: Calls[R], lanes: Lanes) -> Generator[Finished[R]]:
     """What became of each call, those that a dispatch had no time for included."""
     while True:
-        with contextlib.closing(run_on(client, run_here, calls, in_flight)) as batches:
+        with contextlib.closing(run_on(client, run_here, calls, lanes.now)) as batches:
             for batch in batches:
                 calls.put_back(batch.left)
                 yield from batch.finished

@@ -35,21 +35,22 @@ def diff(frame: Any) -> Any:
 
 def artifact_of(model_path: str, names: list[str], kind: str) -> Any:
     """The workload's joblib file as a model artifact, made once."""
-    import joblib
-    import numpy as np
-    import pandas as pd
-
-    from airflow_batchscore import Recipe
     from airflow_batchscore.data import storage
-    from airflow_batchscore.model import artifact
     from airflow_batchscore.model.reference import ModelRef
-    from airflow_batchscore.model.training_record import TrainingRecord
-    from airflow_batchscore.training.signature import matrix_methods, outputs_and_labels, reference_profile
 
     data = Path(model_path).read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     uri = f"{c.ROOT}/models/{kind}-{digest[:12]}"
     if storage.stat(Location(f"{uri}/model.json")) is None:
+        import joblib
+        import numpy as np
+        import pandas as pd
+
+        from airflow_batchscore import Recipe
+        from airflow_batchscore.model import artifact
+        from airflow_batchscore.model.training_record import TrainingRecord
+        from airflow_batchscore.training.signature import matrix_methods, outputs_and_labels, reference_profile
+
         estimator = joblib.load(model_path)
         csv = kind == "csv"
         names = ["diff"] if csv else names

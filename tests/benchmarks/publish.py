@@ -35,7 +35,7 @@ from airflow_batchscore.scoring.manifest import BlockResult, Manifest
 
 PARTS = 34
 #: Rows that scoring writes at once: a row group.
-BATCH = 131_072
+BATCH = 250_000
 
 
 def staged(rows: int) -> Manifest:

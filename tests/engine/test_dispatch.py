@@ -48,7 +48,7 @@ def test_arguments_are_taken_a_few_at_a_time(client: distributed.Client) -> None
                 taken.append(argument)
                 yield argument
 
-    for finished, _ in enumerate(run_on(client, abs, Watched((n,) for n in range(20)), in_flight=3), start=1):
+    for finished, _ in enumerate(run_on(client, abs, Watched((n,) for n in range(20)), in_flight=lambda: 3), start=1):
         most_ahead = max(most_ahead, len(taken) - finished)
     assert len(taken) == 20
     assert most_ahead <= 3
@@ -63,18 +63,18 @@ def test_results_do_not_wait_for_arguments_that_take_time_to_make(client: distri
             time.sleep(0.01)  # as listing the files of a partition in a store takes
             yield (made,)
 
-    with contextlib.closing(run_on(client, abs, arguments(), in_flight=1000)) as results:
+    with contextlib.closing(run_on(client, abs, arguments(), in_flight=lambda: 1000)) as results:
         next(results)
         assert made < 200
         assert len(list(results)) == 199
 
 
 def test_nothing_to_do_gives_nothing(client: distributed.Client) -> None:
-    assert list(run_on(client, abs, [], in_flight=3)) == []
+    assert list(run_on(client, abs, [], in_flight=lambda: 3)) == []
 
 
 def test_equal_arguments_are_each_run(client: distributed.Client) -> None:
-    assert list(run_on(client, abs, [(-1,)] * 4, in_flight=2)) == [1] * 4
+    assert list(run_on(client, abs, [(-1,)] * 4, in_flight=lambda: 2)) == [1] * 4
 
 
 _ran: list[int] = []
@@ -91,7 +91,7 @@ def _fail_first(number: int) -> None:
 
 def test_nothing_is_taken_after_the_first_error(client: distributed.Client) -> None:
     with pytest.raises(ValueError, match="block 0 is bad"):
-        list(run_on(client, _fail_first, [(n,) for n in range(100)], in_flight=10))
+        list(run_on(client, _fail_first, [(n,) for n in range(100)], in_flight=lambda: 10))
     _raised.set()
     assert client.submit(abs, -1).result(60) == 1
     assert len(_ran) <= 9

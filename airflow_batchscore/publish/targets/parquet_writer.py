@@ -30,7 +30,7 @@ FOOTER_KEY = b"batchscore"
 #: Maximum rows of a row group that is encoded here.
 _GROUP_ROWS = 1 << 20
 #: Row groups with fewer rows on average are encoded again as larger ones: readers pay for each. Scoring writes one for
-#: each batch, which has 131,072 rows of 64 numbers.
+#: each batch, which has 250,000 rows of 33 numbers.
 _LEAST_ROWS = 1 << 15
 
 #: A row group whose columns are those of several encoded ones.
