@@ -56,6 +56,7 @@ def _ours(name: str, arguments: str, **more: object) -> Row:
 
 
 _LIMIT = Row(LIMIT, "limit.py {work} 2t")
+_LIMIT_PRELOADED = Row(LIMIT, "limit.py {work} 2t preloaded")
 _OURS = _ours(OURS, "auto")
 _PROCESSES = _ours(f"{OURS}, processes", "processes")
 # The compiled model adds the trees' answers in another order and precision.
@@ -87,6 +88,15 @@ def _cluster(work: str, startup: str) -> tuple[Table, Table]:
     )
 
 
+def _task(work: str) -> Table:
+    return Table(
+        f"{work}-task",
+        f"{work} as a task has it that is forked from a process with all imports: only `task` counts",
+        work,
+        (_LIMIT_PRELOADED, _PRELOADED),
+    )
+
+
 def _packs(work: str) -> Table:
     return Table(
         "packs", "A pack of 64 partitions of one block against the same rows as one partition", work, (_ONE, _PACK)
@@ -103,6 +113,7 @@ QUICK = (
     Table("w5-2015", "A year of tennis matches", "w5-2015", (_LIMIT, _OURS, _POLARS, _PANDAS)),
     Table("w1q", "A million rows, logistic regression", "w1q", (_LIMIT, _OURS, *_PEERS, _GATHERED)),
     Table("w3q", "200,000 rows, histogram gradient boosting", "w3q", (_LIMIT, _OURS, _ACCELERATED, _POLARS, _NARROW)),
+    _task("w1q"),
     _packs("w1pq"),
     *_cluster("w1q", "w1q"),
     _publication("w1q"),
@@ -119,6 +130,8 @@ FULL = (
         (_LIMIT, _OURS, *_PEERS, _GATHERED),
     ),
     Table("w1x10", "200 million rows: the files of w1 ten times", "w1x10", (_LIMIT, _OURS), rounds=3),
+    _task("w1"),
+    _task("w4"),
     _packs("w1p"),
     *_cluster("w1", "w1q"),
     _publication("w1"),

@@ -80,9 +80,16 @@ def _table(results: Results, table: dict[str, Any]) -> str:
         return f"{head}\n\nNot measured: see the end of the page."
     if table["key"] == "publication":
         return f"{head}\n\n{_publication(results, names)}"
-    base, with_task = names[0], table["key"] == "startup"
+    base, with_task = names[0], table["key"] == "startup" or table["key"].endswith("-task")
     seconds = ["wall", "work", *(["task"] if with_task else [])]
-    titles = ["rounds", *(f"{what} s" for what in seconds), "CPU s", "peak MB", f"of the {base}: wall", "work"]
+    titles = [
+        "rounds",
+        *(f"{what} s" for what in seconds),
+        "CPU s",
+        "peak MB",
+        f"of the {base}: {seconds[0]}",
+        *seconds[1:],
+    ]
     lines = [f"| | {' | '.join(titles)} |", f"| --- |{' --- |' * len(titles)}"]
     for name in names:
         runs = results.runs(table["key"], name)
@@ -94,7 +101,7 @@ def _table(results: Results, table: dict[str, Any]) -> str:
         cells += [_text(results.spread(table["key"], name, what)) for what in (*seconds, "cpu")]
         memory = results.spread(table["key"], name, "rss")
         cells.append(f"{memory.median / 2**20:.0f}" if memory else "")
-        cells += [_text(results.ratio(table["key"], base, name, what)) for what in ("wall", "work")]
+        cells += [_text(results.ratio(table["key"], base, name, what)) for what in seconds]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return f"{head}\n\n" + "\n".join(lines)
 
