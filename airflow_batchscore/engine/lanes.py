@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from airflow_batchscore.engine.in_process import MOST_PER_BATCH
 from airflow_batchscore.engine.probe import Timing
 
 #: Calls of more CPU time gain from threads, or move to processes.
@@ -21,11 +22,10 @@ class Lanes:
 
     Args:
         most: dispatches in flight, but for that.
-        drain: calls that these may hold in all.
     """
 
-    def __init__(self, most: int, drain: int) -> None:
-        self._most, self._drain = most, drain
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._start()
 
     def _start(self) -> None:
@@ -64,5 +64,5 @@ class Lanes:
                 self._is_one, self._is_settled = not is_slower, True
                 self._begin()
         elif is_over:
-            self._is_one, self._side_by_side, self._passed_over = True, seconds, self._drain
+            self._is_one, self._side_by_side, self._passed_over = True, seconds, self._most * MOST_PER_BATCH
             self._begin()

@@ -17,7 +17,7 @@ from airflow_batchscore.engine import machine
 from airflow_batchscore.engine.base import Arguments, Engine
 from airflow_batchscore.engine.dashboard import announce_local, require_bokeh
 from airflow_batchscore.engine.dispatch import run_on
-from airflow_batchscore.engine.in_process import MOST_PER_BATCH, Calls, Finished, run_here
+from airflow_batchscore.engine.in_process import Calls, Finished, run_here
 from airflow_batchscore.engine.lanes import Lanes
 from airflow_batchscore.engine.local_cluster import local_cluster
 from airflow_batchscore.engine.probe import Probe
@@ -160,12 +160,12 @@ class _LocalSession:
         """`run` in threads, as long as no reason to move to processes shows up."""
         client, probe = self._thread_cluster(threads)
         calls = Calls(function, arguments)
-        lanes = Lanes(_IN_FLIGHT * threads, _IN_FLIGHT * threads * MOST_PER_BATCH)
+        lanes = Lanes(_IN_FLIGHT * threads)
         results = _made_here(client, calls, lanes)
         with contextlib.closing(calls), contextlib.closing(results):
             for finished in results:
                 calls.took(finished.timing)
-                if not remote:
+                if not remote:  # those wait for the store, side by side
                     lanes.took(finished.timing)
                 probe.add(finished.timing)
                 reason = probe.verdict(length_hint(arguments))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge, SGDClassifier
 from support import good_rows, write_csv
+from training_jobs import RECIPE, train_on
 
-from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
+from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.errors import InputError, ModelError, RecipeError
 from airflow_batchscore.model import artifact
@@ -21,30 +21,8 @@ from airflow_batchscore.training import fit_blocks
 from airflow_batchscore.training.fit_blocks import BlockRows, is_distributed
 from airflow_batchscore.training.inputs import look_at_columns
 from airflow_batchscore.training.rows import blocks_of
-from airflow_batchscore.training.train import TrainedModel, TrainingJob, train
 
 pytestmark = pytest.mark.unit
-
-RECIPE = Recipe(target="label", keys=["id"], columns=["a", "b"])
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for partition in range(4):
-        write_csv(tmp_path / f"part_{partition}.csv", good_rows(400, 400 * partition))
-    return tmp_path
-
-
-def _train(folder: Path, estimator: Any, partitions: Any = "0..2", client: Any = None, **options: Any) -> TrainedModel:
-    dataset = options.pop("dataset", PartitionedDataset(f"{folder}/part_{{p}}.csv"))
-    job = {"recipe": RECIPE, "model_uri": f"{folder}/model", "holdout": [3], **options}
-    return train(TrainingJob(dataset, partitions, estimator=estimator, **job), client)
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with LocalDask(workers=2).client() as client:
-        yield client
 
 
 def test_blocks_are_fitted_one_after_the_other_and_each_is_read_when_it_is_due(
@@ -69,7 +47,7 @@ def test_blocks_are_fitted_one_after_the_other_and_each_is_read_when_it_is_due(
 
     Watched.__qualname__ = "Watched"  # skops finds classes by their name
     monkeypatch.setattr(sys.modules[__name__], "Watched", Watched, raising=False)
-    trained = _train(folder, Watched(random_state=0), incremental=True, holdout=0.25, flavor="skops")
+    trained = train_on(folder, Watched(random_state=0), incremental=True, holdout=0.25, flavor="skops")
     assert len(seen) == 12
     # No more than one block waits for the one that is fitted.
     first_pass = events.count("read") - len(seen)
@@ -92,17 +70,17 @@ def test_a_quoted_line_end_is_refused_unless_fields_may_hold_some(
     write_csv(folder / "part_0.csv", rows, header=("id", "a", "b", "label", "note"))
     options = {"incremental": True, "recipe": Recipe(target="label"), "holdout": None}
     with pytest.raises(InputError, match=r"part_0.csv, row 0: .*quoted field.*\"newlines_in_values\": True"):
-        _train(folder, SGDClassifier(random_state=0), 0, **options)
+        train_on(folder, SGDClassifier(random_state=0), 0, **options)
     joined = PartitionedDataset(f"{folder}/part_{{p}}.csv", read_options={"newlines_in_values": True})
-    trained = _train(folder, SGDClassifier(random_state=0), 0, dataset=joined, **options)
+    trained = train_on(folder, SGDClassifier(random_state=0), 0, dataset=joined, **options)
     assert trained.manifest.training.rows_trained == 200
     assert trained.manifest.metrics_on == "the first block of the training rows"
 
 
 def test_regressors_and_clusters_can_be_fitted_by_blocks(folder: Path) -> None:
-    regressor = _train(folder, "sklearn.linear_model:SGDRegressor", incremental=True)
+    regressor = train_on(folder, "sklearn.linear_model:SGDRegressor", incremental=True)
     assert regressor.manifest.metrics_on == "held-out p=3"
-    clusters = _train(folder, "sklearn.cluster:MiniBatchKMeans", incremental=True, recipe=Recipe(columns=["a", "b"]))
+    clusters = train_on(folder, "sklearn.cluster:MiniBatchKMeans", incremental=True, recipe=Recipe(columns=["a", "b"]))
     assert set(clusters.manifest.signature.outputs) == {"predict", "transform"}
 
 
@@ -111,7 +89,7 @@ def test_xgboost_trains_on_the_cluster_and_scores_without_it(folder: Path, clien
     from xgboost import dask as distributed
 
     options = {"n_estimators": 200, "learning_rate": 0.3, "tree_method": "hist", "early_stopping_rounds": 5}
-    trained = _train(folder, distributed.DaskXGBRegressor(**options), client=client, metrics=["rmse"])
+    trained = train_on(folder, distributed.DaskXGBRegressor(**options), client=client, metrics=["rmse"])
     assert trained.manifest.flavor == "xgboost"
     assert trained.manifest.training.watched_for_early_stopping == ["p=2"]
     assert trained.manifest.training.rows_trained == 800
@@ -120,14 +98,14 @@ def test_xgboost_trains_on_the_cluster_and_scores_without_it(folder: Path, clien
     assert type(estimator).__name__ == "XGBRegressor"
     assert estimator.best_iteration < 199
     with pytest.raises(ModelError, match="early stopping watches partitions that are not trained on, and p=0 is all"):
-        _train(folder, distributed.DaskXGBRegressor(**options), 0, client=client)
+        train_on(folder, distributed.DaskXGBRegressor(**options), 0, client=client)
 
 
 @pytest.mark.slow
 def test_lightgbm_trains_on_the_cluster_and_scores_without_it(folder: Path, client: Any) -> None:
     import lightgbm
 
-    trained = _train(folder, lightgbm.DaskLGBMClassifier(n_estimators=20, verbose=-1), client=client)
+    trained = train_on(folder, lightgbm.DaskLGBMClassifier(n_estimators=20, verbose=-1), client=client)
     assert trained.manifest.flavor == "lightgbm"
     assert trained.manifest.training.rows_trained == 1200
     assert trained.manifest.metrics["accuracy"] > 0.95
@@ -137,7 +115,7 @@ def test_lightgbm_trains_on_the_cluster_and_scores_without_it(folder: Path, clie
 def test_rows_without_a_label_everywhere_are_nothing_to_train_on(folder: Path) -> None:
     write_csv(folder / "part_0.csv", [(1, 1, 1, "")])
     with pytest.raises(InputError, match="p=0: no rows to train on, or all 1 were skipped or have no label"):
-        _train(folder, SGDClassifier(), 0, incremental=True)
+        train_on(folder, SGDClassifier(), 0, incremental=True)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +140,7 @@ def test_training_by_blocks_that_cannot_be_is_refused(
     folder: Path, estimator: Any, options: Any, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        _train(folder, estimator, incremental=True, **options)
+        train_on(folder, estimator, incremental=True, **options)
     assert not (folder / "model").exists()
 
 

@@ -17,13 +17,12 @@ from airflow_batchscore.data.formats.base import (
 )
 from airflow_batchscore.data.formats.csv_file import look_at, range_lines, stream_lines
 from airflow_batchscore.data.formats.csv_reader import CsvReader, found_schema
-from airflow_batchscore.data.formats.line_blocks import byte_ranges, first_rows, stream_bytes
+from airflow_batchscore.data.formats.line_blocks import byte_ranges, first_rows, numbered, stream_bytes
 from airflow_batchscore.data.formats.lines import Lines
 from airflow_batchscore.data.formats.text_types import type_name
 from airflow_batchscore.data.no_type import NO_TYPE
 from airflow_batchscore.data.storage import FileInfo, Location
 from airflow_batchscore.data.storage.opened import open_input
-from airflow_batchscore.errors import InputError
 
 
 class Csv(Format):
@@ -50,14 +49,7 @@ class Csv(Format):
 
     def read(self, block: Block, settings: ReadSettings, columns: Types, keys: Types) -> Iterator[Batch]:
         reader = CsvReader(block.source.columns, columns, settings.options, keys)
-        rows = 0
-        for lines in _lines(block, settings):
-            try:
-                batch = reader.read(lines).behind(rows)
-            except InputError as error:
-                raise type(error)(f"{block.source.uri}: {error}") from error
-            rows += batch.rows_read
-            yield batch
+        return numbered(_lines(block, settings), reader.read, block.source.uri)
 
     def types(
         self, block: Block, settings: ReadSettings, wanted: Callable[[str], bool], *, sample: bool

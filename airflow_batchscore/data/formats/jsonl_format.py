@@ -19,7 +19,14 @@ from airflow_batchscore.data.formats.compression import is_packed, unpacked
 from airflow_batchscore.data.formats.jsonl_reader import JsonLinesReader
 from airflow_batchscore.data.formats.jsonl_records import names_in
 from airflow_batchscore.data.formats.jsonl_types import types_of
-from airflow_batchscore.data.formats.line_blocks import SAMPLE_BYTES, byte_ranges, first_rows, stream_bytes, to_the_end
+from airflow_batchscore.data.formats.line_blocks import (
+    SAMPLE_BYTES,
+    byte_ranges,
+    first_rows,
+    numbered,
+    stream_bytes,
+    to_the_end,
+)
 from airflow_batchscore.data.formats.lines import Lines, LineStream, read_lines
 from airflow_batchscore.data.no_type import NO_TYPE
 from airflow_batchscore.data.storage import FileInfo, Location
@@ -55,14 +62,7 @@ class JsonLines(Format):
 
     def read(self, block: Block, settings: ReadSettings, columns: Types, keys: Types) -> Iterator[Batch]:
         reader = JsonLinesReader(columns, keys)
-        rows = 0
-        for lines in _lines(block, settings):
-            try:
-                batch = reader.read(lines).behind(rows)
-            except InputError as error:
-                raise type(error)(f"{block.source.uri}: {error}") from error
-            rows += batch.rows_read
-            yield batch
+        return numbered(_lines(block, settings), reader.read, block.source.uri)
 
     def types(
         self, block: Block, settings: ReadSettings, wanted: Callable[[str], bool], *, sample: bool

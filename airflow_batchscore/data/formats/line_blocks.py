@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.formats.base import Block, CutRequest, Range
+from airflow_batchscore.data.formats.lines import Lines
 from airflow_batchscore.data.storage.errors import is_store_error
 from airflow_batchscore.errors import InputError
 
@@ -33,6 +35,18 @@ def first_rows(block: Block) -> Block:
     """The beginning of a block, of which one chunk is a sample."""
     source = replace(block.source, batch_bytes=SAMPLE_BYTES)
     return replace(block, source=source, stop=min(block.stop, block.start + SAMPLE_BYTES))
+
+
+def numbered(chunks: Iterable[Lines], read: Callable[[Lines], Batch], uri: str) -> Iterator[Batch]:
+    """A block's batches, whose rows are numbered over all its chunks. An InputError of `read` names the file."""
+    rows = 0
+    for lines in chunks:
+        try:
+            batch = read(lines).behind(rows)
+        except InputError as error:
+            raise type(error)(f"{uri}: {error}") from error
+        rows += batch.rows_read
+        yield batch
 
 
 @contextmanager

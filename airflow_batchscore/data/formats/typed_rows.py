@@ -45,12 +45,13 @@ class TypedRows:
         import pyarrow as pa
 
         start = 0
-        as_it_is = fits_as_it_is(schema, self.columns, self.keys)
-        expected = pa.schema([schema.field(name) for name in self.names]) if as_it_is else schema
+        fitting = None
+        if fits_as_it_is(schema, self.columns, self.keys):
+            fitting = pa.schema([schema.field(name) for name in self.names])
         try:
             for batch in batches:
                 table = pa.Table.from_batches([batch])
-                fits = as_it_is and table.select(self.names).schema.equals(expected)
+                fits = fitting is not None and table.select(self.names).schema.equals(fitting)
                 yield self._as_it_is(table, start) if fits else self._batch(table, start)
                 start += batch.num_rows
         except (pa.ArrowException, OSError) as error:

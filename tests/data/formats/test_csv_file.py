@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from one_csv_file import blocks_of, one_csv, rows_of
 
-from airflow_batchscore.data.blocks import cut, read
+from airflow_batchscore.data.blocks import cut
 from airflow_batchscore.data.dataset import PartitionedDataset
-from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.formats.csv_file import CsvLayout, look_at
 from airflow_batchscore.data.formats.lines import LONGEST_BYTES
 from airflow_batchscore.data.inferred_types import infer_types
@@ -21,34 +21,6 @@ from airflow_batchscore.errors import InputError
 pytestmark = pytest.mark.unit
 
 
-def _dataset(folder: Path, text: str | bytes, **options: Any) -> PartitionedDataset:
-    (folder / "p_1.csv").write_bytes(text.encode() if isinstance(text, str) else text)
-    return PartitionedDataset(f"{folder}/p_{{p}}.csv", read_options=options)
-
-
-def _blocks(dataset: PartitionedDataset, step: int | None = None) -> list[Block]:
-    """The partition's blocks, of `step` bytes each where given."""
-    whole = cut(dataset, dataset.partition({"p": "1"}), block_rows=1 << 30)
-    if step is None:
-        return whole
-    source = whole[0].source
-    starts = range(source.data_start, source.size, step)
-    return [Block(n, source, start, min(start + step, source.size)) for n, start in enumerate(starts)]
-
-
-def _rows(dataset: PartitionedDataset, blocks: list[Block]) -> tuple[list[str], list[str]]:
-    """Keys of the rows that are read, and the text of the bad ones."""
-    good, bad = list[str](), list[str]()
-    for block in blocks:
-        for batch in read(dataset, block, {"a": "float64"}, {"id": None}):
-            good += batch.keys["id"].to_pylist()
-            bad += [str(row.raw.get("line")) for row in batch.bad]
-            assert sorted([*batch.positions.tolist(), *(row.position for row in batch.bad)]) == list(
-                range(batch.rows_read)
-            )
-    return good, bad
-
-
 @pytest.mark.parametrize("name", ["p_1.csv", "p_1.csv.gz"])
 @pytest.mark.parametrize("last", [b"", b"\r"])
 def test_files_of_old_macs_are_cut_at_their_line_ends(tmp_path: Path, name: str, last: bytes) -> None:
@@ -57,35 +29,35 @@ def test_files_of_old_macs_are_cut_at_their_line_ends(tmp_path: Path, name: str,
     dataset = PartitionedDataset(f"{tmp_path}/p_{{p}}{name.removeprefix('p_1')}")
     blocks = cut(dataset, dataset.partition({"p": "1"}), block_rows=50)
     assert len(blocks) > 5 or name.endswith("gz")
-    assert _rows(dataset, blocks) == ([str(n) for n in range(500)], ['500,1,"x'])
+    assert rows_of(dataset, blocks) == ([str(n) for n in range(500)], ['500,1,"x'])
     assert infer_types(dataset, dataset.require(), ["a", "text"]) == {"a": "int64", "text": "string"}
 
 
 def test_a_header_of_any_length_is_read_and_one_without_end_is_refused(tmp_path: Path) -> None:
     names = ["id", "a", *(f"column_{n}" for n in range(30_000))]
-    dataset = _dataset(tmp_path, ",".join(names) + "\n" + ",".join(["7"] * len(names)) + "\n")
-    assert _rows(dataset, _blocks(dataset)) == (["7"], [])
+    dataset = one_csv(tmp_path, ",".join(names) + "\n" + ",".join(["7"] * len(names)) + "\n")
+    assert rows_of(dataset, blocks_of(dataset)) == (["7"], [])
     (tmp_path / "p_1.csv").write_bytes(b"x," * (LONGEST_BYTES // 2 + 10))
     with pytest.raises(InputError, match=r"the header of .*p_1.csv is longer than 32 MiB"):
-        _blocks(dataset)
+        blocks_of(dataset)
 
 
 def test_names_that_are_empty_or_come_twice_do_no_harm_where_they_are_not_read(tmp_path: Path) -> None:
-    dataset = _dataset(tmp_path, "id,,a,x,x,\n1,2,3,4,5,6\n")
-    assert _rows(dataset, _blocks(dataset)) == (["1"], [])
+    dataset = one_csv(tmp_path, "id,,a,x,x,\n1,2,3,4,5,6\n")
+    assert rows_of(dataset, blocks_of(dataset)) == (["1"], [])
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
     for encoding in (None, "utf-8-sig", "utf-16"):
         raw = '\ufeff"id",a,text\r\n001,1,é\r\n'.encode("utf-16-le" if encoding == "utf-16" else "utf-8")
-        dataset = _dataset(tmp_path, raw, **({"encoding": encoding} if encoding else {}))
-        assert _rows(dataset, _blocks(dataset)) == (["001"], [])
+        dataset = one_csv(tmp_path, raw, **({"encoding": encoding} if encoding else {}))
+        assert rows_of(dataset, blocks_of(dataset)) == (["001"], [])
 
 
 def test_bytes_that_are_not_of_the_encoding_are_an_error_that_names_the_file(tmp_path: Path) -> None:
-    dataset = _dataset(tmp_path, "id,a\n1,1\n".encode("utf-16") + b"\x00\xd8", encoding="utf-16")
+    dataset = one_csv(tmp_path, "id,a\n1,1\n".encode("utf-16") + b"\x00\xd8", encoding="utf-16")
     with pytest.raises(InputError, match=r"p_1.csv"):
-        _rows(dataset, _blocks(dataset))
+        rows_of(dataset, blocks_of(dataset))
 
 
 def _look(path: Path, **options: Any) -> CsvLayout:
