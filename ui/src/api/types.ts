@@ -1,0 +1,330 @@
+/**
+ * What the routes of the plugin answer (airflow_batchscore/plugin). Times are ISO 8601 in UTC, durations are seconds,
+ * sizes are bytes, shares are between 0 and 1. Text comes from data and from people: it is shown, never trusted.
+ */
+
+/** Airflow's states of tasks, and of runs. `null`: the scheduler has not looked at the task yet. */
+export type TaskState =
+  | "success" | "failed" | "upstream_failed" | "skipped" | "removed" | "running" | "queued" | "scheduled"
+  | "deferred" | "up_for_retry" | "up_for_reschedule" | "restarting" | null;
+
+/** State of a partition. `reused`: it was committed before this run. `lost`: its task ended without committing it. */
+export type PartitionState = "waiting" | "running" | "scored" | "reused" | "failed" | "skipped";
+
+export interface Account {
+  rows_read: number;
+  rows_scored: number;
+  rows_skipped: number;
+  rows_quarantined: number;
+}
+
+/** GET /batchscore/api/run/{dag_id}/{run_id}: all that the run's tab shows at once. */
+export interface RunView {
+  dag_id: string;
+  run_id: string;
+  /** False: no task of the DAG belongs to this package; all else is empty. */
+  is_scoring: boolean;
+  state: TaskState;
+  started: string | null;
+  ended: string | null;
+  /** The server's clock, to which ages refer. */
+  now: string;
+  /** Whether the user may clear tasks of this DAG (score again, replay), and edit the DAG (promote). */
+  may: { rerun: boolean; promote: boolean };
+  /** Tasks of this package in the order of the flow; mapped tasks are one stage. */
+  stages: Stage[];
+  totals: Totals;
+  partitions: PartitionTable;
+  /** Why tasks failed, worst first. Tasks with the same message are one failure. */
+  failures: FailureView[];
+  gates: GateView[];
+  model: ModelCard | null;
+  /** Templates of the data sets that the run scores. */
+  inputs: { dataset: string }[];
+  output: OutputView | null;
+}
+
+export interface Stage {
+  task_id: string;
+  kind: "wait" | "train" | "import" | "check_model" | "evaluate" | "plan" | "score" | "check_scores" | "combine";
+  /** Of mapped tasks: failed if one failed, else running if one runs, and so on. */
+  state: TaskState;
+  started: string | null;
+  ended: string | null;
+  /** Number of task instances, and of those by state; 1 for a task that is not mapped. */
+  tasks: number;
+  by_state: Record<string, number>;
+}
+
+export interface Totals extends Account {
+  partitions: number;
+  by_state: Record<PartitionState, number>;
+  /** Bytes of the partitions' files as planned, and of those that are done (an estimate for those in progress). */
+  bytes: number;
+  bytes_done: number;
+  blocks: number;
+  blocks_total: number;
+  /** Since the first scoring task began until now or until the last one ended; null before that. */
+  seconds: number | null;
+  /** Rows per second of this run's own scoring, over `seconds`; null if it has scored nothing itself. */
+  rows_per_second: number | null;
+  /** Time left for scoring; null when it cannot be told (yet) or when scoring has ended. */
+  eta: { seconds: number; low: number; high: number } | null;
+  /** Highest drift (PSI) of any column of any partition, and the limit of the gate; null where not measured. */
+  drift: { value: number; column: string; partition: string } | null;
+  drift_limit: number | null;
+}
+
+/** Columns of equal length, one value per partition, in the order of the plan. */
+export interface PartitionTable {
+  key: string[];
+  state: PartitionState[];
+  rows_read: number[];
+  rows_scored: number[];
+  rows_skipped: number[];
+  rows_quarantined: number[];
+  /** As planned; 0 if unknown. */
+  bytes: number[];
+  blocks: number[];
+  blocks_total: number[];
+  seconds: (number | null)[];
+  rows_per_second: (number | null)[];
+  drift: (number | null)[];
+  drift_column: (string | null)[];
+  /** Model version, or how it was chosen; empty for a function. */
+  model: string[];
+  /** Index into `tasks`. */
+  task: number[];
+  /** The task instances that score them; several partitions of a pack share one. */
+  tasks: ScoringTask[];
+}
+
+export interface ScoringTask {
+  task_id: string;
+  map_index: number;
+  label: string;
+  state: TaskState;
+  /** Tries so far, and the most that Airflow makes. */
+  try_number: number;
+  max_tries: number;
+  worker: string | null;
+  started: string | null;
+  ended: string | null;
+  /** Index into `failures`; null if it has not failed. */
+  failure: number | null;
+}
+
+export interface FailureView {
+  kind: string;
+  /** What happened, to what, what to do next. */
+  message: string;
+  /** `killed`: the process ended without a word. */
+  how: "error" | "killed" | "upstream";
+  retried: boolean;
+  tasks: number;
+  /** The first 20 of them. */
+  where: { task_id: string; map_index: number; try_number: number; label: string }[];
+}
+
+export interface GateView {
+  task_id: string;
+  kind: "check_model" | "check_scores" | "evaluate";
+  state: TaskState;
+  checks: { what: string; found: string; allowed: string; problem: string | null }[];
+}
+
+export interface ModelCard {
+  uri: string;
+  version: string;
+  digest: string;
+  estimator: string;
+  flavor: string;
+  created: string;
+  metrics: Record<string, number>;
+  metrics_on: string;
+  trained_on: string[];
+  rows_trained: number;
+  /** Column -> type that the model expects of the data, and method -> output column -> type. */
+  raw: Record<string, string | null>;
+  outputs: Record<string, Record<string, string>>;
+  features: string[];
+  libraries: Record<string, string>;
+  compiled: string | null;
+  aliases: string[];
+  /** Newest first: how the version did on newer partitions (EvaluateOperator). */
+  evaluations: { when: string; partitions: string[]; metrics: Record<string, number>; run: string }[];
+  /** Why the card is incomplete, such as a model that is gone; null otherwise. */
+  problem: string | null;
+  /** Number of other models where each partition or value has its own. */
+  others: number;
+}
+
+export interface OutputView {
+  uri: string;
+  /** Null until it is published. */
+  published: string | null;
+  /** Order number of the publication: its plan's time. */
+  generation: number | null;
+  rows: number | null;
+  /** Number of partitions added, replaced and so on. */
+  changes: { added: number; replaced: number; unchanged: number; kept: number; dropped: number } | null;
+  /** Path of the report on this server. */
+  report: string | null;
+  /** One line to read what is published, by name of the library. */
+  read_with: { name: string; code: string }[];
+}
+
+/** GET /batchscore/api/run/{dag_id}/{run_id}/profiles?key=...: distributions against training, for the named
+ * partitions, or without `key` for all (of very many, for a sample that `partitions` names). */
+export interface ProfilesView {
+  columns: ProfileColumn[];
+  /** Keys that were looked at, and how many have been committed. */
+  partitions: string[];
+  committed: number;
+  /** Feature or output column -> PSI of all of them together. */
+  drift: Record<string, number>;
+  /** Why there is nothing to compare with; null if there is. */
+  problem: string | null;
+}
+
+export interface ProfileColumn {
+  column: string;
+  is_feature: boolean;
+  /** Bins or classes. */
+  labels: string[];
+  training: number[];
+  /** Shares of all partitions together, and of each. */
+  all: number[];
+  each: number[][];
+}
+
+/** GET /batchscore/api/run/{dag_id}/{run_id}/quarantine */
+export interface QuarantineView {
+  rows: number;
+  reasons: { error: string; message: string; rows: number; partitions: string[] }[];
+  examples: { partition: string; file: string; row: number; error: string; message: string; raw: Record<string, string | null> }[];
+  /** Number of files of quarantined rows that were read, and that there are. */
+  files_read: number;
+  files: number;
+  problem: string | null;
+}
+
+/** GET /batchscore/api/task/{dag_id}/{run_id}/{task_id}?map_index=3 */
+export interface TaskView {
+  dag_id: string;
+  run_id: string;
+  task_id: string;
+  map_index: number;
+  /** Null: not a task of this package. */
+  kind: Stage["kind"] | null;
+  label: string;
+  state: TaskState;
+  now: string;
+  may: { rerun: boolean; promote: boolean };
+  try_number: number;
+  max_tries: number;
+  worker: string | null;
+  /** Of a scoring task. */
+  partitions: PartitionTable | null;
+  totals: Totals | null;
+  progress: {
+    started: string;
+    seconds: number;
+    engine: string;
+    workers: number;
+    memory: number | null;
+    dataset: string;
+    output: string;
+    model: string;
+    slowest: { partition: string; block: number; rows: number; seconds: number }[];
+  } | null;
+  failure: FailureView | null;
+  gate: GateView | null;
+}
+
+/** GET /batchscore/api/runs?dag_id=&state=&page=1: scoring runs that the user may see, newest first. */
+export interface RunsView {
+  runs: RunRow[];
+  /** Number of runs that match, on all pages of `page_size`. */
+  total: number;
+  page: number;
+  page_size: number;
+  /** DAGs that have scoring runs, for the filter. */
+  dags: string[];
+}
+
+export interface RunRow {
+  dag_id: string;
+  run_id: string;
+  state: TaskState;
+  started: string | null;
+  ended: string | null;
+  model: string | null;
+  partitions: number | null;
+  rows: number | null;
+  rows_per_second: number | null;
+  rows_skipped: number | null;
+  rows_quarantined: number | null;
+  drift: number | null;
+}
+
+/** GET /batchscore/api/models */
+export interface ModelsView {
+  models: ModelHistory[];
+  problem: string | null;
+}
+
+export interface ModelHistory {
+  uri: string;
+  dag_ids: string[];
+  /** Whether the user may move aliases, and through which DAG that is asked for. */
+  may: { promote: boolean };
+  /** Newest first. */
+  versions: ModelVersion[];
+  aliases: { alias: string; version: string; moves: { version: string; when: string; by: string }[] }[];
+  /** Why it cannot be read; null otherwise. */
+  problem: string | null;
+}
+
+export interface ModelVersion {
+  version: string;
+  created: string;
+  estimator: string;
+  flavor: string;
+  metrics: Record<string, number>;
+  metrics_on: string;
+  trained_on: string[];
+  rows_trained: number;
+  features: string[];
+  libraries: Record<string, string>;
+  params: Record<string, string>;
+  aliases: string[];
+  /** Newest first, at most 20. */
+  runs: { dag_id: string; run_id: string; started: string | null }[];
+}
+
+/** GET /batchscore/api/datasets: which partition was scored when, with which model version. */
+export interface DatasetsView {
+  datasets: DatasetHistory[];
+}
+
+export interface DatasetHistory {
+  dataset: string;
+  dag_ids: string[];
+  /** Rows of the grid, and its columns: runs, oldest first, at most 30. */
+  partitions: string[];
+  runs: { dag_id: string; run_id: string; started: string | null; state: TaskState }[];
+  versions: string[];
+  /** [partition][run]: index into `versions`; -1 if the run did not score it, -2 if it failed there. */
+  cells: number[][];
+  /** `stale`: scored with another version than the newest run used. */
+  latest: { state: "fresh" | "stale" | "missing"; why: string; version: string | null; run_id: string | null }[];
+}
+
+/** POST /batchscore/api/promote, answered with the model's new `ModelHistory`. */
+export interface Promotion {
+  dag_id: string;
+  model_uri: string;
+  alias: string;
+  version: string;
+}
