@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, TypeVar
 
 from airflow_batchscore.data.json_types import JsonObject
@@ -69,6 +70,21 @@ class Session(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Capacity:
+    """What an engine scores with, for people.
+
+    Attributes:
+        text: such as ``"LocalDask, 2 threads"``, without secrets.
+        workers: threads or processes that score; 0 if that is known only once they have started.
+        memory: bytes that they may use together; None if the engine does not limit them.
+    """
+
+    text: str
+    workers: int = 0
+    memory: int | None = None
+
+
 class Engine(ABC):
     """Where blocks are scored. Subclasses define `session` and `describe`; the rest has defaults."""
 
@@ -99,6 +115,14 @@ class Engine(ABC):
     @abstractmethod
     def describe(self) -> JsonObject:
         """For the manifest: kind and settings, without secrets."""
+
+    def capacity(self, slots: int = 1) -> Capacity:
+        """What a session would score with, without starting it.
+
+        Args:
+            slots: see `session`.
+        """
+        return Capacity(type(self).__name__)
 
     def connected(self, host: str, port: int | None, extra: Mapping[str, object]) -> Self:
         """The engine with the address of its Airflow connection in place of `conn_id`. Runs in the task.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import credentials
-from airflow_batchscore.engine.base import Arguments, Engine
+from airflow_batchscore.engine.base import Arguments, Capacity, Engine
 from airflow_batchscore.engine.dashboard import announce
 from airflow_batchscore.engine.dispatch import run_on
 from airflow_batchscore.engine.local_cluster import http_on_loopback, private_channel, private_folder
@@ -88,6 +88,9 @@ class DaskCluster(Engine):
 
     def describe(self) -> JsonObject:
         return {"engine": "DaskCluster", "address": self.address, "cluster": self.cluster, "adapt": self.adapt}
+
+    def capacity(self, slots: int = 1) -> Capacity:
+        return Capacity(f"DaskCluster, {self.address or self.cluster}")
 
     @property
     def has_dashboard(self) -> bool:

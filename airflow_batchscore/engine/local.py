@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.engine import machine
-from airflow_batchscore.engine.base import Arguments, Engine
+from airflow_batchscore.engine.base import Arguments, Capacity, Engine
 from airflow_batchscore.engine.dashboard import announce_local, require_bokeh
 from airflow_batchscore.engine.dispatch import run_on
 from airflow_batchscore.engine.in_process import Calls, Finished, run_here
@@ -100,6 +100,16 @@ class LocalDask(Engine):
     def describe(self) -> JsonObject:
         return {"engine": "LocalDask", **asdict(self)}
 
+    def capacity(self, slots: int = 1) -> Capacity:
+        workers, memory = self._share(slots)
+        one, many = ("process", "processes") if self.processes is True else ("thread", "threads")
+        return Capacity(f"LocalDask, {workers} {one if workers == 1 else many}", workers, memory)
+
+    def _share(self, slots: int) -> tuple[int, int]:
+        """Workers, and bytes that they may use together."""
+        workers = max(1, machine.cores() // slots) if self.workers == "auto" else self.workers
+        return workers, self._memory_bytes or machine.memory() // slots
+
     @contextlib.contextmanager
     def session(self, slots: int = 1) -> Iterator[_LocalSession]:
         session = _LocalSession(self, slots)
@@ -123,8 +133,7 @@ class _LocalSession:
 
     def __init__(self, engine: LocalDask, slots: int) -> None:
         self._processes = engine.processes
-        self._workers = max(1, machine.cores() // slots) if engine.workers == "auto" else engine.workers
-        self._memory = engine._memory_bytes or machine.memory() // slots
+        self._workers, self._memory = engine._share(slots)
         self._slots = slots
         self._dashboard = engine.dashboard
         if self._dashboard:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.engine.base import Arguments, Engine, WorkerLostError
+from airflow_batchscore.engine.base import Arguments, Capacity, Engine, WorkerLostError
 from airflow_batchscore.engine.remote import RemoteSession, cannot_import
 from airflow_batchscore.engine.rerun import call_again
 from airflow_batchscore.errors import EngineError, InputError
@@ -77,6 +77,9 @@ class Spark(Engine):
 
     def describe(self) -> JsonObject:
         return {"engine": "Spark", "master": self.master}
+
+    def capacity(self, slots: int = 1) -> Capacity:
+        return Capacity(f"Spark, {self.master}")
 
     def connected(self, host: str, port: int | None, extra: Mapping[str, object]) -> Spark:
         """With the master from an Airflow connection in place of `conn_id`."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
-from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
+from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators.authored import argument, kind_of
+from airflow_batchscore.operators.failing import ERRORS, begin_try, failed
 from airflow_batchscore.operators.places import PlacedOperator
 from airflow_batchscore.operators.seal import require_key, seal, unseal
 from airflow_batchscore.operators.supervised import die_with_supervisor
+from airflow_batchscore.operators.task_store import TaskStore
 from airflow_batchscore.preload import require_current
 
 if TYPE_CHECKING:
@@ -36,14 +38,21 @@ class BatchScoreOperator(PlacedOperator):
     ui_color = "#e2f0e9"
     dataset: PartitionedDataset
 
+    #: What the task keeps for pages.
+    store = TaskStore({})
+
     def execute(self, context: Context) -> object:
         die_with_supervisor()
-        with failing_at_once():
+        self.store = TaskStore(context)
+        try:
+            begin_try(context, self.store)
             require_current()
             require_key()
             self._leave_out_nothing()
             self.require_authored(context)
             return self.run_stage(context)
+        except ERRORS as error:
+            raise failed(self, context, self.store, error)  # noqa: B904 - it says what it was caused by
 
     def _leave_out_nothing(self) -> None:
         """Use the default for an argument whose template rendered ``None``, such as a param that was left empty.
@@ -111,17 +120,6 @@ class BatchScoreOperator(PlacedOperator):
     def on_kill(self) -> None:
         """End the process. On SIGTERM Airflow only calls this and would leave the work running until SIGKILL."""
         raise SystemExit(143)
-
-
-@contextmanager
-def failing_at_once() -> Iterator[None]:
-    """Turn errors of this package that a retry cannot fix into ones Airflow does not retry, message unchanged."""
-    try:
-        yield
-    except InputChangedError:
-        raise
-    except BatchScoreError as error:
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
 
 def as_bool(value: object) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +10,19 @@ from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.links import DaskDashboardLink
 from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping, as_number, if_given, run_name
+from airflow_batchscore.operators.failing import try_number
 from airflow_batchscore.operators.places import DATASET, Place
 from airflow_batchscore.operators.slots import task_slots
 
 if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import Context
-    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
     from airflow_batchscore.data.dataset import PartitionedDataset
     from airflow_batchscore.engine.base import Engine
     from airflow_batchscore.model.trust import Trust
-    from airflow_batchscore.quality.accounting import Account
+    from airflow_batchscore.operators.asked import Asked
     from airflow_batchscore.scoring.job import FunctionJob, ScoredWith
-
-_PROGRESS_SECONDS = 2.0
 
 
 class ScorePartitionOperator(BatchScoreOperator):
@@ -173,6 +170,8 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.outputs import OutputSpec
         from airflow_batchscore.model.recipe import column_names
+        from airflow_batchscore.operators.asked import Asked
+        from airflow_batchscore.operators.reporting import Work, reported
         from airflow_batchscore.operators.stored_lists import full, shortened
         from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.plan.entry import PlanEntry
@@ -180,12 +179,14 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob, scored_with
         from airflow_batchscore.scoring.partition import score_partitions
         from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
+        from airflow_batchscore.scoring.tally import Tally
 
         (given,) = full([self.taken(self.partition, "plan", context, "partition")])
         entry, trust = PlanEntry.from_dict(given), configured_trust()
         models = scored_with(entry.models, self._function())
         self._connect_models(models, trust)
         output = connect(Location(self.output_uri, self.conn_id))
+        asked = Asked.of(self.store)
         job = ScoringJob(
             dataset=connect_dataset(self.dataset),
             scored_with=models,
@@ -196,20 +197,27 @@ class ScorePartitionOperator(BatchScoreOperator):
             limit=DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
             allow_nan=self.allow_nan,
             allow_empty=self.allow_empty,
-            token=run_name(context) if as_bool(self.force) else None,
-            replay=as_bool(self.replay_quarantined),
+            token=self._token(context, asked),
+            replay=as_bool(self.replay_quarantined) or asked.replay is not None,
             trusted_types=trust.types,
             files=entry.files_of,
             conn_id=output.conn_id,
         )
-        with announced_to(lambda url: context["ti"].xcom_push(DaskDashboardLink().xcom_key, url)):
-            scored = score_partitions(
-                job,
-                entry.partitions,
-                connect_engine(self.engine or LocalDask()),
-                slots=task_slots(self, mapped=entry.tasks),
-                progress=_Progress(context),
-            )
+        engine, slots = connect_engine(self.engine or LocalDask()), task_slots(self, mapped=entry.tasks)
+        tally = Tally(len(entry.partitions))
+        work = Work(
+            try_number=try_number(context),
+            dataset=self.dataset.uri,
+            output=self.output_uri,
+            model=_named(models),
+            capacity=engine.capacity(slots),
+            partitions=len(entry.partitions),
+            bytes=entry.bytes,
+        )
+        announced = announced_to(lambda url: context["ti"].xcom_push(DaskDashboardLink().xcom_key, url))
+        with announced, reported(work, tally, self.store):
+            scored = score_partitions(job, entry.partitions, engine, slots=slots, tally=tally)
+        asked.done(self.store)
         handed = [
             ScoredPartition.of(manifest, reused=reused, run=run_name(context), generation=entry.generation)
             for manifest, reused in scored
@@ -224,6 +232,12 @@ class ScorePartitionOperator(BatchScoreOperator):
         lists = Location(self.output_uri, self.conn_id) / "_tasks"
         task = ScoredTask(entry.label, handed).to_dict()
         return self.handed_on(shortened(task, lists), "scores", context)
+
+    def _token(self, context: Context, asked: Asked) -> str | None:
+        """Forced once per run, and once more for each request."""
+        if asked.force is not None:
+            return f"{run_name(context)}, {asked.force}"
+        return run_name(context) if as_bool(self.force) else None
 
     def _function(self) -> FunctionJob | None:
         from airflow_batchscore.model.functions import FunctionRef
@@ -258,18 +272,11 @@ class ScorePartitionOperator(BatchScoreOperator):
         storage.each(lambda ref: require_trusted(ref, trust), pinned, pinned[0].uri)
 
 
-class _Progress:
-    """Keeps the task's progress where the UI and the REST API can read it while the task runs."""
+def _named(work: ScoredWith) -> str:
+    """The model's version, of several their number, or the function's import path."""
+    from airflow_batchscore.scoring.job import FunctionJob
 
-    def __init__(self, context: Context) -> None:
-        self._store: TaskStateStoreAccessor | None = context.get("task_state_store")
-        self._last = float("-inf")
-
-    def __call__(self, done: int, total: int, account: Account) -> None:
-        now = time.monotonic()
-        if self._store is None or (done < total and now - self._last < _PROGRESS_SECONDS):
-            return
-        from airflow_batchscore.publish.state import PROGRESS_KEY, Progress
-
-        self._last = now
-        self._store.set(PROGRESS_KEY, Progress(done, total, account).to_dict())
+    if isinstance(work, FunctionJob):
+        return work.function.path
+    versions = {ref.uri: ref.version for ref in work.pinned}
+    return next(iter(versions.values())) if len(versions) == 1 else f"{len(versions)} models"

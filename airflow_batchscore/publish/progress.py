@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.check import Check
+from airflow_batchscore.scoring.tally import SlowBlock
 
 #: Of a scoring task, replaced at most every two seconds: a `Progress`.
 PROGRESS_KEY = "batchscore_progress"
@@ -30,16 +31,6 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class SlowBlock:
-    """A block that took long; seconds of work on its worker."""
-
-    partition: str
-    block: int
-    rows: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Progress:
     """How far a try of a scoring task is.
 
@@ -50,7 +41,7 @@ class Progress:
         dataset, output: URIs, as the DAG names them.
         model: its version; of several, how many there are (``"12 models"``); the import path of a function.
         engine: what it says of itself, such as ``"LocalDask, 2 threads"``.
-        workers: threads or processes that score.
+        workers: threads or processes that score; 0 if the engine knows it only once they have started.
         memory: bytes held by the task's process and its children; None if they could not be measured. The workers of
             another cluster are not among them.
         blocks, blocks_total: scored, of all; the total is an estimate until every partition of a pack has begun.

@@ -1,8 +1,8 @@
-"""The state of a run: what it planned, how far its scoring tasks are, and what they committed.
+"""The state of a run: what it planned, and what its scoring tasks committed.
 
-Free of Airflow: it says what the values mean that a run's tasks return and store. Airflow keeps these values: a task
-takes them from its arguments (`operators.scored_inputs`), a page reads them from the database (`plugin.state`), and
-what is published comes from there alone (`PublishedRun`). Nothing reads `Progress` yet but people, in Airflow's UI.
+Free of Airflow: it says what the values mean that a run's tasks return. Airflow keeps these values: a task takes them
+from its arguments (`operators.scored_inputs`), a page reads them from the database (`plugin.state`), and what is
+published comes from there alone (`PublishedRun`). How far running tasks are is in `publish.progress`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.pattern import Values, sort_key
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.plan.entry import PlanEntry
-from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
-
-#: Key under which a running task keeps its `Progress` in Airflow's task state store.
-PROGRESS_KEY = "batchscore_progress"
 
 
 @dataclass(frozen=True)
@@ -46,19 +41,6 @@ class ScoringRun:
         """Plain JSON, without a partition key if the run has none."""
         key = {"partition_key": self.partition_key} if self.partition_key else {}
         return {"dag_id": self.dag_id, "run_id": self.run_id, **key}
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a scoring task is: blocks scored of all of its blocks, and their rows."""
-
-    blocks: int
-    blocks_total: int
-    account: Account
-
-    def to_dict(self) -> JsonObject:
-        """Plain JSON."""
-        return {"blocks": self.blocks, "blocks_total": self.blocks_total, **self.account.to_dict()}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,14 +13,10 @@ from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.models import Models, NoModel
-from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.quarantine import Limit
 
 DEFAULT_BLOCK_ROWS = 250_000
 DEFAULT_LIMIT = Limit(1000)
-
-#: Called after each block with (blocks done, total blocks, account so far).
-OnBlock = Callable[[int, int, Account], None]
 
 
 @dataclass(frozen=True)

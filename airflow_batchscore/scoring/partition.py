@@ -18,14 +18,14 @@ from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.errors import BatchScoreError, EngineError, listed
-from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.block import PartSource
 from airflow_batchscore.scoring.committed import partition_state
 from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
-from airflow_batchscore.scoring.job import OnBlock, ScoringJob
+from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
 from airflow_batchscore.scoring.part import BlockJob
 from airflow_batchscore.scoring.prepare import Preparer
+from airflow_batchscore.scoring.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,13 @@ NumberedCall: TypeAlias = tuple[int, Callable[..., BlockResult], BlockJob, PartS
 
 
 def score_partitions(
-    job: ScoringJob, partitions: Sequence[Values], engine: Engine, *, slots: int = 1, progress: OnBlock | None = None
+    job: ScoringJob, partitions: Sequence[Values], engine: Engine, *, slots: int = 1, tally: Tally | None = None
 ) -> list[tuple[Manifest, bool]]:
     """Score some partitions on one set of workers.
+
+    Args:
+        slots: see `Engine.session`.
+        tally: for these partitions, to look at meanwhile from another thread.
 
     Returns:
         A manifest for each, and whether it was already committed.
@@ -53,8 +57,9 @@ def score_partitions(
     require_apart(job.dataset.uri, [(folder / name).uri for folder in folders for name in _NAMES])
     preparer = Preparer(job)
     committed = _committed(job, preparer, partitions)
+    tally = tally or Tally(len(partitions))
     with engine.session(slots) as session:
-        return _Pack(job, preparer, partitions, committed, engine, session, progress).score()
+        return _Pack(job, preparer, partitions, committed, engine, session, tally).score()
 
 
 def _committed(job: ScoringJob, preparer: Preparer, partitions: Sequence[Values]) -> dict[int, Manifest]:
@@ -84,7 +89,7 @@ class _Pack:
         committed: dict[int, Manifest],
         engine: Engine,
         session: Session,
-        progress: OnBlock | None,
+        tally: Tally,
     ) -> None:
         self._job, self._preparer, self._engine, self._session = job, preparer, engine, session
         self._waiting = deque((number, values) for number, values in enumerate(partitions) if number not in committed)
@@ -92,18 +97,18 @@ class _Pack:
         self._scored = {number: (manifest, True) for number, manifest in committed.items()}
         self._failed: dict[int, BatchScoreError] = {}
         self._calls: deque[NumberedCall] = deque()
-        self._progress = progress or (lambda *_: None)
-        self._begun = self._blocks = self._done = 0
+        self._tally = tally
         self._counted = time.monotonic()
-        self._account = Account()
+        for number, manifest in committed.items():
+            tally.found(number, manifest)
 
     def score(self) -> list[tuple[Manifest, bool]]:
         """Score all partitions; see `score_partitions`."""
         remote = not (storage.is_local(self._job.dataset.uri) and self._job.output.is_local)
         while self._prepare_calls():  # again, if the results of one stage were needed for the next
-            for number, result in self._session.run(_numbered, _Calls(self), remote=remote):
+            for number, result, seconds in self._session.run(_numbered, _Calls(self), remote=remote):
                 with self._noting_failure(number):
-                    self._add(number, result)
+                    self._add(number, result, seconds)
                 if self._failed and not self._can_complete_one():
                     break  # which cancels what is in flight
         self._raise_failure()
@@ -122,12 +127,7 @@ class _Pack:
     @property
     def calls_left(self) -> int:
         """How many calls are left, more or less."""
-        return len(self._calls) + self._blocks_to_come
-
-    @property
-    def _blocks_to_come(self) -> int:
-        """How many blocks the partitions that have not begun may have."""
-        return len(self._waiting) * max(1, self._blocks // max(1, self._begun))
+        return len(self._calls) + self._tally.blocks_to_come
 
     def _prepare_calls(self) -> bool:
         """Begin partitions until one has a call to make; returns False if none is left, or a partition has failed."""
@@ -141,15 +141,13 @@ class _Pack:
         begun = begin(self._job, self._preparer, values, self._session)
         if isinstance(begun, Manifest):
             self._scored[number] = begun, True
+            self._tally.found(number, begun)
             return
         self._in_progress[number] = begun
         self._count_seconds(begun)
-        self._begun += 1
-        self._blocks += begun.attempt.blocks
-        self._done += len(begun.attempt.done)
-        self._account += begun.attempt.account
-        if begun.attempt.done:
-            self._report()
+        self._tally.began(number, begun.attempt.blocks, len(begun.attempt.done), begun.attempt.account)
+        if begun.attempt.blocks > 1:
+            log.info("partition %s: %d blocks", begun.key, begun.attempt.blocks)
         self._go_on(number, begun)
 
     @contextmanager
@@ -167,15 +165,13 @@ class _Pack:
         if self._failed:
             raise self._failed[min(self._failed)]
 
-    def _add(self, number: int, result: BlockResult | BatchScoreError) -> None:
+    def _add(self, number: int, result: BlockResult | BatchScoreError, seconds: float) -> None:
         if isinstance(result, BatchScoreError):
             raise result
         partition = self._in_progress[number]
         self._count_seconds(partition)
         partition.attempt.add(result)
-        self._done += 1
-        self._account += result.account
-        self._report()
+        self._tally.scored(partition.key, result, seconds)
         self._go_on(number, partition)
 
     def _go_on(self, number: int, partition: PartitionInProgress) -> None:
@@ -183,6 +179,7 @@ class _Pack:
         if partition.attempt.is_complete:
             self._scored[number] = partition.commit(self._engine)
             del self._in_progress[number]
+            self._tally.committed(number)
 
     def _count_seconds(self, partition: PartitionInProgress) -> None:
         """Count the time since the last result for the partition of this one: their sum is the time of the pack."""
@@ -194,9 +191,6 @@ class _Pack:
         """Whether the calls that were made may complete a partition."""
         cannot = {*self._failed, *(number for number, *_ in self._calls)}
         return any(number not in cannot for number in self._in_progress)
-
-    def _report(self) -> None:
-        self._progress(self._done, self._blocks + self._blocks_to_come, self._account)
 
 
 class _Calls(Iterator[NumberedCall]):
@@ -218,9 +212,12 @@ class _Calls(Iterator[NumberedCall]):
 
 def _numbered(
     number: int, function: Callable[..., BlockResult], job: BlockJob, unit: PartSource
-) -> tuple[int, BlockResult | BatchScoreError]:
-    """The result of a call, or why its partition fails, with the number of the partition."""
+) -> tuple[int, BlockResult | BatchScoreError, float]:
+    """The result of a call, or why its partition fails, with the number of the partition and the seconds it took."""
+    began = time.monotonic()
+    result: BlockResult | BatchScoreError
     try:
-        return number, function(job, unit)
+        result = function(job, unit)
     except BatchScoreError as error:
-        return number, error
+        result = error
+    return number, result, time.monotonic() - began

@@ -12,9 +12,11 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
-from airflow_batchscore.operators.base import as_number, failing_at_once
+from airflow_batchscore.operators.base import as_number
+from airflow_batchscore.operators.failing import ERRORS, begin_try, failed, raised
 from airflow_batchscore.operators.places import DATASET, PlacedOperator
 from airflow_batchscore.operators.supervised import die_with_supervisor
+from airflow_batchscore.operators.task_store import TaskStore
 from airflow_batchscore.preload import require_current
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
             verdict = after(error, failed)
             self._remember(context, replace(memory, failed=failed if verdict == "again" else 0))
             if verdict == "fatal":
-                raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+                raise raised(error)  # noqa: B904 - it says what it was caused by
             if verdict == "failed":
                 raise
             self.log.warning("%s: %s; looking again later", type(error).__name__, error)
@@ -115,11 +117,18 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
     def _looks_in_many_processes(self, context: Context) -> bool:
         return not self.deferrable and self.reschedule and "task_state_store" in context
 
-    def execute(self, context: Context) -> Json:  # noqa: RET503 - defer raises
+    def execute(self, context: Context) -> Json:
         die_with_supervisor()
-        with failing_at_once():
+        store = TaskStore(context)
+        try:
+            begin_try(context, store)
             require_current()
             self.require_authored(context)
+            return self._wait(context)
+        except ERRORS as error:
+            raise failed(self, context, store, error)  # noqa: B904 - it says what it was caused by
+
+    def _wait(self, context: Context) -> Json:  # noqa: RET503 - defer raises
         if not self.deferrable:
             return super().execute(context)
         from airflow_batchscore.triggers.partition import PartitionTrigger
@@ -140,6 +149,12 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: JsonMapping) -> Json:
         """What the trigger last saw."""
+        try:
+            return self._found(event)
+        except ERRORS as error:
+            raise failed(self, context, TaskStore(context), error)  # noqa: B904 - it says what it was caused by
+
+    def _found(self, event: JsonMapping) -> Json:
         if event["status"] == "ready":
             return event["found"]
         message = event["message"]

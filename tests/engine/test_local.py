@@ -217,3 +217,17 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("engine", "slots", "text", "memory"),
+    [
+        (LocalDask(workers=1), 1, "LocalDask, 1 thread", None),
+        (LocalDask(workers=2, processes=True, memory_limit="1GiB"), 2, "LocalDask, 2 processes", 1 << 30),
+    ],
+)
+def test_it_says_what_it_scores_with(engine: LocalDask, slots: int, text: str, memory: int | None) -> None:
+    capacity = engine.capacity(slots)
+    assert (capacity.text, capacity.workers) == (text, engine.workers)
+    assert capacity.memory == (memory or capacity.memory)
+    assert capacity.memory

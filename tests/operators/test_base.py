@@ -8,17 +8,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from operator_calls import dag, executed
 
-from airflow_batchscore.errors import GateError, InputChangedError, InputError
+from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators import CheckScoresOperator
-from airflow_batchscore.operators.base import as_bool, as_mapping, as_number, failing_at_once, if_given
+from airflow_batchscore.operators.base import as_bool, as_mapping, as_number, if_given
 
 pytestmark = pytest.mark.dag
-
-
-@pytest.mark.parametrize("error", [InputError("no such column"), GateError("not published")])
-def test_what_a_retry_cannot_fix_is_not_retried(error: Exception) -> None:
-    with pytest.raises(AirflowFailException, match=f"{type(error).__name__}: {error}"), failing_at_once():
-        raise error
 
 
 @pytest.mark.parametrize("text", ['{"a": 1}', "{'a': 1}", " {'a': 1}\n"])
@@ -55,11 +49,6 @@ def test_an_empty_flag_is_false(value: Any) -> None:
 def test_text_that_is_no_flag_is_refused() -> None:
     with pytest.raises(AirflowFailException, match="'perhaps' is neither true nor false"):
         as_bool("perhaps")
-
-
-def test_an_input_that_changed_is_taken_as_it_is_by_a_retry() -> None:
-    with pytest.raises(InputChangedError), failing_at_once():
-        raise InputChangedError("part_1.csv changed")
 
 
 @pytest.mark.parametrize(

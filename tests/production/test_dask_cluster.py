@@ -10,12 +10,14 @@ from servers import DaskServers
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from support import Small, good_rows, scores, wait_for
+from tallied import Told
 
 from airflow_batchscore import DaskCluster, LocalDask
 from airflow_batchscore.engine import versions
 from airflow_batchscore.engine.base import WorkerLostError
 from airflow_batchscore.errors import EngineError
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.scoring.tally import Count
 from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.production
@@ -32,13 +34,13 @@ def test_scores_equal_those_of_the_task_itself(data: Small, dask: DaskServers) -
 def test_a_worker_that_is_killed_midway_costs_no_row(data: Small, dask: DaskServers) -> None:
     done_before: list[int] = []
 
-    def progress(done: int, *_: object) -> None:
-        if done >= 3 and not done_before:
-            done_before.append(done)
+    def kill_one(count: Count) -> None:
+        if count.blocks >= 3 and not done_before:
+            done_before.append(count.blocks)
             dask.workers[0].send_signal(signal.SIGKILL)
 
     engine = DaskCluster(address=dask.address)
-    ((manifest, _),) = score_partitions(data.job(block_rows=10), [{"p": "1"}], engine, progress=progress)
+    ((manifest, _),) = score_partitions(data.job(block_rows=10), [{"p": "1"}], engine, tally=Told(1, kill_one))
     assert done_before[0] < len(manifest.blocks)
     assert scores(manifest)["id"].tolist() == list(range(1000, 1500))
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from s3_server import s3_options
 from support import NUMBERED, Small, good_rows, scores, small, write_csv
+from tallied import Told
 
 from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.data import storage
@@ -21,6 +22,7 @@ from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.scoring.tally import Count
 from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit
@@ -52,12 +54,12 @@ def _in_the_middle(data: Small, what: Callable[[], object], **options: Any) -> t
     """Score partition 1, and do `what` when it is scored and not yet committed: as if it had been stopped there."""
     did: list[object] = []
 
-    def progress(done: int, total: int, account: object) -> None:
-        if done == total and not did:
+    def tell(count: Count) -> None:
+        if count.blocks == count.blocks_total and not did:
             did.append(None)
             what()
 
-    (result,) = score_partitions(data.job(**options), [{"p": "1"}], LocalDask(workers=1), progress=progress)
+    (result,) = score_partitions(data.job(**options), [{"p": "1"}], LocalDask(workers=1), tally=Told(1, tell))
     return result
 
 

@@ -10,13 +10,13 @@ import distributed
 import pandas as pd
 import pytest
 from support import Small, good_rows, scores
+from tallied import Told
 
 from airflow_batchscore import DaskCluster, LocalDask
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.errors import InputError, ScoringError
 from airflow_batchscore.model.functions import FunctionRef
-from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring import attempt
 from airflow_batchscore.scoring.block import score_block
@@ -24,6 +24,7 @@ from airflow_batchscore.scoring.job import FunctionJob
 from airflow_batchscore.scoring.manifest import BlockResult
 from airflow_batchscore.scoring.part import BlockJob
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.scoring.tally import Count
 
 pytestmark = pytest.mark.unit
 
@@ -131,14 +132,10 @@ def test_groups_of_several_partitions_are_sorted_at_once_and_then_scored(data: S
 def test_progress_of_a_pack_counts_all_of_its_blocks(data: Small) -> None:
     for number in (2, 3):
         data.add(number, good_rows(500, 1000 * number))
-    seen: list[tuple[int, int, int]] = []
-
-    def progress(done: int, total: int, account: Account) -> None:
-        seen.append((done, total, account.rows_read))
-
+    seen: list[Count] = []
     packed = [{"p": str(number)} for number in (1, 2, 3)]
-    score_partitions(data.job(block_rows=100), packed, LocalDask(workers=2), progress=progress)
-    blocks = seen[-1][1]
-    assert [done for done, _, _ in seen] == list(range(1, blocks + 1))
-    assert all(done < total for done, total, _ in seen[:-1])
-    assert seen[-1] == (blocks, blocks, 1500)
+    score_partitions(data.job(block_rows=100), packed, LocalDask(workers=2), tally=Told(3, seen.append))
+    blocks = seen[-1].blocks_total
+    assert [count.blocks for count in seen] == list(range(1, blocks + 1))
+    assert all(count.blocks < count.blocks_total for count in seen[:-1])
+    assert (seen[-1].blocks, seen[-1].account.rows_read) == (blocks, 1500)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support import Small, Wta, good_rows, scores, small, write_csv, wta_recipe
+from tallied import Told
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
 from airflow_batchscore.engine.base import Engine
@@ -24,6 +25,7 @@ from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring import job as module
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.scoring.tally import Count, Tally
 from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit
@@ -174,24 +176,42 @@ def test_force_scores_again_once_for_its_run(data: Small) -> None:
 
 
 def test_progress_counts_blocks_and_rows(data: Small) -> None:
-    seen: list[tuple[int, int, int]] = []
+    seen: list[Count] = []
+    tally = Told(1, seen.append)
+    score_partitions(data.job(block_rows=100), [{"p": "1"}], LocalDask(workers=2), tally=tally)
+    assert [count.blocks for count in seen] == list(range(1, seen[0].blocks_total + 1))
+    assert (seen[-1].account.rows_read, seen[-1].rows_before) == (500, 0)
+    assert (seen[0].current, seen[0].done) == ([0], [])
+    assert (tally.count().current, tally.count().done) == ([], [[0, 0]])
 
-    def progress(done: int, total: int, account: Account) -> None:
-        seen.append((done, total, account.rows_read))
 
-    score_partitions(data.job(block_rows=100), [{"p": "1"}], LocalDask(workers=2), progress=progress)
-    assert [done for done, _, _ in seen] == list(range(1, seen[0][1] + 1))
-    assert seen[-1][2] == 500
+def test_rows_that_were_scored_before_are_counted_apart(data: Small) -> None:
+    data.score(1, block_rows=100)
+    tally = Tally(1)
+    score_partitions(data.job(block_rows=100), [{"p": "1"}], LocalDask(workers=2), tally=tally)
+    count = tally.count()
+    assert count.blocks == count.blocks_total > 1
+    assert (count.account.rows_read, count.rows_before, count.done, count.slowest) == (500, 500, [[0, 0]], [])
+
+
+def test_the_slowest_blocks_are_known_with_their_rows(data: Small) -> None:
+    tally = Tally(1)
+    score_partitions(data.job(block_rows=50), [{"p": "1"}], LocalDask(workers=2), tally=tally)
+    slowest = tally.count().slowest
+    assert len(slowest) == 5 < tally.count().blocks
+    assert [block.seconds for block in slowest] == sorted((block.seconds for block in slowest), reverse=True)
+    assert {block.partition for block in slowest} == {"p=1"}
+    assert all(block.rows and block.seconds > 0 for block in slowest)
 
 
 def test_input_that_changes_while_it_is_scored_fails(data: Small) -> None:
     path = data.folder / "part_1.csv"
 
-    def touch(done: int, total: int, account: Account) -> None:
+    def touch(count: Count) -> None:
         os.utime(path, ns=(1, 1))
 
     with pytest.raises(InputError, match="p=1: .*part_1.csv changed while it was scored. Nothing was committed"):
-        score_partitions(data.job(), [{"p": "1"}], LocalDask(workers=1), progress=touch)
+        score_partitions(data.job(), [{"p": "1"}], LocalDask(workers=1), tally=Told(1, touch))
     assert not list(data.folder.glob("staged/**/manifests/*.json"))
 
 

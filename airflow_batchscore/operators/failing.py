@@ -1,0 +1,129 @@
+"""How a task fails: Airflow retries it or not, its state store says why, and its log ends with the message.
+
+Airflow logs an exception with every frame of its stack, which pushes the message out of sight. So what this package
+raises on purpose carries no stack but that of the user's code; the whole stack is logged at DEBUG.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
+
+from airflow_batchscore.errors import BatchScoreError, InputChangedError, first_lines
+from airflow_batchscore.operators.task_store import TaskStore
+from airflow_batchscore.publish.progress import FAILURE_KEY, Failure
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+log = logging.getLogger(__name__)
+
+#: What ends a try otherwise than well; a kill is none of them.
+ERRORS = (Exception, AirflowTaskTimeout)
+_NO_FAILURES = (AirflowSkipException, AirflowRescheduleException)
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+def begin_try(context: Mapping[str, Any], store: TaskStore) -> None:
+    """Forget why the last try failed."""
+    if try_number(context) > 1:
+        store.delete(FAILURE_KEY)
+
+
+def failed(operator: BaseOperator, context: Mapping[str, Any], store: TaskStore, error: BaseException) -> BaseException:
+    """What to raise for an error that ends a try, after its reason was stored.
+
+    Returns:
+        The error itself, or, if a retry cannot fix it, one that Airflow does not retry.
+    """
+    if isinstance(error, _NO_FAILURES):
+        return error
+    failure = _failure(operator, context, error)
+    store.set(FAILURE_KEY, failure.to_dict())
+    _end_log_with(operator, f"{failure.kind}: {failure.message}")
+    if not isinstance(error, BatchScoreError):
+        return error
+    log.debug("the stack of the error", exc_info=error)
+    return raised(error)
+
+
+def raised(error: Exception) -> Exception:
+    """An error of this package as Airflow gets it: message unchanged, with the stack of the user's code alone."""
+    shown = error if isinstance(error, InputChangedError) else AirflowFailException(f"{type(error).__name__}: {error}")
+    shown.__cause__ = _beyond_this_package(error)  # which also hides the context
+    return shown.with_traceback(None)
+
+
+def try_number(context: Mapping[str, Any]) -> int:
+    """Which try of the task this is; 1 outside Airflow."""
+    return int(getattr(context.get("ti"), "try_number", 1))
+
+
+def _failure(operator: BaseOperator, context: Mapping[str, Any], error: BaseException) -> Failure:
+    number, kind, message = try_number(context), type(error).__name__, first_lines(error)
+    if isinstance(error, BatchScoreError):
+        return Failure(number, kind, message, retried=isinstance(error, InputChangedError))
+    if isinstance(error, (AirflowFailException, AirflowSensorTimeout)):
+        reason, _, rest = message.partition(": ")  # as `raised` and the trigger write it
+        kind, message = (reason, rest) if reason.isidentifier() and rest else (kind, message)
+        return Failure(number, kind, message, retried=False)
+    if isinstance(error, AirflowTaskTimeout):
+        limit = f"execution_timeout={operator.execution_timeout}"
+        return Failure(number, kind, f"the task took longer than {limit}. {_advice(operator)}", retried=True)
+    return Failure(number, kind, f"{message or 'no message'}{_place(error)}. {_advice(operator)}", retried=True)
+
+
+def _place(error: BaseException) -> str:
+    """Where an error was raised that this package did not foresee."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return ""
+    code = last.tb_frame.f_code
+    return f" (raised in {code.co_name}, {code.co_filename}:{last.tb_lineno})"
+
+
+def _advice(operator: BaseOperator) -> str:
+    label = getattr(operator, "label", "")
+    what = f"{operator.task_id} of {label}" if label else operator.task_id
+    return f"A retry of {what} may fix it and goes on where this try stopped; if it does not, the stack is in the log"
+
+
+def _beyond_this_package(error: BaseException) -> BaseException | None:
+    """The first cause that is not this package's, with the frames below its own; None if there are none."""
+    cause: BaseException | None = error
+    while isinstance(cause, BatchScoreError):
+        cause = cause.__cause__
+    if cause is None:
+        return None
+    frames: TracebackType | None = cause.__traceback__
+    beyond = frames
+    while frames is not None:
+        if frames.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            beyond = frames.tb_next
+        frames = frames.tb_next
+    return cause.with_traceback(beyond) if beyond is not None else None
+
+
+def _end_log_with(operator: BaseOperator, message: str) -> None:
+    """Let the log end with the message: Airflow logs an error, and then calls the callbacks."""
+
+    def say(context: Mapping[str, Any]) -> None:
+        log.info("::endgroup::")  # Airflow's "Post Execute", which its UI shows folded
+        log.error("%s", message)
+
+    for name in ("on_failure_callback", "on_retry_callback"):
+        given: list[Callable[..., object]] = list(getattr(operator, name) or ())
+        setattr(operator, name, [*given, say])

@@ -1,0 +1,154 @@
+"""Says how far a scoring task is: to the pages by Airflow's task state store, and in the task's log.
+
+A thread does it, so that scoring waits for neither.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from airflow_batchscore.engine.base import Capacity
+from airflow_batchscore.operators.task_store import TaskStore
+from airflow_batchscore.publish.progress import PROGRESS_KEY, Progress
+from airflow_batchscore.scoring.tally import Count, Tally
+
+log = logging.getLogger(__name__)
+
+_STORE_SECONDS = 2.0
+_LOG_SECONDS = 10.0
+#: How long a task waits at its end for a store that does not answer.
+_PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a try of a scoring task is about; see `Progress`."""
+
+    try_number: int
+    dataset: str
+    output: str
+    model: str
+    capacity: Capacity
+    partitions: int
+    bytes: int
+
+
+@contextmanager
+def reported(work: Work, tally: Tally, store: TaskStore) -> Iterator[None]:
+    """Report the progress of the block: when it starts, at most every two seconds, and when it ends."""
+    reporter = _Reporter(work, tally, store)
+    log.info("%s", _beginning(work))
+    ended = threading.Event()
+    thread = threading.Thread(target=reporter.run, args=(ended,), name="batchscore-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:  # also what killed it: the store then says how far it came
+        ended.set()
+        thread.join(_PATIENCE_SECONDS)
+    log.info("%s", _end(tally.count(), reporter.seconds))
+
+
+class _Reporter:
+    def __init__(self, work: Work, tally: Tally, store: TaskStore) -> None:
+        self._work, self._tally, self._store = work, tally, store
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def run(self, ended: threading.Event) -> None:
+        next_line = _LOG_SECONDS
+        self._write()
+        while not ended.wait(_STORE_SECONDS):
+            self._write()
+            if self.seconds >= next_line:
+                next_line = self.seconds + _LOG_SECONDS
+                log.info("%s", _line(self._tally.count(), self.seconds))
+        self._write()
+
+    def _write(self) -> None:
+        work, count = self._work, self._tally.count()
+        progress = Progress(
+            try_number=work.try_number,
+            started=self._started,
+            seconds=round(self.seconds, 3),
+            dataset=work.dataset,
+            output=work.output,
+            model=work.model,
+            engine=work.capacity.text,
+            workers=work.capacity.workers,
+            memory=_memory(),
+            blocks=count.blocks,
+            blocks_total=count.blocks_total,
+            account=count.account,
+            rows_before=count.rows_before,
+            done=count.done,
+            current=count.current,
+            slowest=count.slowest,
+        )
+        self._store.set(PROGRESS_KEY, progress.to_dict())
+
+
+def _memory() -> int | None:
+    """Bytes that this process and its children hold."""
+    import psutil
+
+    try:
+        own = psutil.Process()
+        return sum(int(process.memory_info().rss) for process in [own, *own.children(recursive=True)])
+    except psutil.Error:  # a child has ended meanwhile
+        return None
+
+
+def _beginning(work: Work) -> str:
+    partitions = "1 partition" if work.partitions == 1 else f"{work.partitions} partitions"
+    memory = f", at most {_size(work.capacity.memory)} of memory" if work.capacity.memory else ""
+    model = work.model if ":" in work.model or " " in work.model else f"model {work.model}"
+    return f"scoring {partitions} ({_size(work.bytes)}) with {model}; {work.capacity.text}{memory}"
+
+
+def _line(count: Count, seconds: float) -> str:
+    """The rows of earlier tries count for the share, not for the speed."""
+    share = count.blocks / max(1, count.blocks_total)
+    rows = count.account.rows_read
+    speed = (rows - count.rows_before) / seconds
+    line = f"{rows:,} rows, {count.blocks} of {count.blocks_total} blocks ({share:.0%}), {speed:,.0f} rows/s"
+    if rows == count.rows_before or not share:
+        return line
+    left = (rows / share - rows) / speed
+    return f"{line}, about {_duration(left)} left"
+
+
+def _end(count: Count, seconds: float) -> str:
+    read, scored, skipped, quarantined = count.account.astuple()
+    before = f" ({count.rows_before:,} of them were there already)" if count.rows_before else ""
+    speed = (read - count.rows_before) / seconds
+    blocks = "1 block" if count.blocks == 1 else f"{count.blocks} blocks"
+    return (
+        f"{read:,} rows read{before} = {scored:,} scored + {skipped:,} skipped + {quarantined:,} in quarantine, in "
+        f"{blocks}, {_duration(seconds)}, {speed:,.0f} rows/s"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _size(bytes_: int) -> str:
+    size, units = float(bytes_), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.3g} {units[0]}"

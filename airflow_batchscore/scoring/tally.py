@@ -1,0 +1,130 @@
+"""`Tally`: what a scoring task has done so far, counted while others look at it."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_batchscore.quality.accounting import Account
+
+if TYPE_CHECKING:
+    from airflow_batchscore.scoring.manifest import BlockResult, Manifest
+
+_SLOWEST = 5
+
+
+@dataclass(frozen=True)
+class SlowBlock:
+    """A block that took long; seconds of work on its worker."""
+
+    partition: str
+    block: int
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Count:
+    """A `Tally` at one instant.
+
+    Attributes:
+        blocks, blocks_total: scored, of all; the total is an estimate until every partition has begun.
+        account: rows so far, with those that were found.
+        rows_before: rows read by earlier tries or runs, and found again.
+        done: positions of the committed partitions, as ranges: ``[[0, 41], [43, 43]]``.
+        current: positions of the partitions in progress.
+        slowest: the slowest blocks, slowest first.
+    """
+
+    blocks: int
+    blocks_total: int
+    account: Account
+    rows_before: int
+    done: list[list[int]]
+    current: list[int]
+    slowest: list[SlowBlock]
+
+
+class Tally:
+    """Counts the blocks and rows of some partitions. One thread counts, any may look.
+
+    Args:
+        partitions: how many there are.
+    """
+
+    def __init__(self, partitions: int) -> None:
+        self._lock = threading.Lock()
+        self._waiting = partitions
+        self._begun = self._blocks = self._scored = self._rows_before = 0
+        self._account = Account()
+        self._done: set[int] = set()
+        self._current: set[int] = set()
+        self._slowest: list[tuple[float, int, SlowBlock]] = []
+
+    @property
+    def blocks_to_come(self) -> int:
+        """How many blocks the partitions that have not begun may have."""
+        return self._waiting * max(1, self._blocks // max(1, self._begun))
+
+    def found(self, position: int, manifest: Manifest) -> None:
+        """A partition was committed before."""
+        with self._lock:
+            self._begin(len(manifest.blocks), len(manifest.blocks), manifest.account)
+            self._done.add(position)
+
+    def began(self, position: int, blocks: int, there: int, account: Account) -> None:
+        """A partition has begun; `there` of its blocks, with these rows, are there already."""
+        with self._lock:
+            self._begin(blocks, there, account)
+            self._current.add(position)
+
+    def _begin(self, blocks: int, there: int, account: Account) -> None:
+        self._waiting -= 1
+        self._begun += 1
+        self._blocks += blocks
+        self._scored += there
+        self._account += account
+        self._rows_before += account.rows_read
+
+    def scored(self, key: str, result: BlockResult, seconds: float) -> None:
+        """A block of the partition `key` was scored, in `seconds` of work on its worker."""
+        with self._lock:
+            self._scored += 1
+            self._account += result.account
+            slow = SlowBlock(key, result.index, result.account.rows_read, round(seconds, 3))
+            heapq.heappush(self._slowest, (seconds, self._scored, slow))
+            if len(self._slowest) > _SLOWEST:
+                heapq.heappop(self._slowest)
+
+    def committed(self, position: int) -> None:
+        """A partition that had begun was committed."""
+        with self._lock:
+            self._current.discard(position)
+            self._done.add(position)
+
+    def count(self) -> Count:
+        """What was counted until now."""
+        with self._lock:
+            return Count(
+                blocks=self._scored,
+                blocks_total=self._blocks + self.blocks_to_come,
+                account=self._account,
+                rows_before=self._rows_before,
+                done=_ranges(self._done),
+                current=sorted(self._current),
+                slowest=[slow for *_, slow in sorted(self._slowest, reverse=True)],
+            )
+
+
+def _ranges(positions: Iterable[int]) -> list[list[int]]:
+    """First and last of each run of consecutive numbers."""
+    ranges: list[list[int]] = []
+    for position in sorted(positions):
+        if ranges and ranges[-1][1] == position - 1:
+            ranges[-1][1] = position
+        else:
+            ranges.append([position, position])
+    return ranges
