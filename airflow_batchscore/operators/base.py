@@ -19,6 +19,7 @@ from airflow_batchscore.operators.seal import require_key, seal, unseal
 from airflow_batchscore.operators.supervised import die_with_supervisor
 from airflow_batchscore.operators.task_store import TaskStore
 from airflow_batchscore.preload import require_current
+from airflow_batchscore.publish.progress import FAILURE_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -38,14 +39,15 @@ class BatchScoreOperator(PlacedOperator):
     ui_color = "#e2f0e9"
     dataset: PartitionedDataset
 
-    #: What the task keeps for pages.
+    #: What the task keeps for pages, and what of it is of one try only.
     store = TaskStore({})
+    kept_of_a_try: tuple[str, ...] = (FAILURE_KEY,)
 
     def execute(self, context: Context) -> object:
         die_with_supervisor()
         self.store = TaskStore(context)
         try:
-            begin_try(context, self.store)
+            begin_try(context, self.store, self.kept_of_a_try)
             require_current()
             require_key()
             self._leave_out_nothing()

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
+from airflow_batchscore.operators.base import as_mapping
+from airflow_batchscore.operators.gate import GateOperator
 from airflow_batchscore.operators.places import Place
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class CheckModelOperator(BatchScoreOperator):
+class CheckModelOperator(GateOperator):
     """Check a model's metrics against limits, and point an alias at it if it passes.
 
     The metrics are read from the artifact, not from the training task, and every byte of the model is verified, so an
@@ -30,6 +31,8 @@ class CheckModelOperator(BatchScoreOperator):
     Returns:
         ``{"schema", "model", "version", "digest", "metrics", "baseline", "promoted_to"}``; ``promoted_to`` is None if
         the alias was not moved, also because a task that began later has already moved it.
+
+    The log shows every metric with its limit, passed or not.
 
     Fails at once when a metric is missing or outside its limit, or a file of the model is damaged; the alias then stays
     unchanged.
@@ -58,7 +61,7 @@ class CheckModelOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.model.artifact import read_manifest, verify
         from airflow_batchscore.model.reference import set_alias
-        from airflow_batchscore.training.gate import CheckedModel, check_metrics
+        from airflow_batchscore.training.gate import CheckedModel, metric_checks, require_passed
 
         began = time.time_ns()
         ref, _ = self.model_ref("model", context)
@@ -66,7 +69,9 @@ class CheckModelOperator(BatchScoreOperator):
             self.require_output(f"the alias {self.promote_to!r} of model", ref.location)
         manifest = verify(ref)
         other = read_manifest(self.model_ref("baseline", context)[0]).metrics if self.baseline else None
-        check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri, other)
+        checks = metric_checks(manifest.metrics, as_mapping(self.require) or {}, other)
+        self.show(checks)
+        require_passed(checks, ref.uri)
         promoted_to = None
         if self.promote_to and set_alias(ref.location.parent.uri, self.promote_to, ref, began):
             promoted_to = self.promote_to

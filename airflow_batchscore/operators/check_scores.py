@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import Json, JsonObject
-from airflow_batchscore.operators.base import BatchScoreOperator, as_number, if_given, scoring_run, task_name
+from airflow_batchscore.operators.base import as_number, if_given, scoring_run, task_name
+from airflow_batchscore.operators.gate import GateOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class CheckScoresOperator(BatchScoreOperator):
+class CheckScoresOperator(GateOperator):
     """Read manifests and parts back from storage; let the run pass only if they are complete and within limits.
 
     Args:
@@ -34,6 +35,8 @@ class CheckScoresOperator(BatchScoreOperator):
         of `CombineOperator`: it names exactly the manifests that passed. ``without_drift`` counts partitions without a
         drift figure. ``verdict`` is the URI of a JSON file, below ``<staging>/_runs/<dag_id>/<run_id>/``, that records
         what was checked and what was found; it is also written when the audit fails.
+
+    The log shows everything that was checked, passed or not.
 
     Fails at once, with every problem in the message: a planned partition is missing, an account does not add up, a part
     is missing or its rows differ from its manifest, more than one model, too many rows in quarantine or skipped, drift,
@@ -90,6 +93,7 @@ class CheckScoresOperator(BatchScoreOperator):
         run = scoring_run(context)
         verdict = run_place(staged_runs_folder(manifests), run, task_name(context), "audit.json")
         storage.write_json(verdict, result.verdict(run, limits))
+        self.show(result.checks)
         result.require()
         self.log.info("%d partitions passed: %s; see %s", len(manifests), result.account, verdict)
         return self.handed_on(CheckedScores(result.figures, verdict.uri, items).to_dict(), "audit", context)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import AssetAlias
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
+from airflow_batchscore.operators.base import as_mapping
+from airflow_batchscore.operators.gate import GateOperator
 from airflow_batchscore.operators.places import DATASET, Place
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_batchscore.model.recipe import Recipe
 
 
-class EvaluateOperator(BatchScoreOperator):
+class EvaluateOperator(GateOperator):
     """Measure a model on labels that arrived since it was trained; raise an asset event when it has decayed.
 
     A DAG with ``schedule=[decayed]`` then trains the next model. The history of the metrics is stored with the model,
@@ -74,6 +75,7 @@ class EvaluateOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.connections import connect_dataset
         from airflow_batchscore.training.evaluation import evaluate
+        from airflow_batchscore.training.gate import metric_checks
 
         ref, trust = self.model_ref("model", context)
         self.require_output("the evaluation of model", ref.location)
@@ -86,6 +88,7 @@ class EvaluateOperator(BatchScoreOperator):
             metrics=self.metrics,
             trusted_types=trust.types,
         )
+        self.show(metric_checks(evaluation.metrics, as_mapping(self.require), evaluation.baseline))
         short = evaluation.to_dict(ref)
         if evaluation.problems:
             self.log.warning("model %s has decayed: %s", ref.uri, "; ".join(evaluation.problems))

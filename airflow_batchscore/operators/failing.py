@@ -7,7 +7,8 @@ raises on purpose carries no stack but that of the user's code; the whole stack 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -35,10 +36,11 @@ _NO_FAILURES = (AirflowSkipException, AirflowRescheduleException)
 _PACKAGE = str(Path(__file__).parents[1])
 
 
-def begin_try(context: Mapping[str, Any], store: TaskStore) -> None:
-    """Forget why the last try failed."""
+def begin_try(context: Mapping[str, Any], store: TaskStore, keys: Sequence[str] = (FAILURE_KEY,)) -> None:
+    """Forget what the last try left under these keys."""
     if try_number(context) > 1:
-        store.delete(FAILURE_KEY)
+        for key in keys:
+            store.delete(key)
 
 
 def failed(operator: BaseOperator, context: Mapping[str, Any], store: TaskStore, error: BaseException) -> BaseException:
@@ -50,6 +52,9 @@ def failed(operator: BaseOperator, context: Mapping[str, Any], store: TaskStore,
     if isinstance(error, _NO_FAILURES):
         return error
     failure = _failure(operator, context, error)
+    label = str(getattr(operator, "label", ""))
+    if label not in failure.message:
+        failure = replace(failure, message=f"{label}: {failure.message}")
     store.set(FAILURE_KEY, failure.to_dict())
     _end_log_with(operator, f"{failure.kind}: {failure.message}")
     if not isinstance(error, BatchScoreError):
@@ -96,9 +101,7 @@ def _place(error: BaseException) -> str:
 
 
 def _advice(operator: BaseOperator) -> str:
-    label = getattr(operator, "label", "")
-    what = f"{operator.task_id} of {label}" if label else operator.task_id
-    return f"A retry of {what} may fix it and goes on where this try stopped; if it does not, the stack is in the log"
+    return f"A retry of {operator.task_id} may fix it; if it does not, look at the stack in this log"
 
 
 def _beyond_this_package(error: BaseException) -> BaseException | None:

@@ -131,11 +131,10 @@ def _line(count: Count, seconds: float) -> str:
 def _end(count: Count, seconds: float) -> str:
     read, scored, skipped, quarantined = count.account.astuple()
     before = f" ({count.rows_before:,} of them were there already)" if count.rows_before else ""
-    speed = (read - count.rows_before) / seconds
     blocks = "1 block" if count.blocks == 1 else f"{count.blocks} blocks"
     return (
         f"{read:,} rows read{before} = {scored:,} scored + {skipped:,} skipped + {quarantined:,} in quarantine, in "
-        f"{blocks}, {_duration(seconds)}, {speed:,.0f} rows/s"
+        f"{blocks}, {_duration(seconds)}"
     )
 
 

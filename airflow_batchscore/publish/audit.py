@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.formats.parquet_footer import DamagedParquetError, read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
-from airflow_batchscore.errors import GateError, ScoringError
-from airflow_batchscore.publish.drift import Drift, drift_limit, drift_problems, partition_drifts
+from airflow_batchscore.errors import GateError, ScoringError, listed
+from airflow_batchscore.publish.drift import Drift, drift_check, drift_limit, partition_drifts
 from airflow_batchscore.publish.verdict import Audit, Limits
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.quality.check import Check, as_lines, problems_of
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -29,17 +30,22 @@ def audit(planned: Sequence[Values], manifests: list[Manifest], limits: Limits =
         GateError: a limit is not a number.
     """
     account = sum((manifest.account for manifest in manifests), Account())
-    problems = [*_missing(planned, manifests, limits.allow_missing), *_one_model(manifests)]
-    for damage in storage.each(_check_parts, manifests, manifests[0].uri) if manifests else []:
-        problems += damage
-    problems += _quarantined(manifests, account, _limit("max_quarantined", limits.max_quarantined))
-    problems += _skipped(manifests, account, limits.max_skipped)
+    checks = [
+        *_planned(planned, manifests, limits.allow_missing),
+        _one_model(manifests),
+        _accounted(manifests, account),
+        _parts(manifests),
+        _quarantined(manifests, account, _limit("max_quarantined", limits.max_quarantined)),
+        _skipped(manifests, account, limits.max_skipped),
+    ]
     drifts: dict[str, Drift] = {}
     if limits.max_drift is not None:
         limit = drift_limit(limits.max_drift)
         drifts = partition_drifts(manifests)
-        problems += drift_problems(drifts, limit)
-    return Audit(manifests, account, drifts, problems)
+        checks.append(drift_check(drifts, limit))
+    else:
+        checks.append(Check("drift (PSI)", "not measured", "-"))
+    return Audit(manifests, account, drifts, checks)
 
 
 def _limit(name: str, value: float | str) -> Limit:
@@ -49,55 +55,81 @@ def _limit(name: str, value: float | str) -> Limit:
         raise GateError(f"{name}={value!r}: give a count of rows such as 1000, or a share such as 0.01") from None
 
 
-def _skipped(manifests: Sequence[Manifest], account: Account, allowed: float | str | None) -> list[str]:
+def _allowed(limit: Limit) -> str:
+    return f"{limit.value:,}" if isinstance(limit.value, int) else f"{100 * limit.value:g} %"
+
+
+def _skipped(manifests: Sequence[Manifest], account: Account, allowed: float | str | None) -> Check:
     """Ignores rows that a policy skips: they are left unscored on purpose."""
     on_purpose = sum(manifest.rows_without_model for manifest in manifests)
     skipped, read = account.rows_skipped - on_purpose, account.rows_read - on_purpose
+    what, found = "rows skipped", f"{skipped:,} of {read:,}"
     if allowed is None:
-        if read <= 0 or account.rows_scored:
-            return []
         problem = (
             f"not one of {read} rows was scored ({skipped} skipped, {account.rows_quarantined} in quarantine): look at "
             "the recipe and the data, or allow it with max_skipped=1.0"
         )
-        return [problem]
+        return Check(what, found, "not all", None if read <= 0 or account.rows_scored else problem)
     limit = _limit("max_skipped", allowed)
     if limit.allows(skipped, read):
-        return []
+        return Check(what, found, _allowed(limit))
     worst = sorted(manifests, key=lambda manifest: manifest.rows_without_model - manifest.account.rows_skipped)
     where = ", ".join(f"{manifest.key} {manifest.account.rows_skipped}" for manifest in worst[:10])
-    return [f"{skipped} of {read} rows were skipped, {limit.value} allowed: {where}. Look at the recipe and the data"]
+    problem = f"{skipped} of {read} rows were skipped, {limit.value} allowed: {where}. Look at the recipe and the data"
+    return Check(what, found, _allowed(limit), problem)
 
 
 def require_planned(planned: Sequence[Values], manifests: Sequence[Manifest]) -> None:
     """Raises GateError unless every planned partition, and no other, has exactly one manifest."""
-    problems = _missing(planned, manifests, allowed=0)
+    problems = problems_of(_planned(planned, manifests, allowed=0))
     if problems:
-        raise GateError(f"not published: {'; '.join(problems)}")
+        raise GateError(f"not published{as_lines(problems)}")
 
 
-def _missing(planned: Sequence[Values], manifests: Sequence[Manifest], allowed: int) -> list[str]:
+def _planned(planned: Sequence[Values], manifests: Sequence[Manifest], allowed: int) -> list[Check]:
     scored = {manifest.key for manifest in manifests}
     wanted = [partition_key(values) for values in planned]
     missing = [key for key in wanted if key not in scored]
     extra = sorted(scored - set(wanted))
-    problems = []
-    if len(missing) > allowed:
-        problems.append(
-            f"{len(missing)} of {len(wanted)} planned partitions have no manifest ({', '.join(missing[:20])}; "
-            f"{allowed} allowed): see the log of their scoring tasks, fix the cause, and clear them"
-        )
-    if extra:
-        problems.append(f"partitions that were not planned: {', '.join(extra[:20])}")
-    if len(scored) != len(manifests):
-        problems.append("a partition has more than one manifest in this run")
-    return problems
+    missed = (
+        f"{len(missing)} of {len(wanted)} planned partitions have no manifest ({', '.join(missing[:20])}; "
+        f"{allowed} allowed): see the log of their scoring tasks, fix the cause, and clear them"
+    )
+    unplanned = f"partitions that were not planned: {', '.join(extra[:20])}"
+    twice = len(manifests) - len(scored)
+    repeated = "a partition has more than one manifest in this run"
+    return [
+        Check(
+            "partitions without a manifest", str(len(missing)), str(allowed), missed if len(missing) > allowed else None
+        ),
+        Check("partitions not planned", str(len(extra)), "0", unplanned if extra else None),
+        Check("manifests too many", str(twice), "0", repeated if twice else None),
+    ]
 
 
-def _one_model(manifests: Sequence[Manifest]) -> list[str]:
+def _one_model(manifests: Sequence[Manifest]) -> Check:
     """Ignores partitions that each have their own model."""
     models = {m.model.digest[:12] if m.model else m.method for m in manifests if m.choice is None}
-    return [f"partitions were scored with different models: {', '.join(sorted(models))}"] if len(models) > 1 else []
+    problem = f"partitions were scored with different models: {', '.join(sorted(models))}"
+    if not models:
+        return Check("models", "those of each partition", "-")
+    return Check("models", str(len(models)), "1", problem if len(models) > 1 else None)
+
+
+def _accounted(manifests: Sequence[Manifest], account: Account) -> Check:
+    read, *parts = account.astuple()
+    off = [manifest.key for manifest in manifests if not manifest.account.adds_up]
+    problem = f"the account of {listed(off)} is off: score it again with force"
+    return Check("rows accounted for", f"{sum(parts):,}", f"{read:,}", problem if off else None)
+
+
+def _parts(manifests: Sequence[Manifest]) -> Check:
+    problems: list[str] = []
+    for damage in storage.each(_check_parts, manifests, manifests[0].uri) if manifests else []:
+        problems += damage
+    count = sum(len(manifest.blocks) for manifest in manifests)
+    found = f"{count - len(problems):,} of {count:,}"
+    return Check("parts as written", found, "all", listed(problems, "; ") if problems else None)
 
 
 def _check_parts(manifest: Manifest) -> list[str]:
@@ -125,9 +157,10 @@ def _check_parts(manifest: Manifest) -> list[str]:
     return problems
 
 
-def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) -> list[str]:
+def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) -> Check:
+    what, found = "rows in quarantine", f"{account.rows_quarantined:,} of {account.rows_read:,}"
     if limit.allows(account.rows_quarantined, account.rows_read):
-        return []
+        return Check(what, found, _allowed(limit))
     where = [
         f"{manifest.key} {manifest.account.rows_quarantined} (in {manifest.folder}/quarantine)"
         for manifest in manifests
@@ -137,4 +170,4 @@ def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) 
         f"{account.rows_quarantined} rows are in quarantine, {limit.value} allowed: {', '.join(where[:10])}. Look at "
         "`message` and `raw` there, fix the data or the recipe and run again, or raise max_quarantined"
     )
-    return [problem]
+    return Check(what, found, _allowed(limit), problem)

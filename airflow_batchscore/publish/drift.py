@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from airflow_batchscore.data import storage
 from airflow_batchscore.errors import GateError, listed
 from airflow_batchscore.model import artifact
+from airflow_batchscore.quality.check import Check
 from airflow_batchscore.quality.drift import drift
 from airflow_batchscore.quality.profile import ReferenceProfile
 from airflow_batchscore.scoring.manifest import Manifest
@@ -70,6 +71,17 @@ def drift_problems(drifts: Mapping[str, Drift], limit: float) -> list[str]:
         "run without max_drift if that is right"
         for reason, names in reasons.items()
     ]
+
+
+def drift_check(drifts: Mapping[str, Drift], limit: float) -> Check:
+    """The partition and the column that drifted most, against the limit."""
+    worst = [(*measured.worst, name) for name, measured in drifts.items() if measured.worst is not None]
+    found = "-"
+    if worst:
+        column, value, name = max(worst, key=lambda item: item[1])
+        found = f"{value:.3f} of {column} in {name}"
+    problems = drift_problems(drifts, limit)
+    return Check("drift (PSI)", found, f"{limit:g}", listed(problems, "; ") if problems else None)
 
 
 def partition_drifts(manifests: Sequence[Manifest]) -> dict[str, Drift]:

@@ -12,6 +12,7 @@ from airflow_batchscore.publish.coverage import scored_coverage
 from airflow_batchscore.publish.drift import Drift
 from airflow_batchscore.publish.state import ScoringRun
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.quality.check import Check, as_lines, problems_of
 from airflow_batchscore.scoring.manifest import Manifest
 
 #: Incremented when the fields of `CheckedScores` change.
@@ -74,16 +75,22 @@ class Figures:
 
 @dataclass(frozen=True)
 class Audit:
-    """Result of the audit. `problems` is empty if the run may be published.
+    """Result of the audit. The run may be published if there are no `problems`.
 
     Attributes:
         drift: per partition; empty if no limit was set.
+        checks: everything that was looked at.
     """
 
     manifests: list[Manifest]
     account: Account
     drift: dict[str, Drift]
-    problems: list[str]
+    checks: list[Check]
+
+    @property
+    def problems(self) -> list[str]:
+        """What the checks found wrong."""
+        return problems_of(self.checks)
 
     @property
     def figures(self) -> Figures:
@@ -105,6 +112,7 @@ class Audit:
             "limits": asdict(limits),
             "passed": not self.problems,
             "problems": self.problems,
+            "checks": [check.to_dict() for check in self.checks],
             **self.figures.to_dict(),
             "scores": [
                 {
@@ -129,10 +137,7 @@ class Audit:
     def require(self) -> Audit:
         """Raises GateError that lists every problem."""
         if self.problems:
-            counts = ", ".join(f"{name} {value}" for name, value in self.account.to_dict().items())
-            raise GateError(
-                f"not published, {len(self.problems)} problem(s): {'; '.join(self.problems)}. Seen: {counts}"
-            )
+            raise GateError(f"not published{as_lines(self.problems)}")
         return self
 
 

@@ -17,7 +17,8 @@ from airflow_batchscore.model import artifact
 from airflow_batchscore.model.features import in_order
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef
-from airflow_batchscore.training.gate import metric_problems
+from airflow_batchscore.quality.check import problems_of
+from airflow_batchscore.training.gate import metric_checks
 from airflow_batchscore.training.inputs import TrainingInput, recipe_columns
 from airflow_batchscore.training.metrics import Metric, compute_metrics, metric_names
 from airflow_batchscore.training.rows import Rows, read_rows
@@ -72,7 +73,7 @@ def evaluate(
     The result for the same data, metrics and limits is stored only once, so a retry does not count twice.
 
     Args:
-        require: limits as in `metric_problems`; the baseline is the training metrics.
+        require: limits as in `metric_checks`; the baseline is the training metrics.
         recipe: source of the labels; None uses the model's recipe.
         metrics: as in `compute_metrics`; None uses those from training.
 
@@ -103,7 +104,7 @@ def evaluate(
         rows=len(features),
         metrics=measured,
         baseline=manifest.metrics,
-        problems=metric_problems(measured, require, manifest.metrics),
+        problems=problems_of(metric_checks(measured, require, manifest.metrics)),
     )
     inputs = [
         [partition.fingerprint.digest for partition in pinned],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.model.reference import GivenModel
+from airflow_batchscore.quality.check import Check, as_lines, problems_of
 
 _COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -39,24 +40,17 @@ class CheckedModel:
         return asdict(self) | GivenModel(self.model, self.digest).to_dict()
 
 
-def check_metrics(
-    metrics: Mapping[str, float],
-    require: Mapping[str, str],
-    model: str,
-    baseline: Mapping[str, float] | None = None,
-) -> None:
-    """Raise GateError listing every metric that is missing or outside its limit; see `metric_problems`."""
-    problems = metric_problems(metrics, require, baseline)
+def require_passed(checks: Sequence[Check], model: str) -> None:
+    """Raise GateError listing every metric that is missing or outside its limit."""
+    problems = problems_of(checks)
     if problems:
-        raise GateError(
-            f"model {model} does not pass: {'; '.join(problems)}. It was not promoted and nothing was scored"
-        )
+        raise GateError(f"model {model} does not pass{as_lines(problems)}. It was not promoted and nothing was scored")
 
 
-def metric_problems(
+def metric_checks(
     metrics: Mapping[str, float], require: Mapping[str, str], baseline: Mapping[str, float] | None = None
-) -> list[str]:
-    """Describe metrics that are missing or outside their limits.
+) -> list[Check]:
+    """Hold metrics against their limits.
 
     Args:
         require: metric -> limit: ``">=0.9"``, or ``"<=0.95*baseline"`` relative to another model's same metric.
@@ -65,7 +59,7 @@ def metric_problems(
     Raises:
         GateError: a limit cannot be read.
     """
-    problems = []
+    checks = []
     for name, limit in require.items():
         match = _LIMIT.fullmatch(str(limit))
         if not match:
@@ -75,14 +69,17 @@ def metric_problems(
             )
         bound, text = float(match[2] or 1.0), str(limit)
         if name not in metrics:
-            problems.append(f"{name} was not measured (there are {', '.join(metrics) or 'no metrics'})")
+            there = ", ".join(metrics) or "no metrics"
+            checks.append(Check(name, "-", text, f"{name} was not measured (there are {there})"))
             continue
-        if match[3] or match[4]:
-            if baseline is None or name not in baseline:
-                problems.append(f"{name} has no baseline to hold it against: give a model that measured it too")
-                continue
-            bound *= baseline[name]
-            text = f"{limit} = {bound:.6g}"
-        if not _COMPARE[match[1]](metrics[name], bound):
-            problems.append(f"{name} is {metrics[name]:.6g}, required {text}")
-    return problems
+        found, problem = f"{metrics[name]:.6g}", None
+        if (match[3] or match[4]) and (baseline is None or name not in baseline):
+            problem = f"{name} has no baseline to hold it against: give a model that measured it too"
+        else:
+            if baseline is not None and (match[3] or match[4]):
+                bound *= baseline[name]
+                text = f"{limit} = {bound:.6g}"
+            if not _COMPARE[match[1]](metrics[name], bound):
+                problem = f"{name} is {found}, required {text}"
+        checks.append(Check(name, found, text, problem))
+    return checks

@@ -33,6 +33,15 @@ def context(task_id: str, run_id: str = "r", map_index: int = -1, **more: Any) -
     return {"dag_run": run, "ti": SimpleNamespace(task_id=task_id, map_index=map_index), "params": {}, **more}
 
 
+class Store(dict[str, Any]):
+    """Airflow's task state store, in a process."""
+
+    set = dict.__setitem__
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
 def executed(operator: Any, run_id: str = "r", **more: Any) -> Any:
     """What the operator returns in that run."""
     given = context(operator.task_id, run_id, **more)

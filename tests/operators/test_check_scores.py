@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from operator_calls import audited, handed_scores
+from airflow.sdk.exceptions import AirflowFailException
+from operator_calls import Store, audited, executed, handed_plan, handed_scores
 from support import Small, good_rows, small
 
 from airflow_batchscore.errors import GateError, InputError
+from airflow_batchscore.operators import CheckScoresOperator
+from airflow_batchscore.publish.progress import GateResult
 
 pytestmark = pytest.mark.dag
 
@@ -83,5 +86,25 @@ def test_a_part_that_is_gone_or_cut_fails_the_check(data: Small) -> None:
     first.unlink()
     second.chmod(0o644)
     second.write_bytes(second.read_bytes()[:-1])
-    with pytest.raises(GateError, match=r"2 problem\(s\): partition p=1: .* has no bytes.*; partition p=2: .* has \d+"):
+    with pytest.raises(GateError, match=r"not published: partition p=1: .* has no bytes.*; partition p=2: .* has \d+"):
         audited(scores, "a", 1, 2)
+
+
+def test_a_gate_shows_and_keeps_all_that_it_looked_at_before_it_fails(
+    data: Small, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data.add(1, [*good_rows(20, 1000), (9, "x", 2, 0)])
+    operator = CheckScoresOperator(task_id="check", plan=handed_plan("a", 1, 2), scores=handed_scores(data, "a", 1, 1))
+    store = Store()
+    with pytest.raises(AirflowFailException) as failed:
+        executed(operator, "a", task_state_store=store)
+    assert str(failed.value).startswith("GateError: not published, 2 problems:\n- 1 of 2 planned partitions have no")
+    result = GateResult.from_dict(store["batchscore_gate"])
+    assert result is not None
+    found = {check.what: (check.found, check.allowed, check.passed) for check in result.checks}
+    assert found["partitions without a manifest"] == ("1", "0", False)
+    assert found["rows in quarantine"] == ("1 of 21", "0", False)
+    assert found["parts as written"] == ("1 of 1", "all", True)
+    printed = capfd.readouterr().out
+    assert "rows in quarantine             1 of 21" in printed
+    assert printed.count("PROBLEM") == 2

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
-from operator_calls import dag, planned, scored
+from operator_calls import Store, dag, planned, scored
 from support import Small, good_rows
 
 from airflow_batchscore import LocalDask, PartitionedDataset
@@ -148,14 +148,8 @@ def test_templates_may_make_text_of_every_argument(data: Small) -> None:
     assert sum(map(len, parts)) == 40
 
 
-class _Store(dict[str, Any]):
-    """As Airflow's, in a process."""
-
-    set = dict.__setitem__
-
-
 def test_progress_can_be_read_while_the_task_runs(data: Small) -> None:
-    store = _Store()
+    store = Store()
     _score(data, block_rows=15, task_state_store=store)
     assert store["batchscore_progress"]["blocks"] == store["batchscore_progress"]["blocks_total"] > 1
     assert store["batchscore_progress"]["rows_scored"] == 40

@@ -36,6 +36,17 @@ def test_a_whole_run_passes_and_is_summed(data: Small) -> None:
     found = audit(PLANNED, _scored(data), Limits(max_drift=0.5)).require()
     assert found.figures.account.rows_scored == 500
     assert found.figures.partitions == 2
+    assert [(check.what, check.allowed) for check in found.checks] == [
+        ("partitions without a manifest", "0"),
+        ("partitions not planned", "0"),
+        ("manifests too many", "0"),
+        ("models", "1"),
+        ("rows accounted for", "500"),
+        ("parts as written", "all"),
+        ("rows in quarantine", "0"),
+        ("rows skipped", "not all"),
+        ("drift (PSI)", "0.5"),
+    ]
 
 
 def test_a_planned_partition_without_manifest_is_missing(data: Small) -> None:
@@ -63,9 +74,9 @@ def test_lost_changed_and_foreign_parts_are_noticed(data: Small) -> None:
     first.unlink()
     second.write_bytes(second.read_bytes() + b"x")
     problems = audit(PLANNED, manifests).problems
-    assert len(problems) == 2
+    assert len(problems) == 1
     assert f"{first} has no bytes" in problems[0]
-    assert f"{second} has" in problems[1]
+    assert f"; partition p=1: {second} has" in problems[0]
 
 
 def test_a_part_with_other_rows_than_the_manifest_is_noticed(data: Small) -> None:

@@ -11,7 +11,8 @@ import pytest
 from publications import committed
 
 from airflow_batchscore.errors import GateError
-from airflow_batchscore.publish.drift import Drift, drift_limit, drift_problems, partition_drifts
+from airflow_batchscore.publish.drift import Drift, drift_check, drift_limit, drift_problems, partition_drifts
+from airflow_batchscore.quality.check import Check
 from airflow_batchscore.scoring.manifest import Manifest
 
 pytestmark = pytest.mark.unit
@@ -98,3 +99,11 @@ def test_partitions_with_nothing_to_measure_on_purpose_are_a_problem_only_if_the
     (problem,) = drift_problems({"p=1": empty}, 0.25)
     assert problem.startswith("there is no drift to measure")
     assert drift_problems({}, 0.25) == []
+
+
+def test_the_worst_partition_and_column_are_held_against_the_limit() -> None:
+    drifts = {"p=1": Drift({"a": 0.2, "b": 0.3}), "p=2": Drift({"a": 0.25})}
+    assert drift_check(drifts, 0.3) == Check("drift (PSI)", "0.300 of b in p=1", "0.3")
+    assert "partition p=1 drifted" in (drift_check(drifts, 0.26).problem or "")
+    unknown = drift_check({"p=1": Drift(reason="a function made them")}, 0.26)
+    assert (unknown.found, unknown.passed) == ("-", False)

@@ -13,10 +13,12 @@ from airflow_batchscore.publish.drift import Drift
 from airflow_batchscore.publish.state import ScoringRun
 from airflow_batchscore.publish.verdict import Audit, CheckedScores, Figures, Limits
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.quality.check import Check
 
 pytestmark = pytest.mark.unit
 
 MANIFESTS = [committed(1, 10), committed(2, 5, skipped=1), committed(3, 0, quarantined=4)]
+PROBLEM = Check("drift", "9", "1", "too much")
 ACCOUNT = Account(20, 15, 1, 4)
 DRIFT = {
     "p=1": Drift({"a": 0.123456, "b": 0.05}, hardly_seen=("name",)),
@@ -38,10 +40,11 @@ def test_partitions_without_a_model_of_their_own_are_counted() -> None:
 
 
 def test_the_verdict_names_every_manifest_and_its_drift_or_why_there_is_none() -> None:
-    verdict = Audit(MANIFESTS, ACCOUNT, DRIFT, ["too much"]).verdict(ScoringRun("d", "r"), Limits(max_drift="0.1"))
+    verdict = Audit(MANIFESTS, ACCOUNT, DRIFT, [PROBLEM]).verdict(ScoringRun("d", "r"), Limits(max_drift="0.1"))
     assert json.loads(json.dumps(verdict)) == verdict
     assert verdict["run"] == {"dag_id": "d", "run_id": "r"}
     assert (verdict["passed"], verdict["problems"], verdict["limits"]["max_drift"]) == (False, ["too much"], "0.1")
+    assert verdict["checks"] == [{"what": "drift", "found": "9", "allowed": "1", "problem": "too much"}]
     assert (verdict["rows_read"], verdict["max_drift"], verdict["without_drift"]) == (20, 0.1235, 1)
     name = {"manifest": MANIFESTS[0].uri, "digest": "digest of 1"}
     first, second, third = verdict["scores"]
@@ -59,11 +62,13 @@ def test_the_verdict_names_every_manifest_and_its_drift_or_why_there_is_none() -
     assert unmeasured["scores"][0] == {"partition": "p=1", **name}
 
 
-def test_a_run_with_problems_is_refused_with_all_of_them_and_the_counts() -> None:
+def test_a_run_with_problems_is_refused_with_all_of_them() -> None:
     passed = Audit(MANIFESTS, ACCOUNT, {}, [])
     assert passed.require() is passed
-    with pytest.raises(GateError, match=r"2 problem\(s\): one; two\. Seen: rows_read 20, rows_scored 15"):
-        Audit(MANIFESTS, ACCOUNT, {}, ["one", "two"]).require()
+    with pytest.raises(GateError, match=r"^not published: too much$"):
+        Audit(MANIFESTS, ACCOUNT, {}, [Check("parts", "1", "all"), PROBLEM]).require()
+    with pytest.raises(GateError, match=r"^not published, 2 problems:\n- too much\n- too much$"):
+        Audit(MANIFESTS, ACCOUNT, {}, [PROBLEM, PROBLEM]).require()
 
 
 def test_a_passed_check_comes_back_from_json_and_not_from_another_version() -> None:
