@@ -182,6 +182,9 @@ class Stack:
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._request("PATCH", path, body, True)
 
+    def put(self, path: str, body: Mapping[str, Any]) -> None:
+        self._request("PUT", path, body, True)
+
     def token(self) -> str:
         if self._token is None:
             body = {"username": USER, "password": self.password}
@@ -196,7 +199,7 @@ class Stack:
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.loads(answer.read())
+                return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             raise StackError(f"{method} {path}: {error.code} {error.read().decode()[:1000]}") from error
 

@@ -42,6 +42,8 @@ class BatchScoreOperator(PlacedOperator):
     #: What the task keeps for pages, and what of it is of one try only.
     store = TaskStore({})
     kept_of_a_try: tuple[str, ...] = (FAILURE_KEY,)
+    #: The partitions that the task works on, for messages that name none.
+    partition_label = ""
 
     def execute(self, context: Context) -> object:
         die_with_supervisor()

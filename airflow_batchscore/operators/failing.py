@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
+from airflow.sdk.log import redact
 
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, first_lines
 from airflow_batchscore.operators.task_store import TaskStore
@@ -52,10 +53,10 @@ def failed(operator: BaseOperator, context: Mapping[str, Any], store: TaskStore,
     if isinstance(error, _NO_FAILURES):
         return error
     failure = _failure(operator, context, error)
-    label = str(getattr(operator, "label", ""))
+    label = str(getattr(operator, "partition_label", ""))  # a sensor has none
     if label not in failure.message:
         failure = replace(failure, message=f"{label}: {failure.message}")
-    store.set(FAILURE_KEY, failure.to_dict())
+    store.set(FAILURE_KEY, replace(failure, message=str(redact(failure.message))).to_dict())
     _end_log_with(operator, f"{failure.kind}: {failure.message}")
     if not isinstance(error, BatchScoreError):
         return error

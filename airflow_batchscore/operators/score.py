@@ -163,6 +163,10 @@ class ScorePartitionOperator(BatchScoreOperator):
         partition = as_mapping(self.partition)
         return str(partition.get("label", "")) if isinstance(partition, dict) else str(partition)
 
+    @property
+    def partition_label(self) -> str:  # type: ignore[override]
+        return self.label
+
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine
         from airflow_batchscore.data.storage import Location

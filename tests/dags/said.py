@@ -16,6 +16,7 @@ from airflow_batchscore.operators import (
     ScorePartitionOperator,
     TrainOperator,
 )
+from airflow_batchscore.operators.base import BatchScoreOperator
 
 dataset = PartitionedDataset("{{ var.value.folder }}/part_{p}.csv", read_options={"column_types": {"id": "int64"}})
 
@@ -38,6 +39,13 @@ class Unwilling(ClassifierMixin, BaseEstimator):
         raise ZeroDivisionError("there is nothing to learn")
 
 
+class Foreign(BatchScoreOperator):
+    """Asks a service that is down."""
+
+    def run_stage(self, context: Any) -> None:
+        raise ConnectionError("the price service does not answer")
+
+
 with DAG("said", schedule=None) as dag:
     TrainOperator(
         task_id="bad_recipe",
@@ -57,6 +65,7 @@ with DAG("said", schedule=None) as dag:
         retries=1,
         retry_delay=1.0,
     )
+    Foreign(task_id="foreign", retries=1, retry_delay=1.0)
     plan = PlanPartitionsOperator(task_id="plan", dataset=dataset)
     scored = ScorePartitionOperator.partial(
         task_id="score",

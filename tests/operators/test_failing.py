@@ -25,7 +25,7 @@ def _users_function() -> None:
 class Failing(BatchScoreOperator):
     """Raises what it was given."""
 
-    label = "p=1"
+    partition_label = "p=1"
 
     def __init__(self, *, error: BaseException | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
