@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
-from airflow.sdk.log import redact
+from airflow.sdk.log import redact  # type: ignore[attr-defined]
 
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, first_lines
 from airflow_batchscore.operators.task_store import TaskStore

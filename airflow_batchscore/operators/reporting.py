@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -60,6 +60,7 @@ class _Reporter:
         self._work, self._tally, self._store = work, tally, store
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._began = time.monotonic()
+        self._memory = 0
 
     @property
     def seconds(self) -> float:
@@ -67,12 +68,15 @@ class _Reporter:
 
     def run(self, ended: threading.Event) -> None:
         next_line = _LOG_SECONDS
+        self._memory = _memory()
         self._write()
         while not ended.wait(_STORE_SECONDS):
-            self._write()
             if self.seconds >= next_line:
                 next_line = self.seconds + _LOG_SECONDS
                 log.info("%s", _line(self._tally.count(), self.seconds))
+                self._memory = _memory()  # looks at every process of the machine: not at every write
+            self._write()
+        self._memory = _memory()
         self._write()
 
     def _write(self) -> None:
@@ -86,7 +90,7 @@ class _Reporter:
             model=work.model,
             engine=work.capacity.text,
             workers=work.capacity.workers,
-            memory=_memory(),
+            memory=self._memory,
             blocks=count.blocks,
             blocks_total=count.blocks_total,
             account=count.account,
@@ -98,15 +102,15 @@ class _Reporter:
         self._store.set(PROGRESS_KEY, progress.to_dict())
 
 
-def _memory() -> int | None:
+def _memory() -> int:
     """Bytes that this process and its children hold."""
     import psutil
 
-    try:
-        own = psutil.Process()
-        return sum(int(process.memory_info().rss) for process in [own, *own.children(recursive=True)])
-    except psutil.Error:  # a child has ended meanwhile
-        return None
+    own, held = psutil.Process(), 0
+    for process in [own, *own.children(recursive=True)]:
+        with suppress(psutil.Error):  # a child has ended meanwhile
+            held += process.memory_info().rss
+    return held
 
 
 def _beginning(work: Work) -> str:

@@ -42,8 +42,8 @@ class Progress:
         model: its version; of several, how many there are (``"12 models"``); the import path of a function.
         engine: what it says of itself, such as ``"LocalDask, 2 threads"``.
         workers: threads or processes that score; 0 if the engine knows it only once they have started.
-        memory: bytes held by the task's process and its children; None if they could not be measured. The workers of
-            another cluster are not among them.
+        memory: bytes held by the task's process and its children, at most ten seconds ago. The workers of another
+            cluster are not among them.
         blocks, blocks_total: scored, of all; the total is an estimate until every partition of a pack has begun.
         account: rows so far, with those of earlier tries.
         rows_before: rows read by earlier tries, and found again.
@@ -60,7 +60,7 @@ class Progress:
     model: str
     engine: str
     workers: int
-    memory: int | None
+    memory: int
     blocks: int
     blocks_total: int
     account: Account
