@@ -70,9 +70,12 @@ class EvaluateOperator(BatchScoreOperator):
         self.recipe = recipe
         self.metrics = metrics
         self.conn_id = conn_id
+        self.reads_data()
+        self.reads_models("model")
 
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.connections import connect_dataset
+        from airflow_batchscore.operators.outcome import evaluated
         from airflow_batchscore.training.evaluation import evaluate
 
         ref, trust = self.model_ref("model", context)
@@ -86,6 +89,7 @@ class EvaluateOperator(BatchScoreOperator):
             metrics=self.metrics,
             trusted_types=trust.types,
         )
+        self.outcome = evaluated(self.dataset.uri, ref, evaluation.rows)
         short = evaluation.to_dict(ref)
         if evaluation.problems:
             self.log.warning("model %s has decayed: %s", ref.uri, "; ".join(evaluation.problems))

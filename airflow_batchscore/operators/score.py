@@ -173,6 +173,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.outputs import OutputSpec
         from airflow_batchscore.model.recipe import column_names
+        from airflow_batchscore.operators.outcome import scored_partitions
         from airflow_batchscore.operators.stored_lists import full, shortened
         from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.plan.entry import PlanEntry
@@ -210,6 +211,7 @@ class ScorePartitionOperator(BatchScoreOperator):
                 slots=task_slots(self, mapped=entry.tasks),
                 progress=_Progress(context),
             )
+        self.outcome = scored_partitions(job.dataset.uri, self.output_uri, scored)
         handed = [
             ScoredPartition.of(manifest, reused=reused, run=run_name(context), generation=entry.generation)
             for manifest, reused in scored
