@@ -94,7 +94,8 @@ def test_a_run_with_an_output_of_its_own_does_not_announce_the_usual_one(
 
 def test_metrics_reach_an_opentelemetry_collector(otlp: Received, run_id: str) -> None:
     names = {"batchscore.rows_read", "batchscore.rows_per_second", "batchscore.seconds_per_block", "batchscore.drift"}
-    points = otlp.wait(lambda items: found if names <= {name for name, *_ in (found := _points(items))} else None)
+    otlp.wait(lambda items: names <= {point[0] for point in _points(items)})
+    points = _points(otlp.items)
     scored = {point[1:] for point in points if point[0] == "batchscore.rows_scored" and point[1] == "score"}
     assert {("score", "asset_pipeline", 50)} <= scored
     drifts = [value for name, task, _, value in points if name == "batchscore.drift" and task == "audit"]
