@@ -73,14 +73,14 @@ def model_assets(operator: BaseOperator, field: str) -> list[Asset]:
 
 def planned_assets(task: BaseOperator | MappedOperator) -> list[Asset]:
     """What went into the scores that `task` is given: inlets of the plans that they come from."""
+    from airflow_batchscore.operators.announcing import AnnouncingOperator
     from airflow_batchscore.operators.plan import PlanPartitionsOperator
-    from airflow_batchscore.operators.reporting import ReportingOperator
 
     return _unique(
         asset
         for field in ("plan", "scores", "partition")
         for producer in producers_of(task, field)
-        if issubclass(kind_of(producer), ReportingOperator)
+        if issubclass(kind_of(producer), AnnouncingOperator)
         for asset in (
             [inlet for inlet in producer.inlets if isinstance(inlet, Asset)]
             if issubclass(kind_of(producer), PlanPartitionsOperator)
@@ -106,7 +106,7 @@ def alias_of(operator: BaseOperator) -> AssetAlias:
     return AssetAlias(f"{operator.dag_id}.{operator.task_id}")
 
 
-def announce(
+def raise_events(
     operator: BaseOperator,
     declared: Iterable[object],
     own: Iterable[Asset],

@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
+from airflow_batchscore.operators.announcing import AnnouncingOperator
 from airflow_batchscore.operators.authored import argument, kind_of
-from airflow_batchscore.operators.reporting import ReportingOperator
 from airflow_batchscore.operators.seal import require_key, seal, unseal
 from airflow_batchscore.operators.supervised import die_with_supervisor
 from airflow_batchscore.preload import require_current
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", int, float)
 
 
-class BatchScoreOperator(ReportingOperator):
+class BatchScoreOperator(AnnouncingOperator):
     """An operator whose own errors fail the task at once, because a retry cannot fix them; all other errors retry."""
 
     ui_color = "#e2f0e9"
@@ -46,7 +46,7 @@ class BatchScoreOperator(ReportingOperator):
             try:
                 return self.run_stage(context)
             finally:
-                self.report(context)
+                self.announce(context)
 
     def _leave_out_nothing(self) -> None:
         """Use the default for an argument whose template rendered ``None``, such as a param that was left empty.

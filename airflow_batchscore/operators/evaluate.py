@@ -89,7 +89,7 @@ class EvaluateOperator(BatchScoreOperator):
             metrics=self.metrics,
             trusted_types=trust.types,
         )
-        self.outcome = evaluated(self.dataset.uri, ref, evaluation.rows)
+        self.outcome = evaluated(self.dataset.uri, ref, evaluation)
         short = evaluation.to_dict(ref)
         if evaluation.problems:
             self.log.warning("model %s has decayed: %s", ref.uri, "; ".join(evaluation.problems))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.pattern import Values
+from airflow_batchscore.errors import listed
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.check import Check
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_batchscore.publish.summary import Summary
     from airflow_batchscore.publish.verdict import Audit
     from airflow_batchscore.scoring.manifest import Manifest
+    from airflow_batchscore.training.evaluation import Evaluation
     from airflow_batchscore.training.train import TrainedModel
 
 
@@ -53,6 +55,7 @@ class Outcome:
         account: rows of partitions that this task itself scored.
         gauges: metric -> value.
         checks: what a gate looked at in what it read.
+        notices: in sentences, what people should look at although the task passed.
     """
 
     reads: Sequence[Data] = ()
@@ -60,6 +63,7 @@ class Outcome:
     account: Account | None = None
     gauges: Mapping[str, float] = field(default_factory=dict)
     checks: Sequence[Check] = ()
+    notices: Sequence[str] = ()
 
 
 def trained_one(dataset: str, model: TrainedModel, alias: str | None, run: str) -> Outcome:
@@ -93,9 +97,13 @@ def checked_model(ref: ModelRef, model: ModelManifest, promoted_to: str | None, 
     return Outcome([Data(folder, version=ref.version)], promoted)
 
 
-def evaluated(dataset: str, ref: ModelRef, rows: int) -> Outcome:
+def evaluated(dataset: str, ref: ModelRef, evaluation: Evaluation) -> Outcome:
     """A version was measured on new labels."""
-    return Outcome([Data(dataset, rows=rows), _model_read(ref)])
+    problems = evaluation.problems
+    return Outcome(
+        [Data(dataset, rows=evaluation.rows), _model_read(ref)],
+        notices=[f"model {ref.uri} has decayed: {'; '.join(problems)}"] if problems else [],
+    )
 
 
 def planned(dataset: str, partitions: Sequence[Partition], model: str | None) -> Outcome:
@@ -120,19 +128,19 @@ def scored_partitions(dataset: str, staging: str, results: Sequence[tuple[Manife
         account,
         gauges,
         _accounted(manifests),
+        _quarantined(manifests),
     )
 
 
 def audited(staging: str, audit: Audit) -> Outcome:
     """Scores were checked; they may have been refused."""
     manifests, drift = audit.manifests, audit.figures.max_drift
-    verdict = Check(
-        "scores can be published", f"{len(audit.problems)} problems", "0", "; ".join(audit.problems) or None
-    )
+    problems: Sequence[str | None] = audit.problems or [None]
     return Outcome(
-        [_written(staging, manifests)] if manifests else [],
+        [_written(staging, manifests)],
         gauges={} if drift is None else {"drift": drift},
-        checks=[verdict, *_accounted(manifests)],
+        checks=[*(Check("scores can be published", "-", "-", problem) for problem in problems), *_accounted(manifests)],
+        notices=_quarantined(manifests),
     )
 
 
@@ -210,3 +218,13 @@ def _accounted(manifests: Sequence[Manifest]) -> list[Check]:
         Check("rows skipped", str(account.rows_skipped), "-"),
         Check("rows in quarantine", str(account.rows_quarantined), "-"),
     ]
+
+
+def _quarantined(manifests: Sequence[Manifest]) -> list[str]:
+    """Which partitions have rows in quarantine, those with most of them first."""
+    held = sorted((m for m in manifests if m.account.rows_quarantined), key=lambda m: -m.account.rows_quarantined)
+    if not held:
+        return []
+    rows = sum(m.account.rows_quarantined for m in held)
+    where = listed([f"{m.key} ({m.account.rows_quarantined})" for m in held])
+    return [f"{rows} rows are in quarantine: {where}; for the reasons see {held[0].folder}/quarantine"]

@@ -11,10 +11,10 @@ from airflow.sdk import Asset
 from airflow_batchscore.operators.assets import (
     add_assets,
     alias_of,
-    announce,
     known_asset,
     model_assets,
     planned_assets,
+    raise_events,
 )
 from airflow_batchscore.operators.authored import argument, as_written
 from airflow_batchscore.operators.places import PlacedOperator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_batchscore.operators.outcome import Outcome
 
 
-class ReportingOperator(PlacedOperator):
+class AnnouncingOperator(PlacedOperator):
     """An operator that sets `outcome` while it works, and declares its assets when it is created."""
 
     outcome: Outcome | None = None
@@ -67,7 +67,7 @@ class ReportingOperator(PlacedOperator):
             unknown = [] if folders else [None]
             self.model_assets = self.writes(*unknown, *(f"{folder}@{alias}" for folder in folders))
 
-    def report(self, context: Context) -> None:
+    def announce(self, context: Context) -> None:
         """Send metrics and prepare asset events. A failure of that never fails the task."""
         from airflow_batchscore.operators.metrics import emit_metrics
 
@@ -76,7 +76,7 @@ class ReportingOperator(PlacedOperator):
         try:
             emit_metrics(self.outcome, context)
             written = {data.uri: data.extra for data in self.outcome.writes if data.extra is not None}
-            announce(self, as_written(self).outlets, self._own_outlets, written, context)
+            raise_events(self, as_written(self).outlets, self._own_outlets, written, context)
         except Exception:
             self.log.warning("metrics or asset events of this task are not complete", exc_info=True)
 
