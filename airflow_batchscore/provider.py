@@ -25,6 +25,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "sensors": [{"integration-name": name, "python-modules": ["airflow_batchscore.sensors.partition"]}],
         "triggers": [{"integration-name": name, "python-modules": ["airflow_batchscore.triggers.partition"]}],
+        "notifications": ["airflow_batchscore.notifications.notifier.BatchScoreNotifier"],
         "extra-links": ["airflow_batchscore.links.DaskDashboardLink", "airflow_batchscore.links.RunReportLink"],
         "config": {
             "batchscore": {

@@ -18,7 +18,7 @@ FLOORS = [
     *("errors", "entry_points", "data", "quality", "model", "training", "plan", "engine", "scoring", "spark"),
     *("publish", "connections", "links", "preload", "accelerate"),
 ]
-TOP = {"operators", "sensors", "triggers", "plugin", "provider", "celery_worker"}
+TOP = {"notifications", "operators", "sensors", "triggers", "plugin", "provider", "celery_worker"}
 
 
 def _room(path: Path) -> str:

@@ -72,12 +72,11 @@ class AuthoredOperator(BaseOperator):
 
     def authored(self, field: str, context: Context) -> list[Authored]:
         """What the author wrote for an argument; several items if a list is expanded."""
-        return written_by_author(_as_written(self), field, context, self.get_template_env())
+        return written_by_author(as_written(self), field, context, self.get_template_env())
 
     def producers(self, field: str) -> list[BaseOperator | MappedOperator]:
         """The tasks whose XComs make up an argument; none if it is text or a value."""
-        references = [XComArg.iter_xcom_references(raw) for raw in _raw(_as_written(self), field)]
-        return [task for refs in references for task, _ in refs]
+        return producers_of(as_written(self), field)
 
     def is_of_same_instance(self, tasks: Sequence[BaseOperator | MappedOperator]) -> bool:
         """Whether they are in this task's mapped group: each of its instances gets its own instance's XComs."""
@@ -87,7 +86,7 @@ class AuthoredOperator(BaseOperator):
 
     def expanded_over_xcoms(self) -> set[str]:
         """Arguments that an XCom of the run fills in when the task is mapped."""
-        task = _as_written(self)
+        task = as_written(self)
         if not isinstance(task, MappedOperator):
             return set()
         expanded: object = task._get_specified_expand_input().value
@@ -98,6 +97,21 @@ class AuthoredOperator(BaseOperator):
         given: Mapping[str, object] = self._BaseOperator__init_kwargs  # type: ignore[attr-defined]
         partial = task.partial_kwargs
         return {name for name, value in given.items() if name not in partial or partial[name] is not value}
+
+
+def producers_of(task: BaseOperator | MappedOperator, field: str) -> list[BaseOperator | MappedOperator]:
+    """`AuthoredOperator.producers`, for any task of the DAG."""
+    references = [XComArg.iter_xcom_references(raw) for raw in _raw(task, field)]
+    return [producer for refs in references for producer, _ in refs]
+
+
+def as_written(operator: BaseOperator) -> BaseOperator | MappedOperator:
+    """The task in the DAG that `operator` executes. A mapped task executes as a different operator, with the expanded
+    values filled in.
+    """
+    dag = dag_of(operator)
+    task = dag.task_dict.get(operator.task_id) if dag else None
+    return task if isinstance(task, MappedOperator) else operator
 
 
 def kind_of(task: object) -> type:
@@ -123,13 +137,6 @@ def written_by_author(
 ) -> list[Authored]:
     """`AuthoredOperator.authored`, for any task of the DAG."""
     return [_authored(raw, context, environment) for raw in _raw(task, field)]
-
-
-def _as_written(operator: BaseOperator) -> BaseOperator | MappedOperator:
-    """A mapped task executes as a different operator than the one in the DAG, with the expanded values filled in."""
-    dag = dag_of(operator)
-    task = dag.task_dict.get(operator.task_id) if dag else None
-    return task if isinstance(task, MappedOperator) else operator
 
 
 def _raw(task: BaseOperator | MappedOperator, field: str) -> list[object]:

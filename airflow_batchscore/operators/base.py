@@ -12,9 +12,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.errors import InputError
+from airflow_batchscore.operators.announcing import AnnouncingOperator
 from airflow_batchscore.operators.authored import argument, kind_of
 from airflow_batchscore.operators.failing import ERRORS, begin_try, failed
-from airflow_batchscore.operators.places import PlacedOperator
 from airflow_batchscore.operators.seal import require_key, seal, unseal
 from airflow_batchscore.operators.supervised import die_with_supervisor
 from airflow_batchscore.operators.task_store import TaskStore
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", int, float)
 
 
-class BatchScoreOperator(PlacedOperator):
+class BatchScoreOperator(AnnouncingOperator):
     """An operator whose own errors fail the task at once, because a retry cannot fix them; all other errors retry."""
 
     ui_color = "#e2f0e9"
@@ -54,7 +54,10 @@ class BatchScoreOperator(PlacedOperator):
             require_key()
             self._leave_out_nothing()
             self.require_authored(context)
-            return self.run_stage(context)
+            try:
+                return self.run_stage(context)
+            finally:
+                self.announce(context)
         except ERRORS as error:
             raise failed(self, context, self.store, error)  # noqa: B904 - it says what it was caused by
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.operators.base import as_mapping
+from airflow_batchscore.operators.base import as_mapping, run_name
 from airflow_batchscore.operators.gate import GateOperator
 from airflow_batchscore.operators.places import Place
 
@@ -57,10 +57,13 @@ class CheckModelOperator(GateOperator):
         self.baseline = baseline
         self.promote_to = promote_to
         self.conn_id = conn_id
+        self.reads_models("model", "baseline")
+        self.moves_alias(promote_to)
 
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.model.artifact import read_manifest, verify
         from airflow_batchscore.model.reference import set_alias
+        from airflow_batchscore.operators.outcome import checked_model
         from airflow_batchscore.training.gate import CheckedModel, metric_checks, require_passed
 
         began = time.time_ns()
@@ -76,6 +79,7 @@ class CheckModelOperator(GateOperator):
         if self.promote_to and set_alias(ref.location.parent.uri, self.promote_to, ref, began):
             promoted_to = self.promote_to
             self.log.info("%s now points at version %s", promoted_to, ref.version)
+        self.outcome = checked_model(ref, manifest, promoted_to, run_name(context))
         checked = CheckedModel(
             model=ref.uri,
             version=ref.version,

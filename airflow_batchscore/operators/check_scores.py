@@ -76,6 +76,7 @@ class CheckScoresOperator(GateOperator):
 
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.data import storage
+        from airflow_batchscore.operators.outcome import audited
         from airflow_batchscore.operators.scored_inputs import read_plan, read_scores, score_items
         from airflow_batchscore.publish.audit import audit
         from airflow_batchscore.publish.runs import run_place, staged_runs_folder
@@ -90,8 +91,9 @@ class CheckScoresOperator(GateOperator):
         items = score_items(self, context)
         manifests = read_scores(items, self.conn_id).manifests
         result = audit(read_plan(self, context), manifests, limits)
-        run = scoring_run(context)
-        verdict = run_place(staged_runs_folder(manifests), run, task_name(context), "audit.json")
+        run, staging = scoring_run(context), staged_runs_folder(manifests)
+        self.outcome = audited(staging.parent.uri, result)
+        verdict = run_place(staging, run, task_name(context), "audit.json")
         storage.write_json(verdict, result.verdict(run, limits))
         self.show(result.checks)
         result.require()

@@ -103,6 +103,8 @@ class CombineOperator(BatchScoreOperator):
         self.engine = engine
         self.conn_id = conn_id
         self.scores_conn_id = scores_conn_id
+        self.reads_planned()
+        self.writes(output_uri)
 
     def _is_audited(self) -> bool:
         """Whether only the output of a check is accepted: yes, unless the DAG passes scores directly."""
@@ -114,6 +116,7 @@ class CombineOperator(BatchScoreOperator):
         from airflow_batchscore.data.apart import require_apart
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.engine.local import LocalDask
+        from airflow_batchscore.operators.outcome import published_scores
         from airflow_batchscore.operators.scored_inputs import read_plan, read_scores, score_items
         from airflow_batchscore.publish.audit import require_planned
         from airflow_batchscore.publish.combine import combine
@@ -146,6 +149,7 @@ class CombineOperator(BatchScoreOperator):
             require_apart(manifests[0].dataset, [self.report_uri, facts_uri(self.report_uri)])
         published = combine(manifests, output, publication)
         summary = summarise(manifests, published, run=run, reused=state.reused)
+        self.outcome = published_scores(self.output_uri, summary, manifests, run)
         copy = connect(Location(self.report_uri, self.conn_id)) if self.report_uri else None
         report = leave_report(manifests, published, summary, task_name(context), copy)
         self.log.info("published %d rows of %d partitions at %s", published.rows, len(manifests), self.output_uri)

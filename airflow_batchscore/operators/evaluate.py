@@ -71,9 +71,12 @@ class EvaluateOperator(GateOperator):
         self.recipe = recipe
         self.metrics = metrics
         self.conn_id = conn_id
+        self.reads_data()
+        self.reads_models("model")
 
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.connections import connect_dataset
+        from airflow_batchscore.operators.outcome import evaluated
         from airflow_batchscore.training.evaluation import evaluate
         from airflow_batchscore.training.gate import metric_checks
 
@@ -88,6 +91,7 @@ class EvaluateOperator(GateOperator):
             metrics=self.metrics,
             trusted_types=trust.types,
         )
+        self.outcome = evaluated(self.dataset.uri, ref, evaluation)
         self.show(metric_checks(evaluation.metrics, as_mapping(self.require), evaluation.baseline))
         short = evaluation.to_dict(ref)
         if evaluation.problems:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.operators.base import BatchScoreOperator
+from airflow_batchscore.operators.base import BatchScoreOperator, run_name
 from airflow_batchscore.operators.places import DATASET, Place
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ class ImportModelOperator(BatchScoreOperator):
         self.check = check
         self.sha256 = sha256
         self.conn_id = conn_id
+        self.reads_data()
+        self.writes_model(model_uri, alias)
 
     def _source(self, context: Context) -> Any:
         """A function if the DAG's author wrote an import path; people who trigger a run can only name files."""
@@ -116,6 +118,7 @@ class ImportModelOperator(BatchScoreOperator):
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.model.reference import set_alias
         from airflow_batchscore.model.trust import ModelAccess
+        from airflow_batchscore.operators.outcome import trained_one
         from airflow_batchscore.operators.trust import model_trust
         from airflow_batchscore.training.imported import import_model
         from airflow_batchscore.training.imported_check import check_predictions
@@ -150,6 +153,7 @@ class ImportModelOperator(BatchScoreOperator):
         trained = train(job, data=data)
         if self.alias:
             set_alias(self.model_uri, self.alias, trained.ref, job.began)
+        self.outcome = trained_one(self.dataset.uri, trained, self.alias, run_name(context))
         self.log.info(
             "%s (%s) is version %s: %s", self.source, imported.flavor.name, trained.ref.version, trained.ref.uri
         )

@@ -99,6 +99,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
         self.plan_uri = plan_uri
         self.conn_id = conn_id
         self.plan_conn_id = plan_conn_id
+        self.reads_data()
+        self.reads_models("model")
 
     def run_stage(self, context: Context) -> list[JsonObject]:
         from airflow.sdk import conf
@@ -107,6 +109,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.model.functions import import_path
         from airflow_batchscore.model.trust import ModelAccess
+        from airflow_batchscore.operators.outcome import planned
         from airflow_batchscore.operators.stored_lists import shortened
         from airflow_batchscore.operators.trust import model_trust
         from airflow_batchscore.plan.choose import plan_models
@@ -118,6 +121,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         partitions, model = requested_partitions(dataset, self.partitions), self.model_given("model", context)
         conn_id = connect(Location(model.name, self.conn_id)).conn_id if model else None
         access = ModelAccess(conn_id, trust)
+        self.outcome = planned(dataset.uri, partitions, model.name if model else None)
         models = plan_models(model, dataset, partitions, self.model_policy, access)
         chosen, pack_bytes = self.resources_for, if_given(self.pack_bytes)
         plan = make_plan(

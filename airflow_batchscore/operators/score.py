@@ -175,6 +175,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.model.outputs import OutputSpec
         from airflow_batchscore.model.recipe import column_names
         from airflow_batchscore.operators.asked import Asked
+        from airflow_batchscore.operators.outcome import scored_partitions
         from airflow_batchscore.operators.reporting import Work, reported
         from airflow_batchscore.operators.stored_lists import full, shortened
         from airflow_batchscore.operators.trust import configured_trust
@@ -222,6 +223,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         with announced, reported(work, tally, self.store):
             scored = score_partitions(job, entry.partitions, engine, slots=slots, tally=tally)
         asked.done(self.store)
+        self.outcome = scored_partitions(job.dataset.uri, self.output_uri, scored)
         handed = [
             ScoredPartition.of(manifest, reused=reused, run=run_name(context), generation=entry.generation)
             for manifest, reused in scored

@@ -117,6 +117,8 @@ class TrainOperator(BatchScoreOperator):
         self.retrain = retrain
         self.max_failed = max_failed
         self.conn_id = conn_id
+        self.reads_data()
+        self.writes_model(model_uri, alias)
 
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine
@@ -124,6 +126,7 @@ class TrainOperator(BatchScoreOperator):
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.model.name_template import template_fields
         from airflow_batchscore.model.reference import set_alias
+        from airflow_batchscore.operators.outcome import trained_many, trained_one
         from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.training.train import TrainingJob, train
         from airflow_batchscore.training.train_many import train_many
@@ -154,12 +157,15 @@ class TrainOperator(BatchScoreOperator):
                 many = train_many(job, session.run, alias=self.alias, max_failed=most)
             self.log.info("%d models trained, %d there before, %d failed", many.trained, many.reused, len(many.failed))
             name = f"{self.model_uri}@{self.alias}" if self.alias else self.model_uri
-            return self.handed_on(many.to_dict(name), "model", context)
+            figures = many.to_dict(name)
+            self.outcome = trained_many(self.dataset.uri, self.model_uri, self.alias, figures, run_name(context))
+            return self.handed_on(figures, "model", context)
         with contextlib.ExitStack() as cluster:
             client = cluster.enter_context(connect_engine(self.engine).client(slots)) if self.engine else None
             trained = train(job, client)
         if self.alias:
             set_alias(self.model_uri, self.alias, trained.ref, job.began)
+        self.outcome = trained_one(self.dataset.uri, trained, self.alias, run_name(context))
         for name, value in trained.manifest.metrics.items():
             self.log.info("%s %.6g on %s", name, value, trained.manifest.metrics_on)
         return self.handed_on(trained.to_dict(), "model", context)
