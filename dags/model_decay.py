@@ -1,9 +1,4 @@
-"""A model that decays is detected and retrained automatically.
-
-`decay_watch` measures the champion on the newest month's labels. If its error is a fifth worse than at training, it
-raises an event of the asset ``price-model-decayed``; `decay_retrain` is scheduled on that asset, trains on the newest
-months and promotes the result. The champion's history is stored with each version, in ``evaluations/``.
-"""
+"""A model that decays is detected and retrained automatically."""
 
 from __future__ import annotations
 
@@ -20,6 +15,21 @@ PLACE = f"{HOME}/model_decay"
 prices = PartitionedDataset(f"{PLACE}/data/prices_{{month}}.csv")
 recipe = Recipe(target="price", keys=["id"], columns=["area", "rooms"])
 decayed = Asset(name="price-model-decayed", uri="batchscore://price-model/decayed")
+
+DOC = f"""
+A model of prices that decays is detected and retrained automatically, by three DAGs:
+
+1. `decay_start` makes the data, trains the first version on the first month and promotes it to `champion`.
+2. `decay_watch` measures the champion on a month's labels. If its error is a fifth worse than at training, it raises an
+   event of the asset `{decayed.name}`.
+3. `decay_retrain` is scheduled on that asset: it trains on the newest month and promotes the result.
+
+**Trigger form** of `decay_watch`: `month`, one of {", ".join(MONTHS)}.
+
+**Reads** `{prices.uri}`. **Keeps** model versions in `{PLACE}/models/price`, with every measurement in `evaluations/`
+beside each version. Nothing is scored or published here.
+"""
+OWNER = {"owner": "ml-platform"}
 
 
 @task
@@ -49,7 +59,9 @@ with DAG(
     description="The first model, trained on the first month",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    default_args=OWNER,
     tags=["batchscore", "example"],
+    doc_md=DOC,
 ) as start:
     data = make_data()
     _train(MONTHS[0])
@@ -60,9 +72,18 @@ with DAG(
     description="Measure the champion on a month's labels",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    default_args=OWNER,
     tags=["batchscore", "example"],
-    doc_md=__doc__,
-    params={"month": Param(MONTHS[-1], type="string", title="Month whose labels have arrived")},
+    doc_md=DOC,
+    params={
+        "month": Param(
+            MONTHS[-1],
+            type="string",
+            enum=MONTHS,
+            title="Month",
+            description="Whose labels have arrived: the champion is measured on them",
+        )
+    },
 ):
     EvaluateOperator(
         task_id="evaluate",
@@ -78,6 +99,8 @@ with DAG(
     description="Train again, when the champion has decayed",
     schedule=[decayed],
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    default_args=OWNER,
     tags=["batchscore", "example"],
+    doc_md=DOC,
 ):
     _train(MONTHS[-1])

@@ -1,8 +1,4 @@
-"""No model at all: one function over every row of every partition, and another over each group of rows.
-
-Any library that works on a pandas DataFrame can run over the whole dataset this way, with the same account, resume and
-audit as scores. The results are the normalised notes, and a statistical test for each month and site.
-"""
+"""No model at all: one function over every row of every partition, and another over each group of rows."""
 
 from __future__ import annotations
 
@@ -22,6 +18,17 @@ from airflow_batchscore.operators import (
 PLACE = f"{HOME}/normalise_words"
 notes = PartitionedDataset(f"{PLACE}/data/notes_{{month}}.csv")
 
+DOC = f"""
+No model at all: `words:normalise` runs over every note, and `words:lengths`, a statistical test, over the notes of
+each site and month. Any library that works on a pandas DataFrame can run over a whole dataset this way, with the same
+account, resume and audit as scores.
+
+There is nothing to fill in when it is triggered.
+
+**Reads** `{notes.uri}`, synthetic. **Publishes** the normalised notes in `{PLACE}/predictions.parquet` and the tests
+in `{PLACE}/sites.parquet`; the newest report of the notes is `{PLACE}/report.html`.
+"""
+
 
 @task
 def make_data() -> str:
@@ -35,8 +42,9 @@ with DAG(
     description="Functions over partitions: normalise texts, test groups",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    default_args={"owner": "ml-platform"},
     tags=["batchscore", "example"],
-    doc_md=__doc__,
+    doc_md=DOC,
 ):
     data = make_data()
     plan = PlanPartitionsOperator(task_id="plan", dataset=notes)

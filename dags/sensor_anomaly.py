@@ -1,8 +1,4 @@
-"""A thousand sensors, each with its own one-class SVM: one task trains all, packed tasks score one day of each.
-
-A sensor without a usable model is skipped and listed in the run report. Whatever was already trained or scored from
-the same readings is reused, so a daily run trains nothing new and scores one day.
-"""
+"""A thousand sensors, each with its own one-class SVM: one task trains all, packed tasks score one day of each."""
 
 from __future__ import annotations
 
@@ -26,6 +22,26 @@ DAY = "{{ params.day or ds }}"
 readings = f"{PLACE}/readings/{{device}}/{{sensor}}"
 model = f"{PLACE}/models/{{device}}/{{sensor}}"
 
+DOC = f"""
+A thousand sensors, each with a model of what is normal for it (a one-class SVM). One task trains all of them, a few
+tasks score one day of each.
+
+A sensor without a usable model is skipped, and listed in the run's report. What was trained or scored before from the
+same readings is reused: a daily run trains nothing new and scores one day.
+
+**Trigger form**
+
+| parameter | accepts |
+| --- | --- |
+| `sensors` | how many there are, 1 to 100,000 |
+| `day` | a date such as 2026-01-02; empty for the day of the run's data interval |
+| `tasks` | how many scoring tasks share them, 1 to 64 |
+
+**Reads** `{readings}/<day>.csv`, synthetic: every tenth sensor misbehaves for an hour. **Publishes** the day in
+`{PLACE}/predictions.parquet` in place of the day before, with `anomaly` for readings that are not normal, and the
+newest report at `{PLACE}/report.html`.
+"""
+
 
 @task
 def make_data(sensors: str, day: str) -> str:
@@ -41,18 +57,33 @@ with DAG(
     schedule=DAILY,
     catchup=False,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    default_args={"owner": "ml-platform"},
     tags=["batchscore", "example"],
-    doc_md=__doc__,
+    doc_md=DOC,
     params={
-        "sensors": Param(1000, type="integer", minimum=1, maximum=100_000, title="Sensors"),
+        "sensors": Param(
+            1000,
+            type="integer",
+            minimum=1,
+            maximum=100_000,
+            title="Sensors",
+            description="How many there are: 1 to 100,000. Readings that are missing are made",
+        ),
         "day": Param(
             None,
             type=["null", "string"],
             format="date",
             title="Day to score",
-            description="Empty: the day of the run's data interval",
+            description="A date such as 2026-01-02; empty for the day of the run's data interval",
         ),
-        "tasks": Param(4, type="integer", minimum=1, maximum=64, title="Scoring tasks"),
+        "tasks": Param(
+            4,
+            type="integer",
+            minimum=1,
+            maximum=64,
+            title="Scoring tasks",
+            description="How many tasks share the sensors: 1 to 64",
+        ),
     },
 ):
     data = make_data("{{ params.sensors }}", DAY)

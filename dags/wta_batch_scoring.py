@@ -1,8 +1,4 @@
-"""Train on one year of WTA matches, score many years, audit, publish one file.
-
-Trigger it manually to override the years, the training year, the model version, or the name of the result. Years
-that a run does not score stay unchanged in the output.
-"""
+"""Train on one year of WTA matches, score many years, audit, publish one file."""
 
 from __future__ import annotations
 
@@ -21,7 +17,39 @@ from airflow_batchscore.operators import (
 )
 from airflow_batchscore.sensors import PartitionSensor
 
-YEARS = r"^[\[\]0-9., ]*$"
+# Airflow answers "'abc' does not match '...'": so each pattern begins with what it expects, as a comment.
+SPAN = r"\d+( *\.\. *\d+)?"
+YEARS = rf"(?#a range such as 2000..2016, or years such as 2014, 2015)^\[? *({SPAN}( *, *{SPAN})*)? *\]?$"
+VERSION = r"(?#the name of a version, such as cc9b817abfaf)^[A-Za-z0-9][A-Za-z0-9_-]*$"
+OUTPUT = r"(?#a name such as predictions.parquet or predictions_2014.csv)^predictions[A-Za-z0-9_-]*(\.parquet|\.csv)?$"
+
+DOC = f"""
+Trains a model on one year of WTA tennis matches, scores many years with it in parallel, audits the scores, and
+publishes them in one step. Whether the favourite wins is predicted from the lead in ranking points.
+
+| task | what it does |
+| --- | --- |
+| `wait_for_matches` | waits until the file of every year is there and complete |
+| `choose_model` | goes on with the version named in the form, or else trains one |
+| `train`, `check_model` | trains a version; promotes it to `champion` if its accuracy is at least 0.9 |
+| `plan` | finds the years, and pins one model version for all of them |
+| `score` | one task per year; what is committed already is reused |
+| `check_scores` | reads the scores back from storage: nothing is missing, no row is in quarantine |
+| `publish` | puts the years into the output, and writes the run's report |
+
+**Trigger form**
+
+| parameter | accepts |
+| --- | --- |
+| `years` | a range `2000..2016`, years `2014, 2015`, or nothing for all there are |
+| `train_year` | a year whose file is there |
+| `model_version` | the name of a folder in `{MODEL_URI}`; then nothing is trained |
+| `force` | score again what is committed already |
+| `output` | `predictions….parquet`, `predictions….csv`, or a name without an ending for a folder with a file per year |
+
+**Reads** `{matches.uri}`. **Publishes** `{HOME}/<output>`: years that a run does not score stay as they are. Each
+run's own report is the link *Run report* of `publish`; `{HOME}/report.html` shows the newest publication.
+"""
 
 with DAG(
     dag_id="wta_batch_scoring",
@@ -30,36 +58,52 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
+    default_args={"owner": "ml-platform", "retries": 2, "retry_delay": timedelta(seconds=20)},
     tags=["batchscore", "example"],
-    doc_md=__doc__,
+    doc_md=DOC,
     params={
         "years": Param(
             "2000..2016",
-            type=["array", "string", "null"],
-            # The form returns a list of the lines typed: each may be a year, a range or a list.
+            type=["string", "array", "null"],
             items={"type": ["integer", "string"], "pattern": YEARS},
             pattern=YEARS,
+            examples=["2000..2016", "2014, 2015", "2016"],
             title="Years to score",
             description="A range such as 2000..2016, or years such as 2014, 2015; empty for all there are",
         ),
-        "train_year": Param(2015, type="integer", minimum=1900, maximum=2100, title="Year to train on"),
+        "train_year": Param(
+            2015,
+            type="integer",
+            minimum=1900,
+            maximum=2100,
+            title="Year to train on",
+            description="A year whose matches are there; not used if a model version is named",
+        ),
         "model_version": Param(
             None,
             type=["null", "string"],
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+            pattern=VERSION,
             title="Model version",
-            description="Score with this version instead of training one",
+            description=(
+                "Score with this version instead of training one: a name such as cc9b817abfaf, from a run's report or "
+                f"from {MODEL_URI}. Empty: train one"
+            ),
         ),
-        "force": Param(False, type="boolean", title="Score again", description="Also what is committed already"),
+        "force": Param(
+            False,
+            type="boolean",
+            title="Score again",
+            description="Also what is committed already, from the same data with the same model",
+        ),
         "output": Param(
             "predictions.parquet",
             type="string",
-            pattern=r"^predictions[A-Za-z0-9_-]*(\.parquet|\.csv)?$",
+            pattern=OUTPUT,
+            examples=["predictions.parquet", "predictions.csv", "predictions"],
             title="Output",
             description=(
-                "predictions....parquet or .csv, or without an ending a folder with a file per year. The years scored "
-                "now replace their earlier versions there; all other years are kept"
+                "A name such as predictions.parquet or predictions_2014.csv, or without an ending a folder with a file "
+                "per year. The years scored now replace their earlier versions there; all other years are kept"
             ),
         ),
     },

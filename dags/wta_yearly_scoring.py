@@ -1,11 +1,4 @@
-"""Score one year per run with the champion model, into one dataset partitioned by year.
-
-The run's data interval names the year, so a schedule, a backfill over dates and a manual run all work:
-
-    airflow backfill create --dag-id wta_yearly_scoring --from-date 2000-01-01 --to-date 2016-01-01
-
-`wta_batch_scoring` trains the champion.
-"""
+"""Score one year per run with the champion model, into one dataset partitioned by year."""
 
 from __future__ import annotations
 
@@ -23,6 +16,19 @@ from airflow_batchscore.operators import (
 
 YEAR = "{{ params.year or data_interval_start.year }}"
 
+DOC = f"""
+Scores one year of tennis matches per run with the champion model, which `wta_batch_scoring` trains: run that first.
+
+The run's data interval names the year, so a schedule, a manual run and a backfill over dates all work:
+
+    airflow backfill create --dag-id wta_yearly_scoring --from-date 2000-01-01 --to-date 2016-01-01
+
+**Trigger form**: `year`, a number; empty for the year in which the run's data interval begins.
+
+**Reads** `{matches.uri}`. **Publishes** a folder partitioned by year, `{HOME}/predictions_by_year`: a run replaces
+its year and touches no other. Each run's report is the link *Run report* of `publish`.
+"""
+
 with DAG(
     dag_id="wta_yearly_scoring",
     description="Score one year of tennis matches with the champion model",
@@ -31,9 +37,9 @@ with DAG(
     end_date=datetime(2016, 1, 1, tzinfo=UTC),  # the matches end with 2016: a later year would only fail
     catchup=False,
     max_active_runs=4,
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
+    default_args={"owner": "ml-platform", "retries": 2, "retry_delay": timedelta(seconds=20)},
     tags=["batchscore", "example"],
-    doc_md=__doc__,
+    doc_md=DOC,
     params={
         "year": Param(
             None,
@@ -41,7 +47,7 @@ with DAG(
             minimum=1900,
             maximum=2100,
             title="Year",
-            description="Empty: the year in which the run's data interval begins",
+            description="A year such as 2014; empty for the year in which the run's data interval begins",
         ),
     },
 ):

@@ -117,7 +117,7 @@ class CombineOperator(BatchScoreOperator):
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.engine.local import LocalDask
         from airflow_batchscore.operators.outcome import published_scores
-        from airflow_batchscore.operators.scored_inputs import read_plan, read_scores, score_items
+        from airflow_batchscore.operators.scored_inputs import passed_audit, read_plan, read_scores, score_items
         from airflow_batchscore.publish.audit import require_planned
         from airflow_batchscore.publish.combine import combine
         from airflow_batchscore.publish.published import PublishedRun
@@ -147,8 +147,9 @@ class CombineOperator(BatchScoreOperator):
             if not self.report_uri.endswith(".html"):
                 raise OutputError(f"report_uri={self.report_uri!r} is a page: let it end in .html")
             require_apart(manifests[0].dataset, [self.report_uri, facts_uri(self.report_uri)])
+        passed = passed_audit(self, context)
         published = combine(manifests, output, publication)
-        summary = summarise(manifests, published, run=run, reused=state.reused)
+        summary = summarise(manifests, published, run=run, reused=state.reused, passed=passed)
         self.outcome = published_scores(self.output_uri, summary, manifests, run)
         copy = connect(Location(self.report_uri, self.conn_id)) if self.report_uri else None
         report = leave_report(manifests, published, summary, task_name(context), copy)

@@ -135,11 +135,10 @@ def scored_partitions(dataset: str, staging: str, results: Sequence[tuple[Manife
 def audited(staging: str, audit: Audit) -> Outcome:
     """Scores were checked; they may have been refused."""
     manifests, drift = audit.manifests, audit.figures.max_drift
-    problems: Sequence[str | None] = audit.problems or [None]
     return Outcome(
         [_written(staging, manifests)],
         gauges={} if drift is None else {"drift": drift},
-        checks=[*(Check("scores can be published", "-", "-", problem) for problem in problems), *_accounted(manifests)],
+        checks=[*audit.checks, *_accounted(manifests)],
         notices=_quarantined(manifests),
     )
 

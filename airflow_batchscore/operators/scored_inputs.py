@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.connections import connect
+from airflow_batchscore.data import storage
 from airflow_batchscore.data.json_types import Json, JsonMapping
 from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.data.storage import Location
-from airflow_batchscore.errors import GateError
+from airflow_batchscore.errors import GateError, InputError
 from airflow_batchscore.operators.base import as_mapping
 from airflow_batchscore.operators.stored_lists import full
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.publish.state import RunState, planned_partitions, scored_partitions
+from airflow_batchscore.publish.summary import Passed
 from airflow_batchscore.publish.verdict import CheckedScores
 from airflow_batchscore.scoring.scored import ScoredTask
 
@@ -71,6 +73,19 @@ def read_scores(items: Sequence[JsonMapping], conn_id: str | None) -> RunState:
     for model in {m.model.location for m in state.manifests if m.model}:
         connect(model)
     return state
+
+
+def passed_audit(operator: CombineOperator, context: Context) -> Passed | None:
+    """What the audit of the scores checked, for people; None without one, or if its verdict is gone or damaged."""
+    scores = as_mapping(operator.scores)
+    if not isinstance(scores, Mapping) or "verdict" not in scores:
+        return None
+    verdict = CheckedScores.from_dict(operator.taken(scores, "audit", context, "scores")).verdict
+    try:
+        value = storage.read_json(connect(Location(verdict, operator.scores_conn_id or operator.conn_id)))
+    except InputError:
+        return None
+    return None if value is None else Passed.of(value)
 
 
 def _items(sequence: Sequence[object]) -> list[Json]:

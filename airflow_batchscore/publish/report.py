@@ -4,102 +4,106 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.model.artifact import read_manifest
-from airflow_batchscore.model.training_record import LearningCurve
+from airflow_batchscore.publish.plots import curve, distributions
 from airflow_batchscore.publish.published import Report
 from airflow_batchscore.publish.summary import PartitionFacts, Summary, one_model
-from airflow_batchscore.quality.profile import Counts, ReferenceProfile, merge
 from airflow_batchscore.scoring.manifest import Manifest
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-#: Output columns drawn in the report: a hundred classes would be unreadable.
-_MAX_COLUMNS = 4
 #: Partitions on the page; the JSON beside it has all of them.
 _MAX_PARTITIONS = 500
+#: Of more partitions than these, the worst come first.
+_IN_ORDER = 50
+#: PSI that is worth a look, by convention, where the audit has no limit of its own.
+_SHIFT = 0.25
 
 
 def render(summary: Summary, manifests: Sequence[Manifest]) -> str:
     """The page. All text from data is escaped."""
     ref = one_model(manifests)
-    partitions = _worth_a_look(summary.partitions)
-    shown = {facts.partition for facts in partitions}
-    drawn = [manifest for manifest in manifests if manifest.key in shown]
     reference = read_manifest(ref).profile if ref else None
-    plots = [_plot(name, drawn, reference) for name in _columns(manifests)] if reference else []
-    curve = summary.model.learning_curve if summary.model else None
+    learned = summary.model.learning_curve if summary.model else None
     return _template().render(
         summary=summary.to_dict(),
-        rows=[facts.to_dict() for facts in partitions],
-        plots=plots,
-        curve=_curve(curve) if curve else None,
+        headline=_headline(summary),
+        said=_said(summary),
+        planned=_time(summary.changes.generation),
+        drift_limit=_drift_limit(summary),
+        rows=[facts.to_dict() for facts in _worth_a_look(summary.partitions)],
+        in_order=len(summary.partitions) <= _IN_ORDER,
+        plots=distributions(manifests, reference) if reference else [],
+        curve=curve(learned) if learned else None,
     )
 
 
-def _curve(curve: LearningCurve) -> JsonObject:
-    """The learning curve in a box of 100 by 40: points from left (no rows) to right, and its axes."""
-    points = curve.points
-    scores = [point.score for point in points]
-    low, high = min(scores), max(scores)
-    spread = (high - low) or 1.0
-    places = [
-        {"x": 100 * point.rows / points[-1].rows, "y": 38 - 36 * (point.score - low) / spread, **asdict(point)}
-        for point in points
+def _headline(summary: Summary) -> str:
+    account = summary.account
+    return f"{account.rows_scored:,} of {account.rows_read:,} rows were scored and published"
+
+
+def _said(summary: Summary) -> list[str]:
+    """The run in sentences."""
+    account, partitions = summary.account, len(summary.partitions)
+    reused = f", {summary.reused:,} of them reused from earlier runs" if summary.reused else ""
+    skipped = f"{account.rows_skipped:,} rows were skipped {_skipped_by(summary)}" if account.rows_skipped else ""
+    bad = account.rows_quarantined
+    quarantined = f"{bad:,} could not be scored and {'is' if bad == 1 else 'are'} in quarantine" if bad else ""
+    left_out = "; ".join(part for part in (skipped, quarantined) if part)
+    sentences = [
+        f"{partitions:,} partition{'' if partitions == 1 else 's'}{reused}",
+        left_out or "No row was skipped or put into quarantine",
     ]
-    return {**asdict(curve), "places": places, "low": low, "high": high}
+    drifted = [facts for facts in summary.partitions if facts.drift is not None]
+    if drifted:
+        worst = max(drifted, key=lambda facts: facts.drift or 0.0)
+        sentences.append(
+            f"The highest drift from the training data is {worst.drift:.3f} (PSI), of {worst.drift_column} in "
+            f"{worst.partition}: {_judged(worst.drift or 0.0, summary)}"
+        )
+    return sentences
+
+
+def _skipped_by(summary: Summary) -> str:
+    if summary.model:
+        return "by the recipe"
+    return "by recipes, or for want of a model" if summary.coverage else "by the function"
+
+
+def _judged(drift: float, summary: Summary) -> str:
+    if summary.passed and summary.passed.max_drift is not None:
+        return f"the audit allowed {summary.passed.max_drift:g}"
+    if drift > _SHIFT:
+        return f"over {_SHIFT}, it is worth a look; the audit set no limit"
+    return "stable, by convention" if drift < 0.1 else "a slight shift, by convention"
+
+
+def _drift_limit(summary: Summary) -> float:
+    """From which drift is marked."""
+    limit = summary.passed.max_drift if summary.passed else None
+    return _SHIFT if limit is None else limit
+
+
+def _time(generation: int) -> str | None:
+    """When the plan was made, whose order number counts nanoseconds; None for scores without a plan."""
+    return datetime.fromtimestamp(generation // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if generation else None
 
 
 def _worth_a_look(partitions: Sequence[PartitionFacts]) -> list[PartitionFacts]:
-    """All; of very many, those with the most rows in quarantine, then with the most drift; in original order."""
-    if len(partitions) <= _MAX_PARTITIONS:
+    """Few in their order; of many, those with the most rows in quarantine and then the most drift, worst first."""
+    if len(partitions) <= _IN_ORDER:
         return list(partitions)
     worst = sorted(partitions, key=lambda facts: (-facts.account.rows_quarantined, -(facts.drift or 0.0)))
-    chosen = {facts.partition for facts in worst[:_MAX_PARTITIONS]}
-    return [facts for facts in partitions if facts.partition in chosen]
-
-
-def _columns(manifests: Sequence[Manifest]) -> list[str]:
-    names: Counts = {}
-    for manifest in manifests:
-        names = merge(names, manifest.profiles()[1])
-    return list(names)[:_MAX_COLUMNS]
-
-
-def _plot(column: str, manifests: Sequence[Manifest], reference: ReferenceProfile) -> JsonObject:
-    """Share of each bin of an output column, one row per partition and one for the training data."""
-    trained = reference.written(manifests[0].outputs)
-    bins = trained.bins[column]
-    labels = list(bins["values"]) if "values" in bins else _ranges(bins["edges"])
-    labels += ["other", "missing"]
-    rows = [("training", trained.counts[column])]
-    rows += [(manifest.key, manifest.profiles()[1].get(column, [0] * len(labels))) for manifest in manifests]
-    used = [place for place in range(len(labels)) if any(counts[place] for _, counts in rows)]
-    return {
-        "column": column,
-        "labels": [labels[place] for place in used],
-        "rows": [
-            {"name": name, "shares": [counts[place] / sum(counts) if sum(counts) else 0.0 for place in used]}
-            for name, counts in rows
-        ],
-    }
-
-
-def _ranges(edges: Sequence[float]) -> list[str]:
-    if not edges:
-        return ["all"]
-    texts = [f"{edge:.4g}" for edge in edges]
-    between = [f"{low} to {high}" for low, high in pairwise(texts)]
-    return [f"below {texts[0]}", *between, f"{texts[-1]} and up"]
+    return worst[:_MAX_PARTITIONS]
 
 
 @cache
@@ -107,7 +111,10 @@ def _template() -> Template:
     from jinja2 import Environment
 
     source = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["count"] = "{:,}".format
+    environment.filters["percent"] = "{:.1%}".format
+    return environment.from_string(source)
 
 
 def facts_uri(report_uri: str) -> str:

@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import airflow_batchscore
-from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values
+from airflow_batchscore.errors import GateError
 from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.model.training_record import LearningCurve, Search
 from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.coverage import Coverage, scored_coverage
-from airflow_batchscore.publish.drift import Drift, partition_drifts
+from airflow_batchscore.publish.drift import Drift, drift_limit, partition_drifts
 from airflow_batchscore.publish.published import Published
+from airflow_batchscore.publish.quarantined import Quarantined, look_into_quarantine
+from airflow_batchscore.publish.read_with import ReadWith, read_with
 from airflow_batchscore.publish.state import ScoringRun
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.quality.check import Check
 from airflow_batchscore.scoring.manifest import Manifest
 
 
@@ -28,6 +32,9 @@ class ModelFacts:
         metrics_on: what the metrics were measured on.
         trained_on: keys of partitions; of an imported model, those that it was measured on.
         rows_trained: 0 for an imported model.
+        raw: column of the data -> type that the model expects; None takes the one in the file.
+        features: names, in the order of the model's input.
+        outputs: method -> output column -> type.
         compiled: engine and digest of the compiled model that scored; None if the estimator's library did.
         learning_curve, search: as training kept them; None if there was none.
     """
@@ -36,6 +43,10 @@ class ModelFacts:
     version: str
     digest: str
     estimator: str
+    flavor: str
+    raw: Mapping[str, str | None]
+    features: Sequence[str]
+    outputs: Mapping[str, Mapping[str, str]]
     metrics: Mapping[str, float]
     metrics_on: str
     trained_on: Sequence[str]
@@ -95,6 +106,29 @@ class PartitionFacts:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """What an audit let pass.
+
+    Attributes:
+        checks: everything that it looked at.
+        max_drift: highest drift (PSI) that it allowed; None if it measured none.
+    """
+
+    checks: Sequence[Check] = ()
+    max_drift: float | None = None
+
+    @classmethod
+    def of(cls, verdict: JsonMapping) -> Passed | None:
+        """Of `Audit.verdict`, which holds text where a template gave the limit; None for any other JSON."""
+        try:
+            allowed = verdict["limits"]["max_drift"]
+            checks = [Check.from_dict(check) for check in verdict.get("checks", [])]
+            return cls(checks, None if allowed is None else drift_limit(allowed))
+        except (KeyError, TypeError, GateError):
+            return None
+
+
+@dataclass(frozen=True)
 class Summary:
     """The facts of a publication.
 
@@ -106,6 +140,9 @@ class Summary:
         reused: number of partitions that were committed before this run.
         account: of all partitions.
         partitions: in their order.
+        passed: what the audit of these scores checked; None if there was none.
+        quarantined: None if no row is in quarantine.
+        read_with: lines of code that read the output.
     """
 
     run: ScoringRun
@@ -118,6 +155,9 @@ class Summary:
     reused: int
     account: Account
     partitions: Sequence[PartitionFacts]
+    passed: Passed | None
+    quarantined: Quarantined | None
+    read_with: Sequence[ReadWith]
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
@@ -125,23 +165,33 @@ class Summary:
             "run": self.run.to_dict(),
             "version": self.version,
             "output": self.output,
+            "generation": self.changes.generation,
             **self.changes.to_dict(),
             "model": asdict(self.model) if self.model else None,
             "coverage": asdict(self.coverage) if self.coverage else None,
             "method": self.method,
             "totals": {"partitions": len(self.partitions), "reused": self.reused, **self.account.to_dict()},
             "partitions": [partition.to_dict() for partition in self.partitions],
+            "passed": asdict(self.passed) if self.passed else None,
+            "quarantined": asdict(self.quarantined) if self.quarantined else None,
+            "read_with": [asdict(line) for line in self.read_with],
         }
 
 
 def summarise(
-    manifests: Sequence[Manifest], published: Published, *, run: ScoringRun, reused: Mapping[str, bool]
+    manifests: Sequence[Manifest],
+    published: Published,
+    *,
+    run: ScoringRun,
+    reused: Mapping[str, bool],
+    passed: Passed | None = None,
 ) -> Summary:
     """The facts of a publication.
 
     Args:
         manifests: the published partitions, in order.
         reused: partition key -> whether its scores were committed before this run.
+        passed: what their audit checked, if there was one.
     """
     drifts = partition_drifts(manifests)
     ref = one_model(manifests)
@@ -159,6 +209,9 @@ def summarise(
             PartitionFacts.of(manifest, drifts[manifest.key], reused=reused.get(manifest.key, False))
             for manifest in manifests
         ],
+        passed=passed,
+        quarantined=look_into_quarantine(manifests),
+        read_with=read_with(published.target, list(manifests[0].partition)),
     )
 
 
@@ -175,6 +228,10 @@ def _model(ref: ModelRef) -> ModelFacts:
         version=ref.version,
         digest=ref.digest,
         estimator=model.estimator,
+        flavor=model.flavor,
+        raw=model.signature.raw,
+        features=model.signature.features,
+        outputs=model.signature.outputs,
         metrics=model.metrics,
         metrics_on=model.metrics_on,
         trained_on=model.training.partitions,

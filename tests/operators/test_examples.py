@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 from support import EXAMPLES
 
 pytestmark = pytest.mark.dag
@@ -27,6 +29,48 @@ def _run(dags: dict[str, Any], dag_id: str, **conf: Any) -> tuple[str, dict[str,
 def _summary(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((EXAMPLES / name / "summary.json").read_text())
     return found
+
+
+def test_every_example_says_what_it_does_whose_it_is_and_what_its_form_takes(airflow_dags: dict[str, Any]) -> None:
+    examples = {name: dag for name, dag in airflow_dags.items() if "example" in dag.tags}
+    assert len(examples) == 9
+    for name, dag in examples.items():
+        assert dag.description, name
+        assert dag.owner == "ml-platform", name
+        assert {"**Reads**", "**Publishes**"} & set(re.findall(r"\*\*\w+\*\*", dag.doc_md)) or "published" in dag.doc_md
+        for param in dag.params:
+            schema = dag.params.get_param(param).schema
+            assert schema["title"], (name, param)
+            assert dag.params.get_param(param).description, (name, param)
+            assert f"`{param}`" in dag.doc_md, (name, param)
+            # Airflow's message quotes the pattern, and nothing else of ours.
+            assert str(schema.get("pattern", "(?#")).startswith("(?#"), (name, param)
+
+
+@pytest.mark.parametrize(
+    ("param", "value", "said"),
+    [
+        ("years", "abc", "a range such as 2000..2016, or years such as 2014, 2015"),
+        ("years", "2014..", "a range such as 2000..2016, or years such as 2014, 2015"),
+        ("years", "2014. 2015" + ", 2014" * 10_000 + "x", "a range such as 2000..2016, or years such as 2014, 2015"),
+        ("years", [2014, "x"], "a range such as 2000..2016, or years such as 2014, 2015"),
+        ("model_version", "../other", "the name of a version, such as cc9b817abfaf"),
+        ("output", "matches.csv", "a name such as predictions.parquet or predictions_2014.csv"),
+    ],
+)
+def test_a_form_that_refuses_a_value_says_what_it_expects(
+    airflow_dags: dict[str, Any], param: str, value: Any, said: str
+) -> None:
+    found = airflow_dags["wta_batch_scoring"].params.get_param(param)
+    with pytest.raises(ParamValidationError, match=re.escape(f"does not match '(?#{said})")):
+        found.resolve(value)
+
+
+@pytest.mark.parametrize(
+    "years", ["2000..2016", "2014, 2015", "2014", [2014, 2015], ["2014..2016"], "[2014]", "2001, 2003..2005", None, ""]
+)
+def test_the_years_of_the_form_are_a_range_or_a_list_or_none(airflow_dags: dict[str, Any], years: Any) -> None:
+    assert airflow_dags["wta_batch_scoring"].params.get_param("years").resolve(years) == years
 
 
 def test_the_boosted_model_is_promoted_because_it_beats_the_line_by_a_margin(airflow_dags: dict[str, Any]) -> None:

@@ -57,6 +57,7 @@ def test_a_run_publishes_what_was_asked_for(airflow_dags: dict[str, Any], folder
     assert found["id"].tolist() == [*range(1000, 1050), *range(3000, 3050)]
     summary = newest_summary(folder)
     assert summary["run"]["dag_id"] == "small_pipeline"
+    assert summary["passed"] is not None
     assert len(list(folder.glob("_runs/out.parquet/*/*/publish.report.html"))) == 1
     assert (
         json.loads((folder / "model" / "aliases" / "champion.json").read_text())["digest"] == summary["model"]["digest"]

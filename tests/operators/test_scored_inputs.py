@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,19 @@ def test_a_manifest_that_is_gone_is_named(data: Small) -> None:
     Path(scores[0]["manifests"][0]["manifest"]).unlink()
     with pytest.raises(GateError, match="000001.json is gone: the partition is not committed any more; clear"):
         read_scores(score_items(_check([], scores), context("check")), None)
+
+
+def test_the_report_has_what_the_audit_allowed_unless_its_verdict_is_gone(data: Small, tmp_path: Path) -> None:
+    scores = handed_scores(data, "r", 1, 1, 2)
+
+    def passed(checked: Any) -> Any:
+        return json.loads(Path(published(checked, "r", tmp_path / "out.parquet")["summary"]).read_text())["passed"]
+
+    checked = audited(scores, "r", 1, 2, max_drift="12.5")
+    assert passed(checked)["max_drift"] == 12.5
+    assert passed(scores) is None
+    for damage in ("{", "{}"):
+        Path(checked["verdict"]).write_text(damage)
+        assert passed(checked) is None
+    Path(checked["verdict"]).unlink()
+    assert passed(checked) is None

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.report import render
 from airflow_batchscore.publish.runs import leave_report
 from airflow_batchscore.publish.state import ScoringRun
-from airflow_batchscore.publish.summary import summarise
+from airflow_batchscore.publish.summary import Passed, summarise
 from airflow_batchscore.publish.targets import target_of
+from airflow_batchscore.quality.check import Check
+from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.training.imported import import_model
 from airflow_batchscore.training.train import TrainingJob, train
 
@@ -37,11 +40,23 @@ class _Page(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.loads: list[str] = []
+        #: Names of the rows of the tables, and pictures that are neither named nor hidden.
+        self.headed: list[str] = []
+        self.unnamed: list[str] = []
+        self._is_name = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.loads += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+        self._is_name = ("scope", "row") in attrs
+        if tag == "svg" and not {"aria-label", "aria-hidden"} & dict(attrs).keys():
+            self.unnamed.append(str(attrs))
+
+    def handle_data(self, data: str) -> None:
+        if self._is_name:
+            self.headed.append(data)
+        self._is_name = False
 
 
 def test_the_report_says_whether_a_compiled_model_scored(tmp_path: Path) -> None:
@@ -55,7 +70,7 @@ def test_the_report_says_whether_a_compiled_model_scored(tmp_path: Path) -> None
         assert summary.model is not None
         assert summary.model.compiled == name
         text = Path(leave_report(scored, published, summary, f"publish{bool(name)}").page.uri).read_text()
-        assert ("<dt>compiled</dt>" in text, str(name) in text) == (name is not None, name is not None)
+        assert ("<dt>Compiled</dt>" in text, str(name) in text) == (name is not None, name is not None)
 
 
 def test_the_report_of_an_imported_model_says_so(tmp_path: Path) -> None:
@@ -63,7 +78,7 @@ def test_the_report_of_an_imported_model_says_so(tmp_path: Path) -> None:
     data.add(1, good_rows(50))
     found = import_model(lambda: LogisticRegression().fit(_ROWS, [0, 1] * 5))
     imported = train(TrainingJob(data.dataset, [0], data.recipe, found, f"{tmp_path}/taken")).ref
-    for model, said, not_said in ((imported, "imported", "trained"), (data.model, "trained", "imported")):
+    for model, said, not_said in ((imported, "Imported", "Trained"), (data.model, "Trained", "Imported")):
         ((manifest, _),) = replace(data, model=model).score(1, token=said)
         published = combine([manifest], Location(f"{tmp_path}/out/{said}.parquet"))
         page = render(summarise([manifest], published, run=ScoringRun("d", "r"), reused={}), [manifest])
@@ -107,9 +122,80 @@ def test_of_very_many_partitions_the_page_shows_those_worth_a_look_and_the_json_
     summary = summarise(manifests, published, run=ScoringRun("d", "r"), reused={})
     assert len(summary.to_dict()["partitions"]) == 520
     text = render(summary, manifests)
-    assert text.count('<td class="bar">') == 500
-    assert "The 500 of 520 with the most rows in quarantine and the most drift" in text
-    assert "<td>p=517</td>" in text
+    rows = _Page(text).headed
+    assert (len(rows), rows[0]) == (500, "p=517")
+    assert "The 500 of 520 with the most rows in quarantine and the most drift, worst first" in text
+
+
+def test_few_partitions_are_in_their_order_and_of_many_the_worst_come_first() -> None:
+    for number, first in ((50, "p=1"), (51, "p=30")):
+        manifests = [committed(one, 2, quarantined=int(one == 30)) for one in range(1, number + 1)]
+        published = Published(target_of(Location("x")), len(manifests), 0, Changes())
+        rows = _Page(render(summarise(manifests, published, run=ScoringRun("d", "r"), reused={}), manifests)).headed
+        assert (len(rows), rows[0]) == (number, first)
+
+
+def test_the_page_begins_with_the_run_in_sentences() -> None:
+    published = Published(target_of(Location("x")), 2, 0, Changes(generation=1_767_225_600_000_000_000))
+    run = ScoringRun("d", "r")
+
+    def page(*manifests: Manifest, reused: bool = False) -> str:
+        summary = summarise(manifests, published, run=run, reused={m.key: reused for m in manifests})
+        return " ".join(render(summary, manifests).split())
+
+    text = page(committed(1, 1000, skipped=2), committed(2, 5, quarantined=1))
+    assert "<h1>1,005 of 1,008 rows were scored and published</h1>" in text
+    assert "2 partitions. 2 rows were skipped by the function; 1 could not be scored and is in quarantine." in text
+    assert "1767225600000000000" in text
+    assert "planned 2026-01-01 00:00:00 UTC" in text
+    text = page(committed(1), reused=True)
+    assert "1 partition, 1 of them reused from earlier runs. No row was skipped or put into quarantine." in text
+
+
+def test_drift_over_what_the_audit_allowed_is_marked_and_said(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    data.add(1, [(n, 90 + n, n % 5, 1) for n in range(40)])
+    data.add(2, good_rows(200))
+    manifests = [manifest for manifest, _ in data.score(1, 2)]
+    published = Published(target_of(Location("x")), 2, 0, Changes())
+    check = Check("drift (PSI)", "3.1 of a, p=1", "5", None)
+    for passed, sentence in (
+        (None, "over 0.25, it is worth a look; the audit set no limit."),
+        (Passed([check], 5.0), "the audit allowed 5."),
+        (Passed([], 1000.0), "the audit allowed 1000."),
+    ):
+        summary = summarise(manifests, published, run=ScoringRun("d", "r"), reused={}, passed=passed)
+        text = render(summary, manifests)
+        assert sentence in text
+        marks = "▲" in text.partition("<tbody>")[2]
+        assert marks == (passed is None or (passed.max_drift or 0) < max(p.drift or 0 for p in summary.partitions))
+        assert ("3.1 of a, p=1" in text) == bool(passed and passed.checks)
+
+
+def test_the_page_shows_why_rows_are_in_quarantine_and_some_of_them(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    data.add(1, [*good_rows(50), (99, "<i>x", 1, 1)])
+    manifests = [manifest for manifest, _ in data.score(1)]
+    published = Published(target_of(Location("x")), 1, 0, Changes())
+    text = render(summarise(manifests, published, run=ScoringRun("d", "r"), reused={}), manifests)
+    assert "<code>ParseError</code>" in text
+    assert "block 0, row 50" in text
+    assert "<code>&lt;i&gt;x</code>" in text
+    assert "i" not in _Page(text).tags
+
+
+def test_headings_tables_and_pictures_have_names(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    data.add(1, [*good_rows(50), (99, "x", 1, 1)])
+    data.add(2, good_rows(60))
+    manifests = [manifest for manifest, _ in data.score(1, 2)]
+    published = Published(target_of(Location("/out.parquet")), 2, 0, Changes())
+    page = _Page(render(summarise(manifests, published, run=ScoringRun("d", "r"), reused={}), manifests))
+    levels = [int(tag[1]) for tag in page.tags if tag in ("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert all(below <= above + 1 for above, below in pairwise(levels))
+    assert page.tags.count("table") == page.tags.count("caption") == 3
+    assert page.unnamed == []
 
 
 def test_texts_from_data_are_escaped(tmp_path: Path) -> None:

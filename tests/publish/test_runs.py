@@ -101,7 +101,7 @@ def test_the_report_says_what_was_kept(scored: list[Manifest], tmp_path: Path) -
     _leave([manifest for manifest, _ in data.score(2)], tmp_path / "out.parquet", 1)
     page, facts = _leave(scored, tmp_path / "out.parquet", 2)
     assert (facts["added"], facts["kept"]) == (["p=1"], ["p=2"])
-    assert "<dt>kept</dt><dd>1 partitions: p=2" in page.read_text()
+    assert "<dt>Kept</dt><dd>1 partition: p=2" in page.read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""Lines of code that read what a run published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airflow_batchscore.publish.targets.base import PublishTarget
+from airflow_batchscore.publish.targets.csv_file import CsvTarget
+from airflow_batchscore.publish.targets.folder import FolderTarget
+from airflow_batchscore.publish.targets.parquet_file import ParquetTarget
+
+
+@dataclass(frozen=True)
+class ReadWith:
+    """A line that reads an output.
+
+    Attributes:
+        name: of the library.
+        code: in Python; `pd`, `pl`, `duckdb` and `spark` are what people call these.
+    """
+
+    name: str
+    code: str
+
+
+def read_with(target: PublishTarget, fields: Sequence[str]) -> list[ReadWith]:
+    """A line per library; none for an output of another package.
+
+    Args:
+        fields: of the partitions, in order.
+    """
+    uri = target.location.uri.rstrip("/")
+    text, spark = json.dumps(uri, ensure_ascii=False), json.dumps(_for_spark(uri), ensure_ascii=False)
+    if isinstance(target, ParquetTarget):
+        codes = [f"pd.read_parquet({text})", f"pl.read_parquet({text})", _sql(uri), f"spark.read.parquet({spark})"]
+    elif isinstance(target, CsvTarget):
+        polars, read = f"pl.read_csv({text})", f"spark.read.csv({spark}, header=True, inferSchema=True)"
+        codes = [f"pd.read_csv({text})", polars, _sql(uri), read]
+    elif isinstance(target, FolderTarget):
+        # Not all files below the folder: what stands beside the partitions is not data.
+        files = "/".join([uri, *(f"{field}=*" for field in fields), "*.parquet"])
+        polars = f"pl.read_parquet({json.dumps(files, ensure_ascii=False)}, hive_partitioning=True)"
+        codes = [
+            f"pd.read_parquet({text})",
+            polars,
+            _sql(files, "hive_partitioning=true"),
+            f"spark.read.parquet({spark})",
+        ]
+    else:
+        return []
+    return [ReadWith(name, code) for name, code in zip(("pandas", "Polars", "DuckDB", "Spark"), codes, strict=True)]
+
+
+def _sql(files: str, *options: str) -> str:
+    quoted = "'" + files.replace("'", "''") + "'"
+    source = f"read_parquet({', '.join([quoted, *options])})" if options else quoted
+    query = f"SELECT * FROM {source}"  # noqa: S608 - for people, and quoted
+    return f"duckdb.sql({json.dumps(query, ensure_ascii=False)})"
+
+
+def _for_spark(uri: str) -> str:
+    """Hadoop's name for the scheme of S3."""
+    return f"s3a://{uri.removeprefix('s3://')}" if uri.startswith("s3://") else uri
