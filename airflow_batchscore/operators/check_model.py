@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping
+from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping, run_name
 from airflow_batchscore.operators.places import Place
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class CheckModelOperator(BatchScoreOperator):
         other = read_manifest(self.model_ref("baseline", context)[0]).metrics if self.baseline else None
         check_metrics(manifest.metrics, as_mapping(self.require) or {}, ref.uri, other)
         promoted_to = None
-        if self.promote_to and set_alias(ref.location.parent.uri, self.promote_to, ref, began):
+        if self.promote_to and set_alias(ref.location.parent.uri, self.promote_to, ref, began, run_name(context)):
             promoted_to = self.promote_to
             self.log.info("%s now points at version %s", promoted_to, ref.version)
         checked = CheckedModel(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.operators.base import BatchScoreOperator
+from airflow_batchscore.operators.base import BatchScoreOperator, run_name
 from airflow_batchscore.operators.places import DATASET, Place
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class ImportModelOperator(BatchScoreOperator):
             self.log.info("%s: predictions are as expected for the %d rows of check=", self.source, rows)
         trained = train(job, data=data)
         if self.alias:
-            set_alias(self.model_uri, self.alias, trained.ref, job.began)
+            set_alias(self.model_uri, self.alias, trained.ref, job.began, run_name(context))
         self.log.info(
             "%s (%s) is version %s: %s", self.source, imported.flavor.name, trained.ref.version, trained.ref.uri
         )
