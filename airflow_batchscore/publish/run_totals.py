@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ class RunTotals:
     def of_checks(cls, checks: Sequence[CheckedScores]) -> RunTotals:
         """Of what gates passed; at least one."""
         account = sum((check.figures.account for check in checks), Account())
-        drifts = [check.figures.max_drift for check in checks if check.figures.max_drift is not None]
+        drifts = [drift for check in checks if (drift := check.figures.max_drift) is not None and math.isfinite(drift)]
         return cls(
             partitions=sum(check.figures.partitions for check in checks),
             rows=account.rows_read,
