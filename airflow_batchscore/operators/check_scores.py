@@ -75,6 +75,7 @@ class CheckScoresOperator(BatchScoreOperator):
         from airflow_batchscore.data import storage
         from airflow_batchscore.operators.scored_inputs import read_plan, read_scores, score_items
         from airflow_batchscore.publish.audit import audit
+        from airflow_batchscore.publish.run_totals import RunTotals
         from airflow_batchscore.publish.runs import run_place, staged_runs_folder
         from airflow_batchscore.publish.verdict import CheckedScores, Limits
 
@@ -85,11 +86,15 @@ class CheckScoresOperator(BatchScoreOperator):
             allow_missing=as_number(self.allow_missing, "allow_missing", int),
         )
         items = score_items(self, context)
-        manifests = read_scores(items, self.conn_id).manifests
+        state = read_scores(items, self.conn_id)
+        manifests = state.manifests
         result = audit(read_plan(self, context), manifests, limits)
         run = scoring_run(context)
         verdict = run_place(staged_runs_folder(manifests), run, task_name(context), "audit.json")
         storage.write_json(verdict, result.verdict(run, limits))
         result.require()
         self.log.info("%d partitions passed: %s; see %s", len(manifests), result.account, verdict)
-        return self.handed_on(CheckedScores(result.figures, verdict.uri, items).to_dict(), "audit", context)
+        checked = CheckedScores(result.figures, verdict.uri, items).to_dict()
+        # Sealed on their own, too: a list of runs reads them alone, without the megabytes of `scores`.
+        totals = self.handed_on(RunTotals.of_check(result.figures, state.scored).to_dict(), "totals", context)
+        return self.handed_on({**checked, "totals": totals}, "audit", context)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from airflow.models.task_state_store import TaskStateStoreModel
 from sqlalchemy import select
 
-from airflow_batchscore.data.json_types import Json, JsonObject
+from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.operators.stored_lists import full
 from airflow_batchscore.plugin.kept import Kept
@@ -136,31 +136,23 @@ def _facts(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRu
     if not runs:
         return {}
     fitting = as_many_as_fit(runs, scoring_times(session, runs, dags))
-    plans = returned(session, fitting, dags, "plan")
-    checks = returned(session, fitting, dags, "check_scores")
-    scored = {run: _checked(run, dags, checks[run]) for run in fitting}
+    planned: dict[RecentRun, list[JsonObject]] = {run: [] for run in runs}
+    for run, plan in returned(session, fitting, dags, "plan"):
+        planned[run] += _entries(run, plan)
+    scored = {run: {task: set[str]() for task in dags[run.dag_id] if task.kind == "score"} for run in runs}
+    for run, check in returned(session, fitting, dags, "check_scores"):
+        for score in (check.opened("audit", run) or {}).get("scores", ()):  # one seal, where their own are thousands
+            task = next((task for task in scored[run] if task.task_id == score["task"][0]), None)
+            if task is not None:
+                scored[run][task].add(score["label"])
     rest = [run for run in fitting if not all(scored[run].values())]
-    for run, values in returned(session, rest, dags, "score").items():
-        for each in values:
-            if sealed := each.opened("scores", run):
-                scored[run][each.task].add(sealed["label"])
-    nothing = _Facts({}, {}, {})
-    return {run: _planned(run, plans[run], scored[run]) if run in scored else nothing for run in runs}
+    for run, value in returned(session, rest, dags, "score"):
+        if sealed := value.opened("scores", run):
+            scored[run][value.task].add(sealed["label"])
+    return {run: _of_entries(planned[run], scored[run]) for run in runs}
 
 
-def _checked(run: RecentRun, dags: Dags, checks: Sequence[Returned]) -> dict[ScoringDagTask, set[str]]:
-    """Scoring task -> labels of what a gate has read of it: one seal, where the tasks' answers have thousands."""
-    tasks = {task.task_id: task for task in dags[run.dag_id] if task.kind == "score"}
-    labels: dict[ScoringDagTask, set[str]] = {task: set() for task in tasks.values()}
-    for check in checks:
-        for score in (check.opened("audit", run) or {}).get("scores", ()):
-            if (task := tasks.get(score["task"][0])) is not None:
-                labels[task].add(score["label"])
-    return labels
-
-
-def _planned(run: RecentRun, plans: Sequence[Returned], scored: Mapping[ScoringDagTask, Set[str]]) -> _Facts:
-    entries = [entry for plan in plans for entry in _entries(run, plan)]
+def _of_entries(entries: Sequence[JsonMapping], scored: Mapping[ScoringDagTask, Set[str]]) -> _Facts:
     planned = {entry["label"]: versions_of(entry) for entry in entries}
     order = {key: place for entry in entries for key, place in order_of(entry).items()}
     return _Facts(planned, order, scored)

@@ -22,6 +22,8 @@ from airflow_batchscore.plugin.run_values import Dags, RecentRun, Returned, rece
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from airflow_batchscore.model.listing import ListedAlias
+
 #: Runs of all DAGs together that are looked at.
 _MOST_RUNS = 200
 _MOST_MODELS = 50
@@ -97,9 +99,14 @@ def model_history(
         "dag_ids": dag_ids,
         "may": {"promote": any(dag_id in editable for dag_id in dag_ids)},
         "versions": versions,
-        "aliases": [asdict(alias) for alias in listing.aliases],
+        "aliases": [_alias(alias) for alias in listing.aliases],
         "problem": listing.problem,
     }
+
+
+def _alias(alias: ListedAlias) -> JsonObject:
+    moves = [{"version": move.version, "when": move.when, "by": move.by} for move in alias.moves]
+    return {"alias": alias.alias, "version": alias.version, "moves": moves}
 
 
 def _short(run: RecentRun) -> JsonObject:
@@ -107,28 +114,24 @@ def _short(run: RecentRun) -> JsonObject:
 
 
 def _named(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRun, Sequence[NamedModel]]:
-    made = returned(session, runs, dags, "train", "import", "check_model")
-    plans = returned(session, runs, dags, "plan", first=True)
-    named: dict[RecentRun, Sequence[NamedModel]] = {}
-    for run in runs:
-        found = [*_planned(run, plans[run]), *(each for value in made[run] if (each := _made(run, value)))]
-        # A model that is both checked and used is named twice.
-        used = {(each.model, each.version) for each in found if each.is_used}
-        named[run] = [each for each in found if each.is_used or (each.model, each.version) not in used]
-    return named
+    found: dict[RecentRun, dict[tuple[Location, str], NamedModel]] = {run: {} for run in runs}
+    for run, plan in returned(session, runs, dags, "plan", part=0):
+        found[run] |= {(each.model, each.version): each for each in _planned(run, plan)}
+    for run, value in returned(session, runs, dags, "train", "import", "check_model"):
+        if made := _made(run, value):
+            found[run].setdefault((made.model, made.version), made)
+    return {run: list(models.values()) for run, models in found.items()}
 
 
-def _planned(run: RecentRun, plans: Sequence[Returned]) -> Iterator[NamedModel]:
-    """Of each plan's first entry: where each partition has its own model, the others are not looked for."""
-    for plan in plans:
-        entry = plan.opened("plan", run)
-        try:
-            models = models_from_dict(full([entry["models"]])[0]) if entry else NoModel()
-        except (BatchScoreError, OSError):  # the list of models is gone from storage
-            models = NoModel()
-        pinned = [] if isinstance(models, NoModel) else models.pinned
-        for ref in dict.fromkeys(pinned[:_MOST_MODELS]):
-            yield NamedModel(ref.location.parent, ref.version, is_used=True)
+def _planned(run: RecentRun, plan: Returned) -> Iterator[NamedModel]:
+    """Of the plan's first entry: where each partition has its own model, the others are not looked for."""
+    entry = plan.opened("plan", run)
+    try:
+        models = models_from_dict(full([entry["models"]])[0]) if entry else NoModel()
+    except (BatchScoreError, OSError):  # the list of models is gone from storage
+        return
+    for ref in [] if isinstance(models, NoModel) else models.pinned[:_MOST_MODELS]:
+        yield NamedModel(ref.location.parent, ref.version, is_used=True)
 
 
 def _made(run: RecentRun, value: Returned) -> NamedModel | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -92,6 +92,13 @@ def count_runs(session: Session, dag_ids: Collection[str], state: str | None = N
     return session.scalar(select(func.count()).select_from(DagRun).where(*_chosen(dag_ids, state))) or 0
 
 
+def dags_with_runs(session: Session, dag_ids: Collection[str]) -> list[str]:
+    """Those of these DAGs that have runs, in alphabetical order."""
+    return list(
+        session.scalars(select(DagRun.dag_id).where(*_chosen(dag_ids, None)).distinct().order_by(DagRun.dag_id))
+    )
+
+
 def recent_runs(
     session: Session, dag_ids: Collection[str], most: int, *, skip: int = 0, state: str | None = None
 ) -> list[RecentRun]:
@@ -103,7 +110,7 @@ def recent_runs(
         .offset(skip)
         .limit(most)
     )
-    return [RecentRun(*row.tuple()) for row in rows]
+    return [RecentRun(*row) for row in rows]
 
 
 def _chosen(dag_ids: Collection[str], state: str | None) -> list[ColumnElement[bool]]:
@@ -112,33 +119,31 @@ def _chosen(dag_ids: Collection[str], state: str | None) -> list[ColumnElement[b
 
 
 def returned(
-    session: Session, runs: Collection[RecentRun], dags: Dags, *kinds: Kind, first: bool = False
-) -> dict[RecentRun, list[Returned]]:
-    """What the tasks of these kinds returned in each run.
+    session: Session, runs: Collection[RecentRun], dags: Dags, *kinds: Kind, part: str | int | None = None
+) -> Iterator[tuple[RecentRun, Returned]]:
+    """What the tasks of these kinds returned in each run, one after the other: together they can be 100 megabytes.
 
     Args:
-        first: only the first item of what are lists; a plan of thousands of partitions is megabytes.
+        part: only this field, or the item with this number, of each value; a value can have megabytes.
     """
     tasks = {(dag_id, task.task_id): task for dag_id in dags for task in dags[dag_id] if task.kind in kinds}
     numbers = {run.number: run for run in runs}
-    found: dict[RecentRun, list[Returned]] = {run: [] for run in runs}
     if not runs or not tasks:
-        return found
-    value = XComModel.value[0] if first else XComModel.value
+        return
+    xcom = XComModel.__table__.c  # a query of the model's own would parse the values of all rows at once
     rows = session.execute(
-        select(XComModel.dag_run_id, XComModel.task_id, XComModel.map_index, value)
+        select(xcom.dag_run_id, xcom.task_id, xcom.map_index, xcom.value if part is None else xcom.value[part])
         .where(
-            XComModel.dag_run_id.in_(numbers),
-            XComModel.key == XCOM_RETURN_KEY,
-            XComModel.task_id.in_({task_id for _, task_id in tasks}),
+            xcom.dag_run_id.in_(numbers),
+            xcom.key == XCOM_RETURN_KEY,
+            xcom.task_id.in_({task_id for _, task_id in tasks}),
         )
-        .order_by(XComModel.dag_run_id, XComModel.task_id, XComModel.map_index)
+        .order_by(xcom.dag_run_id, xcom.task_id, xcom.map_index)
     )
     for number, task_id, map_index, stored in rows:
         run = numbers[number]
-        if (run.dag_id, task_id) in tasks:
-            found[run].append(Returned(tasks[run.dag_id, task_id], map_index, stored))
-    return found
+        if stored is not None and (run.dag_id, task_id) in tasks:
+            yield run, Returned(tasks[run.dag_id, task_id], map_index, stored)
 
 
 def scoring_times(session: Session, runs: Collection[RecentRun], dags: Dags) -> dict[RecentRun, ScoringTime]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.publish.published import PublishedRun
-from airflow_batchscore.publish.verdict import CheckedScores
+from airflow_batchscore.publish.verdict import Figures
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.scoring.scored import ScoredPartition
 
 
 @dataclass(frozen=True)
@@ -31,70 +32,75 @@ class RunTotals:
     drift: float | None
 
     @classmethod
-    def of_checks(cls, checks: Sequence[CheckedScores]) -> RunTotals:
-        """Of what gates passed; at least one."""
-        account = sum((check.figures.account for check in checks), Account())
-        drifts = [drift for check in checks if (drift := check.figures.max_drift) is not None and math.isfinite(drift)]
+    def of_check(cls, figures: Figures, scored: Sequence[ScoredPartition]) -> RunTotals:
+        """Of what a gate passed."""
+        account, drift = figures.account, figures.max_drift
         return cls(
-            partitions=sum(check.figures.partitions for check in checks),
+            partitions=figures.partitions,
             rows=account.rows_read,
-            own_rows=_own_rows(score for check in checks for score in check.scores),
+            own_rows=sum(partition.account.rows_read for partition in scored if not partition.reused),
             rows_skipped=account.rows_skipped,
             rows_quarantined=account.rows_quarantined,
-            drift=max(drifts, default=None),
+            drift=drift if drift is not None and math.isfinite(drift) else None,  # as JSON needs
         )
 
     @classmethod
-    def of_publications(cls, published: Sequence[PublishedRun]) -> RunTotals:
-        """Of what was published without a gate, which may name rows of a function rather than rows read."""
-        return cls(
-            partitions=sum(each.partitions for each in published),
-            rows=sum(each.rows for each in published),
-            own_rows=None,
-            rows_skipped=None,
-            rows_quarantined=None,
-            drift=None,
-        )
+    def of_publication(cls, published: PublishedRun) -> RunTotals:
+        """Of what was published without a gate."""
+        return cls(published.partitions, published.rows, None, None, None, None)
 
     @classmethod
-    def of_scores(cls, scores: Sequence[JsonMapping]) -> RunTotals | None:
-        """Of what scoring tasks returned: `ScoredTask` as JSON. None if that is in files (`StoredList`)."""
-        own_rows = _own_rows(scores)
-        if own_rows is None:
+    def of_score(cls, score: JsonMapping) -> RunTotals | None:
+        """Of what a scoring task returned: `ScoredTask` as JSON. None if that is in a file (`StoredList`)."""
+        partitions = score["manifests"]
+        if not isinstance(partitions, list):
             return None
-        partitions = [partition for score in scores for partition in score["manifests"]]
         account = sum((Account.from_dict(partition) for partition in partitions), Account())
         return cls(
             partitions=len(partitions),
             rows=account.rows_read,
-            own_rows=own_rows,
+            own_rows=sum(each["rows_read"] for each in partitions if not each["reused"]),
             rows_skipped=account.rows_skipped,
             rows_quarantined=account.rows_quarantined,
             drift=None,
         )
 
-    def to_dict(self, seconds: float | None) -> JsonObject:
-        """Plain JSON.
+    @classmethod
+    def from_dict(cls, value: JsonMapping) -> RunTotals:
+        """The inverse of `to_dict`."""
+        return cls(**{name: value[name] for name in cls.__dataclass_fields__})
+
+    def __add__(self, other: RunTotals) -> RunTotals:
+        drifts = [each.drift for each in (self, other) if each.drift is not None]
+        return RunTotals(
+            partitions=self.partitions + other.partitions,
+            rows=self.rows + other.rows,
+            own_rows=_sum(self.own_rows, other.own_rows),
+            rows_skipped=_sum(self.rows_skipped, other.rows_skipped),
+            rows_quarantined=_sum(self.rows_quarantined, other.rows_quarantined),
+            drift=max(drifts, default=None),
+        )
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON."""
+        return asdict(self)
+
+    def shown(self, seconds: float | None) -> JsonObject:
+        """The fields of ``RunRow`` in types.ts.
 
         Args:
             seconds: that scoring took so far.
         """
         speed = self.own_rows / seconds if self.own_rows and seconds else None
-        shown = {name: value for name, value in vars(self).items() if name != "own_rows"}
-        return {**shown, "rows_per_second": speed}
+        return {**{name: value for name, value in vars(self).items() if name != "own_rows"}, "rows_per_second": speed}
 
 
 #: The same fields of a run that has scored nothing yet.
 NOTHING = dict.fromkeys(("partitions", "rows", "rows_skipped", "rows_quarantined", "drift", "rows_per_second"))
 
 
-def _own_rows(scores: Iterable[JsonMapping]) -> int | None:
-    rows = 0
-    for score in scores:
-        if not isinstance(score["manifests"], list):
-            return None
-        rows += sum(each["rows_read"] for each in score["manifests"] if not each["reused"])
-    return rows
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 def models_named(models: JsonMapping | None) -> str | None:
