@@ -17,6 +17,7 @@ from airflow_batchscore.data.segments import require_plain
 from airflow_batchscore.data.storage import Location, swap
 from airflow_batchscore.data.storage.inside import read_inside
 from airflow_batchscore.errors import ModelError, ModelMissingError
+from airflow_batchscore.model.alias_history import moved
 from airflow_batchscore.model.compiled.record import name_in
 from airflow_batchscore.model.trust import OPEN_ACCESS, TRUST_ALL, ModelAccess, Trust
 
@@ -135,30 +136,30 @@ def alias_uri(model_uri: str, alias: str) -> str:
     return storage.join(model_uri, "aliases", f"{check_name(alias, 'alias')}.json")
 
 
-def set_alias(model_uri: str, alias: str, ref: ModelRef, began: int) -> bool:
+def set_alias(model_uri: str, alias: str, ref: ModelRef, began: int, by: str = "") -> bool:
     """Point ``<model_uri>@<alias>`` at a version, in one atomic write. The artifact must be complete.
 
     Args:
         began: start of the task that moves it, in nanoseconds since 1970.
+        by: who moves it, for its history: ``"<dag_id>/<run_id>"`` or a user's name.
 
     Returns:
         False if a task that began later has already moved it, in which case it is left unchanged.
     """
     _read_manifest(ref.location)
-    pointer = {"version": ref.version, "digest": ref.digest, "began": began}
 
     def change(current: JsonMapping) -> JsonMapping | None:
-        return None if current.get("began", 0) > pointer["began"] else pointer
+        return None if current.get("began", 0) > began else moved(current, ref.version, ref.digest, began, by)
 
-    moved = swap.change_json(ref.location.at(alias_uri(model_uri, alias)), change)
-    if not moved:
+    is_moved = swap.change_json(ref.location.at(alias_uri(model_uri, alias)), change)
+    if not is_moved:
         log.warning(
             "%s@%s was moved meanwhile by a task that began later, and stays there: it does not point at %s",
             model_uri,
             alias,
             ref.version,
         )
-    return moved
+    return is_moved
 
 
 def resolve(model: str | GivenModel, access: ModelAccess = OPEN_ACCESS) -> ModelRef:

@@ -76,7 +76,7 @@ class CheckModelOperator(GateOperator):
         self.show(checks)
         require_passed(checks, ref.uri)
         promoted_to = None
-        if self.promote_to and set_alias(ref.location.parent.uri, self.promote_to, ref, began):
+        if self.promote_to and set_alias(ref.location.parent.uri, self.promote_to, ref, began, run_name(context)):
             promoted_to = self.promote_to
             self.log.info("%s now points at version %s", promoted_to, ref.version)
         self.outcome = checked_model(ref, manifest, promoted_to, run_name(context))

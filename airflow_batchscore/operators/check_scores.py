@@ -79,6 +79,7 @@ class CheckScoresOperator(GateOperator):
         from airflow_batchscore.operators.outcome import audited
         from airflow_batchscore.operators.scored_inputs import read_plan, read_scores, score_items
         from airflow_batchscore.publish.audit import audit
+        from airflow_batchscore.publish.run_totals import RunTotals
         from airflow_batchscore.publish.runs import run_place, staged_runs_folder
         from airflow_batchscore.publish.verdict import CheckedScores, Limits
 
@@ -89,7 +90,8 @@ class CheckScoresOperator(GateOperator):
             allow_missing=as_number(self.allow_missing, "allow_missing", int),
         )
         items = score_items(self, context)
-        manifests = read_scores(items, self.conn_id).manifests
+        state = read_scores(items, self.conn_id)
+        manifests = state.manifests
         result = audit(read_plan(self, context), manifests, limits)
         run, staging = scoring_run(context), staged_runs_folder(manifests)
         self.outcome = audited(staging.parent.uri, result)
@@ -98,4 +100,7 @@ class CheckScoresOperator(GateOperator):
         self.show(result.checks)
         result.require()
         self.log.info("%d partitions passed: %s; see %s", len(manifests), result.account, verdict)
-        return self.handed_on(CheckedScores(result.figures, verdict.uri, items).to_dict(), "audit", context)
+        checked = CheckedScores(result.figures, verdict.uri, items).to_dict()
+        # Sealed on their own, too: a list of runs reads them alone, without the megabytes of `scores`.
+        totals = self.handed_on(RunTotals.of_check(result.figures, state.scored).to_dict(), "totals", context)
+        return self.handed_on({**checked, "totals": totals}, "audit", context)

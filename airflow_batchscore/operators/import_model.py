@@ -152,7 +152,7 @@ class ImportModelOperator(BatchScoreOperator):
             self.log.info("%s: predictions are as expected for the %d rows of check=", self.source, rows)
         trained = train(job, data=data)
         if self.alias:
-            set_alias(self.model_uri, self.alias, trained.ref, job.began)
+            set_alias(self.model_uri, self.alias, trained.ref, job.began, run_name(context))
         self.outcome = trained_one(self.dataset.uri, trained, self.alias, run_name(context))
         self.log.info(
             "%s (%s) is version %s: %s", self.source, imported.flavor.name, trained.ref.version, trained.ref.uri

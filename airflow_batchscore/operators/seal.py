@@ -24,6 +24,7 @@ _MAKERS = {
     "plan": "PlanPartitionsOperator",
     "scores": "ScorePartitionOperator",
     "audit": "CheckScoresOperator",
+    "totals": "CheckScoresOperator",
     "publication": "CombineOperator",
 }
 #: The first one set is the key.

@@ -154,7 +154,7 @@ class TrainOperator(BatchScoreOperator):
                 raise InputError("many models are signed where they are trained, and the key stays here: LocalDask()")
             most = as_number(self.max_failed, "max_failed", int)
             with engine.session(slots) as session:
-                many = train_many(job, session.run, alias=self.alias, max_failed=most)
+                many = train_many(job, session.run, alias=self.alias, max_failed=most, by=run_name(context))
             self.log.info("%d models trained, %d there before, %d failed", many.trained, many.reused, len(many.failed))
             name = f"{self.model_uri}@{self.alias}" if self.alias else self.model_uri
             figures = many.to_dict(name)
@@ -164,7 +164,7 @@ class TrainOperator(BatchScoreOperator):
             client = cluster.enter_context(connect_engine(self.engine).client(slots)) if self.engine else None
             trained = train(job, client)
         if self.alias:
-            set_alias(self.model_uri, self.alias, trained.ref, job.began)
+            set_alias(self.model_uri, self.alias, trained.ref, job.began, run_name(context))
         self.outcome = trained_one(self.dataset.uri, trained, self.alias, run_name(context))
         for name, value in trained.manifest.metrics.items():
             self.log.info("%s %.6g on %s", name, value, trained.manifest.metrics_on)

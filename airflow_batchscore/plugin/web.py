@@ -15,9 +15,11 @@ from airflow_batchscore.connections import connect
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import BatchScoreError, GateError, InputError
+from airflow_batchscore.plugin.nav_routes import router
 from airflow_batchscore.plugin.state import published_run
 
 app = FastAPI(title="batchscore", docs_url=None, redoc_url=None, openapi_url=None)
+app.include_router(router)
 
 #: The page has no script and loads nothing: even text that slips through escaping could do nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"

@@ -29,6 +29,7 @@ class ModelToTrain:
 
     Attributes:
         segment: a value from the data that becomes part of a path.
+        by: who moves its alias; see `set_alias`.
         code: what the worker's code must be; see `training_code`.
     """
 
@@ -37,6 +38,7 @@ class ModelToTrain:
     data: TrainingData | None = None
     alias: str | None = None
     segment: str | None = None
+    by: str = ""
     code: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,7 +67,9 @@ class ManyTrained:
         return {**GivenModel(model).to_dict(), **counts, "why": first}
 
 
-def train_many(job: TrainingJob, run: Run, *, alias: str | None = None, max_failed: int = 0) -> ManyTrained:
+def train_many(
+    job: TrainingJob, run: Run, *, alias: str | None = None, max_failed: int = 0, by: str = ""
+) -> ManyTrained:
     """Train a model for each value of the fields in ``job.model_uri``: fields of the dataset, or one column.
 
     Args:
@@ -73,6 +77,7 @@ def train_many(job: TrainingJob, run: Run, *, alias: str | None = None, max_fail
         alias: name to point at each new version.
         max_failed: number of models that may fail without failing the rest; trained models are kept in any case, and a
             retry finds them.
+        by: who moves the aliases; see `set_alias`.
 
     Raises:
         InputError: the fields are neither all fields of the dataset nor one column.
@@ -91,7 +96,7 @@ def train_many(job: TrainingJob, run: Run, *, alias: str | None = None, max_fail
         )
     result = ManyTrained()
     code = training_code(job)
-    for outcome in run(train_one, [(replace(model, code=code),) for model in models]):
+    for outcome in run(train_one, [(replace(model, code=code, by=by),) for model in models]):
         if outcome.problem is not None:
             result.failed[outcome.name] = outcome.problem
             log.warning("%s: not trained: %s", outcome.name, outcome.problem)
@@ -125,7 +130,7 @@ def train_one(model: ModelToTrain) -> Outcome:
     except BatchScoreError as error:
         return Outcome(model.name, problem=f"{type(error).__name__}: {error}")
     if model.alias:
-        set_alias(model.job.model_uri, model.alias, trained.ref, model.job.began)
+        set_alias(model.job.model_uri, model.alias, trained.ref, model.job.began, model.by)
     return Outcome(model.name, trained.ref.uri, trained.reused)
 
 

@@ -1,0 +1,108 @@
+"""The list of scoring runs: a page of it costs the same few queries whatever the number of runs and tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.plugin.kept import Kept
+from airflow_batchscore.plugin.run_values import (
+    Dags,
+    RecentRun,
+    Returned,
+    ScoringTime,
+    as_many_as_fit,
+    count_runs,
+    dags_with_runs,
+    iso,
+    recent_runs,
+    returned,
+    scoring_times,
+)
+from airflow_batchscore.publish.published import PublishedRun
+from airflow_batchscore.publish.run_totals import NOTHING, RunTotals, models_named
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a row of the list shows, besides what Airflow knows of the run; None where there is nothing (yet)."""
+
+    model: str | None
+    totals: RunTotals | None
+    time: ScoringTime | None
+
+
+_kept: Kept[_Facts] = Kept(5_000)
+
+
+def run_list(session: Session, dags: Dags, *, dag_id: str | None, state: str | None, page: int) -> JsonObject:
+    """A page of the runs of these DAGs, newest first; see ``RunsView`` in types.ts.
+
+    Args:
+        dag_id, state: only these; None for all.
+        page: from 1.
+    """
+    scoring = {name: tasks for name, tasks in dags.items() if any(task.kind == "score" for task in tasks)}
+    chosen = [name for name in scoring if dag_id in (None, name)]
+    runs = recent_runs(session, chosen, PAGE_SIZE, skip=(page - 1) * PAGE_SIZE, state=state)
+    facts = _kept.of(runs, lambda new: _facts(session, new, scoring))
+    return {
+        "runs": [_row(run, facts[run]) for run in runs],
+        "total": count_runs(session, chosen, state),
+        "page": page,
+        "page_size": PAGE_SIZE,
+        "dags": dags_with_runs(session, scoring),
+    }
+
+
+def _row(run: RecentRun, facts: _Facts) -> JsonObject:
+    time, seconds = facts.time, None
+    if time and time.started:
+        ended = time.ended if run.is_over else datetime.now(UTC)
+        seconds = (ended - time.started).total_seconds() if ended else None
+    totals = facts.totals.shown(seconds) if facts.totals else NOTHING
+    return {**run.to_dict(), "ended": iso(run.ended), "model": facts.model, **totals}
+
+
+def _facts(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRun, _Facts]:
+    if not runs:
+        return {}
+    models: dict[RecentRun, set[str]] = {run: set() for run in runs}
+    for run, plan in returned(session, runs, dags, "plan", part=0):
+        entry = plan.opened("plan", run)  # each is sealed on its own
+        name = models_named(entry["models"]) if entry else None
+        models[run] |= {name} if name else set()
+    totals: dict[RecentRun, RunTotals] = {}
+    for run, value in returned(session, runs, dags, "check_scores", part="totals"):
+        sealed = value.opened("totals", run)
+        _add(totals, run, RunTotals.from_dict(sealed) if sealed else None)
+    unchecked = [run for run in runs if run not in totals]
+    for run, value in returned(session, unchecked, dags, "combine"):
+        _add(totals, run, _of_publication(run, value))
+    times = scoring_times(session, runs, dags)
+    rest = as_many_as_fit([run for run in unchecked if run not in totals and run in times], times)
+    for run, value in returned(session, rest, dags, "score"):
+        sealed = value.opened("scores", run)
+        _add(totals, run, RunTotals.of_score(sealed) if sealed else None)
+    return {run: _Facts(", ".join(sorted(models[run])) or None, totals.get(run), times.get(run)) for run in runs}
+
+
+def _add(totals: dict[RecentRun, RunTotals], run: RecentRun, more: RunTotals | None) -> None:
+    if more is not None:
+        totals[run] = totals[run] + more if run in totals else more
+
+
+def _of_publication(run: RecentRun, value: Returned) -> RunTotals | None:
+    sealed = value.opened("publication", run)
+    try:
+        return RunTotals.of_publication(PublishedRun.from_dict(sealed)) if sealed else None
+    except InputError:  # of another version of this package
+        return None

@@ -1,0 +1,128 @@
+"""Which DAGs have tasks of this package, from Airflow's serialized DAGs; each version of a DAG is looked at once."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from airflow.models.dag_version import DagVersion
+from airflow.models.serialized_dag import SerializedDagModel
+from sqlalchemy import func, select
+
+from airflow_batchscore.data.json_types import JsonMapping
+from airflow_batchscore.operators.base import BatchScoreOperator
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+Kind = Literal["wait", "train", "import", "check_model", "evaluate", "plan", "score", "check_scores", "combine"]
+
+#: DAGs that are read in one query: serialized, a DAG can have megabytes.
+_AT_ONCE = 50
+#: DAGs' hashes that are remembered; far more than an Airflow has DAGs.
+_MOST_KNOWN = 20_000
+#: Hash of a serialized DAG -> its tasks of this package.
+_known: dict[str, Sequence[ScoringDagTask]] = {}
+
+
+@dataclass(frozen=True)
+class ScoringDagTask:
+    """A task of this package in a DAG, as its author wrote it.
+
+    Attributes:
+        conn_id: connection of what it reads or writes; None for the storage's default, or if `conn_is_open`.
+        conn_is_open: whether the connection's name is a template, and so not known from the DAG alone.
+        dataset: URI, which may hold a template; None if it has none.
+    """
+
+    task_id: str
+    kind: Kind
+    conn_id: str | None
+    conn_is_open: bool
+    dataset: str | None
+
+
+def scoring_dags(session: Session, dag_ids: Collection[str]) -> dict[str, Sequence[ScoringDagTask]]:
+    """Of the given DAGs those with tasks of this package, and these tasks, in their newest version."""
+    hashes = _newest_hashes(session, dag_ids)
+    if len(_known) > _MOST_KNOWN:
+        _known.clear()
+    unknown = [version for version, dag_hash in hashes.values() if dag_hash not in _known]
+    for start in range(0, len(unknown), _AT_ONCE):
+        chosen = SerializedDagModel.id.in_(unknown[start : start + _AT_ONCE])
+        for dag in session.scalars(select(SerializedDagModel).where(chosen)):
+            _known[dag.dag_hash] = tuple(tasks_of(dag.data or {}))
+            session.expunge(dag)
+    found = {dag_id: _known.get(dag_hash, ()) for dag_id, (_, dag_hash) in hashes.items()}
+    return {dag_id: tasks for dag_id, tasks in found.items() if tasks}
+
+
+def tasks_of(serialized: JsonMapping) -> Iterator[ScoringDagTask]:
+    """The tasks of this package in a serialized DAG, in the order in which it lists them."""
+    for each in serialized.get("dag", {}).get("tasks", ()):
+        task = each.get("__var", {})
+        kind = _kind(task)
+        if kind:
+            given = {**task, **task.get("partial_kwargs", {})}
+            conn_id = given.get("conn_id")
+            is_open = conn_id is not None and (not isinstance(conn_id, str) or "{" in conn_id)
+            yield ScoringDagTask(task["task_id"], kind, None if is_open else conn_id, is_open, _uri(given))
+
+
+def _kind(task: JsonMapping) -> Kind | None:
+    """By what subclasses inherit: the serialized form names a task's own class, and not the classes that it extends."""
+    if task.get("ui_color") != BatchScoreOperator.ui_color:
+        return None
+    fields = set(task.get("template_fields", ()))
+    return next((kind for kind, own in _template_fields().items() if own <= fields), None)
+
+
+@cache
+def _template_fields() -> Mapping[Kind, frozenset[str]]:
+    """Those with many fields first: a class may have all the fields of another one."""
+    from airflow_batchscore import operators
+    from airflow_batchscore.sensors import PartitionSensor
+
+    kinds: dict[Kind, type] = {
+        "wait": PartitionSensor,
+        "train": operators.TrainOperator,
+        "import": operators.ImportModelOperator,
+        "check_model": operators.CheckModelOperator,
+        "evaluate": operators.EvaluateOperator,
+        "plan": operators.PlanPartitionsOperator,
+        "score": operators.ScorePartitionOperator,
+        "check_scores": operators.CheckScoresOperator,
+        "combine": operators.CombineOperator,
+    }
+    fields = {kind: frozenset(operator.template_fields) for kind, operator in kinds.items()}  # type: ignore[attr-defined]
+    return dict(sorted(fields.items(), key=lambda item: -len(item[1])))
+
+
+def _uri(task: JsonMapping) -> str | None:
+    """Of ``PartitionedDataset(uri='...', ...)``, which is how a dataset is serialized."""
+    try:
+        (call,) = (ast.parse(str(task.get("dataset")), mode="eval").body,)
+        given = {word.arg: word.value for word in call.keywords} if isinstance(call, ast.Call) else {}
+        uri = ast.literal_eval(given["uri"])
+    except (SyntaxError, ValueError, KeyError):
+        return None
+    return str(uri)
+
+
+def _newest_hashes(session: Session, dag_ids: Collection[str]) -> dict[str, tuple[object, str]]:
+    """DAG id -> row and hash of its newest version, without the DAG itself."""
+    newest = (
+        select(DagVersion.dag_id, func.max(DagVersion.version_number).label("number"))
+        .join(SerializedDagModel, SerializedDagModel.dag_version_id == DagVersion.id)
+        .group_by(DagVersion.dag_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(SerializedDagModel.dag_id, SerializedDagModel.id, SerializedDagModel.dag_hash)
+        .join(DagVersion, SerializedDagModel.dag_version_id == DagVersion.id)
+        .join(newest, (DagVersion.dag_id == newest.c.dag_id) & (DagVersion.version_number == newest.c.number))
+    )
+    return {dag_id: (version, dag_hash) for dag_id, version, dag_hash in rows if dag_id in dag_ids}
