@@ -26,6 +26,7 @@ class ScoredPartition:
         generation: of the plan, see `PlanEntry`.
         reused: whether it was already committed.
         seconds: scoring time.
+        blocks: of the partition; 0 if an earlier version of this package returned it.
     """
 
     partition: Values
@@ -37,6 +38,7 @@ class ScoredPartition:
     account: Account
     seconds: float
     rows_per_second: int
+    blocks: int = 0
 
     @classmethod
     def of(cls, manifest: Manifest, *, reused: bool, run: str, generation: int) -> ScoredPartition:
@@ -51,6 +53,7 @@ class ScoredPartition:
             account=manifest.account,
             seconds=round(manifest.seconds, 3),
             rows_per_second=round(manifest.rows_per_second),
+            blocks=len(manifest.blocks),
         )
 
     @property
@@ -70,27 +73,35 @@ class ScoredPartition:
             **self.account.to_dict(),
             "seconds": self.seconds,
             "rows_per_second": self.rows_per_second,
+            "blocks": self.blocks,
         }
 
     @classmethod
     def from_dict(cls, value: JsonMapping) -> ScoredPartition:
         """The inverse of `to_dict`."""
-        fields = {name: value[name] for name in cls.__dataclass_fields__ if name != "account"}
-        return cls(**fields, account=Account.from_dict(value))
+        fields = {name: value[name] for name in cls.__dataclass_fields__ if name not in ("account", "blocks")}
+        return cls(**fields, account=Account.from_dict(value), blocks=value.get("blocks", 0))
 
 
 @dataclass(frozen=True)
 class ScoredTask:
-    """The partitions of one scoring task; `label` names the task in the UI."""
+    """The partitions of one scoring task.
+
+    Attributes:
+        label: names the task in the UI.
+        conn_id: Airflow connection of the manifests' storage, as the DAG names it.
+    """
 
     label: str
     partitions: Sequence[ScoredPartition]
+    conn_id: str | None = None
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
         return {
             "schema": SCHEMA,
             "label": self.label,
+            "conn_id": self.conn_id,
             "manifests": [partition.to_dict() for partition in self.partitions],
         }
 
@@ -103,4 +114,6 @@ class ScoredTask:
             f"the scores of {value.get('label')} were passed on",
             "clear the scoring task; partitions that are committed are not scored again",
         )
-        return cls(value["label"], [ScoredPartition.from_dict(partition) for partition in value["manifests"]])
+        return cls(
+            value["label"], [ScoredPartition.from_dict(each) for each in value["manifests"]], value.get("conn_id")
+        )
