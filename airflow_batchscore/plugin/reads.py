@@ -36,13 +36,18 @@ class Reads(Generic[T]):
     ) -> tuple[dict[Hashable, T], dict[Hashable, Exception]]:
         """The values that are there within `seconds`, and why others are not.
 
-        Those that take longer go on being read, and are there for a later call; until then they are a TimeoutError.
+        Those that take longer go on being read, and are there for a later call; until then they are a TimeoutError,
+        and no call waits for them again.
 
         Args:
             wanted: name -> what reads the value, in a thread.
         """
-        futures = {name: self._future(name, read) for name, read in wanted.items()}
-        wait(futures.values(), seconds)
+        futures, fresh = {}, []
+        for name, read in wanted.items():
+            futures[name], since = self._future(name, read)
+            if time.monotonic() - since < seconds:
+                fresh.append(futures[name])
+        wait(fresh, seconds)
         values: dict[Hashable, T] = {}
         errors: dict[Hashable, Exception] = {}
         for name, future in futures.items():
@@ -56,7 +61,7 @@ class Reads(Generic[T]):
                 raise error
         return values, errors
 
-    def _future(self, name: Hashable, read: Callable[[], T]) -> Future[T]:
+    def _future(self, name: Hashable, read: Callable[[], T]) -> tuple[Future[T], float]:
         now = time.monotonic()
         with self._lock:
             kept = self._kept.get(name)
@@ -65,7 +70,7 @@ class Reads(Generic[T]):
             self._kept.move_to_end(name)
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-            return kept[0]
+            return kept
 
     def _is_old(self, future: Future[T], since: float, now: float) -> bool:
         if not future.done():
