@@ -55,7 +55,7 @@ def task_page(dag_id: str, run_id: str, task_id: str, map_index: MapIndex = -1) 
 def _document(title: str, shown: dict[str, str]) -> HTMLResponse:
     data = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in shown.items())
     scripts = "".join(
-        f'<script defer src="{base_path()}{URL_PREFIX}/static/{name}?v={__version__}"></script>'
+        f'<script defer src="{html.escape(base_path())}{URL_PREFIX}/static/{name}?v={__version__}"></script>'
         for name in ("shell.js", "main.js")  # the first brings the libraries that Airflow's own pages would have
     )
     page = (

@@ -17,12 +17,12 @@ from airflow_batchscore.errors import listed
 from airflow_batchscore.model.artifact import ModelManifest, read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plugin.reads import Reads
-from airflow_batchscore.plugin.run_state import SECONDS
+from airflow_batchscore.plugin.returned import SECONDS
 from airflow_batchscore.publish.run_view_model import blank_card, model_card, models_of
 from airflow_batchscore.publish.run_view_profiles import no_profiles, profiles_view, sample
 from airflow_batchscore.publish.run_view_quarantine import MOST_FILES, QuarantinedRow, quarantine_files, read_rows
 from airflow_batchscore.publish.run_view_quarantine import quarantine_view as view_of
-from airflow_batchscore.publish.run_view_records import RunRecords, TaskRecord, total
+from airflow_batchscore.publish.run_view_records import RunRecords, TaskRecord
 from airflow_batchscore.publish.runs import audit_verdict
 from airflow_batchscore.publish.state import ScoringRun, read_manifests
 from airflow_batchscore.publish.summary import one_model
@@ -118,7 +118,7 @@ def profiles_of(records: RunRecords, keys: Sequence[str]) -> JsonObject:
 
 def quarantine_of(records: RunRecords) -> JsonObject:
     """``QuarantineView``: of the partitions with quarantined rows, as many as may be read at once."""
-    rows = sum(total(task).rows_quarantined for task in records.scored.values())
+    rows = sum(task.account.rows_quarantined for task in records.scored.values())
     affected = [placed for placed in _committed(records) if placed[0].account.rows_quarantined]
     manifests, problem = _read_manifests(affected[:_MOST_MANIFESTS])
     files = quarantine_files(manifests)

@@ -9,12 +9,11 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.data.pattern import partition_key
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import ModelByColumn, ModelPerPartition, OneModel
 from airflow_batchscore.publish.progress import Progress
 from airflow_batchscore.publish.run_view_failures import Failures
-from airflow_batchscore.publish.run_view_records import Drifts, RunRecords, TaskRecord, iso, own_rows, total
+from airflow_batchscore.publish.run_view_records import Drifts, RunRecords, TaskRecord, iso, own_rows
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
 
@@ -42,14 +41,14 @@ class ScoringWork:
     def keys(self) -> list[str]:
         """Of its partitions, in the order of the plan."""
         if self.entry is not None:
-            return [partition_key(values) for values in self.entry.partitions]
+            return self.entry.keys
         return [partition.key for partition in self.scored.partitions] if self.scored else []
 
     @property
     def account(self) -> Account:
         """Rows so far."""
         if self.scored is not None:
-            return total(self.scored)
+            return self.scored.account
         return self.progress.account if self.progress else Account()
 
     @property
@@ -138,29 +137,27 @@ class PartitionTable:
 
     def _add(self, work: ScoringWork, drifts: Drifts) -> None:
         scored = {each.key: each for each in work.scored.partitions} if work.scored else {}
-        size = round(work.entry.bytes / len(work.keys)) if work.entry and work.keys else 0
-        for key, state in zip(work.keys, work.states(), strict=True):
-            done = scored.get(key)
+        keys, task = work.keys, len(self.tasks) - 1
+        size = round(work.entry.bytes / len(keys)) if work.entry and keys else 0
+        self.key += keys
+        self.state += work.states()
+        self.bytes += [size] * len(keys)
+        self.task += [task] * len(keys)
+        self.model += [_model(work.entry, key) for key in keys]
+        for key in keys:
+            done, drift = scored.get(key), drifts.partitions.get(key)
             account, seconds, rate = _figures(work, done)
-            blocks = work.blocks if len(work.keys) == 1 else (done.blocks, done.blocks) if done else (0, 0)
-            drift = drifts.partitions.get(key)
-            self.key.append(key)
-            self.state.append(state)
-            for column, rows in zip(
-                (self.rows_read, self.rows_scored, self.rows_skipped, self.rows_quarantined),
-                account.astuple(),
-                strict=True,
-            ):
-                column.append(rows)
-            self.bytes.append(size)
-            self.blocks.append(blocks[0])
-            self.blocks_total.append(blocks[1])
+            blocks, of_all = (done.blocks, done.blocks) if done else work.blocks if len(keys) == 1 else (0, 0)
+            self.rows_read.append(account.rows_read)
+            self.rows_scored.append(account.rows_scored)
+            self.rows_skipped.append(account.rows_skipped)
+            self.rows_quarantined.append(account.rows_quarantined)
+            self.blocks.append(blocks)
+            self.blocks_total.append(of_all)
             self.seconds.append(seconds)
             self.rows_per_second.append(rate)
             self.drift.append(drift[0] if drift else None)
             self.drift_column.append(drift[1] if drift else None)
-            self.model.append(_model(work.entry, key))
-            self.task.append(len(self.tasks) - 1)
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""

@@ -94,11 +94,16 @@ def _shares(counts: Sequence[int], used: Sequence[int]) -> list[float]:
 def _labels(bins: ColumnBins) -> list[str]:
     if "values" in bins:
         known = list(bins["values"])
-    elif edges := [f"{edge:.4g}" for edge in bins["edges"]]:
-        known = [f"below {edges[0]}", *(f"{low} to {high}" for low, high in pairwise(edges)), f"{edges[-1]} and up"]
+    elif edges := bins["edges"]:
+        known = [f"below {edges[0]:.4g}", *(_between(*each) for each in pairwise(edges)), f"{edges[-1]:.4g} and up"]
     else:
         known = ["all"]
     return [*known, "other", "missing"]
+
+
+def _between(low: float, high: float) -> str:
+    """A frequent value has a bin of its own."""
+    return f"{low:.4g}" if high == math.nextafter(low, math.inf) else f"{low:.4g} to {high:.4g}"
 
 
 def sample(keys: Sequence[str], most: int) -> list[str]:

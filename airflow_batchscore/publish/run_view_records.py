@@ -10,7 +10,6 @@ from typing import Literal, TypeAlias
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.publish.progress import Failure, GateResult, Progress
 from airflow_batchscore.publish.published import PublishedRun
-from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
 
 Kind = Literal["wait", "train", "import", "check_model", "evaluate", "plan", "score", "check_scores", "combine"]
@@ -131,11 +130,6 @@ def own_rows(partition: ScoredPartition) -> int:
     if partition.reused:
         return 0
     return min(partition.account.rows_read, round(partition.rows_per_second * partition.seconds))
-
-
-def total(task: ScoredTask) -> Account:
-    """Rows of all partitions of a task."""
-    return sum((partition.account for partition in task.partitions), Account())
 
 
 def iso(time: datetime | None) -> str | None:

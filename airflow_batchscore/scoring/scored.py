@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key
@@ -56,7 +57,7 @@ class ScoredPartition:
             blocks=len(manifest.blocks),
         )
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The partition's name."""
         return partition_key(self.partition)
@@ -95,6 +96,11 @@ class ScoredTask:
     label: str
     partitions: Sequence[ScoredPartition]
     conn_id: str | None = None
+
+    @cached_property
+    def account(self) -> Account:
+        """Rows of all of them."""
+        return sum((partition.account for partition in self.partitions), Account())
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
