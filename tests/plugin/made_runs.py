@@ -97,9 +97,18 @@ class MadeRun:
     def progress(self, entry: PlanEntry, **more: Any) -> None:
         """What the scoring task of an entry has written."""
         fields: dict[str, Any] = {
-            **{"try_number": 1, "started": (BEGAN + timedelta(seconds=1)).isoformat(), "seconds": 2.0},
-            **{"dataset": "/data/part_{p}.csv", "output": "/staged", "model": "v1", "engine": "LocalDask, 2 threads"},
-            **{"workers": 2, "memory": 1 << 28, "blocks": 0, "blocks_total": 4, "rows_before": 0},
+            "try_number": 1,
+            "started": (BEGAN + timedelta(seconds=1)).isoformat(),
+            "seconds": 2.0,
+            "dataset": "/data/part_{p}.csv",
+            "output": "/staged",
+            "model": "v1",
+            "engine": "LocalDask, 2 threads",
+            "workers": 2,
+            "memory": 1 << 28,
+            "blocks": 0,
+            "blocks_total": 4,
+            "rows_before": 0,
         }
         rows = more.pop("rows", 0)
         progress = Progress(**{**fields, **more}, account=Account(rows, rows))
@@ -129,7 +138,14 @@ class MadeRun:
             tasks = [{"id": uuid.uuid4(), "executor_config": {}, **of_run, **whole, **task} for task in self.tasks]
             now = {"dag_run_id": run.id, **of_run}
             xcoms = [
-                {**now, "task_id": task_id, "map_index": index, "key": "return_value", "value": value, "timestamp": BEGAN}
+                {
+                    **now,
+                    "task_id": task_id,
+                    "map_index": index,
+                    "key": "return_value",
+                    "value": value,
+                    "timestamp": BEGAN,
+                }
                 for task_id, index, value in self.xcoms
             ]
             states = [
