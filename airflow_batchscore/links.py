@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 URL_PREFIX = "/batchscore"
 
 
+def base_path() -> str:
+    """Path of ``[api] base_url``, without a slash at its end: where Airflow's API server begins for a browser."""
+    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+
+
+def path_of(*names: object) -> str:
+    """Path segments, encoded."""
+    return "/".join(quote(str(name), safe="") for name in names)
+
+
 class DaskDashboardLink(BaseOperatorLink):
     """Opens the dashboard of the task's Dask cluster. The task stores its address as an XCom while it runs."""
 
@@ -32,6 +42,33 @@ class RunReportLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """The address on the API server; called in the task's process when the task ends."""
-        base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-        names = "/".join(quote(str(name), safe="") for name in (ti_key.dag_id, ti_key.run_id, ti_key.task_id))
-        return f"{base}{URL_PREFIX}/report/{names}?map_index={ti_key.map_index}"
+        return f"{base_path()}{report_path(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)}"
+
+
+def report_path(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """Where the API server shows the report that a task wrote, below `base_path`."""
+    return f"{URL_PREFIX}/report/{path_of(dag_id, run_id, task_id)}?map_index={map_index}"
+
+
+class BatchScoringLink(BaseOperatorLink):
+    """Opens the page of the run; of a mapped task, that of the task.
+
+    For people who see no tabs of plugins. The plugin registers it, so that the API server resolves it also while the
+    task runs, without an XCom of each task.
+    """
+
+    name = "Batch scoring"
+
+    @property
+    def operators(self) -> list[type[BaseOperator]]:  # type: ignore[override]
+        """All of this package; imported when the API server asks."""
+        from airflow_batchscore import operators, sensors
+
+        return [sensors.PartitionSensor, *(getattr(operators, name) for name in operators.__all__)]
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """The address on the API server."""
+        if ti_key.map_index < 0:
+            return f"{base_path()}{URL_PREFIX}/run/{path_of(ti_key.dag_id, ti_key.run_id)}"
+        names = path_of(ti_key.dag_id, ti_key.run_id, ti_key.task_id)
+        return f"{base_path()}{URL_PREFIX}/task/{names}?map_index={ti_key.map_index}"

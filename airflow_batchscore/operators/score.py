@@ -68,11 +68,11 @@ class ScorePartitionOperator(BatchScoreOperator):
         conn_id: connection for `output_uri` and the model. Templated.
 
     Returns:
-        A `ScoredTask` as JSON: ``{"schema", "label", "manifests": [{"partition", "manifest", "digest", "run",
-        "generation", "reused", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined", "seconds",
-        "rows_per_second"}, ...]}``. ``digest`` is the digest of the manifest's bytes, which never change; ``run`` is
-        ``"<dag_id>/<run_id>"``; ``generation`` is the plan's and orders publications. A list of more than 20 partitions
-        is stored below ``<output_uri>/_tasks/``, and XCom carries a reference to it.
+        A `ScoredTask` as JSON: ``{"schema", "label", "conn_id", "manifests": [{"partition", "manifest", "digest",
+        "run", "generation", "reused", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined", "seconds",
+        "rows_per_second", "blocks"}, ...]}``. ``digest`` is the digest of the manifest's bytes, which never change;
+        ``run`` is ``"<dag_id>/<run_id>"``; ``generation`` is the plan's and orders publications. A list of more than
+        20 partitions is stored below ``<output_uri>/_tasks/``, and XCom carries a reference to it.
 
     A partition is reused if its identity (input bytes and how they are read, model, code, packages, output options) is
     already committed. A retry scores only the blocks whose part is missing. Bad data, a wrong digest or a broken recipe
@@ -236,7 +236,7 @@ class ScorePartitionOperator(BatchScoreOperator):
                 *partition.account.astuple(),
             )
         lists = Location(self.output_uri, self.conn_id) / "_tasks"
-        task = ScoredTask(entry.label, handed).to_dict()
+        task = ScoredTask(entry.label, handed, self.conn_id).to_dict()
         return self.handed_on(shortened(task, lists), "scores", context)
 
     def _token(self, context: Context, asked: Asked) -> str | None:

@@ -63,6 +63,11 @@ def shortened(value: object, folder: Location | None) -> Json:
     return asdict(StoredList(file.uri, len(value), digest, file.conn_id))
 
 
+def is_inline(value: object) -> bool:
+    """Whether `full` would read no file for it."""
+    return next(_references(value), None) is None
+
+
 def full(values: Sequence[object]) -> list[Json]:
     """The values that `shortened` was given; files on a remote store are read in parallel.
 

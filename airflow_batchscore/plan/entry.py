@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key
@@ -42,11 +43,15 @@ class PlanEntry:
     count: int
     generation: int
 
+    @cached_property
+    def keys(self) -> list[str]:
+        """Of its partitions."""
+        return [partition_key(values) for values in self.partitions]
+
     @property
     def files_of(self) -> dict[str, int]:
         """Partition key -> number of files when it was planned."""
-        keys = map(partition_key, self.partitions)
-        return dict(zip(keys, self.files, strict=True))
+        return dict(zip(self.keys, self.files, strict=True))
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""

@@ -1,4 +1,4 @@
-"""The Airflow plugin: the run report behind Airflow's own login, and imports before tasks are forked."""
+"""The Airflow plugin: pages behind Airflow's own login, and imports before tasks are forked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
-from airflow_batchscore.links import URL_PREFIX, DaskDashboardLink, RunReportLink
+from airflow_batchscore import __version__
+from airflow_batchscore.links import URL_PREFIX, BatchScoringLink, DaskDashboardLink, RunReportLink, base_path
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
@@ -17,12 +18,23 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
     await app(scope, receive, send)
 
 
+def _page(name: str, destination: str, url_route: str, **more: str) -> dict[str, str]:
+    """A page in Airflow's own UI. Each has a URL of its own: a browser runs a module once per URL."""
+    bundle = f"{base_path()}{URL_PREFIX}/static/main.js?v={__version__}&at={destination}"
+    return {"name": name, "destination": destination, "url_route": url_route, "bundle_url": bundle, **more}
+
+
 class BatchscorePlugin(AirflowPlugin):
-    """Adds the report's page to the API server."""
+    """Adds the pages to Airflow's UI, and the routes that they ask to the API server."""
 
     name = "batchscore"
     fastapi_apps = [{"app": _app, "url_prefix": URL_PREFIX, "name": "batchscore"}]
-    operator_extra_links = [DaskDashboardLink(), RunReportLink()]
+    react_apps = [
+        _page("Batch scoring", "nav", "batchscore", category="browse"),
+        _page("Scoring", "dag_run", "batchscore-run"),
+        _page("Scoring", "task_instance", "batchscore-task"),
+    ]
+    operator_extra_links = [DaskDashboardLink(), RunReportLink(), BatchScoringLink()]
 
     @classmethod
     def on_load(cls, *args: Any, **kwargs: Any) -> None:

@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import HTMLResponse
 
 from airflow_batchscore.connections import connect
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import BatchScoreError, GateError, InputError
-from airflow_batchscore.plugin.nav_routes import router
+from airflow_batchscore.plugin import nav_routes, pages, run_routes
+from airflow_batchscore.plugin.access import MAY_SEE_RESULTS
+from airflow_batchscore.plugin.run_routes import MapIndex
 from airflow_batchscore.plugin.state import published_run
 
 app = FastAPI(title="batchscore", docs_url=None, redoc_url=None, openapi_url=None)
-app.include_router(router)
+app.include_router(run_routes.router)
+app.include_router(nav_routes.router)
+app.include_router(pages.router)
 
 #: The page has no script and loads nothing: even text that slips through escaping could do nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
 _MOST_BYTES = 32 << 20
-_MOST_MAPPED = 2**31 - 1
 
 
-@app.get(
-    "/report/{dag_id}/{run_id}/{task_id}",
-    dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.XCOM))],
-)
+@app.get("/report/{dag_id}/{run_id}/{task_id}", dependencies=MAY_SEE_RESULTS)
 def report(
     dag_id: str,
     run_id: str,
     task_id: str,
     session: SessionDep,
-    map_index: Annotated[int, Query(ge=-1, le=_MOST_MAPPED)] = -1,
+    map_index: MapIndex = -1,
 ) -> HTMLResponse:
     """The report that the task wrote: its location and digest are sealed in the task's XCom."""
     try:

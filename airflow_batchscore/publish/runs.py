@@ -20,10 +20,13 @@ from airflow_batchscore.publish.state import ScoringRun
 from airflow_batchscore.publish.summary import Summary
 from airflow_batchscore.publish.targets.base import RUNS
 from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.scoring.scored import ScoredPartition
 
 #: File names have at most 255 bytes on most file systems, and these get a suffix.
 _LONGEST = 200
 _LATEST = "latest.json"
+#: Of a check, below `staged_runs_folder`.
+VERDICT = "audit.json"
 #: How often the copy of the newest report is redone when newer reports keep arriving.
 _ATTEMPTS = 20
 
@@ -59,8 +62,18 @@ def safe_name(text: str) -> str:
 
 def staged_runs_folder(manifests: Sequence[Manifest]) -> Location:
     """Where runs that stage scores store the verdicts of their audits: above the partitions' folders."""
-    first = manifests[0]
-    return first.folder.at(first.folder.uri.rsplit("/", len(first.partition) + 1)[0]) / RUNS
+    return _runs_above(manifests[0].folder, len(manifests[0].partition))
+
+
+def _runs_above(folder: Location, fields: int) -> Location:
+    """Args: folder: of an identity, below those of its partition, which has so many fields."""
+    return folder.at(folder.uri.rsplit("/", fields + 1)[0]) / RUNS
+
+
+def audit_verdict(scored: ScoredPartition, conn_id: str | None, run: ScoringRun, task: str) -> Location:
+    """Where a check of the run keeps its verdict, from one of the partitions that it checks."""
+    folder = Location(scored.manifest, conn_id).parent.parent
+    return run_place(_runs_above(folder, len(scored.partition)), run, task, VERDICT)
 
 
 def run_place(folder: Location, run: ScoringRun, task: str, name: str) -> Location:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key
@@ -26,6 +27,7 @@ class ScoredPartition:
         generation: of the plan, see `PlanEntry`.
         reused: whether it was already committed.
         seconds: scoring time.
+        blocks: of the partition; 0 if an earlier version of this package returned it.
     """
 
     partition: Values
@@ -37,6 +39,7 @@ class ScoredPartition:
     account: Account
     seconds: float
     rows_per_second: int
+    blocks: int = 0
 
     @classmethod
     def of(cls, manifest: Manifest, *, reused: bool, run: str, generation: int) -> ScoredPartition:
@@ -51,9 +54,10 @@ class ScoredPartition:
             account=manifest.account,
             seconds=round(manifest.seconds, 3),
             rows_per_second=round(manifest.rows_per_second),
+            blocks=len(manifest.blocks),
         )
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The partition's name."""
         return partition_key(self.partition)
@@ -70,27 +74,40 @@ class ScoredPartition:
             **self.account.to_dict(),
             "seconds": self.seconds,
             "rows_per_second": self.rows_per_second,
+            "blocks": self.blocks,
         }
 
     @classmethod
     def from_dict(cls, value: JsonMapping) -> ScoredPartition:
         """The inverse of `to_dict`."""
-        fields = {name: value[name] for name in cls.__dataclass_fields__ if name != "account"}
-        return cls(**fields, account=Account.from_dict(value))
+        fields = {name: value[name] for name in cls.__dataclass_fields__ if name not in ("account", "blocks")}
+        return cls(**fields, account=Account.from_dict(value), blocks=value.get("blocks", 0))
 
 
 @dataclass(frozen=True)
 class ScoredTask:
-    """The partitions of one scoring task; `label` names the task in the UI."""
+    """The partitions of one scoring task.
+
+    Attributes:
+        label: names the task in the UI.
+        conn_id: Airflow connection of the manifests' storage, as the DAG names it.
+    """
 
     label: str
     partitions: Sequence[ScoredPartition]
+    conn_id: str | None = None
+
+    @cached_property
+    def account(self) -> Account:
+        """Rows of all of them."""
+        return sum((partition.account for partition in self.partitions), Account())
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
         return {
             "schema": SCHEMA,
             "label": self.label,
+            "conn_id": self.conn_id,
             "manifests": [partition.to_dict() for partition in self.partitions],
         }
 
@@ -103,4 +120,6 @@ class ScoredTask:
             f"the scores of {value.get('label')} were passed on",
             "clear the scoring task; partitions that are committed are not scored again",
         )
-        return cls(value["label"], [ScoredPartition.from_dict(partition) for partition in value["manifests"]])
+        return cls(
+            value["label"], [ScoredPartition.from_dict(each) for each in value["manifests"]], value.get("conn_id")
+        )

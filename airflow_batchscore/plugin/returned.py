@@ -1,0 +1,184 @@
+"""What tasks of a run returned: unsealed before anything of it is believed, and remembered.
+
+A page asks every two seconds, and what a task returned does not change meanwhile: a value that is equal to the one that
+was unsealed before is not unsealed again. Lists that lie in files are read in the background.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from typing import Any
+
+from airflow_batchscore.data.json_types import JsonMapping, JsonObject
+from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.operators.seal import unseal
+from airflow_batchscore.operators.stored_lists import full, is_inline
+from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.plugin.reads import Reads
+from airflow_batchscore.publish.published import PublishedRun
+from airflow_batchscore.publish.run_view_records import Instance, Kind, Problem, TaskRecord
+from airflow_batchscore.publish.verdict import CheckedScores
+from airflow_batchscore.scoring.scored import ScoredTask
+
+#: A page of a run waits for storage no longer than this.
+SECONDS = 2.0
+#: Values that are remembered: a few runs of thousands of tasks.
+_MOST = 16_384
+
+
+@dataclass(frozen=True)
+class _Returning:
+    """What tasks of a kind return.
+
+    Attributes:
+        purpose: that it is sealed for.
+        has_files: whether its long lists are needed, too.
+    """
+
+    purpose: str
+    read: Callable[[JsonMapping], Any]
+    has_files: bool = True
+
+
+RETURNING: dict[Kind, _Returning] = {
+    "plan": _Returning("plan", PlanEntry.from_dict),
+    "score": _Returning("scores", ScoredTask.from_dict),
+    "check_scores": _Returning("audit", CheckedScores.from_dict, has_files=False),
+    "combine": _Returning("publication", PublishedRun.from_dict),
+}
+
+
+@dataclass
+class Unsealed:
+    """What tasks returned; those that returned something unusable are among `problems` instead."""
+
+    plans: dict[Instance, list[PlanEntry]] = field(default_factory=dict)
+    scored: dict[Instance, ScoredTask] = field(default_factory=dict)
+    checked: dict[Instance, CheckedScores] = field(default_factory=dict)
+    published: dict[Instance, PublishedRun] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A value as it is stored. A plan returns several."""
+
+    task: TaskRecord
+    place: int
+    value: Any
+
+    @property
+    def name(self) -> tuple[Instance, int]:
+        return self.task.instance, self.place
+
+
+class _Memory:
+    """Values by run and place, with what was read of them."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, tuple[Any, Any]] = OrderedDict()
+        self._lock = Lock()
+
+    def recall(self, run: str, item: _Item) -> Any:
+        """What was read of an equal value; None if there was none."""
+        with self._lock:
+            value, read = self._kept.get((run, item.name), (None, None))
+            if value is None or value != item.value:
+                return None
+            self._kept.move_to_end((run, item.name))
+            return read
+
+    def keep(self, run: str, item: _Item, read: Any) -> None:
+        with self._lock:
+            self._kept[run, item.name] = item.value, read
+            while len(self._kept) > _MOST:
+                self._kept.popitem(last=False)
+
+
+_memory = _Memory()
+_lists: Reads[JsonMapping] = Reads(most=2048)
+
+
+def unsealed(run: str, returned: Sequence[tuple[TaskRecord, object]]) -> Unsealed:
+    """What tasks returned.
+
+    Args:
+        run: ``<dag_id>/<run_id>``.
+        returned: values as stored, of tasks of the kinds of `RETURNING`.
+    """
+    items = [
+        _Item(task, place, value)
+        for task, values in returned
+        for place, value in enumerate(values if task.kind == "plan" and isinstance(values, list) else [values])
+    ]
+    errors: dict[Instance, Exception] = {}
+    read = {item.name: found for item in items if (found := _memory.recall(run, item)) is not None}
+    opened: list[tuple[_Item, JsonObject]] = []
+    for item in items:
+        if item.name not in read:
+            try:
+                opened.append((item, _open(run, item)))
+            except (BatchScoreError, KeyError, TypeError, ValueError) as error:
+                errors.setdefault(item.task.instance, error)
+    filled, unread = _with_lists(run, opened)
+    for item, value in opened:
+        try:
+            if item.name in unread:
+                raise unread[item.name]
+            read[item.name] = RETURNING[item.task.kind].read(filled.get(item.name, value))
+            _memory.keep(run, item, read[item.name])
+        except (BatchScoreError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            errors.setdefault(item.task.instance, error)
+    return _sorted(items, read, errors)
+
+
+def _open(run: str, item: _Item) -> JsonObject:
+    task, purpose = item.task, RETURNING[item.task.kind].purpose
+    return unseal(f"what {task.name} returned", item.value, purpose, run, {task.task_id}, task.map_index)
+
+
+def _with_lists(
+    run: str, opened: Sequence[tuple[_Item, JsonObject]]
+) -> tuple[Mapping[Hashable, JsonMapping], Mapping[Hashable, Exception]]:
+    """Item -> its value with the lists that lie in files, where it has some; and why some could not be read."""
+    wanted: dict[Hashable, Callable[[], JsonMapping]] = {}
+    names: dict[Hashable, Hashable] = {}
+    for item, value in opened:
+        if RETURNING[item.task.kind].has_files and not is_inline(value):
+            name = run, item.name, str(item.value["seal"])
+            wanted[name], names[name] = partial(_full, value), item.name
+    if not wanted:
+        return {}, {}
+    values, errors = _lists.get_all(wanted, SECONDS)
+    return {names[name]: value for name, value in values.items()}, {names[name]: each for name, each in errors.items()}
+
+
+def _full(value: JsonMapping) -> JsonMapping:
+    (filled,) = full([value])
+    return filled  # type: ignore[no-any-return]
+
+
+def _sorted(
+    items: Sequence[_Item], read: Mapping[tuple[Instance, int], Any], errors: Mapping[Instance, Exception]
+) -> Unsealed:
+    found = Unsealed()
+    found.problems = [Problem(instance, type(error).__name__, str(error)) for instance, error in errors.items()]
+    for item in items:
+        instance = item.task.instance
+        if instance in errors:
+            continue
+        value = read[item.name]
+        match item.task.kind:
+            case "plan":
+                found.plans.setdefault(instance, []).append(value)
+            case "score":
+                found.scored[instance] = value
+            case "check_scores":
+                found.checked[instance] = value
+            case "combine":
+                found.published[instance] = value
+    return found

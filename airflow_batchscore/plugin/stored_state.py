@@ -1,0 +1,66 @@
+"""Values of Airflow's task state store, checked before pages use them: anybody who may clear a task can write there."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from airflow_batchscore.data.json_types import JsonMapping
+from airflow_batchscore.publish.progress import Failure, GateResult, Progress
+
+S = TypeVar("S", Progress, Failure, GateResult)
+
+_MOST_RANGES = 100_000
+
+
+@lru_cache(maxsize=4096)  # of a run's tasks, few change between two looks
+def stored_progress(text: str) -> Progress | None:
+    """A task's progress; None for anything that is none, such as a reference that another backend stores here."""
+    progress = _parsed(text, Progress.from_dict, _PROGRESS)
+    if progress is None or not math.isfinite(progress.seconds) or len(progress.done) > _MOST_RANGES:
+        return None
+    try:
+        started = datetime.fromisoformat(progress.started)
+    except ValueError:
+        return None
+    are_ranges = all(len(each) == 2 for each in progress.done)
+    return progress if are_ranges and started.tzinfo else None
+
+
+def stored_failure(text: str) -> Failure | None:
+    """Why a task failed; None for anything else."""
+    return _parsed(text, Failure.from_dict, _FAILURE)
+
+
+def stored_gate(text: str) -> GateResult | None:
+    """What a gate found; None for anything else."""
+    return _parsed(text, GateResult.from_dict, _GATE)
+
+
+_PROGRESS = TypeAdapter(Progress)
+_FAILURE = TypeAdapter(Failure)
+_GATE = TypeAdapter(GateResult)
+
+
+def _parsed(text: str, read: Callable[[JsonMapping], S | None], types: TypeAdapter[S]) -> S | None:
+    try:
+        value = read(json.loads(text))
+        return None if value is None else types.validate_python(_plain(value))
+    except (ValueError, TypeError, AttributeError, ValidationError):
+        return None
+
+
+def _plain(value: object) -> object:
+    """`dataclasses.asdict` without its copies of everything."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return {name: _plain(item) for name, item in vars(value).items()}
+    return value

@@ -1,0 +1,164 @@
+"""What storage says of a run's model, and of its output: the model card, and lines that read what is published."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.model.artifact import read_manifest
+from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.plan.models import NoModel
+from airflow_batchscore.publish.published import PublishedRun
+from airflow_batchscore.training.evaluation import history
+
+_MOST_EVALUATIONS = 20
+_MOST_ALIASES = 100
+
+
+def models_of(entries: Sequence[PlanEntry]) -> list[ModelRef]:
+    """Every model that a plan pinned, each once; the first stands for the others."""
+    pinned = [ref for entry in entries if not isinstance(entry.models, NoModel) for ref in entry.models.pinned]
+    return list(dict.fromkeys(pinned))
+
+
+def model_card(ref: ModelRef, others: int) -> JsonObject:
+    """``ModelCard`` of the pages, read from the version's folder.
+
+    Raises:
+        ModelError: the version is gone, or not the one that was pinned.
+        OSError: storage failed.
+    """
+    manifest = read_manifest(ref)
+    problem = None
+    evaluations, aliases = [], []
+    try:
+        evaluations = [
+            {"when": each.evaluated, "partitions": each.partitions, "metrics": _finite(each.metrics), "run": ""}
+            for each in reversed(history(ref)[-_MOST_EVALUATIONS:])
+        ]
+        aliases = _aliases(ref)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        problem = f"the aliases or evaluations of the model could not be read: {error}"
+    return {
+        **_nameplate(ref),
+        "estimator": manifest.estimator,
+        "flavor": manifest.flavor,
+        "created": manifest.created,
+        "metrics": _finite(manifest.metrics),
+        "metrics_on": manifest.metrics_on,
+        "trained_on": list(manifest.training.partitions),
+        "rows_trained": manifest.training.rows_trained,
+        "raw": manifest.signature.raw,
+        "outputs": manifest.signature.outputs,
+        "features": list(manifest.signature.features),
+        "libraries": manifest.libraries,
+        "aliases": aliases,
+        "evaluations": evaluations,
+        "problem": problem,
+        "others": others,
+    }
+
+
+def blank_card(ref: ModelRef, others: int, problem: str) -> JsonObject:
+    """The card of a model that could not be read: what the plan knows."""
+    return {
+        **_nameplate(ref),
+        "estimator": "",
+        "flavor": "",
+        "created": "",
+        "metrics": {},
+        "metrics_on": "",
+        "trained_on": [],
+        "rows_trained": 0,
+        "raw": {},
+        "outputs": {},
+        "features": [],
+        "libraries": {},
+        "aliases": [],
+        "evaluations": [],
+        "problem": problem,
+        "others": others,
+    }
+
+
+def _nameplate(ref: ModelRef) -> JsonObject:
+    return {
+        "uri": ref.location.parent.uri,
+        "version": ref.version,
+        "digest": ref.digest,
+        "compiled": ref.compiled,
+    }
+
+
+def _aliases(ref: ModelRef) -> list[str]:
+    """Those that point at this version now."""
+    folder = ref.location.parent / "aliases"
+    files = [file for file in storage.list_files(folder) if file.uri.endswith(".json")][:_MOST_ALIASES]
+    pointers = storage.each(lambda file: storage.read_json(folder.at(file.uri)), files, folder.uri)
+    names = [file.uri.rpartition("/")[2].removesuffix(".json") for file in files]
+    return [
+        name
+        for name, pointer in zip(names, pointers, strict=True)
+        if isinstance(pointer, dict) and pointer.get("version") == ref.version
+    ]
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """JSON has no NaN."""
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def output_view(published: PublishedRun, when: str | None, generation: int | None, report: str) -> JsonObject:
+    """``OutputView`` of the pages: what was published.
+
+    Args:
+        report: path of the report on the API server.
+    """
+    changes = ("added", "replaced", "unchanged", "kept", "dropped")
+    return {
+        "uri": published.output,
+        "published": when,
+        "generation": generation,
+        "rows": published.rows,
+        "changes": {name: getattr(published, name) for name in changes},
+        "report": report,
+        "read_with": read_with(published.output),
+    }
+
+
+def read_with(uri: str) -> list[JsonObject]:
+    """Name of a library -> a line of Python that reads what is published at `uri`; none for a kind unknown here."""
+    if uri.endswith(".csv"):
+        lines = {
+            "pandas": f"pd.read_csv({uri!r})",
+            "Polars": f"pl.read_csv({uri!r})",
+            "DuckDB": f"duckdb.read_csv({uri!r})",
+            "Spark": f"spark.read.csv({_spark(uri)!r}, header=True, inferSchema=True)",
+        }
+    elif uri.endswith(".parquet"):
+        lines = {
+            "pandas": f"pd.read_parquet({uri!r})",
+            "Polars": f"pl.read_parquet({uri!r})",
+            "DuckDB": f"duckdb.read_parquet({uri!r})",
+            "Spark": f"spark.read.parquet({_spark(uri)!r})",
+        }
+    elif "." in uri.rstrip("/").rpartition("/")[2] and not uri.endswith("/"):
+        lines = {}  # of a target that another package brought
+    else:
+        folder = uri.rstrip("/")
+        files = f"{folder}/*=*/**/*.parquet"  # not what lies in _runs
+        lines = {
+            "pandas": f"pd.read_parquet({folder!r})",
+            "Polars": f"pl.read_parquet({files!r}, hive_partitioning=True)",
+            "DuckDB": f"duckdb.read_parquet({files!r}, hive_partitioning=True)",
+            "Spark": f"spark.read.parquet({_spark(folder)!r})",
+        }
+    return [{"name": name, "code": code} for name, code in lines.items()]
+
+
+def _spark(uri: str) -> str:
+    """Hadoop's name for S3."""
+    return f"s3a://{uri.removeprefix('s3://')}" if uri.startswith("s3://") else uri

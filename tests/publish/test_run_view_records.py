@@ -1,0 +1,26 @@
+"""What counts of a run's records."""
+
+from __future__ import annotations
+
+import pytest
+from run_records import plan, progress, records, scored, task
+
+from airflow_batchscore.publish.run_view_records import own_rows
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_progress_of_an_earlier_try_does_not_count() -> None:
+    again = task("running", try_number=2)
+    assert records(again, progress={again.instance: progress(try_number=1)}).progress_of(again) is None
+    assert records(again, progress={again.instance: progress(try_number=2)}).progress_of(again) is not None
+
+
+def test_reused_rows_are_not_the_runs_own_work() -> None:
+    (entry,) = plan(1)
+    assert own_rows(scored(entry).partitions[0]) == 10
+    assert own_rows(scored(entry, reused=True).partitions[0]) == 0
+
+
+def test_a_task_without_a_label_is_named_by_its_place() -> None:
+    assert (task("running", 3).name, task("running", -1, "plan").name) == ("score [3]", "plan")
