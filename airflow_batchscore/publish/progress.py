@@ -71,8 +71,9 @@ class Progress:
 
     def to_dict(self) -> JsonObject:
         """Plain JSON; the counts stand beside the other fields."""
-        fields = {name: value for name, value in asdict(self).items() if name != "account"}
-        return {"schema": SCHEMA, **fields, **self.account.to_dict()}
+        fields = {name: value for name, value in vars(self).items() if name not in ("account", "slowest")}
+        slowest = [asdict(block) for block in self.slowest]
+        return {"schema": SCHEMA, **fields, "slowest": slowest, **self.account.to_dict()}
 
     @classmethod
     def from_dict(cls, value: JsonMapping) -> Progress | None:
