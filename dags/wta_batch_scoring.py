@@ -145,6 +145,7 @@ with DAG(
             "{{ '" + MODEL_URI + "/' ~ params.model_version if params.model_version "
             "else ti.xcom_pull(task_ids='check_model') }}"
         ),
+        inlets=check_model.outlets,  # the model above is known only to a run, the Assets page draws it as usual
         trigger_rule="none_failed_min_one_success",
     )
     score = ScorePartitionOperator.partial(

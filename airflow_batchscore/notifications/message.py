@@ -61,7 +61,7 @@ def message_of(context: Mapping[str, Any]) -> Message | None:
     retried = getattr(task, "state", None) == TaskInstanceState.UP_FOR_RETRY
     problems = [check.problem for check in outcome.checks if check.problem] if outcome else []
     title = f"{task.dag_id}: {task.task_id} failed{' and will be tried again' if retried else ''}"
-    return _message(title, context, [*(problems or [_failure(error)]), *notices])
+    return _message(title, context, problems or [_failure(error)])
 
 
 def _of_run(context: Mapping[str, Any]) -> Message | None:
@@ -92,7 +92,7 @@ def run_url(dag_id: str, run_id: str) -> str:
 
 def _failure(error: BaseException | str | None) -> str:
     if error is None:
-        return "its process was killed or lost, so that it could not say why: see the end of its log, and its worker"
+        return "Airflow lost it, so that it could not say why: see the end of its log, and its worker"
     if isinstance(error, (AirflowFailException, str)):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -25,8 +25,8 @@ class BatchScoreNotifier(BaseNotifier):
             ``HttpNotifier``. Its templated arguments can use ``{{ batchscore.title }}``, ``{{ batchscore.text }}``,
             ``{{ batchscore.html }}`` (escaped) and ``{{ batchscore.url }}``, the page of the run.
 
-    A callback of a DAG runs in the DAG processor and knows only that the run failed; so does one of a task whose
-    process was killed. Failures to send are in the task's (or the DAG processor's) log and fail nothing.
+    A task's callback runs in the task's process, and so not at all if that is killed; a DAG's callback runs in the DAG
+    processor, and knows only that the run failed. What cannot be sent is in that process's log and fails nothing.
     """
 
     def __init__(self, through: BaseNotifier) -> None:

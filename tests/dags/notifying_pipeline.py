@@ -46,7 +46,7 @@ with DAG(
         on_success_callback=by_mail,
     )
 
-with DAG("notifying_loss", schedule=None):
+with DAG("notifying_loss", schedule=None, on_failure_callback=by_webhook):
 
     @task(on_failure_callback=by_webhook)
     def lost() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,13 +10,18 @@ import pytest
 from airflow.sdk import TaskInstanceState
 from airflow.sdk.exceptions import AirflowFailException
 from operator_calls import dag, executed, handed_plan, handed_scores
-from support import Small, good_rows
+from support import Small, good_rows, small
 
 from airflow_batchscore import Recipe
 from airflow_batchscore.notifications.message import Message, message_of
 from airflow_batchscore.operators import CheckScoresOperator, EvaluateOperator
 
 pytestmark = pytest.mark.dag
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Small:
+    return small(tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -95,8 +101,8 @@ def test_an_error_without_a_gate_is_told_as_it_is() -> None:
     assert "will be tried again" in _said(TaskInstanceState.UP_FOR_RETRY, exception=OSError()).title
 
 
-def test_a_killed_task_says_where_to_look() -> None:
-    assert "killed or lost" in _said(None).findings[0]
+def test_a_lost_task_says_where_to_look() -> None:
+    assert "see the end of its log" in _said(None).findings[0]
 
 
 def test_a_failed_run_says_where_its_page_is() -> None:

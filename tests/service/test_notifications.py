@@ -91,6 +91,7 @@ def test_rows_in_quarantine_are_told_even_if_they_are_allowed(airflow: Stack, ma
     assert "2 rows are in quarantine: p=2 (2)" in _mail(mails, "notifying_pipeline: audit passed, but needs a look")
 
 
-def test_a_killed_task_is_told_by_the_dag_processor(airflow: Stack, hook: Received) -> None:
-    _ended(airflow, "notifying_loss", {}, "failed")
-    assert "killed or lost" in _text(hook, "notifying_loss: lost failed")[2]
+def test_a_killed_task_calls_nobody_but_its_dag_does(airflow: Stack, hook: Received) -> None:
+    run_id = _ended(airflow, "notifying_loss", {}, "failed")
+    assert _text(hook, "notifying_loss: a run failed")[1] == f"run {run_id}"
+    assert not [body for body in hook.bodies() if "notifying_loss: lost" in body["text"]]
