@@ -101,6 +101,13 @@ def test_a_damaged_version_is_refused(history: History) -> None:
     assert re.match(r"tried was not moved: .*: the bytes of .*Restore the file", answer.json()["detail"])
 
 
+def test_airflows_own_folders_are_not_written(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(history.folder))
+    answer = _promote(history)
+    assert answer.status_code == 403
+    assert "lies in the DAGs folder" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("setting", ["OUTPUT_URIS", "TRUSTED_MODEL_URIS"])
 def test_the_configured_places_limit_it(history: History, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"AIRFLOW__BATCHSCORE__{setting}", "/elsewhere")
