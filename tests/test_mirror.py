@@ -28,6 +28,8 @@ PROVED_BY: dict[str, str] = {
     "spark/table.py": "production/test_spark_tables.py",
     # publish
     # operators
+    # plugin
+    "plugin/run_values.py": "plugin/test_run_list.py",
 }
 FILES = sorted(
     str(path.relative_to(PACKAGE))

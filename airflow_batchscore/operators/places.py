@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from airflow.sdk import BaseOperator, Context, conf
+from airflow.sdk import Context, conf
 
 from airflow_batchscore.connections import known_as
 from airflow_batchscore.data import storage
@@ -105,23 +105,8 @@ class PlacedOperator(AuthoredOperator):
         Raises:
             OutputError: it may not be written.
         """
-        allowed = configured("output_uris")
-        uri, by = location.uri, f" by {location.conn_id}" if location.conn_id else ""
-        if is_in(location, allowed):
-            return
-        if allowed:
-            raise OutputError(
-                f"{what} {uri!r}{by} lies in none of [batchscore] output_uris "
-                f"({', '.join(folder.described for folder in allowed)}), and was not written"
-            )
-        if not location.is_local:
-            return
-        for folder, its_name in _own_folders(self):
-            if storage.is_within(uri, folder):
-                raise OutputError(
-                    f"{what} {uri!r} lies in {its_name} ({folder}), and was not written. Write elsewhere, or list its "
-                    f"folder in [batchscore] output_uris, {_LIMITS}"
-                )
+        dag = dag_of(self)
+        require_output(what, location, dag.fileloc if dag else None)
 
     def _require_no_pattern(self, field: str, value: str, context: Context) -> None:
         """A filled-in value is a name: fields or wildcards in it would turn one location into many."""
@@ -143,6 +128,27 @@ class PlacedOperator(AuthoredOperator):
                 f"{', '.join(strange)}: expanded over what another task returned, and not used: only arguments that "
                 f"are templated may be ({', '.join(self.template_fields)}). Give the others in partial(), or "
                 "expand over a list in the DAG"
+            )
+
+
+def require_output(what: str, location: Location, dag_file: str | None) -> None:
+    """`PlacedOperator.require_output`, for a DAG in that file."""
+    allowed = configured("output_uris")
+    uri, by = location.uri, f" by {location.conn_id}" if location.conn_id else ""
+    if is_in(location, allowed):
+        return
+    if allowed:
+        raise OutputError(
+            f"{what} {uri!r}{by} lies in none of [batchscore] output_uris "
+            f"({', '.join(folder.described for folder in allowed)}), and was not written"
+        )
+    if not location.is_local:
+        return
+    for folder, its_name in _own_folders(dag_file):
+        if storage.is_within(uri, folder):
+            raise OutputError(
+                f"{what} {uri!r} lies in {its_name} ({folder}), and was not written. Write elsewhere, or list its "
+                f"folder in [batchscore] output_uris, {_LIMITS}"
             )
 
 
@@ -198,11 +204,10 @@ def _require_authored_connection(operator: PlacedOperator, field: str, context: 
     )
 
 
-def _own_folders(operator: BaseOperator) -> Iterator[tuple[str, str]]:
+def _own_folders(dag_file: str | None) -> Iterator[tuple[str, str]]:
     yield os.environ.get("AIRFLOW_HOME") or "~/airflow", "AIRFLOW_HOME"
     folder = conf.get("core", "dags_folder", fallback="")
     if folder:
         yield folder, "the DAGs folder"
-    dag = dag_of(operator)
-    if dag and dag.fileloc:
-        yield os.path.dirname(dag.fileloc), "the folder of the DAG's file"
+    if dag_file:
+        yield os.path.dirname(dag_file), "the folder of the DAG's file"

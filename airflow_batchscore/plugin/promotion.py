@@ -6,14 +6,16 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from airflow.models.dag import DagModel
 from airflow.models.log import Log
 from fastapi import HTTPException
+from sqlalchemy import select
 
 from airflow_batchscore.connections import connect
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location
-from airflow_batchscore.errors import BatchScoreError, ModelMissingError
-from airflow_batchscore.operators.places import configured, is_in
+from airflow_batchscore.errors import BatchScoreError, ModelMissingError, OutputError
+from airflow_batchscore.operators.places import configured, is_in, require_output
 from airflow_batchscore.operators.trust import configured_trust
 from airflow_batchscore.plugin.model_list import named_models
 from airflow_batchscore.plugin.scoring_dags import scoring_dags
@@ -46,7 +48,8 @@ def promote(session: Session, dag_id: str, model_uri: str, alias: str, version: 
     try:
         model = connect(model)
         pointer = model.at(alias_uri(model.uri, alias))
-        _require_output(pointer)
+        dag_file = session.scalar(select(DagModel.fileloc).where(DagModel.dag_id == dag_id))
+        require_output(f"the alias {alias!r} of model", pointer, dag_file)
         ref = _intact(model, version)
         before = (storage.read_json(pointer) or {}).get("version")
         extra = {"model": model.uri, "alias": alias, "version": version, "before": before}
@@ -56,6 +59,8 @@ def promote(session: Session, dag_id: str, model_uri: str, alias: str, version: 
             raise HTTPException(409, f"{alias} was moved meanwhile; load the page again")
     except ModelMissingError as error:
         raise HTTPException(404, str(error)) from error
+    except OutputError as error:
+        raise HTTPException(403, f"{error}. Ask somebody who configures Airflow") from error
     except BatchScoreError as error:
         raise HTTPException(409, f"{alias} was not moved: {error}") from error
     except OSError as error:
@@ -74,17 +79,6 @@ def _model_of(session: Session, dag_id: str, model_uri: str) -> Location:
             "run did, or run its CheckModelOperator with promote_to",
         )
     return next(iter(models))
-
-
-def _require_output(pointer: Location) -> None:
-    """As `PlacedOperator.require_output`: ``[batchscore] output_uris`` limits what is written."""
-    allowed = configured("output_uris")
-    if allowed and not is_in(pointer, allowed):
-        folders = ", ".join(folder.described for folder in allowed)
-        raise HTTPException(
-            403,
-            f"{pointer.described} lies in none of [batchscore] output_uris ({folders}): ask who administers Airflow",
-        )
 
 
 def _intact(model: Location, version: str) -> ModelRef:

@@ -108,6 +108,7 @@ def pipeline(
 
 
 small = pipeline("small_pipeline", "sklearn.linear_model:LogisticRegression", LocalDask(workers=2))
+seen = pipeline("seen_pipeline", "sklearn.linear_model:LogisticRegression", LocalDask(workers=1))
 poking = pipeline("small_poking", "sklearn.linear_model:LogisticRegression", LocalDask(workers=1, processes=True))
 many = pipeline(
     "many_partitions",

@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,12 +22,41 @@ ONLY = " of "
 
 
 class DagAuthManager(SimpleAuthManager):
-    """`SimpleAuthManager`, with people who see one DAG alone: ``"ann of small_pipeline"``."""
+    """`SimpleAuthManager`, with people who see one DAG alone: ``"ann of seen_pipeline"``."""
 
     def is_authorized_dag(self, *, user: SimpleAuthManagerUser, details: Any = None, **asked: Any) -> bool:
         _, only, dag_id = user.get_name().partition(ONLY)
         mine = not only or (details is not None and details.id == dag_id)
         return mine and super().is_authorized_dag(user=user, details=details, **asked)
+
+
+@dataclass(frozen=True)
+class History:
+    """Three runs of ``seen_pipeline``.
+
+    Attributes:
+        folder: of its data.
+        people: a client of the web app for each, by name; nobody is ``""``.
+        good: scored partitions 1 and 3.
+        failed: reused 1, and failed on 2.
+        newest: trained a second version, and scored 3 with it.
+    """
+
+    folder: Path
+    people: dict[str, TestClient]
+    good: str
+    failed: str
+    newest: str
+
+    def ask(self, path: str, who: str = "admin") -> Any:
+        answer = self.people[who].get(f"/api/{path}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    @property
+    def model(self) -> Any:
+        (model,) = (model for model in self.ask("models")["models"] if model["uri"] == f"{self.folder}/model")
+        return model
 
 
 @contextmanager
@@ -39,9 +69,11 @@ def web_app() -> Iterator[dict[str, TestClient]]:
     before = getattr(airflows, "auth_manager", None)
     with mock.patch.dict(os.environ, AIRFLOW__CORE__AUTH_MANAGER="pages.DagAuthManager"):
         manager = airflows.create_auth_manager()
-    people = {"viewer": "viewer", "user": "user", "admin": "admin", f"ann{ONLY}small_pipeline": "user"}
+    people = {"viewer": "viewer", "user": "user", "admin": "admin", f"ann{ONLY}seen_pipeline": "user"}
     people |= {f"bob{ONLY}small_poking": "user", f"eve{ONLY}nothing": "admin"}
-    tokens = {name: manager.generate_jwt(SimpleAuthManagerUser(username=name, role=role)) for name, role in people.items()}
+    tokens = {
+        name: manager.generate_jwt(SimpleAuthManagerUser(username=name, role=role)) for name, role in people.items()
+    }
     clients = {name: TestClient(app, headers={"Authorization": f"Bearer {token}"}) for name, token in tokens.items()}
     try:
         yield {**clients, "": TestClient(app)}

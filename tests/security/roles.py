@@ -35,7 +35,15 @@ def _dag(rest: str) -> Callable[[Run], str]:
 _RUN = {"conf": {"years": [2014]}, "logical_date": None}
 _CLEAR = {"task_ids": ["score"], "only_failed": False}
 
+_LISTS = {
+    "the runs": "/batchscore/api/runs",
+    "the models": "/batchscore/api/models",
+    "the data sets": "/batchscore/api/datasets",
+}
+_MOVE = "/batchscore/api/promote"
 _REPORT = "/batchscore/report/{dag_id}/{run_id}/{task_id}"
+_PROMOTE = {"dag_id": "wta_batch_scoring", "model_uri": "/no/such/model", "alias": "champion", "version": "1"}
+
 #: Of this package's plugin.
 OURS = [
     Action("the run's report", "GET", lambda run: run.report(), route=_REPORT),
@@ -43,6 +51,12 @@ OURS = [
     Action(
         "the report of a run of another DAG", "GET", lambda run: Run("form_output", run.run_id).report(), route=_REPORT
     ),
+    # Of the DAGs that one may read: who may read none gets empty lists.
+    *(
+        Action(f"list {what} of readable DAGs", "GET", lambda _, path=path: path, route=path)  # type: ignore[misc]
+        for what, path in _LISTS.items()
+    ),
+    Action("move an alias of a model that no run has named", "POST", lambda _: _MOVE, _PROMOTE, route=_MOVE),
 ]
 AIRFLOWS = [
     Action("see the DAG", "GET", _dag("")),

@@ -1,0 +1,30 @@
+"""Who sees what in the lists of the page: nobody is asked to log in, and people see the DAGs that they may read."""
+
+from __future__ import annotations
+
+import pytest
+from pages import History
+
+pytestmark = pytest.mark.dag
+
+LISTS = {"runs": "runs", "models": "models", "datasets": "datasets"}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_nobody_is_asked_to_log_in(history: History, path: str) -> None:
+    assert history.people[""].get(f"/api/{path}").status_code == 401
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_people_see_the_dags_that_they_may_read(history: History, path: str) -> None:
+    for who in ("viewer", "user", "admin", "ann of seen_pipeline"):
+        assert "seen_pipeline" in str(history.ask(path, who)), who
+    for who in ("bob of small_poking", "eve of nothing"):
+        assert "seen_pipeline" not in str(history.ask(path, who)), who
+    assert history.ask(path, "eve of nothing")[LISTS[path]] == []
+    assert {run["dag_id"] for run in history.ask("runs", "ann of seen_pipeline")["runs"]} == {"seen_pipeline"}
+
+
+def test_a_page_that_cannot_be_is_refused(history: History) -> None:
+    for page in ("0", "x", "99999999999999999999"):
+        assert history.people["admin"].get(f"/api/runs?page={page}").status_code == 422
