@@ -34,9 +34,7 @@ def test_the_document_of_a_run_says_what_to_show_and_holds_no_script(client_of: 
     assert found["div"] == [
         {"id": "root", "data-page": "run", "data-dag-id": "small_pipeline", "data-run-id": RUN},
     ]
-    assert [script["src"] for script in found["script"]] == [
-        f"/batchscore/static/{name}?v={__version__}" for name in ("shell.js", "main.js")
-    ]
+    assert [script["src"] for script in found["script"]] == [f"/batchscore/static/shell.js?v={__version__}"]
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'; script-src 'self';" in policy
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
