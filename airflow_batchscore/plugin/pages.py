@@ -54,14 +54,13 @@ def task_page(dag_id: str, run_id: str, task_id: str, map_index: MapIndex = -1) 
 
 def _document(title: str, shown: dict[str, str]) -> HTMLResponse:
     data = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in shown.items())
-    scripts = "".join(
-        f'<script defer src="{html.escape(base_path())}{URL_PREFIX}/static/{name}?v={__version__}"></script>'
-        for name in ("shell.js", "main.js")  # the first brings the libraries that Airflow's own pages would have
-    )
+    # It brings the libraries that Airflow lends to its own pages, and loads main.js, which lies beside it.
+    shell = f"{html.escape(base_path())}{URL_PREFIX}/static/shell.js?v={__version__}"
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<base href="{html.escape(base_path())}/"><title>{html.escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">{scripts}</head>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<script defer src="{shell}"></script></head>'
         f'<body><div id="root" {data}></div><noscript>This page needs JavaScript.</noscript></body></html>'
     )
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}

@@ -26,6 +26,8 @@ KINDS: dict[str, Kind] = {
     "CombineOperator": "combine",
 }
 GATES: tuple[Kind, ...] = ("check_model", "evaluate", "check_scores")
+#: States of tasks that have not begun, or not since they were cleared.
+_NOT_BEGUN = (None, "scheduled", "queued", "upstream_failed", "removed")
 
 #: task_id and map_index; -1 for a task that is not mapped.
 Instance: TypeAlias = tuple[str, int]
@@ -120,9 +122,14 @@ class RunRecords:
         return [task for task in self.tasks if task.kind == kind]
 
     def progress_of(self, task: TaskRecord) -> Progress | None:
-        """How far the present try is; None where only an earlier one said so."""
+        """How far the present try is; None where only an earlier one said so.
+
+        Airflow counts a try when it schedules it: a task that was cleared still has the number of the last one.
+        """
         found = self.progress.get(task.instance)
-        return found if found is not None and found.try_number == task.try_number else None
+        if found is None or found.try_number != task.try_number or task.state in _NOT_BEGUN:
+            return None
+        return found
 
 
 def own_rows(partition: ScoredPartition) -> int:

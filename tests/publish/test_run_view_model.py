@@ -99,7 +99,7 @@ def test_lines_for_s3_name_it_as_each_library_does() -> None:
 
 
 def test_a_name_cannot_break_out_of_its_line() -> None:
-    name = "/it's \"here\".csv"
+    name = '/it\'s "here".csv'
     call = ast.parse(_lines(name)["pandas"], mode="eval").body
     assert isinstance(call, ast.Call)
     assert ast.literal_eval(call.args[0]) == name

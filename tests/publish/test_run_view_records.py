@@ -16,6 +16,12 @@ def test_the_progress_of_an_earlier_try_does_not_count() -> None:
     assert records(again, progress={again.instance: progress(try_number=2)}).progress_of(again) is not None
 
 
+@pytest.mark.parametrize("state", [None, "scheduled", "queued", "upstream_failed"])
+def test_the_progress_of_a_task_that_was_cleared_does_not_count(state: str | None) -> None:
+    cleared = task(state)
+    assert records(cleared, progress={cleared.instance: progress()}).progress_of(cleared) is None
+
+
 def test_reused_rows_are_not_the_runs_own_work() -> None:
     (entry,) = plan(1)
     assert own_rows(scored(entry).partitions[0]) == 10

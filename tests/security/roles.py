@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from people import Person, Run
 
@@ -42,21 +43,49 @@ _LISTS = {
 }
 _MOVE = "/batchscore/api/promote"
 _REPORT = "/batchscore/report/{dag_id}/{run_id}/{task_id}"
+<<<<<<< HEAD
 _PROMOTE = {"dag_id": "wta_batch_scoring", "model_uri": "/no/such/model", "alias": "champion", "version": "1"}
+=======
+_VIEW = "/batchscore/api/run/{dag_id}/{run_id}"
+_TASK_VIEW = "/batchscore/api/task/{dag_id}/{run_id}/{task_id}"
+
+
+def _page(kind: str, rest: str = "") -> Callable[[Run], str]:
+    return lambda run: f"/batchscore/{kind}/{run.dag_id}/{quote(run.run_id, safe='')}{rest}"
+
+
+def _other(run: Run) -> Run:
+    return Run("form_output", run.run_id)
+
+>>>>>>> e-view
 
 #: Of this package's plugin.
 OURS = [
     Action("the run's report", "GET", lambda run: run.report(), route=_REPORT),
     Action("a report that the task has not written", "GET", lambda run: run.report("plan"), route=_REPORT),
+    Action("the report of a run of another DAG", "GET", lambda run: _other(run).report(), route=_REPORT),
+    Action("the run's tab", "GET", _page("api/run"), route=_VIEW),
+    Action("the tab of a run of another DAG", "GET", lambda run: _page("api/run")(_other(run)), route=_VIEW),
+    Action("the run's distributions", "GET", _page("api/run", "/profiles"), route=f"{_VIEW}/profiles"),
+    Action("the run's rows in quarantine", "GET", _page("api/run", "/quarantine"), route=f"{_VIEW}/quarantine"),
+    Action("a task's tab", "GET", _page("api/task", "/score?map_index=0"), route=_TASK_VIEW),
+    Action("the run's page outside of Airflow's", "GET", _page("run"), route="/batchscore/run/{dag_id}/{run_id}"),
     Action(
-        "the report of a run of another DAG", "GET", lambda run: Run("form_output", run.run_id).report(), route=_REPORT
+        "a task's page outside of Airflow's",
+        "GET",
+        _page("task", "/score?map_index=0"),
+        route="/batchscore/task/{dag_id}/{run_id}/{task_id}",
     ),
+<<<<<<< HEAD
     # Of the DAGs that one may read: who may read none gets empty lists.
     *(
         Action(f"list {what} of readable DAGs", "GET", lambda _, path=path: path, route=path)  # type: ignore[misc]
         for what, path in _LISTS.items()
     ),
     Action("move an alias of a model that no run has named", "POST", lambda _: _MOVE, _PROMOTE, route=_MOVE),
+=======
+    Action("a script of the pages", "GET", lambda _: "/batchscore/static/main.js", route="/batchscore/static/{name}"),
+>>>>>>> e-view
 ]
 AIRFLOWS = [
     Action("see the DAG", "GET", _dag("")),

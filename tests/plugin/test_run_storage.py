@@ -1,0 +1,132 @@
+"""What storage adds to a run's page, read by what sealed values name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Small, good_rows, small
+
+from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.plan.models import NoModel, OneModel
+from airflow_batchscore.plugin.run_storage import card_of, profiles_of, quarantine_of, with_drifts
+from airflow_batchscore.publish.audit import audit
+from airflow_batchscore.publish.run_view_records import RunRecords, TaskRecord
+from airflow_batchscore.publish.runs import run_place, staged_runs_folder
+from airflow_batchscore.publish.state import ScoringRun
+from airflow_batchscore.publish.verdict import Limits
+from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
+
+pytestmark = pytest.mark.unit
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Small:
+    made = small(tmp_path)
+    made.add(1, [*good_rows(40), (99, "x", 1, 0)])
+    return made
+
+
+def _records(data: Small, *partitions: int, check: str | None = None, **more: Any) -> tuple[RunRecords, list[Any]]:
+    """A run that has scored these partitions, a task each."""
+    manifests = [manifest for manifest, _ in data.score(*partitions)]
+    handed = [ScoredPartition.of(manifest, reused=False, run="dag/run", generation=7) for manifest in manifests]
+    tasks = [TaskRecord("score", index, "score", "success", 1, 1) for index in range(len(partitions))]
+    if check:
+        tasks.append(TaskRecord("check_scores", -1, "check_scores", check, 1, 1, ended=NOW))
+    values = [dict(manifest.partition) for manifest in manifests]
+    plan = PlanEntry("all", values, [1] * len(values), 1, OneModel(data.model), None, 1, 0, 1, 7)
+    fields: dict[str, Any] = {
+        "dag_id": "dag",
+        "run_id": "run",
+        "state": "running",
+        "started": NOW,
+        "ended": None,
+        "now": NOW,
+        "tasks": tasks,
+        "plans": [[plan]],
+        "scored": {task.instance: ScoredTask(each.key, [each]) for task, each in zip(tasks, handed, strict=False)},
+    }
+    return RunRecords(**{**fields, **more}), manifests
+
+
+@pytest.mark.parametrize("state", ["success", "failed"])
+def test_drift_comes_from_the_verdict_also_of_a_check_that_failed(data: Small, state: str) -> None:
+    records, manifests = _records(data, 0, 1, check=state)
+    limits = Limits(max_drift=0.25, max_quarantined=9)
+    verdict = audit([manifest.partition for manifest in manifests], manifests, limits)
+    place = run_place(staged_runs_folder(manifests), ScoringRun("dag", "run"), "check_scores", "audit.json")
+    Path(place.uri).parent.mkdir(parents=True)
+    Path(place.uri).write_text(json.dumps(verdict.verdict(ScoringRun("dag", "run"), limits)))
+    drifts = with_drifts(records).drifts
+    assert drifts.limit == 0.25
+    assert set(drifts.partitions) == {"p=0", "p=1"}
+    assert all(column in ("a", "b", "prediction") for _, column in drifts.partitions.values())
+
+
+def test_a_verdict_on_other_scores_does_not_count(data: Small) -> None:
+    records, manifests = _records(data, 0, check="success")
+    place = run_place(staged_runs_folder(manifests), ScoringRun("dag", "run"), "check_scores", "audit.json")
+    Path(place.uri).parent.mkdir(parents=True)
+    odd = {"scores": [{"partition": "p=0", "digest": "0" * 64, "drift": 9}, 3, {"digest": manifests[0].digest}]}
+    Path(place.uri).write_text(json.dumps({**odd, "limits": 3}))
+    drifts = with_drifts(records).drifts
+    assert (drifts.partitions, drifts.limit) == ({}, None)
+
+
+def test_without_a_check_or_a_verdict_there_is_no_drift(data: Small) -> None:
+    assert with_drifts(_records(data, 0)[0]).drifts.partitions == {}
+    assert with_drifts(_records(data, 0, check="success")[0]).drifts.partitions == {}
+
+
+def test_the_card_is_of_the_pinned_model(data: Small) -> None:
+    card = card_of(_records(data, 0)[0])
+    assert card is not None
+    assert (card["version"], card["problem"]) == (data.model.version, None)
+
+
+def test_a_card_that_cannot_be_read_keeps_what_the_plan_knows(data: Small) -> None:
+    records, _ = _records(data, 0)
+    ((entry,),) = records.plans
+    pinned = replace(entry, models=OneModel(replace(data.model, digest="0" * 64, manifest_digest=None)))
+    card = card_of(replace(records, plans=[[pinned]]))
+    assert card is not None
+    assert (card["digest"], card["metrics"]) == ("0" * 64, {})
+    assert "the model cannot be read" in card["problem"]
+    assert card_of(replace(records, plans=[[replace(entry, models=NoModel())]])) is None
+
+
+def test_profiles_are_of_the_named_partitions_or_of_all(data: Small) -> None:
+    records, _ = _records(data, 0, 1)
+    assert profiles_of(records, [])["partitions"] == ["p=0", "p=1"]
+    assert profiles_of(records, ["p=1"])["partitions"] == ["p=1"]
+    assert profiles_of(records, ["p=7"])["problem"]
+
+
+def test_a_manifest_that_was_altered_is_not_shown(data: Small) -> None:
+    records, manifests = _records(data, 1)
+    path = Path(manifests[0].uri)
+    path.write_text(path.read_text().replace("part_1.csv", "part_9.csv"))
+    for view in (profiles_of(records, []), quarantine_of(records)):
+        assert "is not what scoring wrote" in view["problem"]
+
+
+def test_rows_in_quarantine_are_read_where_manifests_name_them(data: Small) -> None:
+    view = quarantine_of(_records(data, 0, 1)[0])
+    assert (view["rows"], view["files"], view["files_read"], view["problem"]) == (1, 1, 1, None)
+    assert view["examples"][0]["raw"]["a"] == "x"
+
+
+def test_a_quarantine_file_that_is_gone_is_said(data: Small) -> None:
+    records, manifests = _records(data, 1)
+    (file,) = Path(manifests[0].folder.uri).glob("quarantine/*")
+    file.unlink()
+    view = quarantine_of(records)
+    assert (view["rows"], view["files_read"]) == (1, 0)
+    assert "cannot be read" in view["problem"]
