@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """The plugin's web app in this process, with the database of the session's DAGs and Airflow's own auth manager."""
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from pages import History, data_in, run_dag, web_app
 from small_pipeline import PARAMS
 from support import good_rows, write_csv
 
@@ -53,16 +53,6 @@ def run_small(airflow_dags: dict[str, Any], data: Path) -> Callable[..., Any]:
             return copy.deepcopy(airflow_dags["small_pipeline"]).test(run_conf={**PARAMS, **conf})
 
     return run
-=======
-"""Runs in the session's database, and the plugin's web app with people of several roles."""
-
-from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Any
-
-import pytest
-from pages import History, data_in, run_dag, web_app
 
 
 @pytest.fixture(scope="session")
@@ -77,4 +67,3 @@ def history(airflow_dags: dict[str, Any], tmp_path_factory: pytest.TempPathFacto
     assert [str(run.state) for run in (good, failed, newest)] == ["success", "failed", "success"]
     with web_app() as people:
         yield History(folder, people, good.run_id, failed.run_id, newest.run_id)
->>>>>>> e-nav

@@ -43,9 +43,7 @@ _LISTS = {
 }
 _MOVE = "/batchscore/api/promote"
 _REPORT = "/batchscore/report/{dag_id}/{run_id}/{task_id}"
-<<<<<<< HEAD
 _PROMOTE = {"dag_id": "wta_batch_scoring", "model_uri": "/no/such/model", "alias": "champion", "version": "1"}
-=======
 _VIEW = "/batchscore/api/run/{dag_id}/{run_id}"
 _TASK_VIEW = "/batchscore/api/task/{dag_id}/{run_id}/{task_id}"
 
@@ -57,7 +55,6 @@ def _page(kind: str, rest: str = "") -> Callable[[Run], str]:
 def _other(run: Run) -> Run:
     return Run("form_output", run.run_id)
 
->>>>>>> e-view
 
 #: Of this package's plugin.
 OURS = [
@@ -76,16 +73,13 @@ OURS = [
         _page("task", "/score?map_index=0"),
         route="/batchscore/task/{dag_id}/{run_id}/{task_id}",
     ),
-<<<<<<< HEAD
     # Of the DAGs that one may read: who may read none gets empty lists.
     *(
         Action(f"list {what} of readable DAGs", "GET", lambda _, path=path: path, route=path)  # type: ignore[misc]
         for what, path in _LISTS.items()
     ),
     Action("move an alias of a model that no run has named", "POST", lambda _: _MOVE, _PROMOTE, route=_MOVE),
-=======
     Action("a script of the pages", "GET", lambda _: "/batchscore/static/main.js", route="/batchscore/static/{name}"),
->>>>>>> e-view
 ]
 AIRFLOWS = [
     Action("see the DAG", "GET", _dag("")),
