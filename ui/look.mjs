@@ -6,17 +6,23 @@ import { chromium } from "playwright-core";
 import { createServer as createVite } from "vite";
 
 const BUILT = new URL("../airflow_batchscore/plugin/ui/", import.meta.url);
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; base-uri 'self'";
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; base-uri 'self'";
 const BASE = "/team/";
 
-const vite = await createVite({ configFile: false, server: { middlewareMode: true, hmr: false }, appType: "custom", logLevel: "error" });
+const vite = await createVite({
+  configFile: false,
+  server: { middlewareMode: true, hmr: false },
+  appType: "custom",
+  logLevel: "error",
+});
 const { answer } = await vite.ssrLoadModule("/src/fixtures/answers.ts");
 
 const RUN = 'data-dag-id="wta_batch_scoring" data-run-id="manual__2026-11-22T10:00:00+00:00"';
 const PAGES = { run: RUN, task: `${RUN} data-task-id="score" data-map-index="9"`, nav: "" };
 
 function document(page) {
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><base href="${BASE}"><title>Scoring</title>
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><base href="${BASE}"><link rel="icon" href="data:,"><title>Scoring</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><div id="root" data-page="${page}" ${PAGES[page]}></div><script src="batchscore/static/shell.js?v=1"></script></body></html>`;
 }
@@ -45,21 +51,57 @@ await new Promise((listening) => server.listen(Number(process.env.PORT ?? 0), "1
 const origin = `http://127.0.0.1:${server.address().port}${BASE}look/`;
 
 const VIEWS = [
-  "run/failed", "run/killed", "run/gate", "run/finished", "run/running", "run/quarantined", "run/packs", "run/empty", "run/forbidden",
-  "run/error", "task/running", "task/failed", "task/empty", "nav/runs", "nav/runs?tab=models", "nav/runs?tab=datasets",
+  "run/failed",
+  "run/killed",
+  "run/gate",
+  "run/finished",
+  "run/running",
+  "run/quarantined",
+  "run/packs",
+  "run/empty",
+  "run/forbidden",
+  "run/error",
+  "task/running",
+  "task/failed",
+  "task/empty",
+  "nav/runs",
+  "nav/runs?tab=models",
+  "nav/runs?tab=datasets",
 ];
 
 async function screenshots(folder, only) {
   mkdirSync(folder, { recursive: true });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+    ],
   });
-  for (const [name, width, colorScheme] of [["light", 1280, "light"], ["dark", 1280, "dark"], ["phone", 360, "light"]]) {
-    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, locale: "en-GB", timezoneId: "Europe/Berlin" });
+  for (const [name, width, colorScheme] of [
+    ["light", 1280, "light"],
+    ["dark", 1280, "dark"],
+    ["phone", 360, "light"],
+  ]) {
+    const context = await browser.newContext({
+      viewport: { width, height: 800 },
+      colorScheme,
+      locale: "en-GB",
+      timezoneId: "Europe/Berlin",
+    });
     for (const view of VIEWS.filter((one) => !only || one.includes(only))) {
       const page = await context.newPage();
-      page.on("console", (message) => message.type() === "error" && !/status of (403|500)/.test(message.text()) && console.log(view, name, message.text()));
+      page.on(
+        "console",
+        (message) =>
+          message.type() === "error" &&
+          !/status of (403|500)/.test(message.text()) &&
+          console.log(view, name, message.text()),
+      );
       page.on("pageerror", (error) => console.log(view, name, error.message));
       await page.goto(origin + view);
       await page.waitForTimeout(900);

@@ -17,7 +17,9 @@ const joined = (parts: (string | number)[]) => parts.map((part) => encodeURIComp
 export const routes = {
   run: (dag: string, run: string) => onServer(`batchscore/api/run/${joined([dag, run])}`),
   profiles: (dag: string, run: string, key: string | null) =>
-    onServer(`batchscore/api/run/${joined([dag, run])}/profiles${key === null ? "" : `?${new URLSearchParams({ key })}`}`),
+    onServer(
+      `batchscore/api/run/${joined([dag, run])}/profiles${key === null ? "" : `?${new URLSearchParams({ key })}`}`,
+    ),
   quarantine: (dag: string, run: string) => onServer(`batchscore/api/run/${joined([dag, run])}/quarantine`),
   task: (dag: string, run: string, task: string, mapIndex: number) =>
     onServer(`batchscore/api/task/${joined([dag, run, task])}?map_index=${mapIndex}`),
@@ -36,5 +38,6 @@ export const pages = {
   /** The task's page opens with its log. */
   log: (dag: string, run: string, task: string, mapIndex: number) =>
     `${pages.run(dag, run)}/tasks/${joined([task])}${mapIndex < 0 ? "" : `/mapped/${mapIndex}`}`,
-  details: (dag: string, run: string, task: string, mapIndex: number) => `${pages.log(dag, run, task, mapIndex)}/details`,
+  details: (dag: string, run: string, task: string, mapIndex: number) =>
+    `${pages.log(dag, run, task, mapIndex)}/details`,
 };

@@ -35,10 +35,14 @@ export function DatasetGrid({ history }: { history: DatasetHistory }) {
     <Section
       aside={
         <NativeSelect.Root size="sm" width={44}>
-          <NativeSelect.Field aria-label="Show" onChange={(event) => {
-            setState(event.target.value as Freshness | "");
-            setPage(1);
-          }} value={state}>
+          <NativeSelect.Field
+            aria-label="Show"
+            onChange={(event) => {
+              setState(event.target.value as Freshness | "");
+              setPage(1);
+            }}
+            value={state}
+          >
             <option value="">all partitions</option>
             <option value="missing">missing</option>
             <option value="stale">stale</option>
@@ -50,8 +54,8 @@ export function DatasetGrid({ history }: { history: DatasetHistory }) {
       title={summary(history)}
     >
       <Text color="fg.muted" fontSize="sm" mb={2}>
-        Runs of {list(history.dag_ids)}, oldest first. Fresh: scored with the version that the newest run used; stale: with
-        another one; missing: not scored.
+        Runs of {list(history.dag_ids)}, oldest first. Fresh: scored with the version that the newest run used; stale:
+        with another one; missing: not scored.
       </Text>
       <Flex as="ul" columnGap={4} fontSize="sm" listStyleType="none" m={0} mb={2} p={0} wrap="wrap">
         {history.versions.map((version, index) => (

@@ -13,10 +13,11 @@ export function DatasetsTab() {
     <Loaded live={live}>
       {({ datasets }) => {
         const dataset = datasets.find((one) => one.dataset === query.get("dataset")) ?? datasets[0];
-        if (!dataset) return <Nothing title="No data set yet.">A data set appears here when a run has scored it.</Nothing>;
+        if (!dataset)
+          return <Nothing title="No data set yet.">A data set appears here when a run has scored it.</Nothing>;
         return (
           <Stack gap={4}>
-            <NativeSelect.Root maxW={160} size="sm">
+            <NativeSelect.Root maxW="640px" size="sm">
               <NativeSelect.Field
                 aria-label="Data set"
                 onChange={(event) => setQuery({ tab: "datasets", dataset: event.target.value })}

@@ -19,7 +19,7 @@ export function ModelHistory({ model, refresh }: { model: History; refresh: () =
       </Alert.Root>
     );
   }
-  const compared = pair.flatMap((name) => model.versions.filter((version) => version.version === name));
+  const compared = model.versions.filter((version) => pair.includes(version.version)).reverse(); // older, newer
   const choose = (version: string) =>
     setPair((now) => (now.includes(version) ? now.filter((one) => one !== version) : [...now, version].slice(-2)));
   return (

@@ -23,7 +23,7 @@ export function ModelsTab() {
             )}
             {model ? (
               <>
-                <NativeSelect.Root maxW={160} size="sm">
+                <NativeSelect.Root maxW="640px" size="sm">
                   <NativeSelect.Field
                     aria-label="Model"
                     onChange={(event) => setQuery({ tab: "models", model: event.target.value })}

@@ -31,8 +31,8 @@ export function MoveAlias({ model, alias, version, back = false, refresh }: Prop
       title={back ? `Roll @${alias} back to version ${version}?` : `Promote version ${version} to @${alias}?`}
     >
       <Text>
-        @{alias} of {model.uri} {now === undefined ? "names no version yet" : `names version ${now}`}. From now on it names{" "}
-        {version}.
+        @{alias} of {model.uri} {now === undefined ? "names no version yet" : `names version ${now}`}. From now on it
+        names {version}.
       </Text>
       <Text>
         Runs of {list(model.dag_ids)} that begin later score with it. Runs under way keep their version, and what is

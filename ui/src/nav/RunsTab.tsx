@@ -78,7 +78,11 @@ export function RunsTab() {
   };
   const choice = ({ label, name, values }: ChoiceProps) => (
     <NativeSelect.Root flex="0 1 220px" size="sm">
-      <NativeSelect.Field aria-label={label} onChange={(event) => change(name, event.target.value)} value={query.get(name) ?? ""}>
+      <NativeSelect.Field
+        aria-label={label}
+        onChange={(event) => change(name, event.target.value)}
+        value={query.get(name) ?? ""}
+      >
         <option value="">{label}: all</option>
         {values.map((value) => (
           <option key={value} value={value}>
@@ -110,7 +114,13 @@ export function RunsTab() {
                   <Row at={live.at} key={`${run.dag_id} ${run.run_id}`} run={run} />
                 ))}
               </DataTable>
-              <Pager onPage={(page) => change("page", String(page))} page={view.page} size={view.page_size} total={view.total} what="run" />
+              <Pager
+                onPage={(page) => change("page", String(page))}
+                page={view.page}
+                size={view.page_size}
+                total={view.total}
+                what="run"
+              />
             </>
           )
         }

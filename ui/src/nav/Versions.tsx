@@ -69,10 +69,16 @@ function Row({ model, version, chosen, onChoose, refresh }: RowProps) {
       </Cell>
       <Cell>{time(version.created)}</Cell>
       <Cell>
-        {metricsText(version.metrics)}
-        {version.metrics_on ? ` on ${version.metrics_on}` : ""}
+        <Box minW={36} whiteSpace="normal">
+          {metricsText(version.metrics)}
+          {version.metrics_on ? ` on ${version.metrics_on}` : ""}
+        </Box>
       </Cell>
-      <Cell>{list(version.trained_on, 3) || "–"}</Cell>
+      <Cell>
+        <Box minW={28} whiteSpace="normal">
+          {list(version.trained_on, 3) || "–"}
+        </Box>
+      </Cell>
       <Cell numeric>{count(version.rows_trained)}</Cell>
       <Cell>
         {version.runs.slice(0, 3).map((run) => (

@@ -41,9 +41,14 @@ export function DistributionChart({ column, shares, name }: Props) {
             maintainAspectRatio: false,
             plugins: {
               legend: { labels: { color: text } },
-              tooltip: { callbacks: { label: (item) => `${item.dataset.label ?? ""}: ${percent(item.parsed.y ?? 0)}` } },
+              tooltip: {
+                callbacks: { label: (item) => `${item.dataset.label ?? ""}: ${percent(item.parsed.y ?? 0)}` },
+              },
             },
-            scales: { x: { ...axis, grid: { display: false } }, y: { ...axis, ticks: { color: text, callback: (value) => percent(Number(value)) } } },
+            scales: {
+              x: { ...axis, grid: { display: false } },
+              y: { ...axis, ticks: { color: text, callback: (value) => percent(Number(value)) } },
+            },
           }}
           role="img"
         />

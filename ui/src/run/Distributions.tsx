@@ -25,7 +25,9 @@ export function Distributions({ view, committed }: Props) {
   // Of a partition that is not in the sample of all, its own profile is asked for.
   const sampled = key === null || (all.data?.partitions.includes(key) ?? true);
   const one = useLive<ProfilesView>(sampled ? null : routes.profiles(view.dag_id, view.run_id, key));
-  const keys = view.partitions.key.filter((_, index) => ["scored", "reused"].includes(view.partitions.state[index] ?? ""));
+  const keys = view.partitions.key.filter((_, index) =>
+    ["scored", "reused"].includes(view.partitions.state[index] ?? ""),
+  );
   return (
     <Section
       aside={
@@ -60,7 +62,9 @@ function Compared({ profiles, only, limit }: { profiles: ProfilesView; only: str
   const entries = profiles.columns
     .map(({ column, is_feature }) => ({ column, is_feature, drift: profiles.drift[column] ?? null }))
     .sort((a, b) => Number(a.is_feature) - Number(b.is_feature) || (b.drift ?? -1) - (a.drift ?? -1));
-  const column = profiles.columns.find((one) => one.column === chosen) ?? profiles.columns.find((one) => one.column === entries[0]?.column);
+  const column =
+    profiles.columns.find((one) => one.column === chosen) ??
+    profiles.columns.find((one) => one.column === entries[0]?.column);
   if (!column) return <Text fontSize="sm">No distribution was recorded.</Text>;
   const position = only === null ? -1 : profiles.partitions.indexOf(only);
   const shares = (position < 0 ? null : column.each[position]) ?? column.all;
@@ -71,8 +75,10 @@ function Compared({ profiles, only, limit }: { profiles: ProfilesView; only: str
         <DistributionChart column={column} name={only ?? "all scored partitions"} shares={shares} />
       </Box>
       <Text color="fg.muted" fontSize="sm" mt={3}>
-        Drift is the population stability index (PSI) of {only === null || position < 0 ? "what was looked at" : "all partitions"} together: below 0.1 little
-        has changed, above 0.25 much. {limit === null ? "No gate limits it." : `The mark is the gate's limit, ${measure(limit)} for any partition.`}
+        Drift is the population stability index (PSI) of{" "}
+        {only === null || position < 0 ? "what was looked at" : "all partitions"} together: below 0.1 little has
+        changed, above 0.25 much.{" "}
+        {limit === null ? "No gate limits it." : `The mark is the gate's limit, ${measure(limit)} for any partition.`}
         {profiles.partitions.length < profiles.committed
           ? ` Looked at: ${count(profiles.partitions.length)} of ${many(profiles.committed, "scored partition")}.`
           : ""}

@@ -48,9 +48,20 @@ export function DriftList({ entries, limit, chosen, onChoose }: Props) {
                 </Text>
               </Flex>
               <Box bg="bg.emphasized" height={1.5} mt={1} position="relative">
-                <Box bg={above ? "failed.solid" : "brand.solid"} height="100%" width={`${(100 * (drift ?? 0)) / most}%`} />
+                <Box
+                  bg={above ? "failed.solid" : "brand.solid"}
+                  height="100%"
+                  width={`${(100 * (drift ?? 0)) / most}%`}
+                />
                 {limit === null ? null : (
-                  <Box bg="fg" height={3} left={`${(100 * limit) / most}%`} position="absolute" top="-3px" width="2px" />
+                  <Box
+                    bg="fg"
+                    height={3}
+                    left={`${(100 * limit) / most}%`}
+                    position="absolute"
+                    top="-3px"
+                    width="2px"
+                  />
                 )}
               </Box>
             </Button>

@@ -1,28 +1,36 @@
 import { rerun } from "../api/actions";
 import type { RunView } from "../api/types";
-import { many } from "../format";
+import { list, many } from "../format";
 import { Box, Button, Flex, Heading, Stack, Text } from "../kit";
 import { ActionButton } from "../shared/ActionButton";
 import { StateBadge } from "../shared/StateBadge";
-import { type Headline, type Tone, headline } from "./headline";
+import { type HeadlineAction, type Tone, headline } from "./headline";
 
 const PALETTE: Record<Tone, string> = { success: "success", failed: "failed", running: "running", warning: "warning" };
 const MOST_MESSAGES = 3;
 
-function Next({ view, next, refresh }: { view: RunView; next: NonNullable<Headline["next"]>; refresh: () => void }) {
-  const after = view.stages.slice(view.stages.findIndex((stage) => stage.kind === "score") + 1);
+interface NextProps {
+  view: RunView;
+  next: HeadlineAction;
+  prominent: boolean;
+  refresh: () => void;
+}
+
+function Next({ view, next, prominent, refresh }: NextProps) {
+  const cleared = new Set(next.tasks.map((task) => task.task_id));
+  const first = view.stages.findIndex((stage) => cleared.has(stage.task_id));
+  const after = view.stages.slice(first + 1).map((stage) => stage.task_id);
   return (
     <ActionButton
-      prominent
-      label={next.label}
-      title={next.how === "replay" ? "Replay the quarantine?" : "Go on with this run?"}
       act={() => rerun(view.dag_id, view.run_id, next.tasks, next.how)}
+      label={next.label}
       onDone={refresh}
+      prominent={prominent}
+      title={`${next.label}?`}
     >
       <Text>
-        Airflow clears {many(next.tasks.length, "task")}
-        {after.length ? ` and what comes after (${after.map((stage) => stage.task_id).join(", ")})` : ""} and runs them again
-        in this run.
+        Airflow clears {many(next.tasks.length, "task")} ({list([...cleared])})
+        {after.length ? ` and what comes after (${after.join(", ")})` : ""} and runs them again in this run.
       </Text>
       <Text>
         {next.how === "replay"
@@ -43,7 +51,7 @@ export function HeadlineCard(props: { view: RunView; onOpen: (index: number) => 
       bg={`${PALETTE[told.tone]}.subtle`}
       borderColor={`${PALETTE[told.tone]}.muted`}
       borderLeftColor={`${PALETTE[told.tone]}.solid`}
-      borderLeftWidth={6}
+      borderLeftWidth="6px"
       borderRadius="md"
       borderWidth={1}
       p={{ base: 3, md: 4 }}
@@ -75,7 +83,9 @@ export function HeadlineCard(props: { view: RunView; onOpen: (index: number) => 
           </Text>
         )}
         <Flex gap={2} wrap="wrap">
-          {told.next ? <Next view={view} next={told.next} refresh={refresh} /> : null}
+          {told.actions.map((next, index) => (
+            <Next key={next.label} next={next} prominent={index === 0} refresh={refresh} view={view} />
+          ))}
           {failed >= 0 ? (
             <Button bg="bg.panel" onClick={() => onOpen(failed)} size="sm" variant="outline">
               Look at {view.partitions.key[failed]}

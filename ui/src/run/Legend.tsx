@@ -20,15 +20,29 @@ export function Sign({ picture }: { picture: string }) {
     pen.setTransform(2, 0, 0, 2, 0, 0);
     paint(pen, ONE, [0], [picture], dark);
   }, [dark, picture]);
-  return <canvas aria-hidden="true" height={2 * SIDE} ref={canvas} style={{ height: SIDE, width: SIDE }} width={2 * SIDE} />;
+  return (
+    <canvas aria-hidden="true" height={2 * SIDE} ref={canvas} style={{ height: SIDE, width: SIDE }} width={2 * SIDE} />
+  );
 }
 
-export const signOf = (state: keyof typeof LOOKS) => `${state} 0.5 ${state === "scored" || state === "reused" ? 0.5 : 0} `;
+export const signOf = (state: keyof typeof LOOKS) =>
+  `${state} 0.5 ${state === "scored" || state === "reused" ? 0.5 : 0} `;
 
 /** What the cells' colours and shapes mean, and how many there are of each. */
 export function Legend({ totals }: { totals: Totals }) {
   return (
-    <Flex as="ul" color="fg.muted" columnGap={4} fontSize="sm" listStyleType="none" m={0} mb={3} p={0} rowGap={1} wrap="wrap">
+    <Flex
+      as="ul"
+      color="fg.muted"
+      columnGap={4}
+      fontSize="sm"
+      listStyleType="none"
+      m={0}
+      mb={3}
+      p={0}
+      rowGap={1}
+      wrap="wrap"
+    >
       {ORDER.filter((state) => totals.by_state[state] > 0).map((state) => (
         <Flex align="center" as="li" gap={1.5} key={state}>
           <Sign picture={signOf(state)} />

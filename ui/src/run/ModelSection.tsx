@@ -39,19 +39,42 @@ export function ModelSection({ model }: { model: ModelCard }) {
         )}
         <Facts
           facts={[
-            ["Estimator", `${model.estimator} (${model.flavor}${model.compiled === null ? "" : `, compiled: ${model.compiled}`})`],
+            [
+              "Estimator",
+              `${model.estimator} (${model.flavor}${model.compiled === null ? "" : `, compiled: ${model.compiled}`})`,
+            ],
             ["Created", time(model.created)],
             ["Metrics", `${metricsText(model.metrics) || "none"}${model.metrics_on ? `, on ${model.metrics_on}` : ""}`],
-            ["Trained on", `${many(model.rows_trained, "row")} of ${list(model.trained_on, 6) || "data that is not recorded"}`],
+            [
+              "Trained on",
+              `${many(model.rows_trained, "row")} of ${list(model.trained_on, 6) || "data that is not recorded"}`,
+            ],
             ["Inputs", typed(model.raw) || list(model.features, 20) || "–"],
-            ["Outputs", Object.entries(model.outputs).map(([method, columns]) => `${method} (${typed(columns)})`).join("; ") || "–"],
-            ["Libraries", Object.entries(model.libraries).map(([name, version]) => `${name} ${version}`).join(", ") || "–"],
-            ["Digest", <Code key="digest" fontSize="xs">{model.digest.slice(0, 16)}</Code>],
+            [
+              "Outputs",
+              Object.entries(model.outputs)
+                .map(([method, columns]) => `${method} (${typed(columns)})`)
+                .join("; ") || "–",
+            ],
+            [
+              "Libraries",
+              Object.entries(model.libraries)
+                .map(([name, version]) => `${name} ${version}`)
+                .join(", ") || "–",
+            ],
+            [
+              "Digest",
+              <Code key="digest" fontSize="xs">
+                {model.digest.slice(0, 16)}
+              </Code>,
+            ],
             ["Where", model.uri],
           ]}
         />
         {model.others > 0 ? (
-          <Text fontSize="sm">{count(model.others)} more models scored other partitions: see the partitions' details.</Text>
+          <Text fontSize="sm">
+            {count(model.others)} more models scored other partitions: see the partitions' details.
+          </Text>
         ) : null}
         {model.evaluations.length > 0 ? (
           <Box fontSize="sm">

@@ -1,6 +1,6 @@
 import { onServer } from "../api/base";
 import type { OutputView, RunView } from "../api/types";
-import { count, many, time } from "../format";
+import { count, time } from "../format";
 import { Box, Button, Stack, Text } from "../kit";
 import { Copyable } from "../shared/Copyable";
 import { Facts } from "../shared/Facts";
@@ -55,7 +55,7 @@ export function OutputSection({ inputs, output }: { inputs: RunView["inputs"]; o
           </Box>
         ) : output?.published ? null : (
           <Text color="fg.muted" fontSize="sm">
-            {many(0, "row")} of this run can be read: scores are published only after all checks have passed.
+            Nothing of this run can be read yet: scores are published only after all checks have passed.
           </Text>
         )}
       </Stack>

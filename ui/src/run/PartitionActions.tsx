@@ -29,18 +29,34 @@ export function PartitionActions({ view, index, refresh }: { view: RunView; inde
   return (
     <Flex gap={2} wrap="wrap">
       {partitions.state[index] === "failed" ? (
-        <ActionButton act={act("go_on")} label="Go on" onDone={refresh} prominent title={`Score what is missing of ${what}?`}>
+        <ActionButton
+          act={act("go_on")}
+          label="Go on"
+          onDone={refresh}
+          prominent
+          title={`Score what is missing of ${what}?`}
+        >
           <Text>{after}</Text>
           <Text>Blocks that are scored already are kept.</Text>
         </ActionButton>
       ) : null}
       {quarantined > 0 ? (
-        <ActionButton act={act("replay")} label="Replay quarantine" onDone={refresh} title={`Score the quarantined rows of ${what} again?`}>
+        <ActionButton
+          act={act("replay")}
+          label="Replay quarantine"
+          onDone={refresh}
+          title={`Score the quarantined rows of ${what} again?`}
+        >
           <Text>{after}</Text>
           <Text>Only blocks with quarantined rows are scored again. {readers}</Text>
         </ActionButton>
       ) : null}
-      <ActionButton act={act("force")} label="Score again" onDone={refresh} title={`Score ${what} again from the start?`}>
+      <ActionButton
+        act={act("force")}
+        label="Score again"
+        onDone={refresh}
+        title={`Score ${what} again from the start?`}
+      >
         <Text>{after}</Text>
         <Text>What is scored already is not reused. {readers}</Text>
       </ActionButton>

@@ -117,7 +117,13 @@ export function PartitionGrid({ partitions, chosen, onOpen }: Props) {
         )}
       </Box>
       <Text aria-live="polite" fontSize="sm" minH={6} mt={2} overflowWrap="anywhere">
-        {told === null ? <Box as="span" color="fg.muted">Choose a cell for its details.</Box> : describe(partitions, told)}
+        {told === null ? (
+          <Box as="span" color="fg.muted">
+            Choose a cell for its details.
+          </Box>
+        ) : (
+          describe(partitions, told)
+        )}
       </Text>
     </Box>
   );

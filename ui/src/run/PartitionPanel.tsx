@@ -92,7 +92,10 @@ function Account({ view, index }: { view: RunView; index: number }) {
         ["Size", bytes(all.bytes[index] || null)],
         ["Time", duration(all.seconds[index] ?? null)],
         ["Rows per second", short(all.rows_per_second[index] ?? null)],
-        ["Highest drift (PSI)", drift === null ? "not measured" : `${measure(drift)}${limit}: ${all.drift_column[index] ?? ""}`],
+        [
+          "Highest drift (PSI)",
+          drift === null ? "not measured" : `${measure(drift)}${limit}: ${all.drift_column[index] ?? ""}`,
+        ],
         ["Model", all.model[index] || "–"],
       ]}
       wide={130}

@@ -57,9 +57,7 @@ function Row({ view, index, onOpen }: { view: RunView; index: number; onOpen: (i
       <Cell numeric strong={limit !== null && (drift ?? 0) > limit}>
         {measure(drift)}
       </Cell>
-      <Cell numeric>
-        {task ? `${task.try_number} of ${task.max_tries}` : ""}
-      </Cell>
+      <Cell numeric>{task ? `${task.try_number} of ${task.max_tries}` : ""}</Cell>
       <Cell>
         <Box as="span" color="fg.muted">
           {task?.worker ?? "–"}

@@ -22,8 +22,8 @@ function NoScoring() {
   return (
     <Nothing title="Nothing to show: this DAG has no batch scoring tasks.">
       <Text fontSize="sm">
-        This tab belongs to <OutsideLink href={DOCS}>airflow-batchscore</OutsideLink>, which scores machine learning models
-        over partitioned data.
+        This tab belongs to <OutsideLink href={DOCS}>airflow-batchscore</OutsideLink>, which scores machine learning
+        models over partitioned data.
       </Text>
     </Nothing>
   );
@@ -63,7 +63,12 @@ function Scoring({ view, refresh }: { view: RunView; refresh: () => void }) {
         {view.model ? <ModelSection model={view.model} /> : null}
         <OutputSection inputs={view.inputs} output={view.output} />
       </Box>
-      <PartitionPanel view={view} index={chosen !== null && chosen < partitions.key.length ? chosen : null} onClose={close} refresh={refresh} />
+      <PartitionPanel
+        view={view}
+        index={chosen !== null && chosen < partitions.key.length ? chosen : null}
+        onClose={close}
+        refresh={refresh}
+      />
     </>
   );
 }

@@ -33,7 +33,7 @@ export function Stages({ view }: { view: RunView }) {
           borderColor="border"
           borderRadius="md"
           borderTopColor={`${stage.state ?? "none"}.solid`}
-          borderTopWidth={3}
+          borderTopWidth="3px"
           borderWidth={1}
           flex="1 1 130px"
           key={stage.task_id}

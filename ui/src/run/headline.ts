@@ -12,8 +12,14 @@ export interface Headline {
   why: string[];
   /** What to do next, in words; null if nothing is to be done. */
   advice: string | null;
-  /** The tasks that the button of the advice runs again. */
-  next: { label: string; tasks: TaskRef[]; how: "go_on" | "replay" } | null;
+  /** The buttons of the advice, and the tasks that they run again. */
+  actions: HeadlineAction[];
+}
+
+export interface HeadlineAction {
+  label: string;
+  tasks: TaskRef[];
+  how: "go_on" | "replay";
 }
 
 /** What each kind of task does: alone, and when it failed. */
@@ -33,10 +39,16 @@ export function keysIn(partitions: PartitionTable, state: PartitionTable["state"
   return partitions.key.filter((_, index) => partitions.state[index] === state);
 }
 
+/** Partitions by name, or of many, how many there are and the first. */
+function named(keys: string[]): string {
+  return keys.length <= 3 ? list(keys) : `${many(keys.length, "partition")} (the first is ${keys[0] ?? ""})`;
+}
+
 function done(view: RunView): string {
   const { by_state, partitions } = view.totals;
   const ready = by_state.scored + by_state.reused;
-  if (ready === partitions) return partitions === 1 ? "The partition is scored" : `All ${many(partitions, "partition")} are scored`;
+  if (ready === partitions)
+    return partitions === 1 ? "The partition is scored" : `All ${many(partitions, "partition")} are scored`;
   return `${ready.toLocaleString()} of ${many(partitions, "partition")} ${ready === 1 ? "is" : "are"} scored`;
 }
 
@@ -63,13 +75,14 @@ function problems(gates: GateView[]): string[] {
 function running(view: RunView): Headline {
   const { totals } = view;
   const failed = keysIn(view.partitions, "failed");
-  const stage = view.stages.find((one) => one.state === "running") ?? view.stages.find((one) => one.state !== "success");
+  const stage =
+    view.stages.find((one) => one.state === "running") ?? view.stages.find((one) => one.state !== "success");
   const doing = stage ? STAGE_NAMES[stage.kind].doing : "starting";
   const scoring = stage?.kind === "score" && totals.partitions > 0;
   const left = totals.eta ? `, ${eta(totals.eta)} left` : "";
-  const bad = failed.length ? ` ${list(failed)} failed; the others go on.` : "";
+  const bad = failed.length ? ` ${named(failed)} failed; the others go on.` : "";
   const sentence = scoring ? `${done(view)}${left}.` : `The run is ${doing}.`;
-  return { tone: "running", sentence: sentence + bad, why: messages(view.failures), advice: null, next: null };
+  return { tone: "running", sentence: sentence + bad, why: messages(view.failures), advice: null, actions: [] };
 }
 
 function failedHere(view: RunView): Headline {
@@ -78,24 +91,45 @@ function failedHere(view: RunView): Headline {
   const gate = stage && view.gates.find((one) => one.task_id === stage.task_id);
   const published = outcome(view);
   let sentence: string;
-  if (failed.length) sentence = `${done(view)}, ${list(failed)} failed; ${published}.`;
+  if (failed.length) sentence = `${done(view)}, ${named(failed)} failed; ${published}.`;
   else if (!stage) sentence = `The run failed outside this pipeline; ${published}.`;
   else if (view.totals.partitions === 0) sentence = `Nothing was scored: ${STAGE_NAMES[stage.kind].failed}.`;
   else sentence = `${done(view)}, but ${STAGE_NAMES[stage.kind].failed}; ${published}.`;
 
   const why = [...(gate && !failed.length ? problems([gate]) : []), ...messages(view.failures)];
-  const tasks = failedTasks(view);
-  const killed = view.failures.length > 0 && view.failures.every((failure) => failure.how === "killed");
-  const kept = view.totals.by_state.scored + view.totals.by_state.reused > 0;
-  const keeps = kept ? " What is scored already is kept." : "";
-  const fix = killed
-    ? "A task was ended from outside, often for want of memory."
-    : "First fix what the message names (the data, or the settings of the DAG).";
   if (!view.may.rerun) {
-    return { tone: "failed", sentence, why, advice: `${fix} Then ask somebody who may clear tasks of this DAG.`, next: null };
+    return {
+      tone: "failed",
+      sentence,
+      why,
+      advice: `${fix(view)} Then ask somebody who may clear tasks of this DAG.`,
+      actions: [],
+    };
   }
-  const advice = `${fix} Then go on: only what failed runs again, and what comes after it.${keeps}`;
-  return { tone: "failed", sentence, why, advice, next: tasks.length ? { label: "Go on", tasks, how: "go_on" } : null };
+  const replay = gate?.kind === "check_scores" && view.totals.rows_quarantined > 0;
+  const actions: HeadlineAction[] = replay ? [replayOf(view)] : [];
+  const tasks = failedTasks(view);
+  if (tasks.length) actions.push({ label: gate && !failed.length ? "Check again" : "Go on", tasks, how: "go_on" });
+  return {
+    tone: "failed",
+    sentence,
+    why,
+    advice: `${fix(view)} ${next(view, gate !== undefined && !failed.length, replay)}`,
+    actions,
+  };
+}
+
+function fix(view: RunView): string {
+  const killed = view.failures.length > 0 && view.failures.every((failure) => failure.how === "killed");
+  if (killed) return "A task was ended from outside, often for want of memory.";
+  return "First fix what the message names (the data, or the settings of the DAG).";
+}
+
+function next(view: RunView, byGate: boolean, replay: boolean): string {
+  if (byGate)
+    return replay ? "Then replay the quarantine, which checks again, too; or only check again." : "Then check again.";
+  const kept = view.totals.by_state.scored + view.totals.by_state.reused > 0;
+  return `Then go on: only what failed runs again, and what comes after it.${kept ? " What is scored already is kept." : ""}`;
 }
 
 /** Tasks whose partitions have rows in quarantine. */
@@ -107,23 +141,33 @@ export function quarantinedTasks({ partitions }: RunView): TaskRef[] {
   });
 }
 
+function replayOf(view: RunView): HeadlineAction {
+  return { label: "Replay quarantine", tasks: quarantinedTasks(view), how: "replay" };
+}
+
 function succeeded(view: RunView): Headline {
   const failed = keysIn(view.partitions, "failed");
   const { totals, output } = view;
   const published = output?.published ? " and published" : "";
-  const bad = failed.length ? `; ${list(failed)} failed and ${failed.length === 1 ? "was" : "were"} left out` : "";
+  const bad = failed.length ? `; ${named(failed)} failed and ${failed.length === 1 ? "was" : "were"} left out` : "";
   const quarantined = totals.rows_quarantined;
-  const rows = quarantined ? ` ${many(quarantined, "row")} could not be scored and ${quarantined === 1 ? "is" : "are"} in quarantine.` : "";
+  const rows = quarantined
+    ? ` ${many(quarantined, "row")} could not be scored and ${quarantined === 1 ? "is" : "are"} in quarantine.`
+    : "";
   if (totals.partitions === 0) {
-    return { tone: "success", sentence: "The run ended; it scored no partition.", why: [], advice: null, next: null };
+    return { tone: "success", sentence: "The run ended; it scored no partition.", why: [], advice: null, actions: [] };
   }
-  const advice = quarantined ? "See below why. When the reason is fixed, replay the quarantine: only the blocks with those rows run again." : null;
+  const advice = quarantined
+    ? "See below why. When the reason is fixed, replay the quarantine: only the blocks with those rows run again."
+    : null;
+  const actions: HeadlineAction[] = quarantined ? [replayOf(view)] : [];
+  if (failed.length) actions.push({ label: "Go on", tasks: failedTasks(view), how: "go_on" });
   return {
     tone: failed.length || quarantined ? "warning" : "success",
     sentence: `${done(view)}${published}${bad}.${rows}`,
     why: messages(view.failures),
     advice,
-    next: quarantined && view.may.rerun ? { label: "Replay quarantine", tasks: quarantinedTasks(view), how: "replay" } : null,
+    actions: view.may.rerun ? actions : [],
   };
 }
 
@@ -138,4 +182,3 @@ export function headline(view: RunView): Headline {
   if (view.state === "success") return succeeded(view);
   return failedHere(view);
 }
-

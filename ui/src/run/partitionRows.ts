@@ -2,8 +2,16 @@ import type { PartitionState, PartitionTable } from "../api/types";
 import { ORDER } from "./states";
 
 export type Column =
-  | "worst" | "key" | "rows_read" | "rows_scored" | "rows_skipped" | "rows_quarantined" | "blocks" | "rows_per_second"
-  | "drift" | "tries";
+  | "worst"
+  | "key"
+  | "rows_read"
+  | "rows_scored"
+  | "rows_skipped"
+  | "rows_quarantined"
+  | "blocks"
+  | "rows_per_second"
+  | "drift"
+  | "tries";
 
 export interface Sorting {
   by: Column;

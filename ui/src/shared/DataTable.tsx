@@ -29,13 +29,24 @@ export function DataTable<K extends string>({ caption, columns, sorting, onSort,
             {columns.map(({ key, title, numeric, sortable }) => (
               <Table.ColumnHeader
                 aria-sort={order(key)}
+                color="fg"
+                fontSize="xs"
+                fontWeight="semibold"
                 key={key}
                 px={2}
                 textAlign={numeric ? "end" : "start"}
                 whiteSpace="nowrap"
               >
                 {sortable && onSort ? (
-                  <Button color="inherit" fontWeight="semibold" h={6} onClick={() => onSort(key)} px={0} size="xs" variant="plain">
+                  <Button
+                    color="inherit"
+                    fontWeight="semibold"
+                    h={6}
+                    onClick={() => onSort(key)}
+                    px={0}
+                    size="xs"
+                    variant="plain"
+                  >
                     {title}
                     <span aria-hidden="true">{sorting?.by === key ? (sorting.descending ? "▼" : "▲") : ""}</span>
                   </Button>
@@ -53,7 +64,15 @@ export function DataTable<K extends string>({ caption, columns, sorting, onSort,
 }
 
 /** A cell; numbers stand at its right side, in digits of one width. */
-export function Cell({ children, numeric = false, strong = false }: { children: ReactNode; numeric?: boolean; strong?: boolean }) {
+export function Cell({
+  children,
+  numeric = false,
+  strong = false,
+}: {
+  children: ReactNode;
+  numeric?: boolean;
+  strong?: boolean;
+}) {
   return (
     <Table.Cell
       bg="transparent"

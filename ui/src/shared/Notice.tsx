@@ -32,7 +32,8 @@ export function Nothing({ title, children }: { title: string; children?: ReactNo
 }
 
 function words(error: ApiError): { title: string; text: string } {
-  if (error.status === 401) return { title: "You are logged out", text: "Log in to Airflow again and reload this page." };
+  if (error.status === 401)
+    return { title: "You are logged out", text: "Log in to Airflow again and reload this page." };
   if (error.status === 403) {
     return {
       title: "You may not see this",

@@ -60,7 +60,8 @@ if (root) {
     if (globalThis.AirflowPlugin) show(root, globalThis.AirflowPlugin);
   };
   script.onerror = () => {
-    root.textContent = "The page could not be loaded. Reload it; if that does not help, tell an administrator of this Airflow.";
+    root.textContent =
+      "The page could not be loaded. Reload it; if that does not help, tell an administrator of this Airflow.";
   };
   document.head.append(script);
 }

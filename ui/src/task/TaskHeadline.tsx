@@ -15,7 +15,9 @@ export function tellTask(view: TaskView): string {
   if (view.failure && view.state === "up_for_retry") return `Try ${view.try_number} failed; Airflow tries again.`;
   if (view.failure) return `${view.label || view.task_id} failed.`;
   if (view.kind !== "score" || !view.totals) {
-    return isOver(view) ? `${view.task_id}: ${view.state ?? "not started"}.` : `The task is ${STAGE_NAMES[view.kind ?? "score"].doing}.`;
+    return isOver(view)
+      ? `${view.task_id}: ${view.state ?? "not started"}.`
+      : `The task is ${STAGE_NAMES[view.kind ?? "score"].doing}.`;
   }
   const { blocks, blocks_total, rows_quarantined } = view.totals;
   const left = view.totals.eta ? `, ${eta(view.totals.eta)} left` : "";
@@ -30,7 +32,15 @@ export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () =>
   const tone = view.failure ? "failed" : view.state === "success" ? "success" : "running";
   const tasks = [{ task_id: view.task_id, map_index: view.map_index }];
   return (
-    <Box bg={`${tone}.subtle`} borderColor={`${tone}.muted`} borderLeftColor={`${tone}.solid`} borderLeftWidth={6} borderRadius="md" borderWidth={1} p={{ base: 3, md: 4 }}>
+    <Box
+      bg={`${tone}.subtle`}
+      borderColor={`${tone}.muted`}
+      borderLeftColor={`${tone}.solid`}
+      borderLeftWidth="6px"
+      borderRadius="md"
+      borderWidth={1}
+      p={{ base: 3, md: 4 }}
+    >
       <Stack gap={3}>
         <Flex align="start" gap={3} justify="space-between" wrap="wrap">
           <Heading aria-live="polite" as="h1" flex="1 1 240px" overflowWrap="anywhere" size="md">

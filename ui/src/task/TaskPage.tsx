@@ -26,8 +26,8 @@ export function TaskPage({ dagId, runId, taskId, mapIndex }: Props) {
           view.kind === null ? (
             <Nothing title="Nothing to show: this task does not score.">
               <Text fontSize="sm">
-                This tab belongs to <OutsideLink href={DOCS}>airflow-batchscore</OutsideLink>, which scores machine learning
-                models over partitioned data.
+                This tab belongs to <OutsideLink href={DOCS}>airflow-batchscore</OutsideLink>, which scores machine
+                learning models over partitioned data.
               </Text>
             </Nothing>
           ) : (
