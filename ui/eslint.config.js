@@ -24,5 +24,6 @@ export default defineConfig(
     rules: { "no-restricted-imports": ["error", { paths: ["@chakra-ui/react", "react-router-dom"] }] },
   },
   { files: ["src/fixtures/**", "src/api/types.ts"], rules: { "max-lines": "off" } },
+  { files: ["**/*.test.*"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
   { files: ["**/*.{mjs,js}"], languageOptions: { globals: { ...globals.node, window: "readonly" } } },
 );

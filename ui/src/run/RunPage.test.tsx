@@ -51,7 +51,7 @@ it("scores a partition again from its panel: the wish first, then the clearing",
   expect(put?.url).toBe(
     "/api/v2/dags/wta_batch_scoring/dagRuns/manual__2026-11-22T10%3A00%3A00%2B00%3A00/taskInstances/score/state-store/batchscore_force?map_index=3",
   );
-  expect(put?.body).toEqual({ value: expect.stringMatching(/^\d{4}-.*Z by ann$/) });
+  expect(put?.body).toEqual({ value: expect.stringMatching(/^\d{4}-.*Z by ann$/) as string });
   expect(clear).toMatchObject({ url: CLEAR, body: { task_ids: [["score", 3]] } });
 });
 
