@@ -59,6 +59,17 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	.tools/bin/uv pip install -q --compile-bytecode -p .bench-daft-venv/bin/python --require-hashes -r requirements-bench-daft.lock
 	touch $@
 
+# The lock has every package's digest; no script of a package runs.
+ui/node_modules/.stamp: ui/package.json ui/package-lock.json
+	npm --prefix ui ci --silent --no-fund --no-audit --ignore-scripts
+	touch $@
+
+ui: ui/node_modules/.stamp  ## build the pages of ui/ into airflow_batchscore/plugin/ui (needs Node 20.19 or newer)
+	npm --prefix ui run --silent build
+
+test-ui: ui/node_modules/.stamp  ## the pages: types, lint, component tests (needs Node; 2 minutes)
+	cd ui && npx tsc && npm run --silent lint && npm test --silent
+
 BENCH := PYTHONPATH=$(CURDIR) .bench-venv/bin/python tests/benchmarks/bench.py
 bench: .bench-venv/.stamp .bench-daft-venv/.stamp  ## this engine beside the limit and its peers, on small data (5 minutes; one table with TABLE=w1q)
 	$(BENCH) quick $(if $(TABLE),--table $(TABLE))
@@ -180,6 +191,6 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .clouds-venv .docs-venv .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
+	rm -rf ui/node_modules .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .clouds-venv .docs-venv .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
 
-.PHONY: help setup lock bench bench-full bench-check demo up lint types docs hooks unit test coverage test-security test-flavors test-pandas3 test-clouds test-services test-faults test-fuzz release-check audit containers format clean
+.PHONY: help setup lock ui test-ui bench bench-full bench-check demo up lint types docs hooks unit test coverage test-security test-flavors test-pandas3 test-clouds test-services test-faults test-fuzz release-check audit containers format clean

@@ -1,0 +1,18 @@
+import { NavPage } from "./nav/NavPage";
+import { RunPage } from "./run/RunPage";
+import { TaskPage } from "./task/TaskPage";
+
+/** What Airflow passes to the component, from the page's address. */
+export interface PluginProps {
+  dagId?: string;
+  runId?: string;
+  taskId?: string;
+  mapIndex?: string;
+}
+
+/** The page follows from where Airflow shows it: on a task, on a run, or by itself. */
+export function App({ dagId, runId, taskId, mapIndex }: PluginProps) {
+  if (dagId === undefined || runId === undefined) return <NavPage />;
+  if (taskId === undefined) return <RunPage dagId={dagId} key={`${dagId} ${runId}`} runId={runId} />;
+  return <TaskPage dagId={dagId} mapIndex={Number(mapIndex ?? -1)} runId={runId} taskId={taskId} />;
+}

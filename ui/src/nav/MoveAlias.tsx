@@ -1,0 +1,43 @@
+import { promote } from "../api/actions";
+import type { ModelHistory } from "../api/types";
+import { list } from "../format";
+import { Text } from "../kit";
+import { ActionButton } from "../shared/ActionButton";
+
+interface Props {
+  model: ModelHistory;
+  alias: string;
+  version: string;
+  /** To an earlier version. */
+  back?: boolean;
+  refresh: () => void;
+}
+
+/** The button that moves an alias: to a better version, or back. */
+export function MoveAlias({ model, alias, version, back = false, refresh }: Props) {
+  const now = model.aliases.find((one) => one.alias === alias)?.version;
+  const dag = model.dag_ids[0];
+  if (dag === undefined) return null;
+  const act = async () => {
+    await promote({ dag_id: dag, model_uri: model.uri, alias, version });
+    return `@${alias} names version ${version} now.`;
+  };
+  return (
+    <ActionButton
+      act={act}
+      danger={back}
+      label={back ? `Roll back to ${version}` : `Promote to @${alias}`}
+      onDone={refresh}
+      title={back ? `Roll @${alias} back to version ${version}?` : `Promote version ${version} to @${alias}?`}
+    >
+      <Text>
+        @{alias} of {model.uri} {now === undefined ? "names no version yet" : `names version ${now}`}. From now on it
+        names {version}.
+      </Text>
+      <Text>
+        Runs of {list(model.dag_ids)} that begin later score with it. Runs under way keep their version, and what is
+        published stays. Airflow's audit log records who did this.
+      </Text>
+    </ActionButton>
+  );
+}

@@ -1,0 +1,99 @@
+import { screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { expect, it } from "vitest";
+
+import { models } from "../fixtures/lists";
+import { serve, show } from "../testing/serve";
+import { NavPage } from "./NavPage";
+import { compare } from "./compare";
+
+it("keeps filters and page in the address, and asks for what it says", async () => {
+  const requests = serve("runs");
+  show(<NavPage />);
+  await screen.findByRole("table", { name: "Scoring runs" });
+  await userEvent.selectOptions(screen.getByRole("combobox", { name: "State" }), "failed");
+  await screen.findByRole("table", { name: "Scoring runs" });
+  await userEvent.click(screen.getByRole("button", { name: "Next" }));
+  expect(screen.getByLabelText("address")).toHaveTextContent("?state=failed&page=2");
+  expect(requests.at(-1)?.url).toBe("/batchscore/api/runs?state=failed&page=2");
+  await screen.findByRole("table", { name: "Scoring runs" });
+  await userEvent.selectOptions(screen.getByRole("combobox", { name: "DAG" }), "purchase_likelihood");
+  expect(screen.getByLabelText("address")).toHaveTextContent("?state=failed&dag_id=purchase_likelihood");
+});
+
+it("opens what a shared address names", async () => {
+  const requests = serve("runs");
+  show(<NavPage />, "/plugin/batchscore?dag_id=wta_batch_scoring&state=running");
+  const table = await screen.findByRole("table", { name: "Scoring runs" });
+  expect(requests[0]?.url).toBe("/batchscore/api/runs?dag_id=wta_batch_scoring&state=running");
+  expect(within(table).getAllByRole("link", { name: "wta_batch_scoring" })[0]).toHaveAttribute(
+    "href",
+    expect.stringMatching("^/dags/wta_batch_scoring/runs/scheduled__.*/plugin/batchscore-run$"),
+  );
+});
+
+it("says that there is no run yet", async () => {
+  serve("empty");
+  show(<NavPage />);
+  expect(await screen.findByText("No scoring run yet.")).toBeVisible();
+});
+
+it("promotes a version after saying what it does", async () => {
+  const requests = serve("runs");
+  show(<NavPage />, "/?tab=models");
+  const [newest] = await screen.findAllByRole("button", { name: "Promote to @champion" });
+  await userEvent.click(newest!);
+  const dialog = await screen.findByRole("alertdialog");
+  expect(dialog).toHaveTextContent(
+    "@champion of s3://tennis/models/wta names version 20261121T095800Z. From now on it names 20261122T095800Z.",
+  );
+  await userEvent.click(within(dialog).getByRole("button", { name: "Promote to @champion" }));
+  await within(dialog).findByText("@champion names version 20261122T095800Z now.");
+  expect(requests.find(({ method }) => method === "POST")).toMatchObject({
+    url: "/batchscore/api/promote",
+    body: {
+      dag_id: "wta_batch_scoring",
+      model_uri: "s3://tennis/models/wta",
+      alias: "champion",
+      version: "20261122T095800Z",
+    },
+  });
+});
+
+it("rolls back to the version before", async () => {
+  serve("runs");
+  show(<NavPage />, "/?tab=models");
+  await userEvent.click(await screen.findByRole("button", { name: "Roll back to 20261120T095800Z" }));
+  expect(await screen.findByRole("alertdialog")).toHaveTextContent("Roll @champion back to version 20261120T095800Z?");
+});
+
+it("says why a model cannot be read", async () => {
+  serve("runs");
+  show(<NavPage />, "/?tab=models&model=s3%3A%2F%2Fshop%2Fmodels%2Flikelihood");
+  expect(await screen.findByText(/no such bucket: shop/)).toBeVisible();
+});
+
+it("compares the two newest versions, and others on demand", async () => {
+  serve("runs");
+  show(<NavPage />, "/?tab=models");
+  await screen.findByRole("table", { name: "20261121T095800Z and 20261122T095800Z" });
+  await userEvent.click(screen.getByRole("checkbox", { name: "Compare 20261120T095800Z" }));
+  expect(screen.getByRole("table", { name: "20261120T095800Z and 20261121T095800Z" })).toBeVisible();
+});
+
+it("lists what differs between two versions", () => {
+  const [newer, older] = models.models[0]!.versions;
+  const lines = compare(older!, newer!);
+  expect(lines[0]).toEqual({ what: "accuracy", left: "0.65", right: "0.66", difference: "+0.01" });
+  expect(lines.find((line) => line.what === "parameter: max_iter")).toMatchObject({ left: "100", right: "200" });
+});
+
+it("tells which partitions are stale or missing", async () => {
+  serve("runs");
+  show(<NavPage />, "/?tab=datasets");
+  expect(await screen.findByText("17 partitions: 11 fresh, 5 stale, 1 missing")).toBeVisible();
+  await userEvent.selectOptions(screen.getByRole("combobox", { name: "Show" }), "missing");
+  const table = screen.getByRole("table", { name: "Partitions and runs" });
+  expect(within(table).getAllByRole("row")).toHaveLength(2);
+  expect(table).toHaveTextContent("year=2016missing no run has scored it");
+});

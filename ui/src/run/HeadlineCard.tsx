@@ -1,0 +1,98 @@
+import { rerun } from "../api/actions";
+import type { RunView } from "../api/types";
+import { list, many } from "../format";
+import { Box, Button, Flex, Heading, Stack, Text } from "../kit";
+import { ActionButton } from "../shared/ActionButton";
+import { StateBadge } from "../shared/StateBadge";
+import { type HeadlineAction, type Tone, headline } from "./headline";
+
+const PALETTE: Record<Tone, string> = { success: "success", failed: "failed", running: "running", warning: "warning" };
+const MOST_MESSAGES = 3;
+
+interface NextProps {
+  view: RunView;
+  next: HeadlineAction;
+  prominent: boolean;
+  refresh: () => void;
+}
+
+function Next({ view, next, prominent, refresh }: NextProps) {
+  const cleared = new Set(next.tasks.map((task) => task.task_id));
+  const first = view.stages.findIndex((stage) => cleared.has(stage.task_id));
+  const after = view.stages.slice(first + 1).map((stage) => stage.task_id);
+  return (
+    <ActionButton
+      act={() => rerun(view.dag_id, view.run_id, next.tasks, next.how)}
+      label={next.label}
+      onDone={refresh}
+      prominent={prominent}
+      title={`${next.label}?`}
+    >
+      <Text>
+        Airflow clears {many(next.tasks.length, "task")} ({list([...cleared])})
+        {after.length ? ` and what comes after (${after.join(", ")})` : ""} and runs them again in this run.
+      </Text>
+      <Text>
+        {next.how === "replay"
+          ? "Only the blocks with quarantined rows are scored again; all other scores stay as they are."
+          : "Partitions and blocks that are scored already are kept, not scored again."}
+      </Text>
+    </ActionButton>
+  );
+}
+
+/** What happened, why, and what to do: the part that is enough for most readers. */
+export function HeadlineCard(props: { view: RunView; onOpen: (index: number) => void; refresh: () => void }) {
+  const { view, onOpen, refresh } = props;
+  const told = headline(view);
+  const failed = view.partitions.state.indexOf("failed");
+  return (
+    <Box
+      bg={`${PALETTE[told.tone]}.subtle`}
+      borderColor={`${PALETTE[told.tone]}.muted`}
+      borderLeftColor={`${PALETTE[told.tone]}.solid`}
+      borderLeftWidth="6px"
+      borderRadius="md"
+      borderWidth={1}
+      p={{ base: 3, md: 4 }}
+    >
+      <Stack gap={3}>
+        <Flex align="start" gap={3} justify="space-between" wrap="wrap">
+          <Heading aria-live="polite" as="h1" flex="1 1 280px" overflowWrap="anywhere" size="lg">
+            {told.sentence}
+          </Heading>
+          <StateBadge state={view.state} />
+        </Flex>
+        {told.why.slice(0, MOST_MESSAGES).map((message) => (
+          <Box key={message} bg="bg.panel" borderRadius="sm" overflowWrap="anywhere" px={3} py={2}>
+            <Text as="span" fontWeight="semibold">
+              Why:{" "}
+            </Text>
+            {message}
+          </Box>
+        ))}
+        {told.why.length > MOST_MESSAGES ? (
+          <Text fontSize="sm">{many(told.why.length - MOST_MESSAGES, "more message")}: see the partitions below.</Text>
+        ) : null}
+        {told.advice === null ? null : (
+          <Text>
+            <Text as="span" fontWeight="semibold">
+              Next:{" "}
+            </Text>
+            {told.advice}
+          </Text>
+        )}
+        <Flex gap={2} wrap="wrap">
+          {told.actions.map((next, index) => (
+            <Next key={next.label} next={next} prominent={index === 0} refresh={refresh} view={view} />
+          ))}
+          {failed >= 0 ? (
+            <Button bg="bg.panel" onClick={() => onOpen(failed)} size="sm" variant="outline">
+              Look at {view.partitions.key[failed]}
+            </Button>
+          ) : null}
+        </Flex>
+      </Stack>
+    </Box>
+  );
+}

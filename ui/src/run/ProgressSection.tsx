@@ -1,0 +1,63 @@
+import type { RunView } from "../api/types";
+import { bytes, count, duration, eta, measure, percent, short } from "../format";
+import { Flex, Stack, Text } from "../kit";
+import { Bar } from "../shared/Bar";
+import { Facts } from "../shared/Facts";
+import { useDark } from "../shared/useDark";
+import { isOver } from "./headline";
+import { LOOKS } from "./states";
+
+function account(view: RunView): string {
+  const { rows_read, rows_scored, rows_skipped, rows_quarantined } = view.totals;
+  return (
+    `${count(rows_read)} rows read = ${count(rows_scored)} scored + ${count(rows_skipped)} skipped by the recipe + ` +
+    `${count(rows_quarantined)} in quarantine`
+  );
+}
+
+function drift({ totals }: RunView): string {
+  if (!totals.drift) return "not measured";
+  const { value, column, partition } = totals.drift;
+  const limit = totals.drift_limit === null ? "no limit" : `limit ${measure(totals.drift_limit)}`;
+  return `${measure(value)} (${limit}): ${column} in ${partition}`;
+}
+
+/** How far the run is, how fast, and what became of the rows. */
+export function ProgressSection({ view }: { view: RunView }) {
+  const { totals } = view;
+  const dark = useDark();
+  const colour = (state: keyof typeof LOOKS) => (dark ? LOOKS[state].dark : LOOKS[state].light);
+  const all = totals.partitions || 1;
+  const ready = (totals.by_state.scored + totals.by_state.reused) / all;
+  const share = totals.bytes > 0 ? Math.min(totals.bytes_done / totals.bytes, 1) : ready;
+  const failed = totals.by_state.failed / all;
+  return (
+    <Stack bg="bg.panel" borderColor="border" borderRadius="md" borderWidth={1} gap={3} p={{ base: 3, md: 4 }}>
+      <Flex fontSize="sm" gap={3} justify="space-between" wrap="wrap">
+        <Text fontWeight="semibold">{percent(share)} of the data scored</Text>
+        {totals.eta && !isOver(view) ? <Text>{eta(totals.eta)} left</Text> : null}
+      </Flex>
+      <Bar
+        label="Data scored"
+        now={share}
+        parts={[
+          { share, colour: colour("scored") },
+          { share: Math.min(failed, 1 - share), colour: colour("failed") },
+        ]}
+      />
+      <Facts
+        facts={[
+          ["Rows per second", short(totals.rows_per_second)],
+          ["Time spent on scoring", duration(totals.seconds)],
+          ["Data", `${bytes(totals.bytes_done)} of ${bytes(totals.bytes)}`],
+          ["Blocks", `${count(totals.blocks)} of ${count(totals.blocks_total)}`],
+          ["Highest drift (PSI)", drift(view)],
+        ]}
+        wide={150}
+      />
+      <Text color="fg.muted" fontSize="sm">
+        {account(view)}
+      </Text>
+    </Stack>
+  );
+}

@@ -1,0 +1,74 @@
+import { useCallback, useState } from "react";
+
+import { routes } from "../api/base";
+import type { RunView } from "../api/types";
+import { useLive } from "../api/useLive";
+import { Box, Stack, Text } from "../kit";
+import { OutsideLink, DOCS } from "../shared/links";
+import { Loaded, Nothing } from "../shared/Notice";
+import { Distributions } from "./Distributions";
+import { Gates } from "./Gates";
+import { HeadlineCard } from "./HeadlineCard";
+import { ModelSection } from "./ModelSection";
+import { OutputSection } from "./OutputSection";
+import { PartitionPanel } from "./PartitionPanel";
+import { Partitions } from "./Partitions";
+import { ProgressSection } from "./ProgressSection";
+import { Quarantine } from "./Quarantine";
+import { Stages } from "./Stages";
+import { isOver } from "./headline";
+
+function NoScoring() {
+  return (
+    <Nothing title="Nothing to show: this DAG has no batch scoring tasks.">
+      <Text fontSize="sm">
+        This tab belongs to <OutsideLink href={DOCS}>airflow-batchscore</OutsideLink>, which scores machine learning
+        models over partitioned data.
+      </Text>
+    </Nothing>
+  );
+}
+
+/** The tab "Scoring" of a run. */
+export function RunPage({ dagId, runId }: { dagId: string; runId: string }) {
+  const live = useLive<RunView>(routes.run(dagId, runId), isOver);
+  return (
+    <Stack gap={4} p={{ base: 2, md: 4 }} minW={0}>
+      <Loaded live={live}>
+        {(view) => (view.is_scoring ? <Scoring view={view} refresh={live.refresh} /> : <NoScoring />)}
+      </Loaded>
+    </Stack>
+  );
+}
+
+function Scoring({ view, refresh }: { view: RunView; refresh: () => void }) {
+  const [chosen, setChosen] = useState<number | null>(null);
+  const close = useCallback(() => setChosen(null), []);
+  const { totals, partitions } = view;
+  const committed = totals.by_state.scored + totals.by_state.reused;
+  return (
+    <>
+      <HeadlineCard view={view} onOpen={setChosen} refresh={refresh} />
+      <Stages view={view} />
+      {totals.partitions > 0 ? (
+        <>
+          <ProgressSection view={view} />
+          <Partitions view={view} chosen={chosen} onOpen={setChosen} />
+        </>
+      ) : null}
+      {view.gates.length > 0 ? <Gates gates={view.gates} /> : null}
+      {totals.rows_quarantined > 0 ? <Quarantine view={view} /> : null}
+      {committed > 0 ? <Distributions view={view} committed={committed} /> : null}
+      <Box display="grid" gap={4} gridTemplateColumns="repeat(auto-fit, minmax(min(420px, 100%), 1fr))" minW={0}>
+        {view.model ? <ModelSection model={view.model} /> : null}
+        <OutputSection inputs={view.inputs} output={view.output} />
+      </Box>
+      <PartitionPanel
+        view={view}
+        index={chosen !== null && chosen < partitions.key.length ? chosen : null}
+        onClose={close}
+        refresh={refresh}
+      />
+    </>
+  );
+}

@@ -1,0 +1,64 @@
+import { pages } from "../api/base";
+import type { RunView, Stage } from "../api/types";
+import { duration } from "../format";
+import { Box, Flex, Text } from "../kit";
+import { AirflowLink } from "../shared/links";
+import { StateBadge } from "../shared/StateBadge";
+import { STAGE_NAMES } from "./headline";
+
+function took(stage: Stage, now: string): string {
+  if (stage.started === null) return "";
+  const seconds = (Date.parse(stage.ended ?? now) - Date.parse(stage.started)) / 1000;
+  return duration(Math.max(0, seconds));
+}
+
+function Counts({ stage }: { stage: Stage }) {
+  if (stage.tasks <= 1) return null;
+  const counts = Object.entries(stage.by_state).filter(([, tasks]) => tasks > 0);
+  return (
+    <Text color="fg.muted" fontSize="xs">
+      {counts.map(([state, tasks]) => `${tasks.toLocaleString()} ${state.replaceAll("_", " ")}`).join(", ")}
+    </Text>
+  );
+}
+
+/** The steps of the pipeline, in order. */
+export function Stages({ view }: { view: RunView }) {
+  return (
+    <Flex aria-label="Steps of the run" as="ol" gap={2} listStyleType="none" m={0} p={0} wrap="wrap">
+      {view.stages.map((stage) => (
+        <Box
+          as="li"
+          bg="bg.panel"
+          borderColor="border"
+          borderRadius="md"
+          borderTopColor={`${stage.state ?? "none"}.solid`}
+          borderTopWidth="3px"
+          borderWidth={1}
+          flex="1 1 130px"
+          key={stage.task_id}
+          px={3}
+          py={2}
+        >
+          <Flex align="baseline" gap={2} justify="space-between">
+            <Text fontSize="sm" fontWeight="semibold">
+              {STAGE_NAMES[stage.kind].title}
+            </Text>
+            <Text color="fg.muted" fontSize="xs" whiteSpace="nowrap">
+              {took(stage, view.now)}
+            </Text>
+          </Flex>
+          <Box fontSize="xs" mb={1} overflowWrap="anywhere">
+            {stage.tasks > 1 ? (
+              stage.task_id
+            ) : (
+              <AirflowLink to={pages.log(view.dag_id, view.run_id, stage.task_id, -1)}>{stage.task_id}</AirflowLink>
+            )}
+          </Box>
+          <StateBadge state={stage.state} />
+          <Counts stage={stage} />
+        </Box>
+      ))}
+    </Flex>
+  );
+}

@@ -1,0 +1,96 @@
+import { type ReactNode, useState } from "react";
+
+import { ApiError } from "../api/client";
+import { Alert, Button, Dialog, Portal, Stack } from "../kit";
+
+interface Props {
+  label: string;
+  /** The question that the dialog asks, and what will happen. */
+  title: string;
+  children: ReactNode;
+  /** Do it; the text tells what happens now. */
+  act: () => Promise<string>;
+  /** It is done. */
+  onDone: () => void;
+  prominent?: boolean;
+  danger?: boolean;
+}
+
+type Phase = { is: "asking" } | { is: "busy" } | { is: "done"; text: string } | { is: "failed"; text: string };
+
+function failureText(error: unknown): string {
+  if (!(error instanceof ApiError)) return String(error);
+  if (error.status === 403) return `You may not do this: ${error.message}. Ask an administrator of this Airflow.`;
+  return `It did not work: ${error.message}`;
+}
+
+/** A button that changes something: it asks first, and tells afterwards what happened. */
+export function ActionButton({ label, title, children, act, onDone, prominent = false, danger = false }: Props) {
+  const [open, setOpen] = useState(false);
+  const [phase, setPhase] = useState<Phase>({ is: "asking" });
+
+  const run = async () => {
+    setPhase({ is: "busy" });
+    try {
+      setPhase({ is: "done", text: await act() });
+      onDone();
+    } catch (error) {
+      setPhase({ is: "failed", text: failureText(error) });
+    }
+  };
+
+  return (
+    <>
+      <Button
+        size="sm"
+        variant={prominent ? "solid" : "outline"}
+        colorPalette={danger ? "red" : "brand"}
+        onClick={() => {
+          setPhase({ is: "asking" });
+          setOpen(true);
+        }}
+      >
+        {label}
+      </Button>
+      <Dialog.Root open={open} onOpenChange={(change) => setOpen(change.open)} size="md" role="alertdialog">
+        <Portal>
+          <Dialog.Backdrop />
+          <Dialog.Positioner>
+            <Dialog.Content mx={3}>
+              <Dialog.Header>
+                <Dialog.Title>{title}</Dialog.Title>
+              </Dialog.Header>
+              <Dialog.Body>
+                <Stack gap={3}>
+                  {phase.is === "done" || phase.is === "failed" ? (
+                    <Alert.Root status={phase.is === "done" ? "success" : "error"} role="status">
+                      <Alert.Indicator />
+                      <Alert.Title>{phase.text}</Alert.Title>
+                    </Alert.Root>
+                  ) : (
+                    children
+                  )}
+                </Stack>
+              </Dialog.Body>
+              <Dialog.Footer>
+                <Button size="sm" variant="outline" onClick={() => setOpen(false)}>
+                  {phase.is === "done" || phase.is === "failed" ? "Close" : "Cancel"}
+                </Button>
+                {phase.is === "asking" || phase.is === "busy" ? (
+                  <Button
+                    size="sm"
+                    colorPalette={danger ? "red" : "brand"}
+                    loading={phase.is === "busy"}
+                    onClick={() => void run()}
+                  >
+                    {label}
+                  </Button>
+                ) : null}
+              </Dialog.Footer>
+            </Dialog.Content>
+          </Dialog.Positioner>
+        </Portal>
+      </Dialog.Root>
+    </>
+  );
+}

@@ -1,0 +1,24 @@
+import type { TaskState } from "../api/types";
+import { Badge } from "../kit";
+
+const SIGNS: Record<string, string> = {
+  success: "✓",
+  failed: "✕",
+  upstream_failed: "✕",
+  running: "▶",
+  queued: "…",
+  scheduled: "…",
+  skipped: "⤼",
+  up_for_retry: "↻",
+  restarting: "↻",
+};
+
+/** A state of Airflow, in its colour, with a sign and its name. */
+export function StateBadge({ state }: { state: TaskState }) {
+  const name = state ?? "no status";
+  return (
+    <Badge colorPalette={state ?? "none"} variant="surface" whiteSpace="nowrap">
+      <span aria-hidden="true">{SIGNS[name] ?? "○"}</span> {name.replaceAll("_", " ")}
+    </Badge>
+  );
+}

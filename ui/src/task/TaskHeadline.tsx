@@ -1,0 +1,77 @@
+import { rerun } from "../api/actions";
+import { pages } from "../api/base";
+import type { TaskView } from "../api/types";
+import { count, eta, list, many } from "../format";
+import { Box, Flex, Heading, Stack, Text } from "../kit";
+import { ActionButton } from "../shared/ActionButton";
+import { AirflowLink } from "../shared/links";
+import { StateBadge } from "../shared/StateBadge";
+import { STAGE_NAMES, isOver } from "../run/headline";
+
+/** The task in one sentence. */
+export function tellTask(view: TaskView): string {
+  const what = view.partitions ? list(view.partitions.key) : view.label;
+  if (view.failure?.how === "killed") return `The task was killed while it was scoring ${what}.`;
+  if (view.failure && view.state === "up_for_retry") return `Try ${view.try_number} failed; Airflow tries again.`;
+  if (view.failure) return `${view.label || view.task_id} failed.`;
+  if (view.kind !== "score" || !view.totals) {
+    return isOver(view)
+      ? `${view.task_id}: ${view.state ?? "not started"}.`
+      : `The task is ${STAGE_NAMES[view.kind ?? "score"].doing}.`;
+  }
+  const { blocks, blocks_total, rows_quarantined } = view.totals;
+  const left = view.totals.eta ? `, ${eta(view.totals.eta)} left` : "";
+  const bad = rows_quarantined ? `; ${many(rows_quarantined, "row")} in quarantine so far` : "";
+  if (view.state === "success") {
+    return `${what}: all ${many(blocks, "block")} ${blocks === 1 ? "is" : "are"} scored${rows_quarantined ? `; ${many(rows_quarantined, "row")} in quarantine` : ""}.`;
+  }
+  return `${what}: ${count(blocks)} of ${many(blocks_total, "block")} scored${left}${bad}.`;
+}
+
+export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () => void }) {
+  const tone = view.failure ? "failed" : view.state === "success" ? "success" : "running";
+  const tasks = [{ task_id: view.task_id, map_index: view.map_index }];
+  return (
+    <Box
+      bg={`${tone}.subtle`}
+      borderColor={`${tone}.muted`}
+      borderLeftColor={`${tone}.solid`}
+      borderLeftWidth="6px"
+      borderRadius="md"
+      borderWidth={1}
+      p={{ base: 3, md: 4 }}
+    >
+      <Stack gap={3}>
+        <Flex align="start" gap={3} justify="space-between" wrap="wrap">
+          <Heading aria-live="polite" as="h1" flex="1 1 240px" overflowWrap="anywhere" size="md">
+            {tellTask(view)}
+          </Heading>
+          <StateBadge state={view.state} />
+        </Flex>
+        {view.failure ? (
+          <Box bg="bg.panel" borderRadius="sm" overflowWrap="anywhere" px={3} py={2} whiteSpace="pre-line">
+            <Text as="span" fontWeight="semibold">
+              Why:{" "}
+            </Text>
+            {view.failure.message}
+          </Box>
+        ) : null}
+        <Flex align="center" gap={4} wrap="wrap">
+          {view.failure && view.may.rerun && isOver(view) ? (
+            <ActionButton
+              act={() => rerun(view.dag_id, view.run_id, tasks, "go_on")}
+              label="Go on"
+              onDone={refresh}
+              prominent
+              title={`Run ${view.label || view.task_id} again?`}
+            >
+              <Text>Airflow clears this task and what comes after it, and runs them again in this run.</Text>
+              <Text>What is scored already is kept.</Text>
+            </ActionButton>
+          ) : null}
+          <AirflowLink to={pages.scoring(view.dag_id, view.run_id)}>The whole run</AirflowLink>
+        </Flex>
+      </Stack>
+    </Box>
+  );
+}
