@@ -5,7 +5,9 @@ Every function answers with what is there in time, and says in words what is not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -83,10 +85,10 @@ def _dict(value: Json) -> Mapping[str, Json]:
 
 
 def _number(value: Json) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
+    with suppress(TypeError, ValueError):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    return None
 
 
 def card_of(records: RunRecords) -> JsonObject | None:

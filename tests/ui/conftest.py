@@ -12,7 +12,7 @@ from browser import Seat, chromium
 from people import Person, give_passwords, simple_users
 from playwright.sync_api import Browser
 from stack import Stack, example_environment
-from support import Wta, copy_dags, quick_airflow, running
+from support import ROOT, Wta, copy_dags, quick_airflow, running
 
 ROLES = ("viewer", "user", "op", "admin")
 
@@ -39,9 +39,7 @@ def chrome() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def house(
-    wta: Wta, marks: Path, chrome: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
+def house(wta: Wta, marks: Path, chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """SQLite and SimpleAuthManager, as ``make up`` has them."""
     folder = tmp_path_factory.mktemp("house")
     matches = folder / "matches"
@@ -53,7 +51,9 @@ def house(
         "SLOW_MODEL_MARKS": str(marks),
         "SLOW_MODEL_SECONDS": "0",
     }
-    stack = quick_airflow(folder / "airflow", copy_dags(folder / "dags"), extra)
+    dags = copy_dags(folder / "dags")
+    shutil.copytree(ROOT / "tests" / "ui" / "dags", dags, dirs_exist_ok=True)
+    stack = quick_airflow(folder / "airflow", dags, extra)
     give_passwords(stack, passwords)
     with running(stack):
         people = {role: Person.logged_in(stack, f"a-{role}", passwords[f"a-{role}"]) for role in ROLES}
