@@ -126,7 +126,7 @@ def look_into_quarantine(manifests: Sequence[Manifest]) -> Quarantined | None:
 
 
 def _worst_first(manifests: Sequence[Manifest]) -> list[tuple[str, Location, str]]:
-    """Partition, folder and file of each block with quarantined rows: of every partition one, then the second ones, ..."""
+    """Partition, folder and file of each block with quarantined rows: of every partition one, then the second, ..."""
     ranked: list[tuple[int, int, tuple[str, Location, str]]] = []
     for manifest in manifests:
         bad = [(block.account.rows_quarantined, block.quarantine) for block in manifest.blocks if block.quarantine]
