@@ -1,4 +1,4 @@
-"""Operator extra links."""
+"""Operator extra links, and where the pages that they lead to are."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseOperatorLink, conf
 
+from airflow_batchscore import __version__
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
 #: Mount point of the plugin's web app on Airflow's API server.
 URL_PREFIX = "/batchscore"
+#: Name of a run's tab in the addresses of Airflow's UI.
+RUN_TAB = "batchscore-run"
 
 
 def base_path() -> str:
@@ -23,6 +27,22 @@ def base_path() -> str:
 def path_of(*names: object) -> str:
     """Path segments, encoded."""
     return "/".join(quote(str(name), safe="") for name in names)
+
+
+def report_path(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """Where the API server shows the report that a task wrote, below `base_path`."""
+    return f"{URL_PREFIX}/report/{path_of(dag_id, run_id, task_id)}?map_index={map_index}"
+
+
+def script_path(name: str) -> str:
+    """Where a browser finds a script of the pages, of this version of the package."""
+    return f"{base_path()}{URL_PREFIX}/static/{name}?v={__version__}"
+
+
+def run_tab_url(dag_id: str, run_id: str) -> str:
+    """Address of the run's tab "Scoring" in Airflow's UI; empty if Airflow's own address is not configured."""
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    return f"{base}/dags/{path_of(dag_id)}/runs/{path_of(run_id)}/plugin/{RUN_TAB}" if base else ""
 
 
 class DaskDashboardLink(BaseOperatorLink):
@@ -43,11 +63,6 @@ class RunReportLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """The address on the API server; called in the task's process when the task ends."""
         return f"{base_path()}{report_path(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)}"
-
-
-def report_path(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
-    """Where the API server shows the report that a task wrote, below `base_path`."""
-    return f"{URL_PREFIX}/report/{path_of(dag_id, run_id, task_id)}?map_index={map_index}"
 
 
 class BatchScoringLink(BaseOperatorLink):

@@ -29,7 +29,7 @@ PROVED_BY: dict[str, str] = {
     # publish
     # operators
     # plugin
-    "plugin/run_values.py": "plugin/test_run_list.py",
+    "plugin/recent_runs.py": "plugin/test_run_list.py",
 }
 FILES = sorted(
     str(path.relative_to(PACKAGE))

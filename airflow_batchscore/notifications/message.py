@@ -6,10 +6,11 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-from airflow.sdk import TaskInstanceState, conf
+from airflow.sdk import TaskInstanceState
 from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_batchscore.links import run_tab_url
 
 #: Findings of a message, and characters of each: it is read on a phone.
 _MAX_FINDINGS = 10
@@ -80,14 +81,7 @@ def _message(title: str, context: Mapping[str, Any], findings: Sequence[str]) ->
     shown = [_shortened(finding) for finding in findings[:_MAX_FINDINGS]]
     if len(findings) > _MAX_FINDINGS:
         shown.append(f"and {len(findings) - _MAX_FINDINGS} more")
-    return Message(title, f"run {run_id}{f', {label}' if label else ''}", shown, run_url(dag_id, run_id))
-
-
-def run_url(dag_id: str, run_id: str) -> str:
-    """Address of the run's tab "Scoring"; empty if Airflow's own address is not configured."""
-    base = conf.get("api", "base_url", fallback="").rstrip("/")
-    run = f"dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
-    return f"{base}/{run}/plugin/batchscore-run" if base else ""
+    return Message(title, f"run {run_id}{f', {label}' if label else ''}", shown, run_tab_url(dag_id, run_id))
 
 
 def _failure(error: BaseException | str | None) -> str:

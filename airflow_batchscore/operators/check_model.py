@@ -74,12 +74,13 @@ class CheckModelOperator(GateOperator):
         other = read_manifest(self.model_ref("baseline", context)[0]).metrics if self.baseline else None
         checks = metric_checks(manifest.metrics, as_mapping(self.require) or {}, other)
         self.show(checks)
+        self.outcome = checked_model(ref, manifest, checks, None, run_name(context))
         require_passed(checks, ref.uri)
         promoted_to = None
         if self.promote_to and set_alias(ref.location.parent.uri, self.promote_to, ref, began, run_name(context)):
             promoted_to = self.promote_to
             self.log.info("%s now points at version %s", promoted_to, ref.version)
-        self.outcome = checked_model(ref, manifest, promoted_to, run_name(context))
+            self.outcome = checked_model(ref, manifest, checks, promoted_to, run_name(context))
         checked = CheckedModel(
             model=ref.uri,
             version=ref.version,

@@ -80,7 +80,7 @@ class CheckScoresOperator(GateOperator):
         from airflow_batchscore.operators.scored_inputs import read_plan, read_scores, score_items
         from airflow_batchscore.publish.audit import audit
         from airflow_batchscore.publish.run_totals import RunTotals
-        from airflow_batchscore.publish.runs import run_place, staged_runs_folder
+        from airflow_batchscore.publish.runs import VERDICT, run_place, staged_runs_folder
         from airflow_batchscore.publish.verdict import CheckedScores, Limits
 
         limits = Limits(
@@ -95,7 +95,7 @@ class CheckScoresOperator(GateOperator):
         result = audit(read_plan(self, context), manifests, limits)
         run, staging = scoring_run(context), staged_runs_folder(manifests)
         self.outcome = audited(staging.parent.uri, result)
-        verdict = run_place(staging, run, task_name(context), "audit.json")
+        verdict = run_place(staging, run, task_name(context), VERDICT)
         storage.write_json(verdict, result.verdict(run, limits))
         self.show(result.checks)
         result.require()

@@ -91,8 +91,9 @@ class EvaluateOperator(GateOperator):
             metrics=self.metrics,
             trusted_types=trust.types,
         )
-        self.outcome = evaluated(self.dataset.uri, ref, evaluation)
-        self.show(metric_checks(evaluation.metrics, as_mapping(self.require), evaluation.baseline))
+        checks = metric_checks(evaluation.metrics, as_mapping(self.require), evaluation.baseline)
+        self.outcome = evaluated(self.dataset.uri, ref, evaluation, checks)
+        self.show(checks)
         short = evaluation.to_dict(ref)
         if evaluation.problems:
             self.log.warning("model %s has decayed: %s", ref.uri, "; ".join(evaluation.problems))

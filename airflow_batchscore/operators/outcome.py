@@ -89,19 +89,22 @@ def trained_many(dataset: str, model_uri: str, alias: str | None, figures: JsonO
     return Outcome([Data(dataset)], [Data(name, extra=extra) for name in names])
 
 
-def checked_model(ref: ModelRef, model: ModelManifest, promoted_to: str | None, run: str) -> Outcome:
-    """A version passed its gate, and maybe an alias was pointed at it."""
+def checked_model(
+    ref: ModelRef, model: ModelManifest, checks: Sequence[Check], promoted_to: str | None, run: str
+) -> Outcome:
+    """A version was checked, and maybe an alias was pointed at it; it may have been refused."""
     folder = ref.location.parent.uri
     extra = {**_version(ref, run), "metrics": dict(model.metrics)}
     promoted = [Data(f"{folder}@{promoted_to}", version=ref.version, extra=extra)] if promoted_to else []
-    return Outcome([Data(folder, version=ref.version)], promoted)
+    return Outcome([_model_read(ref)], promoted, checks=checks)
 
 
-def evaluated(dataset: str, ref: ModelRef, evaluation: Evaluation) -> Outcome:
+def evaluated(dataset: str, ref: ModelRef, evaluation: Evaluation, checks: Sequence[Check]) -> Outcome:
     """A version was measured on new labels."""
     problems = evaluation.problems
     return Outcome(
         [Data(dataset, rows=evaluation.rows), _model_read(ref)],
+        checks=checks,
         notices=[f"model {ref.uri} has decayed: {'; '.join(problems)}"] if problems else [],
     )
 
@@ -138,7 +141,7 @@ def audited(staging: str, audit: Audit) -> Outcome:
     return Outcome(
         [_written(staging, manifests)],
         gauges={} if drift is None else {"drift": drift},
-        checks=[*audit.checks, *_accounted(manifests)],
+        checks=audit.checks,
         notices=_quarantined(manifests),
     )
 

@@ -7,8 +7,14 @@ from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
-from airflow_batchscore import __version__
-from airflow_batchscore.links import URL_PREFIX, BatchScoringLink, DaskDashboardLink, RunReportLink, base_path
+from airflow_batchscore.links import (
+    RUN_TAB,
+    URL_PREFIX,
+    BatchScoringLink,
+    DaskDashboardLink,
+    RunReportLink,
+    script_path,
+)
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
@@ -20,7 +26,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 def _page(name: str, destination: str, url_route: str, **more: str) -> dict[str, str]:
     """A page in Airflow's own UI. Each has a URL of its own: a browser runs a module once per URL."""
-    bundle = f"{base_path()}{URL_PREFIX}/static/main.js?v={__version__}&at={destination}"
+    bundle = f"{script_path('main.js')}&at={destination}"
     return {"name": name, "destination": destination, "url_route": url_route, "bundle_url": bundle, **more}
 
 
@@ -31,7 +37,7 @@ class BatchscorePlugin(AirflowPlugin):
     fastapi_apps = [{"app": _app, "url_prefix": URL_PREFIX, "name": "batchscore"}]
     react_apps = [
         _page("Batch scoring", "nav", "batchscore", category="browse"),
-        _page("Scoring", "dag_run", "batchscore-run"),
+        _page("Scoring", "dag_run", RUN_TAB),
         _page("Scoring", "task_instance", "batchscore-task"),
     ]
     operator_extra_links = [DaskDashboardLink(), RunReportLink(), BatchScoringLink()]

@@ -15,18 +15,17 @@ from sqlalchemy import select
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.operators.stored_lists import full
-from airflow_batchscore.plugin.kept import Kept
-from airflow_batchscore.plugin.run_values import (
+from airflow_batchscore.plugin.recent_runs import (
     Dags,
+    Kept,
     RecentRun,
-    Returned,
     as_many_as_fit,
-    iso,
     recent_runs,
-    returned,
+    returned_in,
     scoring_times,
 )
 from airflow_batchscore.plugin.scoring_dags import ScoringDagTask
+from airflow_batchscore.plugin.xcoms import Returned
 from airflow_batchscore.publish.dataset_history import (
     MOST_PARTITIONS,
     MOST_RUNS,
@@ -36,6 +35,7 @@ from airflow_batchscore.publish.dataset_history import (
     versions_of,
 )
 from airflow_batchscore.publish.progress import PROGRESS_KEY
+from airflow_batchscore.publish.run_view_records import iso
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -137,18 +137,18 @@ def _facts(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRu
         return {}
     fitting = as_many_as_fit(runs, scoring_times(session, runs, dags))
     planned: dict[RecentRun, list[JsonObject]] = {run: [] for run in runs}
-    for run, plan in returned(session, fitting, dags, "plan"):
+    for run, _, plan in returned_in(session, fitting, dags, "plan"):
         planned[run] += _entries(run, plan)
     scored = {run: {task: set[str]() for task in dags[run.dag_id] if task.kind == "score"} for run in runs}
-    for run, check in returned(session, fitting, dags, "check_scores"):
-        for score in (check.opened("audit", run) or {}).get("scores", ()):  # one seal, where their own are thousands
-            task = next((task for task in scored[run] if task.task_id == score["task"][0]), None)
-            if task is not None:
-                scored[run][task].add(score["label"])
+    for run, _, check in returned_in(session, fitting, dags, "check_scores"):  # one seal, where their own are many
+        for score in (check.unsealed_or_none("audit") or {}).get("scores", ()):
+            scorer = next((task for task in scored[run] if task.task_id == score["task"][0]), None)
+            if scorer is not None:
+                scored[run][scorer].add(score["label"])
     rest = [run for run in fitting if not all(scored[run].values())]
-    for run, value in returned(session, rest, dags, "score"):
-        if sealed := value.opened("scores", run):
-            scored[run][value.task].add(sealed["label"])
+    for run, task, value in returned_in(session, rest, dags, "score"):
+        if sealed := value.unsealed_or_none("scores"):
+            scored[run][task].add(sealed["label"])
     return {run: _of_entries(planned[run], scored[run]) for run in runs}
 
 
@@ -162,7 +162,7 @@ def _entries(run: RecentRun, plan: Returned) -> list[JsonObject]:
     """The plan's last entries: as many as the grid has partitions."""
     chosen, partitions = list[JsonObject](), 0
     for item in reversed(plan.value if isinstance(plan.value, list) else []):
-        entry = plan._replace(value=item).opened("plan", run)
+        entry = plan._replace(value=item).unsealed_or_none("plan")
         if entry is None or partitions >= MOST_PARTITIONS:
             break
         listed = entry["partitions"]

@@ -16,8 +16,9 @@ from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.operators.stored_lists import full
 from airflow_batchscore.plan.models import NoModel, models_from_dict
-from airflow_batchscore.plugin.kept import Kept
-from airflow_batchscore.plugin.run_values import Dags, RecentRun, Returned, recent_runs, returned
+from airflow_batchscore.plugin.recent_runs import Dags, Kept, RecentRun, recent_runs, returned_in
+from airflow_batchscore.plugin.scoring_dags import ScoringDagTask
+from airflow_batchscore.plugin.xcoms import Returned
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -115,17 +116,17 @@ def _short(run: RecentRun) -> JsonObject:
 
 def _named(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRun, Sequence[NamedModel]]:
     found: dict[RecentRun, dict[tuple[Location, str], NamedModel]] = {run: {} for run in runs}
-    for run, plan in returned(session, runs, dags, "plan", part=0):
-        found[run] |= {(each.model, each.version): each for each in _planned(run, plan)}
-    for run, value in returned(session, runs, dags, "train", "import", "check_model"):
-        if made := _made(run, value):
+    for run, _, plan in returned_in(session, runs, dags, "plan", part=0):
+        found[run] |= {(each.model, each.version): each for each in _planned(plan)}
+    for run, task, value in returned_in(session, runs, dags, "train", "import", "check_model"):
+        if made := _made(task, value):
             found[run].setdefault((made.model, made.version), made)
     return {run: list(models.values()) for run, models in found.items()}
 
 
-def _planned(run: RecentRun, plan: Returned) -> Iterator[NamedModel]:
+def _planned(plan: Returned) -> Iterator[NamedModel]:
     """Of the plan's first entry: where each partition has its own model, the others are not looked for."""
-    entry = plan.opened("plan", run)
+    entry = plan.unsealed_or_none("plan")
     try:
         models = models_from_dict(full([entry["models"]])[0]) if entry else NoModel()
     except (BatchScoreError, OSError):  # the list of models is gone from storage
@@ -134,11 +135,11 @@ def _planned(run: RecentRun, plan: Returned) -> Iterator[NamedModel]:
         yield NamedModel(ref.location.parent, ref.version, is_used=True)
 
 
-def _made(run: RecentRun, value: Returned) -> NamedModel | None:
+def _made(task: ScoringDagTask, value: Returned) -> NamedModel | None:
     """None for many models at once, whose name is a template, and where only the task knows the connection."""
-    sealed = value.opened("model", run)
+    sealed = value.unsealed_or_none("model")
     name = str(sealed["model"]) if sealed else ""
-    if not name or "{" in name or "@" in name.rpartition("/")[2] or value.task.conn_is_open:
+    if not name or "{" in name or "@" in name.rpartition("/")[2] or task.conn_is_open:
         return None
-    version = known_as(Location(name, value.task.conn_id))
+    version = known_as(Location(name, task.conn_id))
     return NamedModel(version.parent, version.name, is_used=False)

@@ -21,8 +21,8 @@ from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.plugin.dataset_list import dataset_list
 from airflow_batchscore.plugin.model_list import model_history, model_list, named_models
 from airflow_batchscore.plugin.promotion import promote
+from airflow_batchscore.plugin.recent_runs import Dags
 from airflow_batchscore.plugin.run_list import run_list
-from airflow_batchscore.plugin.run_values import Dags
 from airflow_batchscore.plugin.scoring_dags import scoring_dags
 
 router = APIRouter(prefix="/api")

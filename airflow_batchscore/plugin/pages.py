@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import HTMLResponse
 
 from airflow_batchscore import __version__
-from airflow_batchscore.links import URL_PREFIX, base_path
+from airflow_batchscore.links import base_path, script_path
 from airflow_batchscore.plugin.run_routes import MapIndex
 
 router = APIRouter()
@@ -55,7 +55,7 @@ def task_page(dag_id: str, run_id: str, task_id: str, map_index: MapIndex = -1) 
 def _document(title: str, shown: dict[str, str]) -> HTMLResponse:
     data = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in shown.items())
     # It brings the libraries that Airflow lends to its own pages, and loads main.js, which lies beside it.
-    shell = f"{html.escape(base_path())}{URL_PREFIX}/static/shell.js?v={__version__}"
+    shell = html.escape(script_path("shell.js"))
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<base href="{html.escape(base_path())}/"><title>{html.escape(title)}</title>'

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 T = TypeVar("T")
 
@@ -26,9 +27,8 @@ class Reads(Generic[T]):
     """
 
     def __init__(self, most: int, fresh: float | None = None) -> None:
-        self._most = most
         self._fresh = fresh
-        self._kept: OrderedDict[Hashable, tuple[Future[T], float]] = OrderedDict()
+        self._kept: LRUCache[Hashable, tuple[Future[T], float]] = LRUCache(most)
         self._lock = threading.Lock()
 
     def get_all(
@@ -67,9 +67,6 @@ class Reads(Generic[T]):
             kept = self._kept.get(name)
             if kept is None or self._is_old(*kept, now):
                 kept = self._kept[name] = (_pool.submit(read), now)
-            self._kept.move_to_end(name)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
             return kept
 
     def _is_old(self, future: Future[T], since: float, now: float) -> bool:

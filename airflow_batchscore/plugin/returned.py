@@ -6,19 +6,18 @@ was unsealed before is not unsealed again. Lists that lie in files are read in t
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Lock
 from typing import Any
 
-from airflow_batchscore.data.json_types import JsonMapping, JsonObject
+from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.errors import BatchScoreError
-from airflow_batchscore.operators.seal import unseal
 from airflow_batchscore.operators.stored_lists import full, is_inline
 from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.plugin.memory import Memory
 from airflow_batchscore.plugin.reads import Reads
+from airflow_batchscore.plugin.xcoms import Returned
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.run_view_records import Instance, Kind, Problem, TaskRecord
 from airflow_batchscore.publish.verdict import CheckedScores
@@ -69,87 +68,69 @@ class _Item:
 
     task: TaskRecord
     place: int
-    value: Any
+    value: Returned
 
     @property
     def name(self) -> tuple[Instance, int]:
         return self.task.instance, self.place
 
-
-class _Memory:
-    """Values by run and place, with what was read of them."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[Any, Any]] = OrderedDict()
-        self._lock = Lock()
-
-    def recall(self, run: str, item: _Item) -> Any:
-        """What was read of an equal value; None if there was none."""
-        with self._lock:
-            value, read = self._kept.get((run, item.name), (None, None))
-            if value is None or value != item.value:
-                return None
-            self._kept.move_to_end((run, item.name))
-            return read
-
-    def keep(self, run: str, item: _Item, read: Any) -> None:
-        with self._lock:
-            self._kept[run, item.name] = item.value, read
-            while len(self._kept) > _MOST:
-                self._kept.popitem(last=False)
+    @property
+    def key(self) -> Hashable:
+        """Its name among those of all runs."""
+        return self.value.run, self.name
 
 
-_memory = _Memory()
+#: Run, task instance and place -> the stored value, and what was read of it.
+_memory: Memory[Hashable, tuple[Json, Any]] = Memory(_MOST)
 _lists: Reads[JsonMapping] = Reads(most=2048)
 
 
-def unsealed(run: str, returned: Sequence[tuple[TaskRecord, object]]) -> Unsealed:
+def unsealed(returned: Sequence[tuple[TaskRecord, Returned]]) -> Unsealed:
     """What tasks returned.
 
     Args:
-        run: ``<dag_id>/<run_id>``.
-        returned: values as stored, of tasks of the kinds of `RETURNING`.
+        returned: by tasks of the kinds of `RETURNING`.
     """
     items = [
-        _Item(task, place, value)
-        for task, values in returned
-        for place, value in enumerate(values if task.kind == "plan" and isinstance(values, list) else [values])
+        _Item(task, place, value._replace(value=item))
+        for task, value in returned
+        for place, item in enumerate(
+            value.value if task.kind == "plan" and isinstance(value.value, list) else [value.value]
+        )
     ]
     errors: dict[Instance, Exception] = {}
-    read = {item.name: found for item in items if (found := _memory.recall(run, item)) is not None}
+    known = _memory.recall(item.key for item in items)
+    read = {
+        item.name: known[item.key][1] for item in items if item.key in known and known[item.key][0] == item.value.value
+    }
     opened: list[tuple[_Item, JsonObject]] = []
     for item in items:
         if item.name not in read:
             try:
-                opened.append((item, _open(run, item)))
+                opened.append((item, item.value.unsealed(RETURNING[item.task.kind].purpose)))
             except (BatchScoreError, KeyError, TypeError, ValueError) as error:
                 errors.setdefault(item.task.instance, error)
-    filled, unread = _with_lists(run, opened)
+    filled, unread = _with_lists(opened)
     for item, value in opened:
         try:
             if item.name in unread:
                 raise unread[item.name]
             read[item.name] = RETURNING[item.task.kind].read(filled.get(item.name, value))
-            _memory.keep(run, item, read[item.name])
+            _memory.keep({item.key: (item.value.value, read[item.name])})
         except (BatchScoreError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             errors.setdefault(item.task.instance, error)
     return _sorted(items, read, errors)
 
 
-def _open(run: str, item: _Item) -> JsonObject:
-    task, purpose = item.task, RETURNING[item.task.kind].purpose
-    return unseal(f"what {task.name} returned", item.value, purpose, run, {task.task_id}, task.map_index)
-
-
 def _with_lists(
-    run: str, opened: Sequence[tuple[_Item, JsonObject]]
+    opened: Sequence[tuple[_Item, JsonObject]],
 ) -> tuple[Mapping[Hashable, JsonMapping], Mapping[Hashable, Exception]]:
     """Item -> its value with the lists that lie in files, where it has some; and why some could not be read."""
     wanted: dict[Hashable, Callable[[], JsonMapping]] = {}
     names: dict[Hashable, Hashable] = {}
     for item, value in opened:
         if RETURNING[item.task.kind].has_files and not is_inline(value):
-            name = run, item.name, str(item.value["seal"])
+            name = item.key, str(item.value.value["seal"])
             wanted[name], names[name] = partial(_full, value), item.name
     if not wanted:
         return {}, {}

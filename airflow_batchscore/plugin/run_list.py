@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.plugin.kept import Kept
-from airflow_batchscore.plugin.run_values import (
+from airflow_batchscore.plugin.recent_runs import (
     Dags,
+    Kept,
     RecentRun,
-    Returned,
     ScoringTime,
     as_many_as_fit,
     count_runs,
     dags_with_runs,
-    iso,
     recent_runs,
-    returned,
+    returned_in,
     scoring_times,
 )
+from airflow_batchscore.plugin.xcoms import Returned
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.run_totals import NOTHING, RunTotals, models_named
+from airflow_batchscore.publish.run_view_records import iso
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -76,21 +76,21 @@ def _facts(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRu
     if not runs:
         return {}
     models: dict[RecentRun, set[str]] = {run: set() for run in runs}
-    for run, plan in returned(session, runs, dags, "plan", part=0):
-        entry = plan.opened("plan", run)  # each is sealed on its own
+    for run, _, plan in returned_in(session, runs, dags, "plan", part=0):
+        entry = plan.unsealed_or_none("plan")  # each is sealed on its own
         name = models_named(entry["models"]) if entry else None
         models[run] |= {name} if name else set()
     totals: dict[RecentRun, RunTotals] = {}
-    for run, value in returned(session, runs, dags, "check_scores", part="totals"):
-        sealed = value.opened("totals", run)
+    for run, _, value in returned_in(session, runs, dags, "check_scores", part="totals"):
+        sealed = value.unsealed_or_none("totals")
         _add(totals, run, RunTotals.from_dict(sealed) if sealed else None)
     unchecked = [run for run in runs if run not in totals]
-    for run, value in returned(session, unchecked, dags, "combine"):
-        _add(totals, run, _of_publication(run, value))
+    for run, _, value in returned_in(session, unchecked, dags, "combine"):
+        _add(totals, run, _of_publication(value))
     times = scoring_times(session, runs, dags)
     rest = as_many_as_fit([run for run in unchecked if run not in totals and run in times], times)
-    for run, value in returned(session, rest, dags, "score"):
-        sealed = value.opened("scores", run)
+    for run, _, value in returned_in(session, rest, dags, "score"):
+        sealed = value.unsealed_or_none("scores")
         _add(totals, run, RunTotals.of_score(sealed) if sealed else None)
     return {run: _Facts(", ".join(sorted(models[run])) or None, totals.get(run), times.get(run)) for run in runs}
 
@@ -100,8 +100,8 @@ def _add(totals: dict[RecentRun, RunTotals], run: RecentRun, more: RunTotals | N
         totals[run] = totals[run] + more if run in totals else more
 
 
-def _of_publication(run: RecentRun, value: Returned) -> RunTotals | None:
-    sealed = value.opened("publication", run)
+def _of_publication(value: Returned) -> RunTotals | None:
+    sealed = value.unsealed_or_none("publication")
     try:
         return RunTotals.of_publication(PublishedRun.from_dict(sealed)) if sealed else None
     except InputError:  # of another version of this package

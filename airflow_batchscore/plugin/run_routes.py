@@ -88,6 +88,11 @@ def _output(records: RunRecords) -> JsonObject | None:
     if not tasks:
         return None
     task = max(tasks, key=lambda task: task.ended or records.now)
-    generations = [each.generation for scored in records.scored.values() for each in scored.partitions]
-    report = report_path(records.dag_id, records.run_id, *task.instance)
-    return output_view(records.published[task.instance], iso(task.ended), max(generations, default=None), report)
+    partitions = [each for scored in records.scored.values() for each in scored.partitions]
+    return output_view(
+        records.published[task.instance],
+        iso(task.ended),
+        max((each.generation for each in partitions), default=None),
+        report_path(records.dag_id, records.run_id, *task.instance),
+        list(partitions[0].partition) if partitions else [],
+    )

@@ -14,11 +14,11 @@ from airflow._shared.timezones import timezone
 from airflow.models.dagrun import DagRun
 from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.xcom import XComModel
 from sqlalchemy import select
 
 from airflow_batchscore.plugin.returned import RETURNING, unsealed
 from airflow_batchscore.plugin.stored_state import stored_failure, stored_gate, stored_progress
+from airflow_batchscore.plugin.xcoms import COLUMNS, Returned, returned
 from airflow_batchscore.publish.progress import FAILURE_KEY, GATE_KEY, PROGRESS_KEY
 from airflow_batchscore.publish.run_view_records import KINDS, Drifts, Instance, Problem, RunRecords, TaskRecord
 
@@ -48,7 +48,7 @@ class StoredRun:
     ended: datetime | None
     tasks: list[TaskRecord]
     texts: Mapping[str, Mapping[Instance, str]]
-    returned: Sequence[tuple[Instance, object]]
+    returned: Sequence[Returned]
 
 
 def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
@@ -68,7 +68,7 @@ def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
         ended=run.end_date,
         tasks=tasks,
         texts=_task_states(session, dag_id, run_id) if tasks else {},
-        returned=_xcoms(session, dag_id, run_id, done) if done else [],
+        returned=_returned(session, dag_id, run_id, done) if done else [],
     )
 
 
@@ -76,9 +76,9 @@ def records_of(run: StoredRun) -> RunRecords:
     """Unseal what tasks returned, and fetch the lists that lie in files. What cannot be used becomes a problem."""
     done = {task.instance: task for task in run.tasks if task.state == "success" and task.kind in RETURNING}
     # Of tasks that run again, it is what an earlier try returned.
-    returned = [(done[instance], value) for instance, value in run.returned if instance in done]
-    read = unsealed(f"{run.dag_id}/{run.run_id}", returned)
-    silent = set(done) - {task.instance for task, _ in returned}
+    values = [(done[each.instance], each) for each in run.returned if each.instance in done]
+    read = unsealed(values)
+    silent = set(done) - {task.instance for task, _ in values}
     return RunRecords(
         dag_id=run.dag_id,
         run_id=run.run_id,
@@ -151,12 +151,6 @@ def _each(texts: Mapping[Instance, str] | None, read: Callable[[str], Any]) -> d
     return {instance: value for instance, value in parsed.items() if value is not None}
 
 
-def _xcoms(session: Session, dag_id: str, run_id: str, task_ids: Collection[str]) -> list[tuple[Instance, object]]:
-    """What these tasks returned, as stored: an edited value is checked before it becomes objects."""
-    xcom = XComModel
-    rows = session.execute(
-        select(xcom.task_id, xcom.map_index, xcom.value).where(
-            xcom.dag_id == dag_id, xcom.run_id == run_id, xcom.key == "return_value", xcom.task_id.in_(task_ids)
-        )
-    )
-    return [((task_id, map_index), value) for task_id, map_index, value in rows]
+def _returned(session: Session, dag_id: str, run_id: str, task_ids: Collection[str]) -> list[Returned]:
+    of_run = COLUMNS.dag_id == dag_id, COLUMNS.run_id == run_id
+    return [value for _, value in returned(session, *of_run, COLUMNS.task_id.in_(task_ids))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 from airflow_batchscore.connections import connect
@@ -20,10 +20,9 @@ from airflow_batchscore.model.artifact import ModelManifest, read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plugin.reads import Reads
 from airflow_batchscore.plugin.returned import SECONDS
+from airflow_batchscore.publish.quarantined import Quarantined, look_into_quarantine
 from airflow_batchscore.publish.run_view_model import blank_card, model_card, models_of
 from airflow_batchscore.publish.run_view_profiles import no_profiles, profiles_view, sample
-from airflow_batchscore.publish.run_view_quarantine import MOST_FILES, QuarantinedRow, quarantine_files, read_rows
-from airflow_batchscore.publish.run_view_quarantine import quarantine_view as view_of
 from airflow_batchscore.publish.run_view_records import RunRecords, TaskRecord
 from airflow_batchscore.publish.runs import audit_verdict
 from airflow_batchscore.publish.state import ScoringRun, read_manifests
@@ -39,7 +38,7 @@ _verdicts: Reads[Json] = Reads(most=256)
 _cards: Reads[JsonObject] = Reads(most=64, fresh=30.0)
 _models: Reads[ModelManifest] = Reads(most=64)
 _manifests: Reads[Manifest] = Reads(most=512)
-_rows: Reads[list[QuarantinedRow]] = Reads(most=64)
+_quarantines: Reads[Quarantined | None] = Reads(most=64, fresh=30.0)
 
 Placed = tuple[ScoredPartition, str | None]
 
@@ -123,14 +122,12 @@ def quarantine_of(records: RunRecords) -> JsonObject:
     rows = sum(task.account.rows_quarantined for task in records.scored.values())
     affected = [placed for placed in _committed(records) if placed[0].account.rows_quarantined]
     manifests, problem = _read_manifests(affected[:_MOST_MANIFESTS])
-    files = quarantine_files(manifests)
-    reads: dict[Hashable, Callable[[], list[QuarantinedRow]]] = {
-        location: partial(read_rows, key, location) for key, location in files[:MOST_FILES]
-    }
-    values, errors = _rows.get_all(reads, _PATIENCE)
-    view = view_of([values[location] for location in reads if location in values], rows, len(files))
-    unread = [_said(str(location), error) for location, error in errors.items()]
-    return {**view, "problem": problem or ("; ".join(unread) or None)}
+    digests = tuple(manifest.digest for manifest in manifests)
+    values, errors = _quarantines.get_all({digests: lambda: look_into_quarantine(manifests)}, _PATIENCE)
+    found = values.get(digests) or Quarantined(rows, 0, [], [], 0, 0, None)
+    if errors:
+        problem = problem or _said("the rows in quarantine", errors[digests])
+    return {**asdict(found), "rows": rows, "problem": problem or found.problem}
 
 
 def _committed(records: RunRecords) -> list[Placed]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from airflow.models.dag_version import DagVersion
 from airflow.models.serialized_dag import SerializedDagModel
@@ -14,18 +14,16 @@ from sqlalchemy import func, select
 
 from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.operators.base import BatchScoreOperator
+from airflow_batchscore.plugin.memory import Memory
+from airflow_batchscore.publish.run_view_records import KINDS, Kind
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-Kind = Literal["wait", "train", "import", "check_model", "evaluate", "plan", "score", "check_scores", "combine"]
-
 #: DAGs that are read in one query: serialized, a DAG can have megabytes.
 _AT_ONCE = 50
-#: DAGs' hashes that are remembered; far more than an Airflow has DAGs.
-_MOST_KNOWN = 20_000
-#: Hash of a serialized DAG -> its tasks of this package.
-_known: dict[str, Sequence[ScoringDagTask]] = {}
+#: Hash of a serialized DAG -> its tasks of this package; an Airflow has far fewer DAGs.
+_known: Memory[str, Sequence[ScoringDagTask]] = Memory(20_000)
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,15 @@ class ScoringDagTask:
 def scoring_dags(session: Session, dag_ids: Collection[str]) -> dict[str, Sequence[ScoringDagTask]]:
     """Of the given DAGs those with tasks of this package, and these tasks, in their newest version."""
     hashes = _newest_hashes(session, dag_ids)
-    if len(_known) > _MOST_KNOWN:
-        _known.clear()
-    unknown = [version for version, dag_hash in hashes.values() if dag_hash not in _known]
+    known = _known.recall(dag_hash for _, dag_hash in hashes.values())
+    unknown = [version for version, dag_hash in hashes.values() if dag_hash not in known]
     for start in range(0, len(unknown), _AT_ONCE):
         chosen = SerializedDagModel.id.in_(unknown[start : start + _AT_ONCE])
         for dag in session.scalars(select(SerializedDagModel).where(chosen)):
-            _known[dag.dag_hash] = tuple(tasks_of(dag.data or {}))
+            known[dag.dag_hash] = tuple(tasks_of(dag.data or {}))
             session.expunge(dag)
-    found = {dag_id: _known.get(dag_hash, ()) for dag_id, (_, dag_hash) in hashes.items()}
+    _known.keep(known)
+    found = {dag_id: known.get(dag_hash, ()) for dag_id, (_, dag_hash) in hashes.items()}
     return {dag_id: tasks for dag_id, tasks in found.items() if tasks}
 
 
@@ -86,18 +84,8 @@ def _template_fields() -> Mapping[Kind, frozenset[str]]:
     from airflow_batchscore import operators
     from airflow_batchscore.sensors import PartitionSensor
 
-    kinds: dict[Kind, type] = {
-        "wait": PartitionSensor,
-        "train": operators.TrainOperator,
-        "import": operators.ImportModelOperator,
-        "check_model": operators.CheckModelOperator,
-        "evaluate": operators.EvaluateOperator,
-        "plan": operators.PlanPartitionsOperator,
-        "score": operators.ScorePartitionOperator,
-        "check_scores": operators.CheckScoresOperator,
-        "combine": operators.CombineOperator,
-    }
-    fields = {kind: frozenset(operator.template_fields) for kind, operator in kinds.items()}  # type: ignore[attr-defined]
+    kinds = {kind: PartitionSensor if kind == "wait" else getattr(operators, name) for name, kind in KINDS.items()}
+    fields = {kind: frozenset(operator.template_fields) for kind, operator in kinds.items()}
     return dict(sorted(fields.items(), key=lambda item: -len(item[1])))
 
 

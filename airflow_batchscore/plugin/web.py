@@ -15,7 +15,8 @@ from airflow_batchscore.errors import BatchScoreError, GateError, InputError
 from airflow_batchscore.plugin import nav_routes, pages, run_routes
 from airflow_batchscore.plugin.access import MAY_SEE_RESULTS
 from airflow_batchscore.plugin.run_routes import MapIndex
-from airflow_batchscore.plugin.state import published_run
+from airflow_batchscore.plugin.xcoms import COLUMNS, returned
+from airflow_batchscore.publish.published import PublishedRun
 
 app = FastAPI(title="batchscore", docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(run_routes.router)
@@ -37,7 +38,7 @@ def report(
 ) -> HTMLResponse:
     """The report that the task wrote: its location and digest are sealed in the task's XCom."""
     try:
-        published = published_run(session, dag_id, run_id, task_id, map_index)
+        published = _published(session, dag_id, run_id, task_id, map_index)
     except GateError as error:
         raise HTTPException(403, f"the report is not shown: {error}") from None
     except InputError as error:
@@ -59,6 +60,16 @@ def report(
         )
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
     return HTMLResponse(page, headers=headers)
+
+
+def _published(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int) -> PublishedRun | None:
+    """What a publishing task returned; None if it has returned nothing, or is a task of another kind."""
+    of_run = COLUMNS.dag_id == dag_id, COLUMNS.run_id == run_id
+    of_task = COLUMNS.task_id == task_id, COLUMNS.map_index == map_index
+    _, value = next(returned(session, *of_run, *of_task), (None, None))
+    if value is None or not isinstance(value.value, dict) or "report" not in value.value:
+        return None
+    return PublishedRun.from_dict(value.unsealed("publication"))
 
 
 def _read(location: Location) -> bytes:

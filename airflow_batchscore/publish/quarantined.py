@@ -1,4 +1,4 @@
-"""The quarantined rows of a run, for people: why they could not be scored, and a few of them as they were read."""
+"""The quarantined rows of a run, for its report and its page: why they could not be scored, and a few of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.formats.parquet_footer import open_file
 from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.segments import require_plain
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import BatchScoreError, InputError
 from airflow_batchscore.scoring.manifest import Manifest
@@ -26,7 +27,7 @@ _EXAMPLES_FROM = 200
 #: Shown of these: reasons, rows of a file and of all files, values of a row, characters of a value.
 _MOST_REASONS = 10
 _MOST_OF_A_FILE = 3
-_MOST_EXAMPLES = 10
+_MOST_EXAMPLES = 20
 _MOST_VALUES = 20
 _MOST_CHARACTERS = 200
 #: What differs between messages that give the same reason.
@@ -102,11 +103,12 @@ def look_into_quarantine(manifests: Sequence[Manifest]) -> Quarantined | None:
     found: dict[tuple[str, str], Reason] = {}
     examples: list[QuarantinedRow] = []
     problems: list[str] = []
-    for partition, file in files[:_MOST_FILES]:
+    for partition, folder, name in files[:_MOST_FILES]:
         try:
-            seen = list(_rows_of(partition, file))
+            require_plain(name, "a file of quarantined rows")
+            seen = list(_rows_of(partition, folder / name))
         except (OSError, BatchScoreError) as error:
-            problems.append(f"{file} cannot be read: {error}")
+            problems.append(f"{folder / name} cannot be read: {error}")
             continue
         for row in seen:
             _count(found, row)
@@ -123,15 +125,15 @@ def look_into_quarantine(manifests: Sequence[Manifest]) -> Quarantined | None:
     )
 
 
-def _worst_first(manifests: Sequence[Manifest]) -> list[tuple[str, Location]]:
-    """Partition and file of each block with quarantined rows: of every partition one, then the second ones, ..."""
-    ranked: list[tuple[int, int, str, Location]] = []
+def _worst_first(manifests: Sequence[Manifest]) -> list[tuple[str, Location, str]]:
+    """Partition, folder and file of each block with quarantined rows: of every partition one, then the second, ..."""
+    ranked: list[tuple[int, int, tuple[str, Location, str]]] = []
     for manifest in manifests:
         bad = [(block.account.rows_quarantined, block.quarantine) for block in manifest.blocks if block.quarantine]
         bad.sort(key=lambda block: -block[0])
         for place, (_, name) in enumerate(bad):
-            ranked.append((place, -manifest.account.rows_quarantined, manifest.key, manifest.folder / name))
-    return [(key, file) for _, _, key, file in sorted(ranked, key=lambda file: file[:2])]
+            ranked.append((place, -manifest.account.rows_quarantined, (manifest.key, manifest.folder, name)))
+    return [file for _, _, file in sorted(ranked, key=lambda file: file[:2])]
 
 
 def _rows_of(partition: str, location: Location) -> Iterator[QuarantinedRow]:

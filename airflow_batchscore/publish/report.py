@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.model.artifact import read_manifest
-from airflow_batchscore.publish.plots import curve, distributions
+from airflow_batchscore.publish.plots import curve, plots
 from airflow_batchscore.publish.published import Report
 from airflow_batchscore.publish.summary import PartitionFacts, Summary, one_model
 from airflow_batchscore.scoring.manifest import Manifest
@@ -41,7 +41,7 @@ def render(summary: Summary, manifests: Sequence[Manifest]) -> str:
         drift_limit=_drift_limit(summary),
         rows=[facts.to_dict() for facts in _worth_a_look(summary.partitions)],
         in_order=len(summary.partitions) <= _IN_ORDER,
-        plots=distributions(manifests, reference) if reference else [],
+        plots=plots(manifests, reference) if reference else [],
         curve=curve(learned) if learned else None,
     )
 

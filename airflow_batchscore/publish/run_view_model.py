@@ -1,17 +1,22 @@
-"""What storage says of a run's model, and of its output: the model card, and lines that read what is published."""
+"""What a run's page says of its model, which is read from storage, and of its output."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.storage import Location
+from airflow_batchscore.errors import OutputError
 from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import NoModel
 from airflow_batchscore.publish.published import PublishedRun
+from airflow_batchscore.publish.read_with import ReadWith, read_with
+from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.training.evaluation import history
 
 _MOST_EVALUATIONS = 20
@@ -111,11 +116,14 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
-def output_view(published: PublishedRun, when: str | None, generation: int | None, report: str) -> JsonObject:
+def output_view(
+    published: PublishedRun, when: str | None, generation: int | None, report: str, fields: Sequence[str]
+) -> JsonObject:
     """``OutputView`` of the pages: what was published.
 
     Args:
         report: path of the report on the API server.
+        fields: of the partitions, in order.
     """
     changes = ("added", "replaced", "unchanged", "kept", "dropped")
     return {
@@ -125,40 +133,13 @@ def output_view(published: PublishedRun, when: str | None, generation: int | Non
         "rows": published.rows,
         "changes": {name: getattr(published, name) for name in changes},
         "report": report,
-        "read_with": read_with(published.output),
+        "read_with": [asdict(line) for line in _lines(published.output, fields)],
     }
 
 
-def read_with(uri: str) -> list[JsonObject]:
-    """Name of a library -> a line of Python that reads what is published at `uri`; none for a kind unknown here."""
-    if uri.endswith(".csv"):
-        lines = {
-            "pandas": f"pd.read_csv({uri!r})",
-            "Polars": f"pl.read_csv({uri!r})",
-            "DuckDB": f"duckdb.read_csv({uri!r})",
-            "Spark": f"spark.read.csv({_spark(uri)!r}, header=True, inferSchema=True)",
-        }
-    elif uri.endswith(".parquet"):
-        lines = {
-            "pandas": f"pd.read_parquet({uri!r})",
-            "Polars": f"pl.read_parquet({uri!r})",
-            "DuckDB": f"duckdb.read_parquet({uri!r})",
-            "Spark": f"spark.read.parquet({_spark(uri)!r})",
-        }
-    elif "." in uri.rstrip("/").rpartition("/")[2] and not uri.endswith("/"):
-        lines = {}  # of a target that another package brought
-    else:
-        folder = uri.rstrip("/")
-        files = f"{folder}/*=*/**/*.parquet"  # not what lies in _runs
-        lines = {
-            "pandas": f"pd.read_parquet({folder!r})",
-            "Polars": f"pl.read_parquet({files!r}, hive_partitioning=True)",
-            "DuckDB": f"duckdb.read_parquet({files!r}, hive_partitioning=True)",
-            "Spark": f"spark.read.parquet({_spark(folder)!r})",
-        }
-    return [{"name": name, "code": code} for name, code in lines.items()]
-
-
-def _spark(uri: str) -> str:
-    """Hadoop's name for S3."""
-    return f"s3a://{uri.removeprefix('s3://')}" if uri.startswith("s3://") else uri
+def _lines(output: str, fields: Sequence[str]) -> list[ReadWith]:
+    """None for an output of a package that is not installed here."""
+    try:
+        return read_with(target_of(Location(output)), fields)
+    except OutputError:
+        return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from airflow_batchscore.plan.entry import PlanEntry
@@ -140,5 +140,5 @@ def own_rows(partition: ScoredPartition) -> int:
 
 
 def iso(time: datetime | None) -> str | None:
-    """ISO 8601, as the pages receive times."""
-    return time.isoformat() if time else None
+    """ISO 8601 in UTC, as the pages receive times."""
+    return time.astimezone(UTC).isoformat() if time else None

@@ -1,7 +1,7 @@
 """The state of a run: what it planned, and what its scoring tasks committed.
 
 Free of Airflow: it says what the values mean that a run's tasks return. Airflow keeps these values: a task takes them
-from its arguments (`operators.scored_inputs`), a page reads them from the database (`plugin.state`), and what is
+from its arguments (`operators.scored_inputs`), a page reads them from the database (`plugin.xcoms`), and what is
 published comes from there alone (`PublishedRun`). How far running tasks are is in `publish.progress`.
 """
 

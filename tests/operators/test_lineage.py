@@ -14,6 +14,7 @@ from support import Small
 
 from airflow_batchscore import LocalDask
 from airflow_batchscore.operators import (
+    CheckModelOperator,
     CheckScoresOperator,
     CombineOperator,
     PlanPartitionsOperator,
@@ -82,9 +83,19 @@ def test_a_gate_that_refuses_says_why(fresh: Small) -> None:
         executed(check)
     ((staged,), outputs) = _lineage(check)
     assert (staged["name"], outputs) == (f"{fresh.folder}/staged", [])
-    verdict = staged["inputFacets"]["dataQualityAssertions"]["assertions"][0]
-    assert (verdict["assertion"], verdict["success"]) == ("scores can be published", False)
+    assertions = staged["inputFacets"]["dataQualityAssertions"]["assertions"]
+    (verdict,) = (each for each in assertions if not each["success"])
+    assert verdict["assertion"] == "partitions without a manifest"
     assert "1 of 2 planned partitions have no manifest (p=1" in verdict["description"]
+
+
+def test_a_model_gate_that_refuses_says_why(fresh: Small) -> None:
+    check = CheckModelOperator(task_id="check", model=fresh.model.uri, require={"accuracy": ">=1.1"})
+    with pytest.raises(Exception, match="does not pass"):
+        executed(check)
+    ((model,), outputs) = _lineage(check)
+    (verdict,) = model["inputFacets"]["dataQualityAssertions"]["assertions"]
+    assert (verdict["assertion"], verdict["success"], outputs) == ("accuracy", False, [])
 
 
 def test_a_publication_goes_from_data_and_model_to_the_output(fresh: Small) -> None:

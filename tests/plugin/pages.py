@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from unittest import mock
 
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
@@ -16,6 +16,9 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from fastapi.testclient import TestClient
 from small_pipeline import PARAMS
 from support import good_rows, write_csv
+
+#: A client of the web app for each, by name.
+People: TypeAlias = dict[str, TestClient]
 
 #: Users whose names end so see one DAG alone: SimpleAuthManager has no rights for single DAGs, a company's own has.
 ONLY = " of "
@@ -43,7 +46,7 @@ class History:
     """
 
     folder: Path
-    people: dict[str, TestClient]
+    people: People
     good: str
     failed: str
     newest: str
@@ -60,7 +63,7 @@ class History:
 
 
 @contextmanager
-def web_app() -> Iterator[dict[str, TestClient]]:
+def web_app() -> Iterator[People]:
     """A client for each of some people, by name; nobody is ``""``."""
     from airflow.api_fastapi import app as airflows
 

@@ -6,7 +6,7 @@ import pytest
 from pages import History
 
 from airflow_batchscore.plugin import dataset_list
-from airflow_batchscore.plugin.kept import Kept
+from airflow_batchscore.plugin.recent_runs import Kept
 
 pytestmark = pytest.mark.dag
 

@@ -12,7 +12,7 @@ from pages import History
 from sqlalchemy import select, update
 
 from airflow_batchscore.plugin import model_list
-from airflow_batchscore.plugin.kept import Kept
+from airflow_batchscore.plugin.recent_runs import Kept
 
 pytestmark = pytest.mark.dag
 

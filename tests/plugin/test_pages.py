@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
+from pages import People
 
 from airflow_batchscore import __version__
 from airflow_batchscore.plugin import BatchscorePlugin
@@ -28,8 +27,8 @@ class _Document(HTMLParser):
         self.found.setdefault(tag, []).append(dict(attrs))
 
 
-def test_the_document_of_a_run_says_what_to_show_and_holds_no_script(client_of: Callable[..., Any]) -> None:
-    answer = client_of("viewer").get(f"/run/small_pipeline/{RUN}")
+def test_the_document_of_a_run_says_what_to_show_and_holds_no_script(people: People) -> None:
+    answer = people["viewer"].get(f"/run/small_pipeline/{RUN}")
     found = _Document(answer.text).found
     assert found["div"] == [
         {"id": "root", "data-page": "run", "data-dag-id": "small_pipeline", "data-run-id": RUN},
@@ -40,37 +39,35 @@ def test_the_document_of_a_run_says_what_to_show_and_holds_no_script(client_of: 
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
 
 
-def test_the_document_of_a_task_names_its_instance(client_of: Callable[..., Any]) -> None:
-    answer = client_of("viewer").get(f"/task/small_pipeline/{RUN}/score?map_index=3")
+def test_the_document_of_a_task_names_its_instance(people: People) -> None:
+    answer = people["viewer"].get(f"/task/small_pipeline/{RUN}/score?map_index=3")
     (root,) = _Document(answer.text).found["div"]
     assert (root["data-page"], root["data-task-id"], root["data-map-index"]) == ("task", "score", "3")
 
 
-def test_a_name_cannot_become_markup(client_of: Callable[..., Any]) -> None:
-    answer = client_of("viewer").get("/run/small_pipeline/%22%3E%3Cimg%20src=x%3E")
+def test_a_name_cannot_become_markup(people: People) -> None:
+    answer = people["viewer"].get("/run/small_pipeline/%22%3E%3Cimg%20src=x%3E")
     found = _Document(answer.text).found
     assert "img" not in found
     assert found["div"][0]["data-run-id"] == '"><img src=x>'
 
 
-def test_behind_a_path_prefix_all_of_it_is_below(
-    client_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_behind_a_path_prefix_all_of_it_is_below(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://host/air/flow/")
-    found = _Document(client_of("viewer").get(f"/run/small_pipeline/{RUN}").text).found
+    found = _Document(people["viewer"].get(f"/run/small_pipeline/{RUN}").text).found
     assert found["base"] == [{"href": "/air/flow/"}]
     assert all(str(script["src"]).startswith("/air/flow/batchscore/static/") for script in found["script"])
 
 
-def test_who_may_not_see_the_dag_gets_no_document(client_of: Callable[..., Any]) -> None:
-    client = client_of(None)
+def test_who_may_not_see_the_dag_gets_no_document(people: People) -> None:
+    client = people["eve of nothing"]
     assert client.get(f"/run/small_pipeline/{RUN}").status_code == 403
     assert client.get(f"/task/small_pipeline/{RUN}/score").status_code == 403
 
 
 @pytest.mark.parametrize("name", ["web.py", "..%2Fweb.py", "main.js.map", "LICENSES.txt", "%2Fetc%2Fpasswd", "."])
-def test_nothing_but_the_scripts_is_served(client_of: Callable[..., Any], name: str) -> None:
-    assert client_of("admin").get(f"/static/{name}").status_code == 404
+def test_nothing_but_the_scripts_is_served(people: People, name: str) -> None:
+    assert people["admin"].get(f"/static/{name}").status_code == 404
 
 
 def test_each_page_in_airflows_ui_has_a_route_and_a_url_of_its_own() -> None:

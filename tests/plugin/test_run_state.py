@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_runs import DAG_ID, MadeRun
+from pages import People
 
 from airflow_batchscore.plugin.run_state import read_run, records_of
 from airflow_batchscore.publish.progress import PROGRESS_KEY
@@ -140,7 +140,7 @@ def test_a_reference_to_another_store_is_ignored(made: MadeRun) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [[1] * 1000, [100] * 100])
-def test_the_view_of_a_big_run(client_of: Callable[..., Any], made: MadeRun, sizes: list[int]) -> None:
+def test_the_view_of_a_big_run(people: People, made: MadeRun, sizes: list[int]) -> None:
     """Prints how long it takes (``pytest -s``)."""
     import time
 
@@ -151,7 +151,7 @@ def test_the_view_of_a_big_run(client_of: Callable[..., Any], made: MadeRun, siz
         made.task("score", "ScorePartitionOperator", "running", entry.index)
         made.progress(entry, blocks=2, rows=500)
     made.write()
-    client = client_of("viewer")
+    client = people["viewer"]
     for _ in range(3):
         began, cpu = time.perf_counter(), time.process_time()
         answer = client.get(f"/api/run/{DAG_ID}/{made.run_id}")

@@ -10,7 +10,7 @@ from support import good_rows, small
 
 from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.training_record import CurvePoint, LearningCurve
-from airflow_batchscore.publish.plots import _ranges, curve, distributions
+from airflow_batchscore.publish.plots import curve, plots
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ def test_shares_of_a_run_and_of_each_partition_stand_beside_those_of_training(tm
     data.add(1, good_rows(200))
     data.add(2, [(n, 4.0, 0, 1) for n in range(100)])
     manifests = [manifest for manifest, _ in data.score(1, 2)]
-    (plot,) = distributions(manifests, read_manifest(data.model).profile)
+    (plot,) = plots(manifests, read_manifest(data.model).profile)
     assert (plot.column, plot.of) == ("prediction", 2)
     assert math.isclose(sum(plot.training), 1)
     like, shifted = plot.partitions
@@ -39,17 +39,11 @@ def test_of_many_partitions_those_with_the_most_drift_are_drawn_in_their_order(t
     for number in range(1, 41):
         data.add(number, good_rows(40) if number % 4 else [(n, 4.0, 0, 1) for n in range(40)])
     manifests = [manifest for manifest, _ in data.score(*range(1, 41))]
-    (plot,) = distributions(manifests, read_manifest(data.model).profile)
+    (plot,) = plots(manifests, read_manifest(data.model).profile)
     names = [one.name for one in plot.partitions]
     assert (len(names), plot.of) == (24, 40)
     assert {f"p={number}" for number in range(4, 41, 4)} <= set(names)
     assert names == sorted(names, key=lambda name: int(name[2:]))
-
-
-def test_bins_have_readable_names() -> None:
-    assert _ranges([]) == ["all"]
-    assert _ranges([0.5, 12345.678]) == ["below 0.5", "0.5 to 1.235e+04", "1.235e+04 and up"]
-    assert _ranges([0.0, math.nextafter(0, 1), 3.0])[:3] == ["below 0", "0", "0 to 3"]
 
 
 def test_a_learning_curve_fills_its_box() -> None:

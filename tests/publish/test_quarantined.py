@@ -80,7 +80,7 @@ def test_of_many_files_some_of_every_partition_are_read_worst_first(tmp_path: Pa
     found = _look(many, _set_apart(tmp_path, 2, _bad(2, "gone")), _set_apart(tmp_path, 3, _bad(1)))
     assert (found.rows, found.files, found.files_read, found.looked_at) == (63, 22, 10, 27)
     assert {key for reason in found.reasons for key in reason.partitions} == {"p=1", "p=2", "p=3"}
-    assert len(found.examples) == 10
+    assert len(found.examples) == 20
 
 
 def test_the_first_rows_of_a_long_file_and_the_beginning_of_long_values_are_read(tmp_path: Path) -> None:
@@ -112,3 +112,11 @@ def test_a_file_of_other_columns_is_a_problem(tmp_path: Path) -> None:
     account = Account(5, 4, 0, 1)
     altered = replace(manifest, blocks=[replace(block, quarantine=block.part, account=account)], account=account)
     assert "cannot be read" in str(_look(altered).problem)
+
+
+@pytest.mark.parametrize("name", ["../../secret.parquet", "quarantine/../../x.parquet", "a/%2e%2e/%2e%2e/x.parquet"])
+def test_a_name_that_leaves_the_manifests_folder_is_not_read(tmp_path: Path, name: str) -> None:
+    manifest = _set_apart(tmp_path, 1, _bad(1))
+    found = _look(replace(manifest, blocks=[replace(manifest.blocks[0], quarantine=name)]))
+    assert found.files_read == 0
+    assert "segment" in str(found.problem)

@@ -1,31 +1,23 @@
-"""The model card, and lines that read what is published, which are run where the library is there."""
+"""The model card, and what is said of the output."""
 
 from __future__ import annotations
 
-import ast
-import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from publications import publish
-from support import good_rows, small
+from support import small
 
 from airflow_batchscore.model.reference import ModelRef, set_alias
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import Chosen, ModelPerPartition, NoModel, OneModel
 from airflow_batchscore.publish.published import PublishedRun, Report
-from airflow_batchscore.publish.run_view_model import blank_card, model_card, models_of, output_view, read_with
+from airflow_batchscore.publish.run_view_model import blank_card, model_card, models_of, output_view
 from airflow_batchscore.training.evaluation import evaluate
 
 pytestmark = pytest.mark.unit
-
-
-def _lines(uri: str) -> dict[str, str]:
-    return {line["name"]: line["code"] for line in read_with(uri)}
 
 
 def test_the_card_says_what_the_artifact_says(tmp_path: Path) -> None:
@@ -73,41 +65,16 @@ def test_models_of_a_plan_are_listed_once() -> None:
     assert models_of([entry(NoModel())]) == []
 
 
-@pytest.mark.parametrize("output", ["out.parquet", "out.csv", "out"])
-def test_the_line_for_pandas_reads_what_is_published(tmp_path: Path, output: str) -> None:
-    data = small(tmp_path)
-    data.add(1, good_rows(20))
-    manifests = [manifest for manifest, _ in data.score(0, 1)]
-    publish(manifests, tmp_path / output)
-    shutil.rmtree(tmp_path / "staged")
-    found = eval(_lines(f"{tmp_path}/{output}")["pandas"], {"pd": pd})  # noqa: S307 - it is what is tested
-    assert len(found) == sum(manifest.rows for manifest in manifests)
-    assert {"p", "id", "prediction"} <= set(found.columns)
-
-
-def test_lines_for_s3_name_it_as_each_library_does() -> None:
-    assert _lines("s3://b/out.parquet") == {
-        "pandas": "pd.read_parquet('s3://b/out.parquet')",
-        "Polars": "pl.read_parquet('s3://b/out.parquet')",
-        "DuckDB": "duckdb.read_parquet('s3://b/out.parquet')",
-        "Spark": "spark.read.parquet('s3a://b/out.parquet')",
-    }
-    assert (
-        _lines("s3://b/out/")["DuckDB"] == "duckdb.read_parquet('s3://b/out/*=*/**/*.parquet', hive_partitioning=True)"
-    )
-    assert _lines("s3://b/table.sqlite") == {}
-
-
-def test_a_name_cannot_break_out_of_its_line() -> None:
-    name = '/it\'s "here".csv'
-    call = ast.parse(_lines(name)["pandas"], mode="eval").body
-    assert isinstance(call, ast.Call)
-    assert ast.literal_eval(call.args[0]) == name
-
-
 def test_the_output_shows_what_its_publication_counted() -> None:
     page: Any = None
     published = PublishedRun("/out.csv", 10, 2, 1, 1, 0, 3, 0, Report(page, page, ""))
-    view = output_view(published, "2026-11-22T10:00:00+00:00", 7, "/batchscore/report/d/r/t")
+    view = output_view(published, "2026-11-22T10:00:00+00:00", 7, "/batchscore/report/d/r/t", ["p"])
     assert view["changes"] == {"added": 1, "replaced": 1, "unchanged": 0, "kept": 3, "dropped": 0}
     assert (view["rows"], view["generation"]) == (10, 7)
+    assert view["read_with"][0] == {"name": "pandas", "code": 'pd.read_csv("/out.csv")'}
+
+
+def test_an_output_of_a_package_that_is_not_installed_is_shown_without_lines() -> None:
+    page: Any = None
+    published = PublishedRun("s3://b/table.sqlite", 10, 2, 1, 1, 0, 3, 0, Report(page, page, ""))
+    assert output_view(published, None, None, "", ["p"])["read_with"] == []

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.xcom import XCOM_RETURN_KEY, XComModel
 from sqlalchemy import func, select
 
-from airflow_batchscore.data.json_types import Json, JsonObject
-from airflow_batchscore.errors import GateError
-from airflow_batchscore.operators.seal import unseal
-from airflow_batchscore.plugin.scoring_dags import Kind, ScoringDagTask
+from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.plugin.memory import Memory
+from airflow_batchscore.plugin.scoring_dags import ScoringDagTask
+from airflow_batchscore.plugin.xcoms import COLUMNS, Returned, returned
+from airflow_batchscore.publish.run_view_records import Kind, iso
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
+T = TypeVar("T")
+
 #: DAG id -> its tasks of this package.
 Dags = Mapping[str, Sequence[ScoringDagTask]]
-
 
 #: Scoring tasks whose answers are read for one page.
 _MOST_TASKS = 30_000
@@ -59,19 +60,24 @@ class RecentRun:
         return {"dag_id": self.dag_id, "run_id": self.run_id, "started": iso(self.started), "state": self.state}
 
 
-class Returned(NamedTuple):
-    """What a task returned, as stored: its seal is yet to be checked."""
+class Kept(Generic[T]):
+    """A value for each run: remembered if the run is over, worked out each time if it is not."""
 
-    task: ScoringDagTask
-    map_index: int
-    value: Json
+    def __init__(self, most: int) -> None:
+        self._memory: Memory[RecentRun, T] = Memory(most)
 
-    def opened(self, purpose: str, run: RecentRun) -> JsonObject | None:
-        """The sealed value; None if the task did not return this in this run: somebody edited it."""
-        try:
-            return unseal(self.task.task_id, self.value, purpose, run.name, {self.task.task_id}, self.map_index)
-        except GateError:
-            return None
+    def of(
+        self, runs: Sequence[RecentRun], work_out: Callable[[list[RecentRun]], dict[RecentRun, T]]
+    ) -> dict[RecentRun, T]:
+        """The values of these runs.
+
+        Args:
+            work_out: the values of those that are not known, all at once.
+        """
+        known = self._memory.recall(runs)
+        new = work_out([run for run in runs if run not in known])
+        self._memory.keep({run: value for run, value in new.items() if run.is_over})
+        return known | new
 
 
 class ScoringTime(NamedTuple):
@@ -80,11 +86,6 @@ class ScoringTime(NamedTuple):
     started: datetime | None
     ended: datetime | None
     tasks: int
-
-
-def iso(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC."""
-    return None if moment is None else moment.astimezone(UTC).isoformat()
 
 
 def count_runs(session: Session, dag_ids: Collection[str], state: str | None = None) -> int:
@@ -118,32 +119,19 @@ def _chosen(dag_ids: Collection[str], state: str | None) -> list[ColumnElement[b
     return [of_dags, DagRun._state == state] if state else [of_dags]
 
 
-def returned(
+def returned_in(
     session: Session, runs: Collection[RecentRun], dags: Dags, *kinds: Kind, part: str | int | None = None
-) -> Iterator[tuple[RecentRun, Returned]]:
-    """What the tasks of these kinds returned in each run, one after the other: together they can be 100 megabytes.
-
-    Args:
-        part: only this field, or the item with this number, of each value; a value can have megabytes.
-    """
+) -> Iterator[tuple[RecentRun, ScoringDagTask, Returned]]:
+    """What the tasks of these kinds returned in each run; see `returned`."""
     tasks = {(dag_id, task.task_id): task for dag_id in dags for task in dags[dag_id] if task.kind in kinds}
     numbers = {run.number: run for run in runs}
     if not runs or not tasks:
         return
-    xcom = XComModel.__table__.c  # a query of the model's own would parse the values of all rows at once
-    rows = session.execute(
-        select(xcom.dag_run_id, xcom.task_id, xcom.map_index, xcom.value if part is None else xcom.value[part])
-        .where(
-            xcom.dag_run_id.in_(numbers),
-            xcom.key == XCOM_RETURN_KEY,
-            xcom.task_id.in_({task_id for _, task_id in tasks}),
-        )
-        .order_by(xcom.dag_run_id, xcom.task_id, xcom.map_index)
-    )
-    for number, task_id, map_index, stored in rows:
+    of_runs, of_tasks = COLUMNS.dag_run_id.in_(numbers), COLUMNS.task_id.in_({task_id for _, task_id in tasks})
+    for number, value in returned(session, of_runs, of_tasks, part=part):
         run = numbers[number]
-        if stored is not None and (run.dag_id, task_id) in tasks:
-            yield run, Returned(tasks[run.dag_id, task_id], map_index, stored)
+        if (run.dag_id, value.task_id) in tasks:
+            yield run, tasks[run.dag_id, value.task_id], value
 
 
 def scoring_times(session: Session, runs: Collection[RecentRun], dags: Dags) -> dict[RecentRun, ScoringTime]:
