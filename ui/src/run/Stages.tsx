@@ -32,7 +32,16 @@ function pageOf(view: RunView, stage: Stage): string {
 /** The steps of the pipeline, in order. */
 export function Stages({ view }: { view: RunView }) {
   return (
-    <Flex aria-label="Steps of the run" as="ol" gap={2} listStyleType="none" m={0} p={0} wrap="wrap">
+    <Box
+      aria-label="Steps of the run"
+      as="ol"
+      display="grid"
+      gap={2}
+      gridTemplateColumns="repeat(auto-fill, minmax(min(150px, 100%), 1fr))"
+      listStyleType="none"
+      m={0}
+      p={0}
+    >
       {view.stages.map((stage) => (
         <Box
           as="li"
@@ -42,7 +51,6 @@ export function Stages({ view }: { view: RunView }) {
           borderTopColor={`${stage.state ?? "none"}.solid`}
           borderTopWidth="3px"
           borderWidth={1}
-          flex="1 1 130px"
           key={stage.task_id}
           px={3}
           py={2}
@@ -62,6 +70,6 @@ export function Stages({ view }: { view: RunView }) {
           <Counts stage={stage} />
         </Box>
       ))}
-    </Flex>
+    </Box>
   );
 }
