@@ -7,7 +7,8 @@ import { StateBadge } from "../shared/StateBadge";
 import { STAGE_NAMES } from "./headline";
 
 function took(stage: Stage, now: string): string {
-  if (stage.started === null) return "";
+  // Airflow gives tasks that did not run a time, too.
+  if (stage.started === null || stage.state === "upstream_failed" || stage.state === "skipped") return "";
   const seconds = (Date.parse(stage.ended ?? now) - Date.parse(stage.started)) / 1000;
   return duration(Math.max(0, seconds));
 }
@@ -37,7 +38,7 @@ export function Stages({ view }: { view: RunView }) {
       as="ol"
       display="grid"
       gap={2}
-      gridTemplateColumns="repeat(auto-fill, minmax(min(150px, 100%), 1fr))"
+      gridTemplateColumns="repeat(auto-fill, minmax(min(120px, 100%), 1fr))"
       listStyleType="none"
       m={0}
       p={0}
@@ -52,21 +53,21 @@ export function Stages({ view }: { view: RunView }) {
           borderTopWidth="3px"
           borderWidth={1}
           key={stage.task_id}
-          px={3}
+          px={2.5}
           py={2}
         >
-          <Flex align="baseline" gap={2} justify="space-between">
-            <Text fontSize="sm" fontWeight="semibold">
-              {STAGE_NAMES[stage.kind].title}
-            </Text>
+          <Text fontSize="sm" fontWeight="semibold">
+            {STAGE_NAMES[stage.kind].title}
+          </Text>
+          <Box fontSize="xs" mb={1} overflowWrap="anywhere">
+            <AirflowLink to={pageOf(view, stage)}>{stage.task_id}</AirflowLink>
+          </Box>
+          <Flex align="center" columnGap={2} wrap="wrap">
+            <StateBadge state={stage.state} />
             <Text color="fg.muted" fontSize="xs" whiteSpace="nowrap">
               {took(stage, view.now)}
             </Text>
           </Flex>
-          <Box fontSize="xs" mb={1} overflowWrap="anywhere">
-            <AirflowLink to={pageOf(view, stage)}>{stage.task_id}</AirflowLink>
-          </Box>
-          <StateBadge state={stage.state} />
           <Counts stage={stage} />
         </Box>
       ))}
