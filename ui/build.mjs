@@ -1,8 +1,8 @@
 // Builds the two scripts that the wheel carries: main.js, which Airflow loads, and shell.js, which serves the same pages
 // to people whose Airflow shows them no tabs of plugins.
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-import license from "rollup-plugin-license";
 import { build } from "vite";
 
 const out = fileURLToPath(new URL("../airflow_batchscore/plugin/ui", import.meta.url));
@@ -17,15 +17,18 @@ const LENT = {
   "@emotion/react": "EmotionReact",
 };
 
-const notices = new Map();
+/** Folders of the packages whose modules ended up in a bundle. */
+const packages = new Set();
 
-function collectLicences() {
-  return license({
-    thirdParty: (dependencies) => {
-      for (const dependency of dependencies) notices.set(dependency.name, dependency);
-    },
-  });
-}
+const collectPackages = {
+  name: "collect-packages",
+  generateBundle(_, chunks) {
+    for (const id of Object.values(chunks).flatMap((chunk) => chunk.moduleIds ?? [])) {
+      const folder = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.replace("\0", ""))?.[0];
+      if (folder) packages.add(folder);
+    }
+  },
+};
 
 function bundle(name, entry, format, external) {
   return build({
@@ -41,7 +44,7 @@ function bundle(name, entry, format, external) {
       rolldownOptions: {
         external,
         output: { globals: LENT, exports: format === "umd" ? "default" : "none" },
-        plugins: [collectLicences()],
+        plugins: [collectPackages],
         onLog: (level, log, handle) => {
           // "use client" is for servers that render React; there is none here.
           if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log);
@@ -54,11 +57,15 @@ function bundle(name, entry, format, external) {
 await bundle("main.js", "src/main.ts", "umd", Object.keys(LENT));
 await bundle("shell.js", "src/shell/shell.tsx", "iife", []);
 
-const { writeFile } = await import("node:fs/promises");
-const texts = [...notices.values()]
-  .sort((a, b) => a.name.localeCompare(b.name))
-  .map((d) => `${d.name} ${d.version} (${d.license})\n\n${(d.licenseText ?? "").trim()}\n`);
-await writeFile(
+const texts = [...packages].sort().map((folder) => {
+  const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
+  const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice)/i.test(file));
+  return [
+    `${name} ${version} (${license})`,
+    ...files.map((file) => readFileSync(`${folder}/${file}`, "utf8").trim()),
+  ].join("\n\n");
+});
+writeFileSync(
   `${out}/LICENSES.txt`,
-  ["main.js and shell.js contain these libraries.\n", ...texts].join(`\n${"-".repeat(80)}\n\n`),
+  ["main.js and shell.js contain these libraries.", ...texts].join(`\n\n${"-".repeat(80)}\n\n`) + "\n",
 );

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from datetime import datetime
@@ -18,13 +17,15 @@ from airflow_batchscore.publish.progress import Failure, GateResult, Progress
 S = TypeVar("S", Progress, Failure, GateResult)
 
 _MOST_RANGES = 100_000
+#: No count, size or time of ours is below 0 or above this; others could break the arithmetic of a page.
+_LARGEST = 10**15
 
 
 @lru_cache(maxsize=4096)  # of a run's tasks, few change between two looks
 def stored_progress(text: str) -> Progress | None:
     """A task's progress; None for anything that is none, such as a reference that another backend stores here."""
     progress = _parsed(text, Progress.from_dict, _PROGRESS)
-    if progress is None or not math.isfinite(progress.seconds) or len(progress.done) > _MOST_RANGES:
+    if progress is None or len(progress.done) > _MOST_RANGES:
         return None
     try:
         started = datetime.fromisoformat(progress.started)
@@ -51,10 +52,22 @@ _GATE = TypeAdapter(GateResult)
 
 def _parsed(text: str, read: Callable[[JsonMapping], S | None], types: TypeAdapter[S]) -> S | None:
     try:
-        value = read(json.loads(text))
+        value = read(json.loads(text, parse_int=_whole, parse_float=_number, parse_constant=_number))
         return None if value is None else types.validate_python(_plain(value))
     except (ValueError, TypeError, AttributeError, ValidationError):
         return None
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= _LARGEST:
+        raise ValueError(f"{text[:20]} is no number of ours")
+    return number
+
+
+def _whole(text: str) -> int:
+    _number(text)
+    return int(text)
 
 
 def _plain(value: object) -> object:

@@ -66,7 +66,8 @@ def estimate(works: Sequence[Work], now: float) -> Eta | None:
     The tasks that are left are laid onto the lanes in which tasks have run so far, each with the pause and the start-up
     that tasks have had, at the pace of the work done so far.
 
-    Over the 56 simulated runs of its test, the error at half time is 2 % in the median and 21 % at worst.
+    Over the 56 simulated runs of its test, whose tasks differ in pace by up to 15 %, the error at half time is 2 % in
+    the median and 21 % at worst. It is larger where tasks differ more, and up to 45 % for two tasks in a row.
     """
     left = [work for work in works if work.ended is None and work.done < 1]
     seen = [work for work in works if work.size and work.own and work.worked]

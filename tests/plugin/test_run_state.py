@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,11 @@ def test_a_list_that_is_gone_or_altered_is_a_problem(made: MadeRun) -> None:
         {"started": "2026-11-22T10:00:00"},
         {"slowest": [{"partition": 1}]},
         {"rows_read": None},
+        {"seconds": math.inf},
+        {"seconds": 1e300},
+        {"blocks": -1},
+        {"blocks_total": 10**400},
+        {"memory": math.nan},
     ],
 )
 def test_progress_that_somebody_wrote_is_ignored_where_it_is_none(made: MadeRun, change: dict[str, Any]) -> None:

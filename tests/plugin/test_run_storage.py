@@ -74,8 +74,9 @@ def test_a_verdict_on_other_scores_does_not_count(data: Small) -> None:
     records, manifests = _records(data, 0, check="success")
     place = run_place(staged_runs_folder(manifests), ScoringRun("dag", "run"), "check_scores", "audit.json")
     Path(place.uri).parent.mkdir(parents=True)
-    odd = {"scores": [{"partition": "p=0", "digest": "0" * 64, "drift": 9}, 3, {"digest": manifests[0].digest}]}
-    Path(place.uri).write_text(json.dumps({**odd, "limits": 3}))
+    own = {"digest": manifests[0].digest, "drift": float("inf")}
+    odd = {"scores": [{"partition": "p=0", "digest": "0" * 64, "drift": 9}, 3, own], "limits": 3}
+    Path(place.uri).write_text(json.dumps(odd))
     drifts = with_drifts(records).drifts
     assert (drifts.partitions, drifts.limit) == ({}, None)
 

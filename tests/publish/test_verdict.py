@@ -83,6 +83,7 @@ def test_a_passed_check_comes_back_from_json_and_not_from_another_version() -> N
 def test_a_verdict_is_read_back_with_its_checks_its_limit_and_the_drift_of_each_manifest() -> None:
     check = {"what": "rows in quarantine", "found": "0", "allowed": "0", "problem": None}
     scores = [{"digest": "a", "drift": 0.1, "drift_column": "x"}, {"digest": "b", "drift": None}, {"digest": "c"}]
+    scores.append({"digest": "d", "drift": float("inf"), "drift_column": "x"})
     for text, limit in ((None, None), ("0.25", 0.25), (0.3, 0.3)):
         found = KeptVerdict.of({"limits": {"max_drift": text}, "checks": [check], "scores": scores})
         assert found == KeptVerdict([Check(**check)], limit, {"a": (0.1, "x")})

@@ -277,7 +277,7 @@ export interface ModelsView {
 export interface ModelHistory {
   uri: string;
   dag_ids: string[];
-  /** Whether the user may move aliases, and through which DAG that is asked for. */
+  /** Whether the user may move aliases, through one of `dag_ids`: those that the user may edit come first in it. */
   may: { promote: boolean };
   /** Newest first. */
   versions: ModelVersion[];

@@ -6,7 +6,7 @@ import { compare } from "./compare";
 /** Two versions side by side; what differs stands out. */
 export function CompareVersions({ left, right }: { left: ModelVersion; right: ModelVersion }) {
   const columns = [
-    { key: "what", title: "" },
+    { key: "what", title: "What" },
     { key: "left", title: left.version },
     { key: "right", title: right.version },
     { key: "difference", title: "Difference", numeric: true },

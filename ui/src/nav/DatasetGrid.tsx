@@ -99,7 +99,7 @@ function Row({ history, row }: { history: DatasetHistory; row: number }) {
           <Cell key={`${run.dag_id} ${run.run_id}`}>
             {cell === -1 ? null : (
               <AirflowLink
-                label={`${partition}, ${day(run.started)}: ${cell < 0 ? "failed" : `scored with ${history.versions[cell] ?? "?"}`}`}
+                label={`${cell < 0 ? "✕" : cell + 1}: ${partition}, ${day(run.started)}, ${cell < 0 ? "failed" : `scored with ${history.versions[cell] ?? "?"}`}`}
                 to={pages.scoring(run.dag_id, run.run_id)}
               >
                 <VersionCell index={cell} name={history.versions[cell] ?? "failed"} />

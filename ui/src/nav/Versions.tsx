@@ -15,7 +15,7 @@ const COLUMNS = [
   { key: "trained", title: "Trained on" },
   { key: "rows", title: "Rows", numeric: true },
   { key: "runs", title: "Runs that used it" },
-  { key: "promote", title: "" },
+  { key: "promote", title: "Move an alias" },
 ];
 
 interface Props {
@@ -83,7 +83,10 @@ function Row({ model, version, chosen, onChoose, refresh }: RowProps) {
       <Cell>
         {version.runs.slice(0, 3).map((run) => (
           <Box as="span" key={`${run.dag_id} ${run.run_id}`} mr={2}>
-            <AirflowLink label={`Run ${run.run_id} of ${run.dag_id}`} to={pages.scoring(run.dag_id, run.run_id)}>
+            <AirflowLink
+              label={`${day(run.started)}: run ${run.run_id} of ${run.dag_id}`}
+              to={pages.scoring(run.dag_id, run.run_id)}
+            >
               {day(run.started)}
             </AirflowLink>
           </Box>

@@ -48,8 +48,8 @@ export function HeadlineCard(props: { view: RunView; onOpen: (index: number) => 
   const failed = view.partitions.state.indexOf("failed");
   return (
     <Box
-      bg={`${PALETTE[told.tone]}.subtle`}
-      borderColor={`${PALETTE[told.tone]}.muted`}
+      bg={`${PALETTE[told.tone]}.solid/15`}
+      borderColor={`${PALETTE[told.tone]}.solid/40`}
       borderLeftColor={`${PALETTE[told.tone]}.solid`}
       borderLeftWidth="6px"
       borderRadius="md"
@@ -64,7 +64,7 @@ export function HeadlineCard(props: { view: RunView; onOpen: (index: number) => 
           <StateBadge state={view.state} />
         </Flex>
         {told.why.slice(0, MOST_MESSAGES).map((message) => (
-          <Box key={message} bg="bg.panel" borderRadius="sm" overflowWrap="anywhere" px={3} py={2}>
+          <Box key={message} bg="bg" borderRadius="sm" overflowWrap="anywhere" px={3} py={2}>
             <Text as="span" fontWeight="semibold">
               Why:{" "}
             </Text>
@@ -87,7 +87,7 @@ export function HeadlineCard(props: { view: RunView; onOpen: (index: number) => 
             <Next key={next.label} next={next} prominent={index === 0} refresh={refresh} view={view} />
           ))}
           {failed >= 0 ? (
-            <Button bg="bg.panel" onClick={() => onOpen(failed)} size="sm" variant="outline">
+            <Button bg="bg" onClick={() => onOpen(failed)} size="sm" variant="outline">
               Look at {view.partitions.key[failed]}
             </Button>
           ) : null}

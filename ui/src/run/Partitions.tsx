@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useMemo, useState } from "react";
 
 import type { PartitionState, RunView } from "../api/types";
 import { Flex, Input, NativeSelect, Stack } from "../kit";
@@ -24,7 +24,7 @@ export function Partitions({ view, chosen, onOpen }: Props) {
   const [filter, setFilter] = useState<Filter>({ text: "", state: "" });
   const [sorting, setSorting] = useState<Sorting>({ by: "worst", descending: false });
   const [page, setPage] = useState(1);
-  const found = arrange(partitions, filter, sorting);
+  const found = useMemo(() => arrange(partitions, filter, sorting), [partitions, filter, sorting]);
   const shown = Math.min(page, Math.max(1, Math.ceil(found.length / PAGE)));
   const narrow = (change: Partial<Filter>) => {
     setFilter({ ...filter, ...change });

@@ -32,7 +32,7 @@ export function ProgressSection({ view }: { view: RunView }) {
   const share = totals.bytes > 0 ? Math.min(totals.bytes_done / totals.bytes, 1) : ready;
   const failed = totals.by_state.failed / all;
   return (
-    <Stack bg="bg.panel" borderColor="border" borderRadius="md" borderWidth={1} gap={3} p={{ base: 3, md: 4 }}>
+    <Stack bg="bg" borderColor="border" borderRadius="md" borderWidth={1} gap={3} p={{ base: 3, md: 4 }}>
       <Flex fontSize="sm" gap={3} justify="space-between" wrap="wrap">
         <Text fontWeight="semibold">{percent(share)} of the data scored</Text>
         {totals.eta && !isOver(view) ? <Text>{eta(totals.eta)} left</Text> : null}

@@ -22,6 +22,13 @@ function Counts({ stage }: { stage: Stage }) {
   );
 }
 
+/** Airflow's page of the task, or its list of a mapped task's instances. */
+function pageOf(view: RunView, stage: Stage): string {
+  const page = pages.log(view.dag_id, view.run_id, stage.task_id, -1);
+  const one = view.partitions.tasks.find((task) => task.task_id === stage.task_id);
+  return stage.tasks > 1 || (one && one.map_index >= 0) ? `${page}/mapped` : page;
+}
+
 /** The steps of the pipeline, in order. */
 export function Stages({ view }: { view: RunView }) {
   return (
@@ -29,7 +36,7 @@ export function Stages({ view }: { view: RunView }) {
       {view.stages.map((stage) => (
         <Box
           as="li"
-          bg="bg.panel"
+          bg="bg"
           borderColor="border"
           borderRadius="md"
           borderTopColor={`${stage.state ?? "none"}.solid`}
@@ -49,11 +56,7 @@ export function Stages({ view }: { view: RunView }) {
             </Text>
           </Flex>
           <Box fontSize="xs" mb={1} overflowWrap="anywhere">
-            {stage.tasks > 1 ? (
-              stage.task_id
-            ) : (
-              <AirflowLink to={pages.log(view.dag_id, view.run_id, stage.task_id, -1)}>{stage.task_id}</AirflowLink>
-            )}
+            <AirflowLink to={pageOf(view, stage)}>{stage.task_id}</AirflowLink>
           </Box>
           <StateBadge state={stage.state} />
           <Counts stage={stage} />

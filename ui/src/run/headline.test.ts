@@ -60,6 +60,26 @@ it("tells that nothing was scored when training failed", () => {
   expect(headline(view).sentence).toBe("Nothing was scored: training failed.");
 });
 
+it("trains those models again that failed, not all of a mapped task", () => {
+  const where = [2, 5].map((map_index) => ({
+    task_id: "train",
+    map_index,
+    try_number: 1,
+    label: `device=${map_index}`,
+  }));
+  const failures = [{ ...runs.failed.failures[0]!, message: "no rows", tasks: 2, where }];
+  const stage = {
+    ...runs.finished.stages[1]!,
+    state: "failed" as const,
+    tasks: 8,
+    by_state: { success: 6, failed: 2 },
+  };
+  const view = { ...runs.noScoring, is_scoring: true, state: "failed" as const, failures, stages: [stage] };
+  expect(headline(view).actions[0]?.tasks).toEqual([2, 5].map((map_index) => ({ task_id: "train", map_index })));
+  const many = { ...view, stages: [{ ...stage, by_state: { success: 1, failed: 7 } }] };
+  expect(headline(many).actions[0]?.tasks).toEqual([{ task_id: "train", map_index: -1 }]);
+});
+
 it("is short when all is well, and mentions rows in quarantine", () => {
   expect(headline(runs.finished)).toMatchObject({
     sentence: "All 17 partitions are scored and published.",

@@ -59,9 +59,17 @@ function outcome(view: RunView): string {
 /** Scoring tasks that failed, and the failed tasks before and after them. */
 export function failedTasks(view: RunView): TaskRef[] {
   const scoring = view.partitions.tasks.filter((task) => task.state === "failed");
-  const others = view.stages.filter((stage) => stage.kind !== "score" && stage.state === "failed");
+  const where = view.failures.flatMap((failure) => failure.where);
+  const others = view.stages
+    .filter((stage) => stage.kind !== "score" && stage.state === "failed")
+    .flatMap((stage) => {
+      // Of a mapped task, those that failed; all of it if there are more than the server names.
+      const named = where.filter(({ task_id, map_index }) => task_id === stage.task_id && map_index >= 0);
+      const all = [{ task_id: stage.task_id, map_index: -1 }];
+      return named.length > 0 && named.length === stage.by_state.failed ? named : all;
+    });
   const refs = scoring.map(({ task_id, map_index }) => ({ task_id, map_index }));
-  return [...refs, ...others.map(({ task_id }) => ({ task_id, map_index: -1 }))];
+  return [...refs, ...others.map(({ task_id, map_index }) => ({ task_id, map_index }))];
 }
 
 function messages(failures: FailureView[]): string[] {

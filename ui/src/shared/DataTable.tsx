@@ -22,7 +22,7 @@ export function DataTable<K extends string>({ caption, columns, sorting, onSort,
   const order = (key: string) =>
     sorting?.by !== key ? undefined : sorting.descending ? ("descending" as const) : ("ascending" as const);
   return (
-    <Box aria-label={caption} maxW="100%" overflowX="auto" role="region" tabIndex={0}>
+    <Box aria-label={caption} maxW="100%" overflowX="auto" role="group" tabIndex={0}>
       <Table.Root aria-label={caption} size="sm">
         <Table.Header>
           <Table.Row bg="transparent">

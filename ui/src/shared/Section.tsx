@@ -16,7 +16,7 @@ export function Section({ title, aside, children }: Props) {
     <Box
       as="section"
       aria-labelledby={id}
-      bg="bg.panel"
+      bg="bg"
       borderColor="border"
       borderRadius="md"
       borderWidth={1}

@@ -4,7 +4,7 @@ import { Badge } from "../kit";
 const SIGNS: Record<string, string> = {
   success: "✓",
   failed: "✕",
-  upstream_failed: "✕",
+  upstream_failed: "○",
   running: "▶",
   queued: "…",
   scheduled: "…",
@@ -13,12 +13,15 @@ const SIGNS: Record<string, string> = {
   restarting: "↻",
 };
 
+/** What Airflow calls otherwise than people do. */
+const WORDS: Record<string, string> = { upstream_failed: "did not run", none: "not yet" };
+
 /** A state of Airflow, in its colour, with a sign and its name. */
 export function StateBadge({ state }: { state: TaskState }) {
-  const name = state ?? "no status";
+  const name = state ?? "none";
   return (
     <Badge colorPalette={state ?? "none"} variant="surface" whiteSpace="nowrap">
-      <span aria-hidden="true">{SIGNS[name] ?? "○"}</span> {name.replaceAll("_", " ")}
+      <span aria-hidden="true">{SIGNS[name] ?? "○"}</span> {WORDS[name] ?? name.replaceAll("_", " ")}
     </Badge>
   );
 }

@@ -33,8 +33,8 @@ export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () =>
   const tasks = [{ task_id: view.task_id, map_index: view.map_index }];
   return (
     <Box
-      bg={`${tone}.subtle`}
-      borderColor={`${tone}.muted`}
+      bg={`${tone}.solid/15`}
+      borderColor={`${tone}.solid/40`}
       borderLeftColor={`${tone}.solid`}
       borderLeftWidth="6px"
       borderRadius="md"
@@ -49,7 +49,7 @@ export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () =>
           <StateBadge state={view.state} />
         </Flex>
         {view.failure ? (
-          <Box bg="bg.panel" borderRadius="sm" overflowWrap="anywhere" px={3} py={2} whiteSpace="pre-line">
+          <Box bg="bg" borderRadius="sm" overflowWrap="anywhere" px={3} py={2} whiteSpace="pre-line">
             <Text as="span" fontWeight="semibold">
               Why:{" "}
             </Text>
