@@ -16,8 +16,6 @@ _TITLES = {403: "You may not see this", 404: "This does not exist (any more)"}
 _FORBIDDEN = (
     "Your role does not allow you to read this DAG. Ask an administrator of this Airflow for read access to it."
 )
-    "Your role does not allow you to read this DAG. Ask an administrator of this Airflow for read access to it."
-)
 #: Airflow's own refusal, which says no more than its number.
 _SAYS_NOTHING = "Forbidden"
 
@@ -27,7 +25,10 @@ async def refuse(request: Request, error: HTTPException) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return await http_exception_handler(request, error)
     if error.status_code == 401:
-        return RedirectResponse(f"{base_path()}/api/v2/auth/login?{urlencode({'next': str(request.url)})}", 303)
+        base, url = base_path(), request.url
+        # A path: behind a proxy, the host that the request names need not be the browser's.
+        back = f"{base}{url.path.removeprefix(base)}{'?' if url.query else ''}{url.query}"
+        return RedirectResponse(f"{base}/api/v2/auth/login?{urlencode({'next': back})}", 303)
     text = _FORBIDDEN if error.detail == _SAYS_NOTHING else str(error.detail)
     title = _TITLES.get(error.status_code, "This cannot be shown")
     page = (
