@@ -186,6 +186,7 @@ def test_a_data_set_tells_which_partitions_are_fresh_stale_and_missing(history: 
     first, failed, last = history.runs
     with seat.at(f"{PAGE}?tab=datasets") as page:
         page.get_by_label("Data set", exact=True).select_option(f"{history.house.matches}/wta_matches_{{year}}.csv")
+        page.get_by_role("cell", name="year=2001", exact=True).wait_for()
         rows = _grid(page)
         told = {key: rows[f"year={key}"].locator("td").nth(1).inner_text() for key in (2001, 2013, 2014, 2015)}
         for year, words in {
@@ -206,5 +207,5 @@ def test_a_data_set_tells_which_partitions_are_fresh_stale_and_missing(history: 
         assert re.search(f"scored with {history.new}$", cells[1][-1])
         page.get_by_label("Show", exact=True).select_option("stale")
         expect(page.get_by_role("cell", name="year=2015", exact=True)).to_be_hidden()
-        rows["year=2013"].get_by_role("link").last.click()
+        _grid(page)["year=2013"].get_by_role("link").last.click()
         expect(page.locator("h1[aria-live]")).to_have_text("All 3 partitions are scored and published.")
