@@ -23,6 +23,14 @@ PREFIX = "/team/airflow"
 SCORED = "All 2 partitions are scored and published."
 
 
+class BelowStack(Stack):
+    """All that it serves is below the prefix."""
+
+    @property
+    def url(self) -> str:
+        return f"{super().url}{PREFIX}"
+
+
 @dataclass(frozen=True)
 class Below:
     """An administrator of such an Airflow, somebody who is not logged in, and a run that went well."""
@@ -36,9 +44,8 @@ class Below:
 @pytest.fixture(scope="module")
 def below(wta: Wta, chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Below]:
     folder = tmp_path_factory.mktemp("below")
-    stack: Stack = quick_airflow(folder / "airflow", security_dags(folder / "dags"), environment(folder, wta.folder))
-    stack.env["AIRFLOW__API__BASE_URL"] = f"{stack.url}{PREFIX}"
-    stack.env["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] = f"{stack.url}{PREFIX}/execution/"
+    dags = security_dags(folder / "dags")
+    stack: Stack = quick_airflow(folder / "airflow", dags, environment(folder, wta.folder), BelowStack)
     with running(stack):
         stack.wait_for_dag(WTA_DAG)
         run_id = stack.trigger(WTA_DAG, {"years": [2014, 2015]})
@@ -49,7 +56,7 @@ def below(wta: Wta, chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_the_tab_and_the_menu_work_inside_airflow(below: Below) -> None:
-    with below.admin.at(f"{PREFIX}{run_tab(WTA_DAG, below.run_id)}") as page:
+    with below.admin.at(run_tab(WTA_DAG, below.run_id)) as page:
         expect(headline(page)).to_have_text(SCORED)
         page.get_by_role("button", name="year=2014", exact=True).click()
         page.get_by_role("dialog").get_by_role("link", name="Log").click()
@@ -58,17 +65,16 @@ def test_the_tab_and_the_menu_work_inside_airflow(below: Below) -> None:
         page.get_by_role("menuitem", name="Batch scoring").click()
         page.get_by_role("link", name=WTA_DAG).click()
         expect(headline(page)).to_have_text(SCORED)
-        assert page.url.startswith(f"{below.admin.person.stack.url}{PREFIX}/dags/")
+        assert page.url.startswith(f"{below.admin.person.stack.url}/dags/")
 
 
 def test_the_own_page_its_links_and_the_report_are_below_the_prefix(below: Below) -> None:
     url = below.admin.person.stack.url
-    with below.admin.at(f"{PREFIX}{own_page(WTA_DAG, below.run_id)}") as page:
+    with below.admin.at(own_page(WTA_DAG, below.run_id)) as page:
         expect(headline(page)).to_have_text(SCORED)
-        hrefs = [link.get_attribute("href") or "" for link in page.get_by_role("link").all()]
-        assert all(href.startswith((f"{PREFIX}/", f"{url}{PREFIX}/", "https://", "#")) for href in hrefs), hrefs
-        (report,) = (href for href in hrefs if "/report/" in href)
-        page.goto(f"{url}{report}" if report.startswith("/") else report)
+        hrefs = [str(link.evaluate("link => link.href")) for link in page.get_by_role("link").all()]
+        assert all(href.startswith((f"{url}/", "https://")) for href in hrefs), hrefs
+        page.goto(next(href for href in hrefs if "/report/" in href))
         expect(page.locator("h1").first).to_be_visible()
         assert "predictions.parquet" in page.locator("body").inner_text()
 
@@ -82,17 +88,17 @@ def test_the_extra_links_lead_to_the_own_pages(below: Below) -> None:
     links = extra_links(person, WTA_DAG, below.run_id, "publish")
     assert links["Batch scoring"] == f"{PREFIX}/batchscore/run/{run}"
     assert links["Run report"].startswith(f"{PREFIX}/batchscore/report/{run}/publish")
-    task = f"{PREFIX}/dags/{WTA_DAG}/runs/{quote(below.run_id, safe='')}/tasks/score/mapped/0/details"
+    task = f"/dags/{WTA_DAG}/runs/{quote(below.run_id, safe='')}/tasks/score/mapped/0/details"
     with below.admin.at(task) as page:
         link = page.get_by_role("link", name="Batch scoring", exact=True)
         link.wait_for()
-        page.goto(f"{person.stack.url}{link.get_attribute('href')}")
+        page.goto(str(link.evaluate("link => link.href")))
         expect(headline(page)).to_contain_text("is scored")
 
 
 def test_who_is_not_logged_in_comes_back_after_the_login(below: Below) -> None:
     stack = below.nobody.person.stack
-    with below.nobody.at(f"{PREFIX}{own_page(WTA_DAG, below.run_id)}") as page:
+    with below.nobody.at(own_page(WTA_DAG, below.run_id)) as page:
         page.locator("input[name=username]").fill("admin")
         page.locator("input[name=password]").fill(stack.password)
         page.locator("[type=submit]").click()

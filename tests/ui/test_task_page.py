@@ -40,7 +40,7 @@ def _follow_link(seat: Seat, *task: str | int) -> None:
     with seat.at(f"{_task(*task)}/details") as page:  # type: ignore[arg-type]
         link = page.get_by_role("link", name="Batch scoring", exact=True)
         link.wait_for()
-        page.goto(f"{seat.person.stack.url}{link.get_attribute('href')}")
+        page.goto(str(link.evaluate("link => link.href")))
         headline(page).wait_for()
         expect(page.get_by_role("link", name="Back to Airflow's page of this run")).to_be_visible()
 
