@@ -18,6 +18,7 @@ _KINDS = {"unit", "dag", "service", "production", "faults", "flavors", "clouds",
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-roles", action="store_true", help="write what each role may do into docs/roles.md")
+    parser.addoption("--write-screenshots", action="store_true", help="write pictures of the pages into docs/images")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -45,13 +45,13 @@ def partition_rows(page: Page) -> dict[str, list[str]]:
 
 
 def do(page: Page, label: str) -> str:
-    """Press a button that asks first, confirm, and close the dialog; returns what it said."""
+    """Press a button that asks first, and confirm; returns what the page says then, which is dismissed."""
     page.get_by_role("button", name=label, exact=True).first.click()
     dialog = page.get_by_role("alertdialog")
     dialog.get_by_role("button", name=label, exact=True).click()
-    said = dialog.get_by_role("status")
-    said.wait_for()
-    text = said.inner_text()
-    dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
+    said = page.get_by_role("status").filter(has=page.get_by_role("button", name="Dismiss"))
+    text = said.inner_text()
+    said.get_by_role("button", name="Dismiss").click()
+    expect(said).to_be_hidden()
     return text

@@ -1,3 +1,4 @@
+import { Box } from "./kit";
 import { NavPage } from "./nav/NavPage";
 import { RunPage } from "./run/RunPage";
 import { TaskPage } from "./task/TaskPage";
@@ -11,8 +12,17 @@ export interface PluginProps {
 }
 
 /** The page follows from where Airflow shows it: on a task, on a run, or by itself. */
-export function App({ dagId, runId, taskId, mapIndex }: PluginProps) {
+function Page({ dagId, runId, taskId, mapIndex }: PluginProps) {
   if (dagId === undefined || runId === undefined) return <NavPage />;
   if (taskId === undefined) return <RunPage dagId={dagId} key={`${dagId} ${runId}`} runId={runId} />;
   return <TaskPage dagId={dagId} mapIndex={Number(mapIndex ?? -1)} runId={runId} taskId={taskId} />;
+}
+
+/** The class tells this package's part of Airflow's page from the rest. */
+export function App(props: PluginProps) {
+  return (
+    <Box className="batchscore" minW={0}>
+      <Page {...props} />
+    </Box>
+  );
 }

@@ -48,7 +48,7 @@ it("promotes a version after saying what it does", async () => {
     "@champion of s3://tennis/models/wta names version 20261121T095800Z. From now on it names 20261122T095800Z.",
   );
   await userEvent.click(within(dialog).getByRole("button", { name: "Promote to @champion" }));
-  await within(dialog).findByText("@champion names version 20261122T095800Z now.");
+  await screen.findByText("@champion names version 20261122T095800Z now.");
   expect(requests.find(({ method }) => method === "POST")).toMatchObject({
     url: "/batchscore/api/promote",
     body: {

@@ -6,7 +6,7 @@ import { ActionButton } from "../shared/ActionButton";
 import { isOver } from "./headline";
 
 /** What can be done with a partition: shown to who may, once its task has ended. */
-export function PartitionActions({ view, index, refresh }: { view: RunView; index: number; refresh: () => void }) {
+export function PartitionActions({ view, index, onDone }: { view: RunView; index: number; onDone: () => void }) {
   const { partitions } = view;
   const position = partitions.task[index] ?? -1;
   const task = partitions.tasks[position];
@@ -32,7 +32,7 @@ export function PartitionActions({ view, index, refresh }: { view: RunView; inde
         <ActionButton
           act={act("go_on")}
           label="Go on"
-          onDone={refresh}
+          onDone={onDone}
           prominent
           title={`Score what is missing of ${what}?`}
         >
@@ -44,7 +44,7 @@ export function PartitionActions({ view, index, refresh }: { view: RunView; inde
         <ActionButton
           act={act("replay")}
           label="Replay quarantine"
-          onDone={refresh}
+          onDone={onDone}
           title={`Score the quarantined rows of ${what} again?`}
         >
           <Text>{after}</Text>
@@ -54,7 +54,7 @@ export function PartitionActions({ view, index, refresh }: { view: RunView; inde
       <ActionButton
         act={act("force")}
         label="Score again"
-        onDone={refresh}
+        onDone={onDone}
         title={`Score ${what} again from the start?`}
       >
         <Text>{after}</Text>

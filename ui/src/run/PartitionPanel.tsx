@@ -35,6 +35,11 @@ export function PartitionPanel({ view, index, onClose, refresh }: Props) {
 function Panel({ view, index, onClose, refresh }: Props & { index: number }) {
   const { partitions } = view;
   const state = partitions.state[index] ?? "waiting";
+  // The page below says what was done.
+  const done = () => {
+    onClose();
+    refresh();
+  };
   return (
     <>
       <Drawer.Header alignItems="start" gap={3}>
@@ -51,7 +56,7 @@ function Panel({ view, index, onClose, refresh }: Props & { index: number }) {
       <Drawer.Body>
         <Stack gap={4}>
           <Why index={index} view={view} />
-          <PartitionActions index={index} refresh={refresh} view={view} />
+          <PartitionActions index={index} onDone={done} view={view} />
           <Account index={index} view={view} />
           <TaskFacts index={index} view={view} />
         </Stack>

@@ -1,8 +1,8 @@
-import { fireEvent, screen, within } from "@testing-library/react";
+import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
 
-import { failed } from "../fixtures/runs";
+import { failed, running } from "../fixtures/runs";
 import { type Request, serve, show } from "../testing/serve";
 import { RunPage } from "./RunPage";
 
@@ -21,7 +21,9 @@ it("lets a newcomer understand and fix a run that failed on one partition", asyn
   expect(dialog).toHaveTextContent("Airflow clears 1 task (score) and what comes after (check_scores, combine)");
   expect(changes(requests)).toEqual([]);
   await userEvent.click(within(dialog).getByRole("button", { name: "Go on" }));
-  await within(dialog).findByText("Airflow runs 3 tasks again: score, check_scores, combine.");
+  const said = await screen.findByText("Airflow runs 3 tasks again: score, check_scores, combine.");
+  expect(said.closest("[role=status]")).toBeVisible();
+  expect(screen.queryByRole("alertdialog")).toBeNull();
   expect(changes(requests)).toEqual([
     {
       method: "POST",
@@ -37,6 +39,23 @@ it("lets a newcomer understand and fix a run that failed on one partition", asyn
   ]);
 });
 
+it("keeps saying what was done when the button is gone, until it is dismissed", async () => {
+  let cleared = false;
+  serve("failed", ({ method, url }) => {
+    cleared ||= method === "POST";
+    return cleared && url.endsWith("00%3A00") ? { status: 200, body: running } : undefined;
+  });
+  show(page);
+  await userEvent.click(await screen.findByRole("button", { name: "Go on" }));
+  const dialog = await screen.findByRole("alertdialog");
+  await userEvent.click(within(dialog).getByRole("button", { name: "Go on" }));
+  await screen.findByText(/^8 of 17 partitions are scored/);
+  expect(screen.queryByRole("button", { name: "Go on" })).toBeNull();
+  expect(screen.getByText(/Airflow runs 3 tasks again/)).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Dismiss" }));
+  expect(screen.queryByText(/Airflow runs 3 tasks again/)).toBeNull();
+});
+
 it("scores a partition again from its panel: the wish first, then the clearing", async () => {
   const requests = serve("failed");
   show(page);
@@ -46,7 +65,8 @@ it("scores a partition again from its panel: the wish first, then the clearing",
   const dialog = await screen.findByRole("alertdialog");
   expect(dialog).toHaveTextContent("Score year=2003 again from the start?");
   await userEvent.click(within(dialog).getByRole("button", { name: "Score again" }));
-  await within(dialog).findByText(/Airflow runs 3 tasks again/);
+  await screen.findByText(/Airflow runs 3 tasks again/);
+  await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
   const [put, clear] = changes(requests);
   expect(put?.url).toBe(
     "/api/v2/dags/wta_batch_scoring/dagRuns/manual__2026-11-22T10%3A00%3A00%2B00%3A00/taskInstances/score/state-store/batchscore_force?map_index=3",
@@ -61,7 +81,7 @@ it("replays the quarantine of the partitions that have one", async () => {
   await userEvent.click(await screen.findByRole("button", { name: "Replay quarantine" }));
   const dialog = await screen.findByRole("alertdialog");
   await userEvent.click(within(dialog).getByRole("button", { name: "Replay quarantine" }));
-  await within(dialog).findByText(/Airflow runs/);
+  await screen.findByText(/Airflow runs/);
   expect(changes(requests).map(({ url }) => url.replace(/.*state-store/, ""))).toEqual([
     "/batchscore_replay?map_index=3",
     "/batchscore_replay?map_index=11",

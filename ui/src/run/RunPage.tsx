@@ -6,6 +6,7 @@ import { useLive } from "../api/useLive";
 import { Box, Stack, Text } from "../kit";
 import { OutsideLink, DOCS } from "../shared/links";
 import { Loaded, Nothing } from "../shared/Notice";
+import { Saying } from "../shared/Saying";
 import { Distributions } from "./Distributions";
 import { Gates } from "./Gates";
 import { HeadlineCard } from "./HeadlineCard";
@@ -33,11 +34,15 @@ function NoScoring() {
 export function RunPage({ dagId, runId }: { dagId: string; runId: string }) {
   const live = useLive<RunView>(routes.run(dagId, runId), isOver);
   return (
-    <Stack gap={4} p={{ base: 2, md: 4 }} minW={0}>
-      <Loaded live={live}>
-        {(view) => (view.is_scoring ? <Scoring view={view} refresh={live.refresh} /> : <NoScoring />)}
-      </Loaded>
-    </Stack>
+    <Box minW={0} p={{ base: 2, md: 4 }}>
+      <Saying>
+        <Stack gap={4} minW={0}>
+          <Loaded live={live}>
+            {(view) => (view.is_scoring ? <Scoring view={view} refresh={live.refresh} /> : <NoScoring />)}
+          </Loaded>
+        </Stack>
+      </Saying>
+    </Box>
   );
 }
 

@@ -7,7 +7,8 @@ import { StateBadge } from "../shared/StateBadge";
 import { STAGE_NAMES } from "./headline";
 
 function took(stage: Stage, now: string): string {
-  if (stage.started === null) return "";
+  // Airflow gives tasks that did not run a time, too.
+  if (stage.started === null || stage.state === "upstream_failed" || stage.state === "skipped") return "";
   const seconds = (Date.parse(stage.ended ?? now) - Date.parse(stage.started)) / 1000;
   return duration(Math.max(0, seconds));
 }
@@ -32,7 +33,16 @@ function pageOf(view: RunView, stage: Stage): string {
 /** The steps of the pipeline, in order. */
 export function Stages({ view }: { view: RunView }) {
   return (
-    <Flex aria-label="Steps of the run" as="ol" gap={2} listStyleType="none" m={0} p={0} wrap="wrap">
+    <Box
+      aria-label="Steps of the run"
+      as="ol"
+      display="grid"
+      gap={2}
+      gridTemplateColumns="repeat(auto-fill, minmax(min(120px, 100%), 1fr))"
+      listStyleType="none"
+      m={0}
+      p={0}
+    >
       {view.stages.map((stage) => (
         <Box
           as="li"
@@ -42,26 +52,25 @@ export function Stages({ view }: { view: RunView }) {
           borderTopColor={`${stage.state ?? "none"}.solid`}
           borderTopWidth="3px"
           borderWidth={1}
-          flex="1 1 130px"
           key={stage.task_id}
-          px={3}
+          px={2.5}
           py={2}
         >
-          <Flex align="baseline" gap={2} justify="space-between">
-            <Text fontSize="sm" fontWeight="semibold">
-              {STAGE_NAMES[stage.kind].title}
-            </Text>
+          <Text fontSize="sm" fontWeight="semibold">
+            {STAGE_NAMES[stage.kind].title}
+          </Text>
+          <Box fontSize="xs" mb={1} overflowWrap="anywhere">
+            <AirflowLink to={pageOf(view, stage)}>{stage.task_id}</AirflowLink>
+          </Box>
+          <Flex align="center" columnGap={2} wrap="wrap">
+            <StateBadge state={stage.state} />
             <Text color="fg.muted" fontSize="xs" whiteSpace="nowrap">
               {took(stage, view.now)}
             </Text>
           </Flex>
-          <Box fontSize="xs" mb={1} overflowWrap="anywhere">
-            <AirflowLink to={pageOf(view, stage)}>{stage.task_id}</AirflowLink>
-          </Box>
-          <StateBadge state={stage.state} />
           <Counts stage={stage} />
         </Box>
       ))}
-    </Flex>
+    </Box>
   );
 }

@@ -17,6 +17,28 @@ it("does not blame the data when a task was killed", () => {
   expect(told.advice).toMatch(/^A task was ended from outside, often for want of memory\. Then go on/);
 });
 
+it("does not blame the data because of tasks that waited for a killed one", () => {
+  const waited = { ...runs.killed.failures[0]!, kind: "UpstreamFailed", message: "Task score failed", tasks: 2 };
+  const told = headline({ ...runs.killed, failures: [...runs.killed.failures, { ...waited, how: "upstream" }] });
+  expect(told.advice).toMatch(/^A task was ended from outside/);
+});
+
+it("sends to Airflow's grid when no task of this package failed", () => {
+  const stages = runs.finished.stages.map((stage) => ({ ...stage, state: "upstream_failed" as const }));
+  const waiting = { ...runs.noScoring, is_scoring: true, state: "failed" as const, stages };
+  const told = headline(waiting);
+  expect(told.sentence).toBe("The run failed outside this pipeline; nothing was published.");
+  expect(told.advice).toMatch(/^First look at the log of the task that failed\. Then clear it in Airflow's grid/);
+  expect(told.actions).toEqual([]);
+});
+
+it("speaks of a single partition without counting", () => {
+  expect(headline(runs.single("failed")).sentence).toBe(
+    "The partition is not scored, year=2009 failed; nothing was published.",
+  );
+  expect(headline(runs.single("running")).sentence).toBe("The partition is not scored yet, about 3 min (2 to 5) left.");
+});
+
 it("names the first of many failed partitions", () => {
   expect(headline(runs.packs(250)).sentence).toBe(
     "9,960 of 10,000 partitions are scored, 40 partitions (the first is device=006, day=80) failed; nothing was published.",

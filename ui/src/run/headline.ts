@@ -47,8 +47,8 @@ function named(keys: string[]): string {
 function done(view: RunView): string {
   const { by_state, partitions } = view.totals;
   const ready = by_state.scored + by_state.reused;
-  if (ready === partitions)
-    return partitions === 1 ? "The partition is scored" : `All ${many(partitions, "partition")} are scored`;
+  if (partitions === 1) return `The partition is ${ready ? "scored" : isOver(view) ? "not scored" : "not scored yet"}`;
+  if (ready === partitions) return `All ${many(partitions, "partition")} are scored`;
   return `${ready.toLocaleString()} of ${many(partitions, "partition")} ${ready === 1 ? "is" : "are"} scored`;
 }
 
@@ -110,7 +110,7 @@ function failedHere(view: RunView): Headline {
       tone: "failed",
       sentence,
       why,
-      advice: `${fix(view)} Then ask somebody who may clear tasks of this DAG.`,
+      advice: `${fix(view, why.length > 0)} Then ask somebody who may clear tasks of this DAG.`,
       actions: [],
     };
   }
@@ -118,18 +118,18 @@ function failedHere(view: RunView): Headline {
   const actions: HeadlineAction[] = replay ? [replayOf(view)] : [];
   const tasks = failedTasks(view);
   if (tasks.length) actions.push({ label: gate && !failed.length ? "Check again" : "Go on", tasks, how: "go_on" });
-  return {
-    tone: "failed",
-    sentence,
-    why,
-    advice: `${fix(view)} ${next(view, gate !== undefined && !failed.length, replay)}`,
-    actions,
-  };
+  const then = actions.length
+    ? next(view, gate !== undefined && !failed.length, replay)
+    : "Then clear it in Airflow's grid, with what comes after it.";
+  return { tone: "failed", sentence, why, advice: `${fix(view, why.length > 0)} ${then}`, actions };
 }
 
-function fix(view: RunView): string {
-  const killed = view.failures.length > 0 && view.failures.every((failure) => failure.how === "killed");
-  if (killed) return "A task was ended from outside, often for want of memory.";
+/** @param told - whether a message says why. */
+function fix(view: RunView, told: boolean): string {
+  const causes = view.failures.filter((failure) => failure.how !== "upstream");
+  if (!told) return "First look at the log of the task that failed.";
+  if (causes.length > 0 && causes.every((failure) => failure.how === "killed"))
+    return "A task was ended from outside, often for want of memory.";
   return "First fix what the message names (the data, or the settings of the DAG).";
 }
 

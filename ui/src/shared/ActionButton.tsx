@@ -2,6 +2,7 @@ import { type ReactNode, useState } from "react";
 
 import { ApiError } from "../api/client";
 import { Alert, Button, Dialog, Portal, Stack } from "../kit";
+import { useSay } from "./Saying";
 
 interface Props {
   label: string;
@@ -10,13 +11,13 @@ interface Props {
   children: ReactNode;
   /** Do it; the text tells what happens now. */
   act: () => Promise<string>;
-  /** It is done. */
+  /** It is done: the dialog is closed, and the page says so. */
   onDone: () => void;
   prominent?: boolean;
   danger?: boolean;
 }
 
-type Phase = { is: "asking" } | { is: "busy" } | { is: "done"; text: string } | { is: "failed"; text: string };
+type Phase = { is: "asking" } | { is: "busy" } | { is: "failed"; text: string };
 
 function failureText(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
@@ -24,15 +25,17 @@ function failureText(error: unknown): string {
   return `It did not work: ${error.message}`;
 }
 
-/** A button that changes something: it asks first, and tells afterwards what happened. */
+/** A button that changes something: it asks first; the page tells afterwards what happened, the dialog why not. */
 export function ActionButton({ label, title, children, act, onDone, prominent = false, danger = false }: Props) {
   const [open, setOpen] = useState(false);
   const [phase, setPhase] = useState<Phase>({ is: "asking" });
+  const say = useSay();
 
   const run = async () => {
     setPhase({ is: "busy" });
     try {
-      setPhase({ is: "done", text: await act() });
+      say(await act());
+      setOpen(false);
       onDone();
     } catch (error) {
       setPhase({ is: "failed", text: failureText(error) });
@@ -62,8 +65,8 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
               </Dialog.Header>
               <Dialog.Body>
                 <Stack gap={3}>
-                  {phase.is === "done" || phase.is === "failed" ? (
-                    <Alert.Root status={phase.is === "done" ? "success" : "error"} role="status">
+                  {phase.is === "failed" ? (
+                    <Alert.Root status="error" role="status">
                       <Alert.Indicator />
                       <Alert.Title>{phase.text}</Alert.Title>
                     </Alert.Root>
@@ -74,9 +77,9 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
               </Dialog.Body>
               <Dialog.Footer>
                 <Button size="sm" variant="outline" onClick={() => setOpen(false)}>
-                  {phase.is === "done" || phase.is === "failed" ? "Close" : "Cancel"}
+                  {phase.is === "failed" ? "Close" : "Cancel"}
                 </Button>
-                {phase.is === "asking" || phase.is === "busy" ? (
+                {phase.is === "failed" ? null : (
                   <Button
                     size="sm"
                     colorPalette={danger ? "red" : "brand"}
@@ -85,7 +88,7 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
                   >
                     {label}
                   </Button>
-                ) : null}
+                )}
               </Dialog.Footer>
             </Dialog.Content>
           </Dialog.Positioner>

@@ -1,9 +1,10 @@
 import { routes } from "../api/base";
 import type { TaskView } from "../api/types";
 import { useLive } from "../api/useLive";
-import { Stack, Text } from "../kit";
+import { Box, Stack, Text } from "../kit";
 import { DOCS, OutsideLink } from "../shared/links";
 import { Loaded, Nothing } from "../shared/Notice";
+import { Saying } from "../shared/Saying";
 import { isOver } from "../run/headline";
 import { Gates } from "../run/Gates";
 import { TaskProgress } from "./TaskProgress";
@@ -20,25 +21,29 @@ interface Props {
 export function TaskPage({ dagId, runId, taskId, mapIndex }: Props) {
   const live = useLive<TaskView>(routes.task(dagId, runId, taskId, mapIndex), isOver);
   return (
-    <Stack gap={4} minW={0} p={{ base: 2, md: 4 }}>
-      <Loaded live={live}>
-        {(view) =>
-          view.kind === null ? (
-            <Nothing title="Nothing to show: this task does not score.">
-              <Text fontSize="sm">
-                This tab belongs to <OutsideLink href={DOCS}>airflow-batchscore</OutsideLink>, which scores machine
-                learning models over partitioned data.
-              </Text>
-            </Nothing>
-          ) : (
-            <>
-              <TaskHeadline refresh={live.refresh} view={view} />
-              <TaskProgress view={view} />
-              {view.gate ? <Gates gates={[view.gate]} /> : null}
-            </>
-          )
-        }
-      </Loaded>
-    </Stack>
+    <Box minW={0} p={{ base: 2, md: 4 }}>
+      <Saying>
+        <Stack gap={4} minW={0}>
+          <Loaded live={live}>
+            {(view) =>
+              view.kind === null ? (
+                <Nothing title="Nothing to show: this task does not score.">
+                  <Text fontSize="sm">
+                    This tab belongs to <OutsideLink href={DOCS}>airflow-batchscore</OutsideLink>, which scores machine
+                    learning models over partitioned data.
+                  </Text>
+                </Nothing>
+              ) : (
+                <>
+                  <TaskHeadline refresh={live.refresh} view={view} />
+                  <TaskProgress view={view} />
+                  {view.gate ? <Gates gates={[view.gate]} /> : null}
+                </>
+              )
+            }
+          </Loaded>
+        </Stack>
+      </Saying>
+    </Box>
   );
 }
