@@ -50,7 +50,7 @@ class PostgreSQL(Servers):
                 "-U",
                 "airflow",
                 "--pwfile",
-                password,
+                str(password),
             ],
             user=self._user,
             cwd=folder,
