@@ -31,13 +31,7 @@ _MOST_BYTES = 32 << 20
 
 
 @app.get("/report/{dag_id}/{run_id}/{task_id}", dependencies=MAY_SEE_RESULTS)
-def report(
-    dag_id: str,
-    run_id: str,
-    task_id: str,
-    session: SessionDep,
-    map_index: MapIndex = -1,
-) -> HTMLResponse:
+def report(dag_id: str, run_id: str, task_id: str, session: SessionDep, map_index: MapIndex = -1) -> HTMLResponse:
     """The report that the task wrote: its location and digest are sealed in the task's XCom."""
     try:
         published = _published(session, dag_id, run_id, task_id, map_index)

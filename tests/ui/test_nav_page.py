@@ -157,13 +157,14 @@ def test_versions_are_shown_compared_and_promoted_as_their_files_say(history: Hi
         assert told == [*counts, counts[1] - counts[0]]
         assert history.alias()["version"] == history.new
 
+        aliases = page.locator("section").filter(has_text="Aliases")
         _confirmed(page, "Promote to @champion")
-        expect(page.get_by_text(f"names version {history.old}")).to_be_visible()
+        expect(aliases.get_by_text(f"names version {history.old}")).to_be_visible()
         assert history.alias()["version"] == history.old
         assert history.alias()["moves"][-1]["by"] == "a-admin"
-        expect(page.get_by_text(re.compile(f"to {history.old} by a-admin"))).to_be_visible()
+        expect(aliases.get_by_text(re.compile(f"to {history.old} by a-admin"))).to_be_visible()
         _confirmed(page, f"Roll back to {history.new}")
-        expect(page.get_by_text(f"names version {history.new}")).to_be_visible()
+        expect(aliases.get_by_text(f"names version {history.new}")).to_be_visible()
         assert history.alias()["version"] == history.new
     log = history.house.stack.get("/api/v2/eventLogs?event=batchscore_promote&order_by=-id&limit=2")["event_logs"]
     assert [(entry["dag_id"], entry["owner"]) for entry in log] == [(DAG, "a-admin")] * 2
