@@ -67,8 +67,11 @@ ui/node_modules/.stamp: ui/package.json ui/package-lock.json
 ui: ui/node_modules/.stamp  ## build the pages of ui/ into airflow_batchscore/plugin/ui (needs Node 20.19 or newer)
 	npm --prefix ui run --silent build
 
-test-ui: ui/node_modules/.stamp  ## the pages: types, lint, component tests (needs Node; 2 minutes)
-	cd ui && npx tsc && npm run --silent lint && npm test --silent
+test-ui: setup ui  ## the pages: types, lint, component tests; in Chromium on a real Airflow (installs it and PostgreSQL with apt; 15 minutes)
+	cd ui && npm run --silent lint && npm test --silent
+	git diff --exit-code --stat -- airflow_batchscore/plugin/ui # what is committed is what ui/ builds
+	sh scripts/install_browser.sh
+	$(BIN)/pytest -m ui tests/ui
 
 BENCH := PYTHONPATH=$(CURDIR) .bench-venv/bin/python tests/benchmarks/bench.py
 bench: .bench-venv/.stamp .bench-daft-venv/.stamp  ## this engine beside the limit and its peers, on small data (5 minutes; one table with TABLE=w1q)
@@ -111,7 +114,7 @@ unit: setup  ## the unit tests that need seconds in all, for the edit loop
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "unit and not slow and not service"
 
 # Three processes on two cores: one mostly waits for Airflow.
-SUITE := -n 3 -m "not flavors and not production and not clouds and not hardened"
+SUITE := -n 3 -m "not flavors and not production and not clouds and not hardened and not ui"
 test: setup  ## the test suite but for the targets below (15 minutes on two cores)
 	$(BIN)/pytest $(SUITE)
 

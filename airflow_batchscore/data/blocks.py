@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import BadRow, Batch
@@ -64,7 +65,11 @@ def require_columns(source: Source, names: Sequence[str], *, partition_key: str)
     missing = [name for name in names if name not in source.columns]
     if missing:
         has = ", ".join(source.columns[:60])
-        raise InputError(f"partition {partition_key}: {source.uri} lacks the columns {missing}; it has {has}")
+        renamed = _renamed(missing, [name for name in source.columns if name not in names])
+        raise InputError(
+            f"partition {partition_key}: {source.uri} lacks the columns {missing}; it has {has}. {renamed}"
+            "Write the file with all columns, or change what is read of it"
+        )
     twice = sorted({name for name in names if source.columns.count(name) > 1})
     if twice:
         raise InputError(f"partition {partition_key}: {source.uri} has more than one column named {twice}")
@@ -140,3 +145,10 @@ def _without_rounded(batch: Batch, uri: str) -> Batch:
         positions=batch.positions[kept],
         bad=sorted([*batch.bad, *bad], key=lambda row: row.position),
     )
+
+
+def _renamed(missing: Sequence[str], present: Sequence[str]) -> str:
+    """Names that may stand for those that are missing, as a question."""
+    alike = {name: get_close_matches(name, present, 1, cutoff=0.7) for name in missing}
+    pairs = [f"{found[0]} for {name}" for name, found in alike.items() if found]
+    return f"Does it say {listed(pairs)}? " if pairs else ""

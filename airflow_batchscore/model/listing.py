@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -89,7 +89,7 @@ def list_model(model: Location) -> ModelListing:
 
     def alias(file: FileInfo) -> ListedAlias | None:
         try:
-            return _alias(model, file)
+            return read_alias(model, file)
         except (BatchScoreError, OSError, KeyError, TypeError, ValueError) as error:
             problems.append(f"the alias {below[file]} cannot be read ({error!r}): set it again, which writes it anew")
             return None
@@ -114,7 +114,7 @@ def _version(model: Location, file: FileInfo) -> ListedVersion:
         created=manifest.created,
         estimator=manifest.estimator,
         flavor=manifest.flavor,
-        metrics={name: value for name, value in manifest.metrics.items() if math.isfinite(value)},  # as JSON needs
+        metrics=finite(manifest.metrics),
         metrics_on=manifest.metrics_on,
         trained_on=training.partitions,
         rows_trained=training.rows_trained,
@@ -124,7 +124,18 @@ def _version(model: Location, file: FileInfo) -> ListedVersion:
     )
 
 
-def _alias(model: Location, file: FileInfo) -> ListedAlias:
+def finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that JSON for a browser can hold: it has no NaN."""
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def read_alias(model: Location, file: FileInfo) -> ListedAlias:
+    """An alias of a model, from its file.
+
+    Raises:
+        InputError: it lies elsewhere: a link leads out of the model's folder.
+        KeyError, TypeError, ValueError: it is not what this package wrote.
+    """
     pointer = json.loads(read_inside(model.at(file.uri), [model.uri]))
     name = file.uri.rpartition("/")[2].removesuffix(".json")
     return ListedAlias(name, str(pointer["version"]), list(moves_of(pointer))[::-1])

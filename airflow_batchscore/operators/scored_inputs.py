@@ -15,8 +15,7 @@ from airflow_batchscore.operators.base import as_mapping
 from airflow_batchscore.operators.stored_lists import full
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.publish.state import RunState, planned_partitions, scored_partitions
-from airflow_batchscore.publish.summary import Passed
-from airflow_batchscore.publish.verdict import CheckedScores
+from airflow_batchscore.publish.verdict import CheckedScores, KeptVerdict
 from airflow_batchscore.scoring.scored import ScoredTask
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def read_scores(items: Sequence[JsonMapping], conn_id: str | None) -> RunState:
     return state
 
 
-def passed_audit(operator: CombineOperator, context: Context) -> Passed | None:
+def passed_audit(operator: CombineOperator, context: Context) -> KeptVerdict | None:
     """What the audit of the scores checked, for people; None without one, or if its verdict is gone or damaged."""
     scores = as_mapping(operator.scores)
     if not isinstance(scores, Mapping) or "verdict" not in scores:
@@ -85,7 +84,7 @@ def passed_audit(operator: CombineOperator, context: Context) -> Passed | None:
         value = storage.read_json(connect(Location(verdict, operator.scores_conn_id or operator.conn_id)))
     except InputError:
         return None
-    return None if value is None else Passed.of(value)
+    return KeptVerdict.of(value)
 
 
 def _items(sequence: Sequence[object]) -> list[Json]:

@@ -5,9 +5,7 @@ Every function answers with what is there in time, and says in words what is not
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -27,6 +25,7 @@ from airflow_batchscore.publish.run_view_records import RunRecords, TaskRecord
 from airflow_batchscore.publish.runs import audit_verdict
 from airflow_batchscore.publish.state import ScoringRun, read_manifests
 from airflow_batchscore.publish.summary import one_model
+from airflow_batchscore.publish.verdict import KeptVerdict
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.scored import ScoredPartition
 
@@ -48,19 +47,13 @@ def with_drifts(records: RunRecords) -> RunRecords:
     over = [task for task in records.of_kind("check_scores") if task.state in ("success", "failed")]
     if not over:
         return records
-    verdict = _dict(_verdict(records, max(over, key=lambda task: task.ended or records.now)))
-    digests = {each.digest for each, _ in _committed(records)}
-    scores = [each for each in map(_dict, _list(verdict.get("scores"))) if each.get("digest") in digests]
-    drifts = replace(
-        records.drifts,
-        limit=_number(_dict(verdict.get("limits")).get("max_drift")),
-        partitions={
-            str(each.get("partition")): (value, str(each.get("drift_column")))
-            for each in scores
-            if (value := _number(each.get("drift"))) is not None
-        },
-    )
-    return replace(records, drifts=drifts)
+    verdict = KeptVerdict.of(_verdict(records, max(over, key=lambda task: task.ended or records.now)))
+    if verdict is None:
+        return records
+    measured = {
+        each.key: verdict.drifts[each.digest] for each, _ in _committed(records) if each.digest in verdict.drifts
+    }
+    return replace(records, drifts=replace(records.drifts, limit=verdict.max_drift, partitions=measured))
 
 
 def _verdict(records: RunRecords, task: TaskRecord) -> Json:
@@ -73,21 +66,6 @@ def _verdict(records: RunRecords, task: TaskRecord) -> Json:
     key = location, task.try_number, task.ended
     values, _ = _verdicts.get_all({key: lambda: storage.read_json(connect(location))}, SECONDS)
     return values.get(key)
-
-
-def _list(value: Json) -> Sequence[Json]:
-    return value if isinstance(value, list) else []
-
-
-def _dict(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _number(value: Json) -> float | None:
-    with suppress(TypeError, ValueError):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    return None
 
 
 def card_of(records: RunRecords) -> JsonObject | None:

@@ -105,6 +105,7 @@ def _newest_hashes(session: Session, dag_ids: Collection[str]) -> dict[str, tupl
     newest = (
         select(DagVersion.dag_id, func.max(DagVersion.version_number).label("number"))
         .join(SerializedDagModel, SerializedDagModel.dag_version_id == DagVersion.id)
+        .where(DagVersion.dag_id.in_(dag_ids))
         .group_by(DagVersion.dag_id)
         .subquery()
     )
@@ -113,4 +114,4 @@ def _newest_hashes(session: Session, dag_ids: Collection[str]) -> dict[str, tupl
         .join(DagVersion, SerializedDagModel.dag_version_id == DagVersion.id)
         .join(newest, (DagVersion.dag_id == newest.c.dag_id) & (DagVersion.version_number == newest.c.number))
     )
-    return {dag_id: (version, dag_hash) for dag_id, version, dag_hash in rows if dag_id in dag_ids}
+    return {dag_id: (version, dag_hash) for dag_id, version, dag_hash in rows}

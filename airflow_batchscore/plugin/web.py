@@ -14,6 +14,7 @@ from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import BatchScoreError, GateError, InputError
 from airflow_batchscore.plugin import nav_routes, pages, run_routes
 from airflow_batchscore.plugin.access import MAY_SEE_RESULTS
+from airflow_batchscore.plugin.refusals import refuse
 from airflow_batchscore.plugin.run_routes import MapIndex
 from airflow_batchscore.plugin.xcoms import COLUMNS, returned
 from airflow_batchscore.publish.published import PublishedRun
@@ -22,6 +23,7 @@ app = FastAPI(title="batchscore", docs_url=None, redoc_url=None, openapi_url=Non
 app.include_router(run_routes.router)
 app.include_router(nav_routes.router)
 app.include_router(pages.router)
+app.exception_handler(HTTPException)(refuse)
 
 #: The page has no script and loads nothing: even text that slips through escaping could do nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
@@ -29,13 +31,7 @@ _MOST_BYTES = 32 << 20
 
 
 @app.get("/report/{dag_id}/{run_id}/{task_id}", dependencies=MAY_SEE_RESULTS)
-def report(
-    dag_id: str,
-    run_id: str,
-    task_id: str,
-    session: SessionDep,
-    map_index: MapIndex = -1,
-) -> HTMLResponse:
+def report(dag_id: str, run_id: str, task_id: str, session: SessionDep, map_index: MapIndex = -1) -> HTMLResponse:
     """The report that the task wrote: its location and digest are sealed in the task's XCom."""
     try:
         published = _published(session, dag_id, run_id, task_id, map_index)

@@ -19,7 +19,7 @@ class RunTotals:
 
     Attributes:
         rows: read.
-        own_rows: of these, those that were not committed before this run; None if that is not known.
+        own_rows: of these, those that its tasks read themselves; None if that is not known.
         rows_skipped, rows_quarantined: None if only the publication is known.
         drift: highest of any column of any partition; None if it was not measured.
     """
@@ -38,7 +38,7 @@ class RunTotals:
         return cls(
             partitions=figures.partitions,
             rows=account.rows_read,
-            own_rows=sum(partition.account.rows_read for partition in scored if not partition.reused),
+            own_rows=sum(partition.own_rows for partition in scored),
             rows_skipped=account.rows_skipped,
             rows_quarantined=account.rows_quarantined,
             drift=drift if drift is not None and math.isfinite(drift) else None,  # as JSON needs
@@ -52,14 +52,14 @@ class RunTotals:
     @classmethod
     def of_score(cls, score: JsonMapping) -> RunTotals | None:
         """Of what a scoring task returned: `ScoredTask` as JSON. None if that is in a file (`StoredList`)."""
-        partitions = score["manifests"]
-        if not isinstance(partitions, list):
+        if not isinstance(score["manifests"], list):
             return None
-        account = sum((Account.from_dict(partition) for partition in partitions), Account())
+        partitions = [ScoredPartition.from_dict(each) for each in score["manifests"]]
+        account = sum((partition.account for partition in partitions), Account())
         return cls(
             partitions=len(partitions),
             rows=account.rows_read,
-            own_rows=sum(each["rows_read"] for each in partitions if not each["reused"]),
+            own_rows=sum(partition.own_rows for partition in partitions),
             rows_skipped=account.rows_skipped,
             rows_quarantined=account.rows_quarantined,
             drift=None,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
-from airflow_batchscore.errors import OutputError
+from airflow_batchscore.errors import BatchScoreError, OutputError
 from airflow_batchscore.model.artifact import read_manifest
+from airflow_batchscore.model.listing import finite, read_alias
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import NoModel
@@ -41,18 +41,18 @@ def model_card(ref: ModelRef, others: int) -> JsonObject:
     evaluations, aliases = [], []
     try:
         evaluations = [
-            {"when": each.evaluated, "partitions": each.partitions, "metrics": _finite(each.metrics), "run": ""}
+            {"when": each.evaluated, "partitions": each.partitions, "metrics": finite(each.metrics), "run": ""}
             for each in reversed(history(ref)[-_MOST_EVALUATIONS:])
         ]
         aliases = _aliases(ref)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (BatchScoreError, OSError, ValueError, TypeError, KeyError) as error:
         problem = f"the aliases or evaluations of the model could not be read: {error}"
     return {
         **_nameplate(ref),
         "estimator": manifest.estimator,
         "flavor": manifest.flavor,
         "created": manifest.created,
-        "metrics": _finite(manifest.metrics),
+        "metrics": finite(manifest.metrics),
         "metrics_on": manifest.metrics_on,
         "trained_on": list(manifest.training.partitions),
         "rows_trained": manifest.training.rows_trained,
@@ -100,20 +100,10 @@ def _nameplate(ref: ModelRef) -> JsonObject:
 
 def _aliases(ref: ModelRef) -> list[str]:
     """Those that point at this version now."""
-    folder = ref.location.parent / "aliases"
-    files = [file for file in storage.list_files(folder) if file.uri.endswith(".json")][:_MOST_ALIASES]
-    pointers = storage.each(lambda file: storage.read_json(folder.at(file.uri)), files, folder.uri)
-    names = [file.uri.rpartition("/")[2].removesuffix(".json") for file in files]
-    return [
-        name
-        for name, pointer in zip(names, pointers, strict=True)
-        if isinstance(pointer, dict) and pointer.get("version") == ref.version
-    ]
-
-
-def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
-    """JSON has no NaN."""
-    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+    model = ref.location.parent
+    files = [file for file in storage.list_files(model / "aliases") if file.uri.endswith(".json")][:_MOST_ALIASES]
+    aliases = storage.each(lambda file: read_alias(model, file), files, model.uri)
+    return [alias.alias for alias in aliases if alias.version == ref.version]
 
 
 def output_view(

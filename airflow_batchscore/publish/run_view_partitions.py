@@ -13,7 +13,7 @@ from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import ModelByColumn, ModelPerPartition, OneModel
 from airflow_batchscore.publish.progress import Progress
 from airflow_batchscore.publish.run_view_failures import Failures
-from airflow_batchscore.publish.run_view_records import Drifts, RunRecords, TaskRecord, iso, own_rows
+from airflow_batchscore.publish.run_view_records import Drifts, RunRecords, TaskRecord, iso
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
 
@@ -56,7 +56,7 @@ class ScoringWork:
         """Rows that the present try has read itself."""
         if self.progress is not None:
             return max(self.progress.account.rows_read - self.progress.rows_before, 0)
-        return sum(own_rows(partition) for partition in self.scored.partitions) if self.scored else 0
+        return sum(partition.own_rows for partition in self.scored.partitions) if self.scored else 0
 
     @property
     def blocks(self) -> tuple[int, int]:

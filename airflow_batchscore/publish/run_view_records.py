@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.publish.progress import Failure, GateResult, Progress
 from airflow_batchscore.publish.published import PublishedRun
-from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
+from airflow_batchscore.scoring.scored import ScoredTask
 
 Kind = Literal["wait", "train", "import", "check_model", "evaluate", "plan", "score", "check_scores", "combine"]
 #: Class of an operator of this package -> what its tasks do, in the order of the flow.
@@ -130,13 +130,6 @@ class RunRecords:
         if found is None or found.try_number != task.try_number or task.state in _NOT_BEGUN:
             return None
         return found
-
-
-def own_rows(partition: ScoredPartition) -> int:
-    """Rows that the task read itself: neither reused nor found again after an earlier try."""
-    if partition.reused:
-        return 0
-    return min(partition.account.rows_read, round(partition.rows_per_second * partition.seconds))
 
 
 def iso(time: datetime | None) -> str | None:

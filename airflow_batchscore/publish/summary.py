@@ -6,21 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import airflow_batchscore
-from airflow_batchscore.data.json_types import JsonMapping, JsonObject
+from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.pattern import Values
-from airflow_batchscore.errors import GateError
 from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.model.training_record import LearningCurve, Search
 from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.coverage import Coverage, scored_coverage
-from airflow_batchscore.publish.drift import Drift, drift_limit, partition_drifts
+from airflow_batchscore.publish.drift import Drift, partition_drifts
 from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.quarantined import Quarantined, look_into_quarantine
 from airflow_batchscore.publish.read_with import ReadWith, read_with
 from airflow_batchscore.publish.state import ScoringRun
+from airflow_batchscore.publish.verdict import KeptVerdict
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.quality.check import Check
 from airflow_batchscore.scoring.manifest import Manifest
 
 
@@ -106,29 +105,6 @@ class PartitionFacts:
 
 
 @dataclass(frozen=True)
-class Passed:
-    """What an audit let pass.
-
-    Attributes:
-        checks: everything that it looked at.
-        max_drift: highest drift (PSI) that it allowed; None if it measured none.
-    """
-
-    checks: Sequence[Check] = ()
-    max_drift: float | None = None
-
-    @classmethod
-    def of(cls, verdict: JsonMapping) -> Passed | None:
-        """Of `Audit.verdict`, which holds text where a template gave the limit; None for any other JSON."""
-        try:
-            allowed = verdict["limits"]["max_drift"]
-            checks = [Check.from_dict(check) for check in verdict.get("checks", [])]
-            return cls(checks, None if allowed is None else drift_limit(allowed))
-        except (KeyError, TypeError, GateError):
-            return None
-
-
-@dataclass(frozen=True)
 class Summary:
     """The facts of a publication.
 
@@ -155,7 +131,7 @@ class Summary:
     reused: int
     account: Account
     partitions: Sequence[PartitionFacts]
-    passed: Passed | None
+    passed: KeptVerdict | None
     quarantined: Quarantined | None
     read_with: Sequence[ReadWith]
 
@@ -172,7 +148,7 @@ class Summary:
             "method": self.method,
             "totals": {"partitions": len(self.partitions), "reused": self.reused, **self.account.to_dict()},
             "partitions": [partition.to_dict() for partition in self.partitions],
-            "passed": asdict(self.passed) if self.passed else None,
+            "passed": self.passed.to_dict() if self.passed else None,
             "quarantined": asdict(self.quarantined) if self.quarantined else None,
             "read_with": [asdict(line) for line in self.read_with],
         }
@@ -184,7 +160,7 @@ def summarise(
     *,
     run: ScoringRun,
     reused: Mapping[str, bool],
-    passed: Passed | None = None,
+    passed: KeptVerdict | None = None,
 ) -> Summary:
     """The facts of a publication.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
-from airflow_batchscore.data.json_types import JsonMapping, JsonObject
+from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.publish.coverage import scored_coverage
-from airflow_batchscore.publish.drift import Drift
+from airflow_batchscore.publish.drift import Drift, drift_limit
 from airflow_batchscore.publish.state import ScoringRun
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.check import Check, as_lines, problems_of
@@ -139,6 +140,42 @@ class Audit:
         if self.problems:
             raise GateError(f"not published{as_lines(self.problems)}")
         return self
+
+
+@dataclass(frozen=True)
+class KeptVerdict:
+    """A verdict as it is read back, for people.
+
+    Attributes:
+        checks: everything that the audit looked at.
+        max_drift: highest drift (PSI) that it allowed; None if it measured none.
+        drifts: digest of a manifest -> PSI of the column that drifted most, and that column.
+    """
+
+    checks: Sequence[Check] = ()
+    max_drift: float | None = None
+    drifts: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, verdict: Json) -> KeptVerdict | None:
+        """Of `Audit.verdict`, which holds text where a template gave the limit; None for any other JSON."""
+        try:
+            allowed = verdict["limits"]["max_drift"]
+            return cls(
+                checks=[Check.from_dict(check) for check in verdict.get("checks", [])],
+                max_drift=None if allowed is None else drift_limit(allowed),
+                drifts={
+                    score["digest"]: (score["drift"], str(score["drift_column"]))
+                    for score in verdict.get("scores", [])
+                    if score.get("drift") is not None and math.isfinite(score["drift"])
+                },
+            )
+        except (KeyError, TypeError, AttributeError, GateError):
+            return None
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON: what the run report shows."""
+        return {"checks": [check.to_dict() for check in self.checks], "max_drift": self.max_drift}
 
 
 @dataclass(frozen=True)

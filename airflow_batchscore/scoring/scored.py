@@ -62,6 +62,11 @@ class ScoredPartition:
         """The partition's name."""
         return partition_key(self.partition)
 
+    @property
+    def own_rows(self) -> int:
+        """Rows that the task read itself: neither reused nor found again after an earlier try."""
+        return 0 if self.reused else min(self.account.rows_read, round(self.rows_per_second * self.seconds))
+
     def to_dict(self) -> JsonObject:
         """Plain JSON, including the counts."""
         return {

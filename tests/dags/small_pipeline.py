@@ -21,6 +21,10 @@ from airflow_batchscore.operators import (
 from airflow_batchscore.sensors import PartitionSensor
 
 
+class OwnScoring(ScorePartitionOperator):
+    """As users write them; Airflow's database knows it by this name alone."""
+
+
 def features(frame: pd.DataFrame) -> pd.DataFrame:
     """A function of the DAG file itself, which workers cannot import."""
     return frame[["a", "b"]].dropna(subset=["b"])
@@ -44,6 +48,7 @@ def pipeline(
     engine: Engine,
     made: Callable[..., pd.DataFrame] = features,
     plan_options: Mapping[str, str] = MappingProxyType({}),
+    scoring: type[ScorePartitionOperator] = ScorePartitionOperator,
     **score: object,
 ) -> DAG:
     """Train on partition 0, score what the conf says, publish."""
@@ -81,7 +86,7 @@ def pipeline(
             model="{{ var.value.folder }}/model@champion",
             **plan_options,
         )
-        scored = ScorePartitionOperator.partial(
+        scored = scoring.partial(
             task_id="score",
             dataset=dataset,
             output_uri="{{ var.value.folder }}/staged",
@@ -108,7 +113,7 @@ def pipeline(
 
 
 small = pipeline("small_pipeline", "sklearn.linear_model:LogisticRegression", LocalDask(workers=2))
-seen = pipeline("seen_pipeline", "sklearn.linear_model:LogisticRegression", LocalDask(workers=1))
+seen = pipeline("seen_pipeline", "sklearn.linear_model:LogisticRegression", LocalDask(workers=1), scoring=OwnScoring)
 poking = pipeline("small_poking", "sklearn.linear_model:LogisticRegression", LocalDask(workers=1, processes=True))
 many = pipeline(
     "many_partitions",

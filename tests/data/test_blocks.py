@@ -66,6 +66,14 @@ def test_missing_and_doubled_columns_are_named(tmp_path: Path) -> None:
         require_columns(source, ["id", "a"], partition_key="p=1")
 
 
+def test_a_renamed_column_is_guessed(tmp_path: Path) -> None:
+    write_csv(tmp_path / "p_1.csv", [(1, 2, 3)], header=("id", "winner_points", "loser_rank_points"))
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{p}}.csv")
+    source = cut(dataset, dataset.partition({"p": "1"}), block_rows=10)[0].source
+    with pytest.raises(InputError, match=r"Does it say winner_points for winner_rank_points\? Write the file"):
+        require_columns(source, ["winner_rank_points", "loser_rank_points"], partition_key="p=1")
+
+
 BIG = 2**53 + 1
 
 

@@ -211,6 +211,10 @@ class World:
         if self.stopped:
             self._signal(self.stopped.pop(self.chance.randrange(len(self.stopped))), signal.SIGCONT)
 
+    def _wake_all(self) -> None:
+        while self.stopped:
+            self.wake()
+
     def clear(self) -> None:
         """A task of an earlier run starts again, and all that come after it."""
         idle = [run for run in self.runs if not run.attempts and run.place == _DONE]
@@ -238,12 +242,19 @@ class World:
             self.chance.choice(actions)()
 
     def settle(self) -> None:
-        """Another run, of everything, disturbed by nothing but those that slept; they wake up after it, or in it."""
+        """Another run, of everything, disturbed by nothing but those that slept; they wake up after it, or in it.
+
+        Those that slept before they had planned wake up after it: what they plan then is rightly newer.
+        """
         model = fault_runs.MODELS[-1]
         last = self._begin(list(fault_runs.PARTITIONS), model, force=False)
         self._until(lambda: last.place == _DONE, 5)
-        while self.stopped:
-            self.wake()
+        planning = [attempt for run in self.runs for task, attempt in run.attempts if _TASKS[task] == "plan"]
+        asleep, self.stopped = self.stopped, [each for each in self.stopped if each not in planning]
+        self._wake_all()
+        self._until(lambda: last.place == _DONE, 120)
+        self.stopped = [each for each in asleep if each in planning]
+        self._wake_all()
         self._until(lambda: not any(run.attempts for run in self.runs), 120)
         right = {str(number): (version, model) for number, version in self.there.items()}
         rows = fault_runs.published(self.folder / self.output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pages import People
@@ -63,6 +64,31 @@ def test_who_may_not_see_the_dag_gets_no_document(people: People) -> None:
     client = people["eve of nothing"]
     assert client.get(f"/run/small_pipeline/{RUN}").status_code == 403
     assert client.get(f"/task/small_pipeline/{RUN}/score").status_code == 403
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    "page", ["run/small_pipeline/x", "task/small_pipeline/x/y?map_index=2", "report/small_pipeline/x/y"]
+)
+def test_a_browser_without_login_is_sent_to_it_and_comes_back(people: People, page: str) -> None:
+    answer = people[""].get(f"/{page}", headers=BROWSER, follow_redirects=False)
+    assert answer.status_code == 303
+    where = urlsplit(answer.headers["location"])
+    assert where.path == "/api/v2/auth/login"
+    assert parse_qs(where.query)["next"] == [f"/{page}"]
+    assert people[""].get(f"/{page}").status_code == 401, "a program is told so"
+
+
+def test_a_browser_is_told_in_words_why_a_page_is_refused(people: People) -> None:
+    answer = people["eve of nothing"].get("/run/small_pipeline/x", headers=BROWSER)
+    assert answer.status_code == 403
+    assert "<h1>You may not see this</h1>" in answer.text
+    assert "Ask an administrator" in answer.text
+    answer = people["viewer"].get("/report/small_pipeline/%3Cimg%3E/y", headers=BROWSER)
+    assert answer.status_code == 404
+    assert "&lt;img&gt; has written no report" in answer.text
 
 
 @pytest.mark.parametrize("name", ["web.py", "..%2Fweb.py", "main.js.map", "LICENSES.txt", "%2Fetc%2Fpasswd", "."])

@@ -54,6 +54,12 @@ def test_tasks_of_this_package_are_read_with_what_they_returned(made: MadeRun) -
     assert records.problems == []
 
 
+def test_a_task_of_a_users_subclass_is_what_it_extends(made: MadeRun) -> None:
+    made.task("score", "OwnScoring", "running", 0)
+    made.task("extract", "PythonOperator", "success")
+    assert [(task.task_id, task.kind) for task in _records(made).tasks] == [("score", "score")]
+
+
 def test_what_an_earlier_try_returned_does_not_count_once_the_task_is_cleared(made: MadeRun) -> None:
     (entry,) = made.plan([1])
     made.scored(entry)

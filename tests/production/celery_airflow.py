@@ -38,7 +38,20 @@ class PostgreSQL(Servers):
         password.write_text(self._password)
         data, folder = str(self.folder / "data"), str(self.folder)
         run_command(
-            [_postgres("initdb"), "-D", data, "-A", "scram-sha-256", "-U", "airflow", "--pwfile", str(password)],
+            # UTF8, as Airflow asks for: without it and without a locale, a DAG's text must be ASCII.
+            [
+                _postgres("initdb"),
+                "-D",
+                data,
+                "-E",
+                "UTF8",
+                "-A",
+                "scram-sha-256",
+                "-U",
+                "airflow",
+                "--pwfile",
+                str(password),
+            ],
             user=self._user,
             cwd=folder,
             env={"PATH": os.environ["PATH"]},

@@ -21,8 +21,9 @@ from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.report import render
 from airflow_batchscore.publish.runs import leave_report
 from airflow_batchscore.publish.state import ScoringRun
-from airflow_batchscore.publish.summary import Passed, summarise
+from airflow_batchscore.publish.summary import summarise
 from airflow_batchscore.publish.targets import target_of
+from airflow_batchscore.publish.verdict import KeptVerdict
 from airflow_batchscore.quality.check import Check
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.training.imported import import_model
@@ -161,8 +162,8 @@ def test_drift_over_what_the_audit_allowed_is_marked_and_said(tmp_path: Path) ->
     check = Check("drift (PSI)", "3.1 of a, p=1", "5", None)
     for passed, sentence in (
         (None, "over 0.25, it is worth a look; the audit set no limit."),
-        (Passed([check], 5.0), "the audit allowed 5."),
-        (Passed([], 1000.0), "the audit allowed 1000."),
+        (KeptVerdict([check], 5.0), "the audit allowed 5."),
+        (KeptVerdict([], 1000.0), "the audit allowed 1000."),
     ):
         summary = summarise(manifests, published, run=ScoringRun("d", "r"), reused={}, passed=passed)
         text = render(summary, manifests)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from run_records import plan, progress, records, scored, task
 
-from airflow_batchscore.publish.run_view_records import own_rows
-
 pytestmark = pytest.mark.unit
 
 
@@ -24,8 +22,8 @@ def test_the_progress_of_a_task_that_was_cleared_does_not_count(state: str | Non
 
 def test_reused_rows_are_not_the_runs_own_work() -> None:
     (entry,) = plan(1)
-    assert own_rows(scored(entry).partitions[0]) == 10
-    assert own_rows(scored(entry, reused=True).partitions[0]) == 0
+    assert scored(entry).partitions[0].own_rows == 10
+    assert scored(entry, reused=True).partitions[0].own_rows == 0
 
 
 def test_a_task_without_a_label_is_named_by_its_place() -> None:

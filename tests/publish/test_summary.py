@@ -18,9 +18,8 @@ from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.drift import Drift
 from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.state import ScoringRun
-from airflow_batchscore.publish.summary import PartitionFacts, Passed, Summary, one_model, summarise
+from airflow_batchscore.publish.summary import PartitionFacts, Summary, one_model, summarise
 from airflow_batchscore.publish.targets import target_of
-from airflow_batchscore.quality.check import Check
 from airflow_batchscore.scoring.manifest import Manifest
 
 pytestmark = pytest.mark.unit
@@ -58,19 +57,6 @@ def test_a_run_of_one_model_has_the_facts_of_its_artifact(tmp_path: Path) -> Non
     assert value["model"]["features"] == ["a", "b"]
     assert value["model"]["outputs"]["predict"] == {"prediction": "int64"}
     assert (value["passed"], value["quarantined"], value["generation"]) == (None, None, 0)
-
-
-def test_a_verdict_gives_the_checks_and_the_limit_of_drift() -> None:
-    check = {"what": "rows in quarantine", "found": "0", "allowed": "0", "problem": None}
-    for text, limit in ((None, None), ("0.25", 0.25), (0.3, 0.3)):
-        assert Passed.of({"limits": {"max_drift": text}, "checks": [check]}) == Passed([Check(**check)], limit)
-    for strange in (
-        {},
-        {"limits": None},
-        {"limits": {"max_drift": "much"}},
-        {"limits": {"max_drift": 1}, "checks": [7]},
-    ):
-        assert Passed.of(strange) is None
 
 
 def test_rows_in_quarantine_are_told_with_their_reason(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from publications import committed
@@ -11,7 +12,7 @@ from airflow_batchscore.errors import GateError, InputError
 from airflow_batchscore.plan.models import Chosen
 from airflow_batchscore.publish.drift import Drift
 from airflow_batchscore.publish.state import ScoringRun
-from airflow_batchscore.publish.verdict import Audit, CheckedScores, Figures, Limits
+from airflow_batchscore.publish.verdict import Audit, CheckedScores, Figures, KeptVerdict, Limits
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.check import Check
 
@@ -77,3 +78,26 @@ def test_a_passed_check_comes_back_from_json_and_not_from_another_version() -> N
     assert CheckedScores.from_dict(handed_on) == checked
     with pytest.raises(InputError, match=r"the scores were checked by another version.*schema 0, not 1.*clear the ch"):
         CheckedScores.from_dict({**handed_on, "schema": 0})
+
+
+def test_a_verdict_is_read_back_with_its_checks_its_limit_and_the_drift_of_each_manifest() -> None:
+    check = {"what": "rows in quarantine", "found": "0", "allowed": "0", "problem": None}
+    scores = [{"digest": "a", "drift": 0.1, "drift_column": "x"}, {"digest": "b", "drift": None}, {"digest": "c"}]
+    scores.append({"digest": "d", "drift": float("inf"), "drift_column": "x"})
+    for text, limit in ((None, None), ("0.25", 0.25), (0.3, 0.3)):
+        found = KeptVerdict.of({"limits": {"max_drift": text}, "checks": [check], "scores": scores})
+        assert found == KeptVerdict([Check(**check)], limit, {"a": (0.1, "x")})
+
+
+@pytest.mark.parametrize("strange", [
+    None,
+    {},
+    {"limits": None},
+    {"limits": {"max_drift": "much"}},
+    {"limits": {"max_drift": 1}, "checks": [7]},
+    {"limits": {"max_drift": 1}, "scores": [7]},
+    {"limits": {"max_drift": 1}, "scores": [{"digest": [], "drift": 1, "drift_column": "x"}]},
+    {"limits": {"max_drift": 1}, "scores": [{"digest": "a", "drift": "1", "drift_column": "x"}]},
+])  # fmt: skip
+def test_another_json_is_no_verdict(strange: Any) -> None:
+    assert KeptVerdict.of(strange) is None

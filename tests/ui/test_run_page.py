@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import urllib.parse
 from pathlib import Path
-from typing import Any
 
 import pytest
 from browser import Seat
@@ -16,6 +14,7 @@ from conftest import House
 from playwright.sync_api import Page, expect
 from run_page import RUN_MS, do, expect_headline, facts, headline, partition_rows, scoring_tab
 from runs import trigger_in
+from stored import manifests
 from support import good_rows, wait_for, write_csv
 
 pytestmark = [pytest.mark.ui, pytest.mark.timeout(900)]
@@ -33,21 +32,6 @@ def _triggered(page: Page, years: str) -> str:
         page.get_by_role("button", name="Trigger", exact=True).last.click()
     run_id: str = sent.value.json()["dag_run_id"]
     return run_id
-
-
-def _manifests(house: House, run_id: str) -> dict[str, Any]:
-    """Partition key -> manifest, as the run's scoring tasks named them."""
-    person = house.seats["admin"].person
-    path = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/score"
-    mapped = person.must("GET", f"{path}/listMapped?limit=100")["task_instances"]
-    found = {}
-    for task in mapped:
-        entry = person.must("GET", f"{path}/xcomEntries/return_value?map_index={task['map_index']}")["value"]
-        value = json.loads(entry) if isinstance(entry, str) else entry
-        for scored in value["manifests"]:
-            manifest = json.loads(Path(scored["manifest"]).read_text())
-            found[f"year={manifest['partition']['year']}"] = manifest
-    return found
 
 
 def _number(text: str) -> int:
@@ -68,20 +52,20 @@ def test_a_run_triggered_in_the_form_is_seen_while_it_works_and_its_numbers_are_
             page.wait_for_timeout(300)
         expect_headline(page, "All 9 partitions are scored and published.")
         assert len(seen) >= 2, f"the bar stood at {seen}, and then the run was over"
-        shown, manifests = partition_rows(page), _manifests(house, run_id)
-        assert shown.keys() == manifests.keys() == {f"year={year}" for year in range(2008, 2017)}
+        shown, stored = partition_rows(page), manifests(house.seats["admin"].person, DAG, run_id)
+        assert shown.keys() == stored.keys() == {f"year={year}" for year in range(2008, 2017)}
         for key, (_state, read, scored, skipped, quarantined, blocks, *_) in shown.items():
-            account = manifests[key]["account"]
+            account = stored[key]["account"]
             told = [_number(text) for text in (read, scored, skipped, quarantined)]
             assert told == [account[f"rows_{what}"] for what in ("read", "scored", "skipped", "quarantined")]
-            assert blocks == f"{len(manifests[key]['blocks'])} of {len(manifests[key]['blocks'])}"
+            assert blocks == f"{len(stored[key]['blocks'])} of {len(stored[key]['blocks'])}"
         page.get_by_role("button", name="year=2012", exact=True).click()
         panel = page.get_by_role("dialog")
         told = facts(panel)
-        account = manifests["year=2012"]["account"]
+        account = stored["year=2012"]["account"]
         assert _number(told["Rows read"]) == account["rows_read"]
         assert _number(told["Scored"]) == account["rows_scored"]
-        assert told["Model"] == manifests["year=2012"]["model"]["version"]
+        assert told["Model"] == stored["year=2012"]["model"]["version"]
 
 
 def _broken(house: House, year: int) -> str:
@@ -105,12 +89,12 @@ def test_who_sees_a_failed_partition_learns_why_and_goes_on_once_it_is_fixed(hou
         (house.matches / "wta_matches_2009.csv").write_text(whole)
         assert "again: " in do(page, "Go on")
         expect_headline(page, "All 3 partitions are scored and published.")
-        before = _manifests(house, run_id)
+        before = manifests(house.seats["admin"].person, DAG, run_id)
         page.get_by_role("button", name="year=2010", exact=True).click()
         do(page, "Score again")
         expect(headline(page)).not_to_have_text("All 3 partitions are scored and published.", timeout=RUN_MS)
         expect_headline(page, "All 3 partitions are scored and published.")
-    after = _manifests(house, run_id)
+    after = manifests(house.seats["admin"].person, DAG, run_id)
     again = {key for key in after if after[key]["uri"] != before[key]["uri"]}
     assert again == {"year=2010"}
 

@@ -95,6 +95,25 @@ export function day(iso: string | null): string {
   return Number.isNaN(when.getTime()) ? iso : when.toLocaleDateString(undefined, parts);
 }
 
+function moment(iso: string | null): string {
+  if (iso === null) return NOTHING;
+  const when = new Date(iso);
+  const parts = {
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    timeZone: timeZone(),
+  } as const;
+  return Number.isNaN(when.getTime()) ? iso : when.toLocaleString(undefined, parts);
+}
+
+/** How to tell these moments apart: by their days, or where several are of one day, with their times. */
+export function distinct(moments: (string | null)[]): (iso: string | null) => string {
+  return new Set(moments.map(day)).size < moments.length ? moment : day;
+}
+
 /** `a, b and c`; of many, the first few and how many more. */
 export function list(words: string[], most = 3): string {
   const shown = words.length <= most ? words : [...words.slice(0, most), `${whole.format(words.length - most)} more`];

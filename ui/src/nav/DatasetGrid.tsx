@@ -2,7 +2,7 @@ import { useState } from "react";
 
 import { pages } from "../api/base";
 import type { DatasetHistory } from "../api/types";
-import { count, day, list, many } from "../format";
+import { count, distinct, list, many } from "../format";
 import { Badge, Box, Flex, NativeSelect, Table, Text } from "../kit";
 import { Cell, DataTable } from "../shared/DataTable";
 import { AirflowLink } from "../shared/links";
@@ -26,10 +26,11 @@ export function DatasetGrid({ history }: { history: DatasetHistory }) {
   const [page, setPage] = useState(1);
   const [state, setState] = useState<Freshness | "">("");
   const found = [...history.partitions.keys()].filter((row) => state === "" || history.latest[row]?.state === state);
+  const when = distinct(history.runs.map((run) => run.started));
   const columns = [
     { key: "partition", title: "Partition" },
     { key: "latest", title: "Now" },
-    ...history.runs.map((run) => ({ key: `${run.dag_id} ${run.run_id}`, title: day(run.started) })),
+    ...history.runs.map((run) => ({ key: `${run.dag_id} ${run.run_id}`, title: when(run.started) })),
   ];
   return (
     <Section
@@ -69,7 +70,7 @@ export function DatasetGrid({ history }: { history: DatasetHistory }) {
       </Flex>
       <DataTable caption="Partitions and runs" columns={columns}>
         {found.slice((page - 1) * PAGE, page * PAGE).map((row) => (
-          <Row history={history} key={history.partitions[row]} row={row} />
+          <Row history={history} key={history.partitions[row]} row={row} when={when} />
         ))}
       </DataTable>
       <Pager onPage={setPage} page={page} size={PAGE} total={found.length} what="partition" />
@@ -77,7 +78,7 @@ export function DatasetGrid({ history }: { history: DatasetHistory }) {
   );
 }
 
-function Row({ history, row }: { history: DatasetHistory; row: number }) {
+function Row({ history, row, when }: { history: DatasetHistory; row: number; when: (iso: string | null) => string }) {
   const latest = history.latest[row];
   const partition = history.partitions[row] ?? "";
   return (
@@ -99,7 +100,7 @@ function Row({ history, row }: { history: DatasetHistory; row: number }) {
           <Cell key={`${run.dag_id} ${run.run_id}`}>
             {cell === -1 ? null : (
               <AirflowLink
-                label={`${cell < 0 ? "✕" : cell + 1}: ${partition}, ${day(run.started)}, ${cell < 0 ? "failed" : `scored with ${history.versions[cell] ?? "?"}`}`}
+                label={`${cell < 0 ? "✕" : cell + 1}: ${partition}, ${when(run.started)}, ${cell < 0 ? "failed" : `scored with ${history.versions[cell] ?? "?"}`}`}
                 to={pages.scoring(run.dag_id, run.run_id)}
               >
                 <VersionCell index={cell} name={history.versions[cell] ?? "failed"} />

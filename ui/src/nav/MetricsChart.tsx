@@ -20,7 +20,9 @@ export function MetricsChart({ versions }: { versions: ModelVersion[] }) {
       borderColor: SERIES[index],
       backgroundColor: SERIES[index],
       pointStyle: POINTS[index],
-      pointRadius: 5,
+      // The first is drawn on top: through its gaps one sees a line below it, with larger points.
+      borderDash: index < names.length - 1 ? [10, 8] : [],
+      pointRadius: 4 + 2 * index,
     })),
   };
   const axis = { grid: { color: grid }, ticks: { color: text } };

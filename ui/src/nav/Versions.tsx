@@ -1,6 +1,6 @@
 import { pages } from "../api/base";
 import type { ModelHistory, ModelVersion } from "../api/types";
-import { count, day, list, time } from "../format";
+import { count, distinct, list, time } from "../format";
 import { Badge, Box, Flex, Table } from "../kit";
 import { metricsText } from "../run/ModelSection";
 import { Cell, DataTable } from "../shared/DataTable";
@@ -46,6 +46,7 @@ export function Versions({ model, chosen, onChoose, refresh }: Props) {
 type RowProps = Omit<Props, "chosen"> & { version: ModelVersion; chosen: boolean };
 
 function Row({ model, version, chosen, onChoose, refresh }: RowProps) {
+  const when = distinct(version.runs.map((run) => run.started));
   const movable = model.may.promote ? model.aliases.filter((alias) => alias.version !== version.version) : [];
   return (
     <Table.Row bg="transparent">
@@ -84,10 +85,10 @@ function Row({ model, version, chosen, onChoose, refresh }: RowProps) {
         {version.runs.slice(0, 3).map((run) => (
           <Box as="span" key={`${run.dag_id} ${run.run_id}`} mr={2}>
             <AirflowLink
-              label={`${day(run.started)}: run ${run.run_id} of ${run.dag_id}`}
+              label={`${when(run.started)}: run ${run.run_id} of ${run.dag_id}`}
               to={pages.scoring(run.dag_id, run.run_id)}
             >
-              {day(run.started)}
+              {when(run.started)}
             </AirflowLink>
           </Box>
         ))}

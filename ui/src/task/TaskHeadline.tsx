@@ -13,6 +13,7 @@ export function tellTask(view: TaskView): string {
   const what = view.partitions ? list(view.partitions.key) : view.label;
   if (view.failure?.how === "killed") return `The task was killed while it was scoring ${what}.`;
   if (view.failure && view.state === "up_for_retry") return `Try ${view.try_number} failed; Airflow tries again.`;
+  if (view.failure?.how === "upstream") return `${view.label || view.task_id} did not run.`;
   if (view.failure) return `${view.label || view.task_id} failed.`;
   if (view.kind !== "score" || !view.totals) {
     return isOver(view)
@@ -31,6 +32,8 @@ export function tellTask(view: TaskView): string {
 export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () => void }) {
   const tone = view.failure ? "failed" : view.state === "success" ? "success" : "running";
   const tasks = [{ task_id: view.task_id, map_index: view.map_index }];
+  // What waits for another task is run again with that one, from the page of the run.
+  const ownFailure = view.failure !== null && view.failure.how !== "upstream" && isOver(view);
   return (
     <Box
       bg={`${tone}.solid/15`}
@@ -56,8 +59,11 @@ export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () =>
             {view.failure.message}
           </Box>
         ) : null}
+        {ownFailure && !view.may.rerun ? (
+          <Text fontSize="sm">When that is fixed, ask somebody who may clear tasks of this DAG.</Text>
+        ) : null}
         <Flex align="center" gap={4} wrap="wrap">
-          {view.failure && view.may.rerun && isOver(view) ? (
+          {ownFailure && view.may.rerun ? (
             <ActionButton
               act={() => rerun(view.dag_id, view.run_id, tasks, "go_on")}
               label="Go on"
