@@ -113,6 +113,7 @@ def test_keys_move_over_ten_thousand_cells_and_open_one(house: House, packs: Lar
         page.keyboard.press("Enter")
         panel = page.get_by_role("dialog", name="p=1")
         expect(panel).to_contain_text("This task scores 100 partitions in a pack.")
+        expect(panel.locator(":focus")).to_have_count(1)
         page.keyboard.press("Escape")
         expect(panel).to_be_hidden()
         expect(_grid(page)).to_be_focused()

@@ -1,4 +1,4 @@
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useRef, useState } from "react";
 
 import { ApiError } from "../api/client";
 import { Alert, Button, Dialog, Portal, Stack } from "../kit";
@@ -30,6 +30,7 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
   const [open, setOpen] = useState(false);
   const [phase, setPhase] = useState<Phase>({ is: "asking" });
   const say = useSay();
+  const cancel = useRef<HTMLButtonElement>(null);
 
   const run = async () => {
     setPhase({ is: "busy" });
@@ -55,7 +56,14 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
       >
         {label}
       </Button>
-      <Dialog.Root open={open} onOpenChange={(change) => setOpen(change.open)} size="md" role="alertdialog">
+      <Dialog.Root
+        // Else an alert dialog gives the focus to the cross in its corner, and this one has none.
+        initialFocusEl={() => cancel.current}
+        onOpenChange={(change) => setOpen(change.open)}
+        open={open}
+        role="alertdialog"
+        size="md"
+      >
         <Portal>
           <Dialog.Backdrop />
           <Dialog.Positioner>
@@ -76,7 +84,7 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
                 </Stack>
               </Dialog.Body>
               <Dialog.Footer>
-                <Button size="sm" variant="outline" onClick={() => setOpen(false)}>
+                <Button ref={cancel} size="sm" variant="outline" onClick={() => setOpen(false)}>
                   {phase.is === "failed" ? "Close" : "Cancel"}
                 </Button>
                 {phase.is === "failed" ? null : (
