@@ -2,7 +2,7 @@ import { type ReactNode, useRef, useState } from "react";
 
 import { ApiError } from "../api/client";
 import { Alert, Button, Dialog, Portal, Stack } from "../kit";
-import { useSay } from "./Saying";
+import { useSaying } from "./Saying";
 
 interface Props {
   label: string;
@@ -29,13 +29,16 @@ function failureText(error: unknown): string {
 export function ActionButton({ label, title, children, act, onDone, prominent = false, danger = false }: Props) {
   const [open, setOpen] = useState(false);
   const [phase, setPhase] = useState<Phase>({ is: "asking" });
-  const say = useSay();
+  const { say, dismiss } = useSaying();
+  const button = useRef<HTMLButtonElement>(null);
+  const done = useRef(false);
   const cancel = useRef<HTMLButtonElement>(null);
 
   const run = async () => {
     setPhase({ is: "busy" });
     try {
       say(await act());
+      done.current = true;
       setOpen(false);
       onDone();
     } catch (error) {
@@ -46,10 +49,12 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
   return (
     <>
       <Button
+        ref={button}
         size="sm"
         variant={prominent ? "solid" : "outline"}
         colorPalette={danger ? "red" : "brand"}
         onClick={() => {
+          done.current = false;
           setPhase({ is: "asking" });
           setOpen(true);
         }}
@@ -59,6 +64,7 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
       <Dialog.Root
         // Else an alert dialog gives the focus to the cross in its corner, and this one has none.
         initialFocusEl={() => cancel.current}
+        finalFocusEl={() => (done.current ? dismiss.current : button.current)}
         onOpenChange={(change) => setOpen(change.open)}
         open={open}
         role="alertdialog"
