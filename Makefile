@@ -67,7 +67,7 @@ ui/node_modules/.stamp: ui/package.json ui/package-lock.json
 ui: ui/node_modules/.stamp  ## build the pages of ui/ into airflow_batchscore/plugin/ui (needs Node 20.19 or newer)
 	npm --prefix ui run --silent build
 
-test-ui: setup ui  ## the pages: types, lint, component tests; in Chromium on a real Airflow (installs it and PostgreSQL with apt; 15 minutes)
+test-ui: setup ui  ## the pages: types, lint, component tests; in Chromium on real Airflows (installs it and PostgreSQL with apt; 11 minutes)
 	cd ui && npm run --silent lint && npm test --silent
 	git diff --exit-code --stat -- airflow_batchscore/plugin/ui # what is committed is what ui/ builds
 	sh scripts/install_browser.sh
