@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from stack import Stack, example_environment
-from support import Wta, copy_dags, quick_airflow, running
+from support import Wta, copy_dags, good_rows, quick_airflow, running, write_csv
 
 #: Lost tasks are noticed sooner than after five minutes.
 _WATCHFUL = {
@@ -25,3 +25,13 @@ def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -
     extra = {**environment, **_WATCHFUL, "SLOW_MODEL_MARKS": str(marks)}
     with running(quick_airflow(folder / "home", copy_dags(folder / "dags"), extra)) as airflow:
         yield airflow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the pipelines of assets: a partition to train on, and three to score."""
+    folder = tmp_path_factory.mktemp("data")
+    write_csv(folder / "part_0.csv", good_rows(200))
+    for partition in (1, 2, 3):
+        write_csv(folder / f"part_{partition}.csv", good_rows(50, 1000 * partition))
+    return folder

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from receivers import Received, http_receiver
 from runs import succeed
 from stack import Stack
-from support import copy_dags, good_rows, quick_airflow, running, write_csv
+from support import copy_dags, quick_airflow, running
 
 pytestmark = pytest.mark.service
 
@@ -20,15 +20,6 @@ pytestmark = pytest.mark.service
 def otlp() -> Iterator[Received]:
     with http_receiver() as received:
         yield received
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_csv(folder / "part_0.csv", good_rows(200))
-    for partition in (1, 2, 3):
-        write_csv(folder / f"part_{partition}.csv", good_rows(50, 1000 * partition))
-    return folder
 
 
 @pytest.fixture(scope="module")

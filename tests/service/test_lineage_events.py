@@ -15,18 +15,9 @@ pytest.importorskip("statsd", reason="Airflow's extra statsd is not installed")
 from receivers import Received, http_receiver, udp_receiver
 from runs import explain
 from stack import Stack
-from support import copy_dags, good_rows, quick_airflow, running, write_csv
+from support import copy_dags, quick_airflow, running
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_csv(folder / "part_0.csv", good_rows(200))
-    for partition in (1, 2, 3):
-        write_csv(folder / f"part_{partition}.csv", good_rows(50, 1000 * partition))
-    return folder
 
 
 @pytest.fixture(scope="module")
