@@ -1,9 +1,9 @@
 import { rerun } from "../api/actions";
 import type { RunView } from "../api/types";
 import { list, many } from "../format";
-import { Box, Button, Flex, Heading, Stack, Text } from "../kit";
+import { Box, Button, Flex, Text } from "../kit";
 import { ActionButton } from "../shared/ActionButton";
-import { StateBadge } from "../shared/StateBadge";
+import { HeadlineBox } from "../shared/HeadlineBox";
 import { type HeadlineAction, type Tone, headline } from "./headline";
 
 const PALETTE: Record<Tone, string> = { success: "success", failed: "failed", running: "running", warning: "warning" };
@@ -47,52 +47,36 @@ export function HeadlineCard(props: { view: RunView; onOpen: (index: number) => 
   const told = headline(view);
   const failed = view.partitions.state.indexOf("failed");
   return (
-    <Box
-      bg={`${PALETTE[told.tone]}.solid/15`}
-      borderColor={`${PALETTE[told.tone]}.solid/40`}
-      borderLeftColor={`${PALETTE[told.tone]}.solid`}
-      borderLeftWidth="6px"
-      borderRadius="md"
-      borderWidth={1}
-      p={{ base: 3, md: 4 }}
-    >
-      <Stack gap={3}>
-        <Flex align="start" gap={3} justify="space-between" wrap="wrap">
-          <Heading aria-live="polite" as="h1" flex="1 1 280px" overflowWrap="anywhere" size="lg">
-            {told.sentence}
-          </Heading>
-          <StateBadge state={view.state} />
-        </Flex>
-        {told.why.slice(0, MOST_MESSAGES).map((message) => (
-          <Box key={message} bg="bg" borderRadius="sm" overflowWrap="anywhere" px={3} py={2}>
-            <Text as="span" fontWeight="semibold">
-              Why:{" "}
-            </Text>
-            {message}
-          </Box>
-        ))}
-        {told.why.length > MOST_MESSAGES ? (
-          <Text fontSize="sm">{many(told.why.length - MOST_MESSAGES, "more message")}: see the partitions below.</Text>
-        ) : null}
-        {told.advice === null ? null : (
-          <Text>
-            <Text as="span" fontWeight="semibold">
-              Next:{" "}
-            </Text>
-            {told.advice}
+    <HeadlineBox colour={PALETTE[told.tone]} sentence={told.sentence} size="lg" state={view.state}>
+      {told.why.slice(0, MOST_MESSAGES).map((message) => (
+        <Box key={message} bg="bg" borderRadius="sm" overflowWrap="anywhere" px={3} py={2}>
+          <Text as="span" fontWeight="semibold">
+            Why:{" "}
           </Text>
-        )}
-        <Flex gap={2} wrap="wrap">
-          {told.actions.map((next, index) => (
-            <Next key={next.label} next={next} prominent={index === 0} refresh={refresh} view={view} />
-          ))}
-          {failed >= 0 ? (
-            <Button bg="bg" onClick={() => onOpen(failed)} size="sm" variant="outline">
-              Look at {view.partitions.key[failed]}
-            </Button>
-          ) : null}
-        </Flex>
-      </Stack>
-    </Box>
+          {message}
+        </Box>
+      ))}
+      {told.why.length > MOST_MESSAGES ? (
+        <Text fontSize="sm">{many(told.why.length - MOST_MESSAGES, "more message")}: see the partitions below.</Text>
+      ) : null}
+      {told.advice === null ? null : (
+        <Text>
+          <Text as="span" fontWeight="semibold">
+            Next:{" "}
+          </Text>
+          {told.advice}
+        </Text>
+      )}
+      <Flex gap={2} wrap="wrap">
+        {told.actions.map((next, index) => (
+          <Next key={next.label} next={next} prominent={index === 0} refresh={refresh} view={view} />
+        ))}
+        {failed >= 0 ? (
+          <Button bg="bg" onClick={() => onOpen(failed)} size="sm" variant="outline">
+            Look at {view.partitions.key[failed]}
+          </Button>
+        ) : null}
+      </Flex>
+    </HeadlineBox>
   );
 }

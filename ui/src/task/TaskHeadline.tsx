@@ -2,10 +2,10 @@ import { rerun } from "../api/actions";
 import { pages } from "../api/base";
 import type { TaskView } from "../api/types";
 import { count, eta, list, many } from "../format";
-import { Box, Flex, Heading, Stack, Text } from "../kit";
+import { Box, Flex, Text } from "../kit";
 import { ActionButton } from "../shared/ActionButton";
 import { AirflowLink } from "../shared/links";
-import { StateBadge } from "../shared/StateBadge";
+import { HeadlineBox } from "../shared/HeadlineBox";
 import { STAGE_NAMES, isOver } from "../run/headline";
 
 /** The task in one sentence. */
@@ -35,49 +35,33 @@ export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () =>
   // What waits for another task is run again with that one, from the page of the run.
   const ownFailure = view.failure !== null && view.failure.how !== "upstream" && isOver(view);
   return (
-    <Box
-      bg={`${tone}.solid/15`}
-      borderColor={`${tone}.solid/40`}
-      borderLeftColor={`${tone}.solid`}
-      borderLeftWidth="6px"
-      borderRadius="md"
-      borderWidth={1}
-      p={{ base: 3, md: 4 }}
-    >
-      <Stack gap={3}>
-        <Flex align="start" gap={3} justify="space-between" wrap="wrap">
-          <Heading aria-live="polite" as="h1" flex="1 1 240px" overflowWrap="anywhere" size="md">
-            {tellTask(view)}
-          </Heading>
-          <StateBadge state={view.state} />
-        </Flex>
-        {view.failure ? (
-          <Box bg="bg" borderRadius="sm" overflowWrap="anywhere" px={3} py={2} whiteSpace="pre-line">
-            <Text as="span" fontWeight="semibold">
-              Why:{" "}
-            </Text>
-            {view.failure.message}
-          </Box>
+    <HeadlineBox colour={tone} sentence={tellTask(view)} size="md" state={view.state}>
+      {view.failure ? (
+        <Box bg="bg" borderRadius="sm" overflowWrap="anywhere" px={3} py={2} whiteSpace="pre-line">
+          <Text as="span" fontWeight="semibold">
+            Why:{" "}
+          </Text>
+          {view.failure.message}
+        </Box>
+      ) : null}
+      {ownFailure && !view.may.rerun ? (
+        <Text fontSize="sm">When that is fixed, ask somebody who may clear tasks of this DAG.</Text>
+      ) : null}
+      <Flex align="center" gap={4} wrap="wrap">
+        {ownFailure && view.may.rerun ? (
+          <ActionButton
+            act={() => rerun(view.dag_id, view.run_id, tasks, "go_on")}
+            label="Go on"
+            onDone={refresh}
+            prominent
+            title={`Run ${view.label || view.task_id} again?`}
+          >
+            <Text>Airflow clears this task and what comes after it, and runs them again in this run.</Text>
+            <Text>What is scored already is kept.</Text>
+          </ActionButton>
         ) : null}
-        {ownFailure && !view.may.rerun ? (
-          <Text fontSize="sm">When that is fixed, ask somebody who may clear tasks of this DAG.</Text>
-        ) : null}
-        <Flex align="center" gap={4} wrap="wrap">
-          {ownFailure && view.may.rerun ? (
-            <ActionButton
-              act={() => rerun(view.dag_id, view.run_id, tasks, "go_on")}
-              label="Go on"
-              onDone={refresh}
-              prominent
-              title={`Run ${view.label || view.task_id} again?`}
-            >
-              <Text>Airflow clears this task and what comes after it, and runs them again in this run.</Text>
-              <Text>What is scored already is kept.</Text>
-            </ActionButton>
-          ) : null}
-          <AirflowLink to={pages.scoring(view.dag_id, view.run_id)}>The whole run</AirflowLink>
-        </Flex>
-      </Stack>
-    </Box>
+        <AirflowLink to={pages.scoring(view.dag_id, view.run_id)}>The whole run</AirflowLink>
+      </Flex>
+    </HeadlineBox>
   );
 }
