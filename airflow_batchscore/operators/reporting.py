@@ -52,28 +52,23 @@ def reported(work: Work, tally: Tally, store: TaskStore) -> Iterator[None]:
     finally:  # also what killed it: the store then says how far it came
         ended.set()
         thread.join(_PATIENCE_SECONDS)
-    log.info("%s", _end(tally.count(), reporter.seconds))
+    log.info("%s", _end(tally.count()))
 
 
 class _Reporter:
     def __init__(self, work: Work, tally: Tally, store: TaskStore) -> None:
         self._work, self._tally, self._store = work, tally, store
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._began = time.monotonic()
         self._memory = 0
 
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
-
     def run(self, ended: threading.Event) -> None:
-        next_line = _LOG_SECONDS
+        next_line = time.monotonic() + _LOG_SECONDS
         self._memory = _memory()
         self._write()
         while not ended.wait(_STORE_SECONDS):
-            if self.seconds >= next_line:
-                next_line = self.seconds + _LOG_SECONDS
-                log.info("%s", _line(self._tally.count(), self.seconds))
+            if time.monotonic() >= next_line:
+                next_line = time.monotonic() + _LOG_SECONDS
+                log.info("%s", _line(self._tally.count(), self._work.capacity.workers))
                 self._memory = _memory()  # looks at every process of the machine: not at every write
             self._write()
         self._memory = _memory()
@@ -84,7 +79,8 @@ class _Reporter:
         progress = Progress(
             try_number=work.try_number,
             started=self._started,
-            seconds=round(self.seconds, 3),
+            seconds=round(count.seconds, 3),
+            start_up=count.start_up(work.capacity.workers),
             dataset=work.dataset,
             output=work.output,
             model=work.model,
@@ -120,25 +116,26 @@ def _beginning(work: Work) -> str:
     return f"scoring {partitions} ({_size(work.bytes)}) with {model}; {work.capacity.text}{memory}"
 
 
-def _line(count: Count, seconds: float) -> str:
+def _line(count: Count, workers: int) -> str:
     """The rows of earlier tries count for the share, not for the speed."""
     share = count.blocks / max(1, count.blocks_total)
     rows = count.account.rows_read
-    speed = (rows - count.rows_before) / seconds
+    speed = (rows - count.rows_before) / count.seconds
     line = f"{rows:,} rows, {count.blocks} of {count.blocks_total} blocks ({share:.0%}), {speed:,.0f} rows/s"
-    if rows == count.rows_before or not share:
+    start_up = count.start_up(workers)
+    if start_up is None:
         return line
-    left = (rows / share - rows) / speed
+    left = (count.blocks_total - count.blocks) * (count.seconds - start_up) / count.own_blocks
     return f"{line}, about {_duration(left)} left"
 
 
-def _end(count: Count, seconds: float) -> str:
+def _end(count: Count) -> str:
     read, scored, skipped, quarantined = count.account.astuple()
     before = f" ({count.rows_before:,} of them were there already)" if count.rows_before else ""
     blocks = "1 block" if count.blocks == 1 else f"{count.blocks} blocks"
     return (
         f"{read:,} rows read{before} = {scored:,} scored + {skipped:,} skipped + {quarantined:,} in quarantine, in "
-        f"{blocks}, {_duration(seconds)}"
+        f"{blocks}, {_duration(count.seconds)}"
     )
 
 

@@ -38,6 +38,7 @@ class Progress:
         try_number: of the task.
         started: ISO 8601, UTC: when this try began to work.
         seconds: since then, when this was written.
+        start_up: of them, what passed before blocks were scored at the pace of now; None while there is no pace yet.
         dataset, output: URIs, as the DAG names them.
         model: its version; of several, how many there are (``"12 models"``); the import path of a function.
         engine: what it says of itself, such as ``"LocalDask, 2 threads"``.
@@ -55,6 +56,7 @@ class Progress:
     try_number: int
     started: str
     seconds: float
+    start_up: float | None
     dataset: str
     output: str
     model: str

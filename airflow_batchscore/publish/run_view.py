@@ -207,14 +207,19 @@ def _work(work: ScoringWork) -> Work:
     if task is None or not (is_live or has_failed) or task.started is None:
         return Work(size, done=1.0 if has_failed else 0.0)
     read = work.account.rows_read
+    began = worked = None
+    if progress and (task.ended or progress.start_up is not None):
+        start_up = progress.start_up or 0.0
+        began = datetime.fromisoformat(progress.started).timestamp() + start_up
+        worked = progress.seconds - start_up
     return Work(
         size,
         done=share,
         own=share * work.own_rows / read if read else 0.0,
         started=task.started.timestamp(),
         ended=task.ended.timestamp() if task.ended else None,
-        began=datetime.fromisoformat(progress.started).timestamp() if progress else None,
-        worked=progress.seconds if progress else None,
+        began=began,
+        worked=worked,
     )
 
 

@@ -29,7 +29,8 @@ class Work:
         done: share that is scored, from 0 to 1.
         own: share that the present try has scored itself: neither reused nor found again.
         started, ended: of the present try; None if it has not.
-        began: when the present try began to work, after the start-up of its process; None if that is not known.
+        began: when the present try began to work at its pace, after the start-up of its process and of its engine; None
+            if that is not known.
         worked: how long it had worked when `done` was measured; None if that is not known.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,6 +38,9 @@ class Count:
         done: positions of the committed partitions, as ranges: ``[[0, 41], [43, 43]]``.
         current: positions of the partitions in progress.
         slowest: the slowest blocks, slowest first.
+        own_blocks: scored since counting began.
+        seconds: since counting began.
+        first: seconds from then until the first block was scored; None before.
     """
 
     blocks: int
@@ -46,6 +50,20 @@ class Count:
     done: list[list[int]]
     current: list[int]
     slowest: list[SlowBlock]
+    own_blocks: int
+    seconds: float
+    first: float | None
+
+    def start_up(self, workers: int) -> float | None:
+        """Seconds that imports, a cluster and the model took before blocks came at the pace that they have now.
+
+        None until each worker has scored its first block, which takes longer than the others: there is no pace yet.
+        """
+        waves = max(workers, 1)
+        if self.first is None or self.own_blocks <= waves:
+            return None
+        pace = (self.seconds - self.first) / (self.own_blocks - waves)
+        return max(self.first - pace * waves, 0.0)
 
 
 class Tally:
@@ -57,8 +75,10 @@ class Tally:
 
     def __init__(self, partitions: int) -> None:
         self._lock = threading.Lock()
+        self._start = time.monotonic()
+        self._first: float | None = None
         self._waiting = partitions
-        self._begun = self._blocks = self._scored = self._rows_before = 0
+        self._begun = self._blocks = self._scored = self._own = self._rows_before = 0
         self._account = Account()
         self._done: set[int] = set()
         self._current: set[int] = set()
@@ -92,6 +112,8 @@ class Tally:
     def scored(self, key: str, result: BlockResult, seconds: float) -> None:
         """A block of the partition `key` was scored, in `seconds` of work on its worker."""
         with self._lock:
+            self._first = self._first or time.monotonic() - self._start
+            self._own += 1
             self._scored += 1
             self._account += result.account
             slow = SlowBlock(key, result.index, result.account.rows_read, round(seconds, 3))
@@ -116,6 +138,9 @@ class Tally:
                 done=_ranges(self._done),
                 current=sorted(self._current),
                 slowest=[slow for *_, slow in sorted(self._slowest, reverse=True)],
+                own_blocks=self._own,
+                seconds=time.monotonic() - self._start,
+                first=self._first,
             )
 
 

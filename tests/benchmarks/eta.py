@@ -24,6 +24,7 @@ from airflow_batchscore.publish.run_view_eta import Eta, Work, estimate
 from airflow_batchscore.scoring.tally import Count, Tally
 
 _WRITE_SECONDS = 2.0
+_WORKERS = 2
 
 
 def copied(work: str, copies: int) -> str:
@@ -66,7 +67,9 @@ def scored(work: str, uri: str, copies: int) -> tuple[list[tuple[float, Count]],
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        score_partitions(job, [{"name": str(number)} for number in range(copies)], LocalDask(), tally=tally)
+        score_partitions(
+            job, [{"name": str(number)} for number in range(copies)], LocalDask(workers=_WORKERS), tally=tally
+        )
     finally:
         ended.set()
     seconds = time.perf_counter() - began
@@ -76,9 +79,13 @@ def scored(work: str, uri: str, copies: int) -> tuple[list[tuple[float, Count]],
 
 def shown(written: list[tuple[float, Count]], now: float) -> Eta | None:
     """What the page shows at an instant, from the last progress that was written."""
-    at, count = max((each for each in written if each[0] <= now), key=lambda each: each[0])
-    done = count.blocks / max(count.blocks_total, 1)
-    return estimate([Work(1.0, done=done, own=done, started=0.0, began=0.0, worked=at)], now)
+    _, count = max((each for each in written if each[0] <= now), key=lambda each: each[0])
+    start_up, waiting = count.start_up(_WORKERS), count.blocks_total - count.blocks
+    if start_up is None:
+        return None
+    done = (count.blocks + min(_WORKERS, waiting) / 2) / max(count.blocks_total, 1)
+    worked = count.seconds - start_up
+    return estimate([Work(1.0, done=done, own=done, started=0.0, began=start_up, worked=worked)], now)
 
 
 def measured(work: str, rounds: int, copies: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from operator_calls import Store
@@ -52,12 +53,13 @@ def test_progress_is_stored_while_the_task_works_and_at_its_end(caplog: pytest.L
 def test_a_line_says_how_much_is_done_and_how_long_the_rest_will_take() -> None:
     tally = Tally(1)
     tally.began(0, 10, 2, Account(200, 200))
-    assert reporting._line(tally.count(), 5) == "200 rows, 2 of 10 blocks (20%), 0 rows/s"
-    tally = Tally(1)
-    tally.began(0, 10, 0, Account())
-    tally._scored, tally._account = 5, Account(1_500_000, 1_500_000)
-    line = reporting._line(tally.count(), 120)
-    assert line == "1,500,000 rows, 5 of 10 blocks (50%), 12,500 rows/s, about 2 min 0 s left"
+    found = tally.count()
+    assert reporting._line(found, 2) == "200 rows, 2 of 10 blocks (20%), 0 rows/s"
+    rows = Account(1_500_000, 1_500_000)
+    count = replace(found, blocks=5, own_blocks=5, account=rows, rows_before=0, seconds=120.0, first=60.0)
+    line = "1,500,000 rows, 5 of 10 blocks (50%), 12,500 rows/s"
+    assert reporting._line(count, 2) == f"{line}, about 1 min 40 s left"
+    assert reporting._line(count, 5) == line, "only the first block of each worker was scored: there is no pace yet"
 
 
 @pytest.mark.usefixtures("quick")

@@ -100,6 +100,7 @@ class MadeRun:
             "try_number": 1,
             "started": (BEGAN + timedelta(seconds=1)).isoformat(),
             "seconds": 2.0,
+            "start_up": 0.0,
             "dataset": "/data/part_{p}.csv",
             "output": "/staged",
             "model": "v1",

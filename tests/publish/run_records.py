@@ -80,6 +80,7 @@ def progress(**more: Any) -> Progress:
         "try_number": 1,
         "started": at(12).isoformat(),
         "seconds": 20.0,
+        "start_up": 0.0,
         "dataset": "/data/{p}.csv",
         "output": "/staged",
         "model": "v1",

@@ -18,6 +18,7 @@ PROGRESS = Progress(
     try_number=2,
     started="2026-11-22T10:00:00+00:00",
     seconds=1.5,
+    start_up=0.5,
     dataset="/in/{p}.csv",
     output="/staged",
     model="v1",

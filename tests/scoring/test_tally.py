@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airflow_batchscore.quality.accounting import Account
@@ -31,3 +33,17 @@ def test_committed_partitions_are_given_as_ranges() -> None:
         tally.committed(position)
     count = tally.count()
     assert (count.done, count.current) == ([[0, 3], [5, 5]], [])
+
+
+def test_the_start_up_is_what_the_first_blocks_took_longer_than_the_others() -> None:
+    count = replace(Tally(1).count(), own_blocks=12, seconds=6.0, first=4.0)
+    assert count.start_up(workers=2) == pytest.approx(4.0 - 2 * 0.2)
+    assert count.start_up(workers=0) == pytest.approx(4.0 - 2 / 11), "an engine that does not know its workers yet"
+    assert replace(count, first=0.1).start_up(workers=2) == 0
+
+
+def test_there_is_no_pace_before_each_worker_has_scored_more_than_its_first_block() -> None:
+    count = replace(Tally(1).count(), own_blocks=2, seconds=6.0, first=4.0)
+    assert count.start_up(workers=2) is None
+    assert count.start_up(workers=1) is not None
+    assert Tally(1).count().start_up(workers=1) is None
