@@ -67,8 +67,8 @@ def require_columns(source: Source, names: Sequence[str], *, partition_key: str)
         has = ", ".join(source.columns[:60])
         renamed = _renamed(missing, [name for name in source.columns if name not in names])
         raise InputError(
-            f"partition {partition_key}: {source.uri} lacks the columns {missing}; it has {has}. {renamed}"
-            "Write the file with all columns, or change what is read of it"
+            f"partition {partition_key}: {source.uri} lacks the columns {missing}. {renamed}"
+            f"Write the file with all columns, or change what is read of it. It has {has}"
         )
     twice = sorted({name for name in names if source.columns.count(name) > 1})
     if twice:

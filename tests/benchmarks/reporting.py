@@ -126,15 +126,16 @@ def _measure(folder: Path, store: PipeStore, rows: int, rounds: int) -> None:
 
     _parts(Work(1, dataset.uri, str(folder), model.version, engine.capacity(), 1, rows), store)
     score("warm", report=False)
-    ratios: list[tuple[float, float]] = []
+    before, ratios = store.writes, list[tuple[float, float]]()
     for number in range(rounds):
         order = (True, False) if number % 2 else (False, True)
         taken = {report: score("out", report=report) for report in order}
         ratios.append((taken[True][0] / taken[False][0], taken[True][1] / taken[False][1]))
         print(f"round {number}: without {taken[False][0]:.2f} s, CPU {taken[False][1]:.2f} s", flush=True)
+    written = store.writes - before
     for what, values in zip(("wall", "CPU"), zip(*ratios, strict=True), strict=True):
         spread = f"{min(values) - 1:+.2%} to {max(values) - 1:+.2%}"
-        print(f"{what}: {statistics.median(values) - 1:+.2%} ({spread}), {store.writes / rounds:.0f} writes per run")
+        print(f"{what}: {statistics.median(values) - 1:+.2%} ({spread}), {written / rounds:.0f} writes per run")
 
 
 if __name__ == "__main__":
