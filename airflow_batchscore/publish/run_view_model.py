@@ -41,7 +41,12 @@ def model_card(ref: ModelRef, others: int) -> JsonObject:
     evaluations, aliases = [], []
     try:
         evaluations = [
-            {"when": each.evaluated, "partitions": each.partitions, "metrics": finite(each.metrics), "run": ""}
+            {
+                "when": each.evaluated,
+                "partitions": each.partitions,
+                "metrics": finite(each.metrics),
+                "problems": each.problems,
+            }
             for each in reversed(history(ref)[-_MOST_EVALUATIONS:])
         ]
         aliases = _aliases(ref)

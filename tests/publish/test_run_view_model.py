@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unit
 def test_the_card_says_what_the_artifact_says(tmp_path: Path) -> None:
     data = small(tmp_path)
     set_alias(f"{tmp_path}/model", "champion", data.model, time.time_ns())
-    evaluate(data.model, data.dataset, [0], require={"accuracy": ">=0.5"}, recipe=data.recipe)
+    evaluate(data.model, data.dataset, [0], require={"accuracy": ">=2"}, recipe=data.recipe)
     card = model_card(data.model, 2)
     assert (card["uri"], card["version"], card["digest"]) == (
         f"{tmp_path}/model",
@@ -33,7 +33,9 @@ def test_the_card_says_what_the_artifact_says(tmp_path: Path) -> None:
     assert (card["trained_on"], card["aliases"], card["others"]) == (["p=0"], ["champion"], 2)
     assert card["metrics"].keys() == {"accuracy"}
     assert card["features"] == ["a", "b"]
-    assert [each["partitions"] for each in card["evaluations"]] == [["p=0"]]
+    (evaluation,) = card["evaluations"]
+    assert evaluation["partitions"] == ["p=0"]
+    assert "required >=2" in evaluation["problems"][0]
     assert card["problem"] is None
     assert blank_card(data.model, 2, "gone").keys() == card.keys()
 

@@ -152,7 +152,8 @@ export interface ModelCard {
   compiled: string | null;
   aliases: string[];
   /** Newest first: how the version did on newer partitions (EvaluateOperator). */
-  evaluations: { when: string; partitions: string[]; metrics: Record<string, number>; run: string }[];
+  /** On labels that have arrived since, newest first; `problems`: limits that the metrics violate. */
+  evaluations: { when: string; partitions: string[]; metrics: Record<string, number>; problems: string[] }[];
   /** Why the card is incomplete, such as a model that is gone; null otherwise. */
   problem: string | null;
   /** Number of other models where each partition or value has its own. */

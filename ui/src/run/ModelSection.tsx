@@ -80,8 +80,9 @@ export function ModelSection({ model }: { model: ModelCard }) {
           <Box fontSize="sm">
             <Text fontWeight="semibold">How it did on newer data</Text>
             {model.evaluations.map((evaluation) => (
-              <Text key={evaluation.run + evaluation.when}>
+              <Text key={evaluation.when + evaluation.partitions.join()}>
                 {time(evaluation.when)}, {list(evaluation.partitions)}: {metricsText(evaluation.metrics)}
+                {evaluation.problems.length > 0 ? `; decayed: ${evaluation.problems.join("; ")}` : null}
               </Text>
             ))}
           </Box>
