@@ -8,7 +8,7 @@ export type TaskState =
   | "success" | "failed" | "upstream_failed" | "skipped" | "removed" | "running" | "queued" | "scheduled"
   | "deferred" | "up_for_retry" | "up_for_reschedule" | "restarting" | null;
 
-/** State of a partition. `reused`: it was committed before this run. `lost`: its task ended without committing it. */
+/** State of a partition. `reused`: it was committed before this run. */
 export type PartitionState = "waiting" | "running" | "scored" | "reused" | "failed" | "skipped";
 
 export interface Account {
@@ -25,12 +25,12 @@ export interface RunView {
   /** False: no task of the DAG belongs to this package; all else is empty. */
   is_scoring: boolean;
   state: TaskState;
-  started: string | null;
-  ended: string | null;
   /** The server's clock, to which ages refer. */
   now: string;
-  /** Whether the user may clear tasks of this DAG (score again, replay), and edit the DAG (promote). */
-  may: { rerun: boolean; promote: boolean };
+  /** Storage did not answer in time, so that something is missing here: ask again, also when the run is over. */
+  incomplete: boolean;
+  /** Whether the user may clear tasks of this DAG (go on, score again, replay). */
+  may: { rerun: boolean };
   /** Tasks of this package in the order of the flow; mapped tasks are one stage. */
   stages: Stage[];
   totals: Totals;
@@ -64,14 +64,15 @@ export interface Totals extends Account {
   bytes_done: number;
   blocks: number;
   blocks_total: number;
-  /** Since the first scoring task began until now or until the last one ended; null before that. */
+  /** In which at least one scoring task worked; null before the first. */
   seconds: number | null;
   /** Rows per second of this run's own scoring, over `seconds`; null if it has scored nothing itself. */
   rows_per_second: number | null;
   /** Time left for scoring; null when it cannot be told (yet) or when scoring has ended. */
   eta: { seconds: number; low: number; high: number } | null;
-  /** Highest drift (PSI) of any column of any partition, and the limit of the gate; null where not measured. */
-  drift: { value: number; column: string; partition: string } | null;
+  /** Highest drift (PSI) of any column of any partition, and the limit of the gate; null where not measured, or not
+   * read yet (`incomplete`). */
+  drift: { value: number; column: string | null; partition: string | null } | null;
   drift_limit: number | null;
 }
 
@@ -118,9 +119,8 @@ export interface FailureView {
   kind: string;
   /** What happened, to what, what to do next. */
   message: string;
-  /** `killed`: the process ended without a word. */
+  /** `killed`: the process ended without a word. A task that never began is an `error`. */
   how: "error" | "killed" | "upstream";
-  retried: boolean;
   tasks: number;
   /** The first 20 of them. */
   where: { task_id: string; map_index: number; try_number: number; label: string }[];
@@ -151,8 +151,7 @@ export interface ModelCard {
   libraries: Record<string, string>;
   compiled: string | null;
   aliases: string[];
-  /** Newest first: how the version did on newer partitions (EvaluateOperator). */
-  /** On labels that have arrived since, newest first; `problems`: limits that the metrics violate. */
+  /** EvaluateOperator: on labels that have arrived since, newest first; `problems`: limits that the metrics violate. */
   evaluations: { when: string; partitions: string[]; metrics: Record<string, number>; problems: string[] }[];
   /** Why the card is incomplete, such as a model that is gone; null otherwise. */
   problem: string | null;
@@ -175,15 +174,15 @@ export interface OutputView {
   read_with: { name: string; code: string }[];
 }
 
-/** GET /batchscore/api/run/{dag_id}/{run_id}/profiles?key=...: distributions against training, for the named
- * partitions, or without `key` for all (of very many, for a sample that `partitions` names). */
+/** GET /batchscore/api/run/{dag_id}/{run_id}/profiles?key=...: distributions against training, of the named
+ * partitions together, or without `key` of all (of very many, of a sample). */
 export interface ProfilesView {
   columns: ProfileColumn[];
-  /** Keys that were looked at, and how many have been committed. */
-  partitions: string[];
+  /** Number of partitions that were looked at, and that have been committed. */
+  looked_at: number;
   committed: number;
-  /** Feature or output column -> PSI of all of them together. */
-  drift: Record<string, number>;
+  /** As in `RunView`. */
+  incomplete: boolean;
   /** Why there is nothing to compare with; null if there is. */
   problem: string | null;
 }
@@ -194,16 +193,26 @@ export interface ProfileColumn {
   /** Bins or classes. */
   labels: string[];
   training: number[];
-  /** Shares of all partitions together, and of each. */
-  all: number[];
-  each: number[][];
+  /** Shares of the partitions together. */
+  scored: number[];
+  /** PSI between the two; null if it cannot be told. */
+  drift: number | null;
 }
 
 /** GET /batchscore/api/run/{dag_id}/{run_id}/quarantine */
 export interface QuarantineView {
+  /** In the partitions that are committed. */
   rows: number;
+  /** Of those rows, how many the reasons count. */
+  looked_at: number;
+  /** As in `RunView`. */
+  incomplete: boolean;
   reasons: { error: string; message: string; rows: number; partitions: string[] }[];
-  examples: { partition: string; file: string; row: number; error: string; message: string; raw: Record<string, string | null> }[];
+  /** `row`: position within the block. */
+  examples: {
+    partition: string; file: string; block: number; row: number; error: string; message: string;
+    raw: Record<string, string | null>;
+  }[];
   /** Number of files of quarantined rows that were read, and that there are. */
   files_read: number;
   files: number;
@@ -221,7 +230,8 @@ export interface TaskView {
   label: string;
   state: TaskState;
   now: string;
-  may: { rerun: boolean; promote: boolean };
+  incomplete: boolean;
+  may: { rerun: boolean };
   try_number: number;
   max_tries: number;
   worker: string | null;
@@ -230,9 +240,7 @@ export interface TaskView {
   totals: Totals | null;
   progress: {
     started: string;
-    seconds: number;
     engine: string;
-    workers: number;
     memory: number | null;
     dataset: string;
     output: string;
@@ -322,7 +330,7 @@ export interface DatasetHistory {
   latest: { state: "fresh" | "stale" | "missing"; why: string; version: string | null; run_id: string | null }[];
 }
 
-/** POST /batchscore/api/promote, answered with the model's new `ModelHistory`. */
+/** PUT /batchscore/api/promote, answered with 204. */
 export interface Promotion {
   dag_id: string;
   model_uri: string;
