@@ -330,7 +330,7 @@ export interface DatasetHistory {
   latest: { state: "fresh" | "stale" | "missing"; why: string; version: string | null; run_id: string | null }[];
 }
 
-/** PUT /batchscore/api/promote, answered with 204. */
+/** POST /batchscore/api/promote, answered with 204. */
 export interface Promotion {
   dag_id: string;
   model_uri: string;
