@@ -178,8 +178,9 @@ def run_name(context: Mapping[str, Any]) -> str:
 
 def task_name(context: Mapping[str, Any]) -> str:
     """What distinguishes a task of a run from the others."""
-    task = context["ti"]
-    return str(task.task_id) if task.map_index < 0 else f"{task.task_id}-{task.map_index}"
+    from airflow_batchscore.publish.runs import run_task
+
+    return run_task(context["ti"].task_id, context["ti"].map_index)
 
 
 def scoring_run(context: Mapping[str, Any]) -> ScoringRun:

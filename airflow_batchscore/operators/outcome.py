@@ -229,4 +229,5 @@ def _quarantined(manifests: Sequence[Manifest]) -> list[str]:
         return []
     rows = sum(m.account.rows_quarantined for m in held)
     where = listed([f"{m.key} ({m.account.rows_quarantined})" for m in held])
-    return [f"{rows} rows are in quarantine: {where}; for the reasons see {held[0].folder}/quarantine"]
+    are = "1 row is" if rows == 1 else f"{rows} rows are"
+    return [f"{are} in quarantine: {where}; for the reasons see {held[0].folder}/quarantine"]

@@ -20,6 +20,7 @@ class TaskStore:
 
     def __init__(self, context: Mapping[str, Any]) -> None:
         self._store = context.get("task_state_store")
+        self._has_warned = False
 
     def get(self, key: str) -> Json:
         """The value; None if there is none, or if it cannot be read."""
@@ -39,11 +40,12 @@ class TaskStore:
         try:
             return call(self._store)
         except Exception as error:
-            log.warning(
-                "Airflow's task state store failed, so that its pages do not show how this task goes on; the task "
-                "itself is not concerned: %s: %s",
-                type(error).__name__,
-                error,
-            )
-            self._store = None
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning(
+                    "Airflow's task state store failed, so pages may not show this task's progress. The task goes on: "
+                    "%s: %s",
+                    type(error).__name__,
+                    error,
+                )
             return None

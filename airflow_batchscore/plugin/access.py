@@ -27,8 +27,7 @@ def _may(dag_id: str, user: GetUserDep) -> May:
     return May(
         rerun=manager.is_authorized_dag(
             method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE, details=details, user=user
-        ),
-        promote=manager.is_authorized_dag(method="PUT", details=details, user=user),
+        )
     )
 
 

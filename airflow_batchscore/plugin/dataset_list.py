@@ -20,9 +20,9 @@ from airflow_batchscore.plugin.recent_runs import (
     Kept,
     RecentRun,
     as_many_as_fit,
+    count_scoring_tasks,
     recent_runs,
     returned_in,
-    scoring_times,
 )
 from airflow_batchscore.plugin.scoring_dags import ScoringDagTask
 from airflow_batchscore.plugin.xcoms import Returned
@@ -62,6 +62,7 @@ class _Facts:
 
 
 _kept: Kept[_Facts] = Kept(300)
+_NOTHING = _Facts({}, {}, {})
 
 
 def dataset_list(session: Session, dags: Dags) -> list[JsonObject]:
@@ -72,7 +73,7 @@ def dataset_list(session: Session, dags: Dags) -> list[JsonObject]:
     rendered = _rendered_uris(session, runs)
     grids: dict[str, list[GridRun]] = {}
     for run in runs:
-        for uri, part in _by_dataset(run, facts[run], rendered).items():
+        for uri, part in _by_dataset(run, facts.get(run, _NOTHING), rendered).items():
             if len(grids.setdefault(uri, [])) < MOST_RUNS:
                 grids[uri].append(part)
     return [dataset_history(uri, each[::-1]) for uri, each in grids.items()]
@@ -101,7 +102,7 @@ def _by_dataset(run: RecentRun, facts: _Facts, rendered: Mapping[tuple[int, str]
                 state=run.state,
                 has_ended=run.is_over,
                 planned=planned,
-                order=facts.order,
+                order={key: facts.order[key] for key in planned},
                 scored={key for label in own for key in facts.planned.get(label, ())},
             )
     return parts
@@ -133,13 +134,19 @@ def _rendered_uris(session: Session, runs: Sequence[RecentRun]) -> dict[tuple[in
 
 
 def _facts(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRun, _Facts]:
+    """Without the runs that do not fit, and those whose plan cannot be read now."""
     if not runs:
         return {}
-    fitting = as_many_as_fit(runs, scoring_times(session, runs, dags))
-    planned: dict[RecentRun, list[JsonObject]] = {run: [] for run in runs}
+    fitting = as_many_as_fit(runs, count_scoring_tasks(session, runs, dags))
+    planned: dict[RecentRun, list[JsonObject]] = {run: [] for run in fitting}
+    unread = set[RecentRun]()
     for run, _, plan in returned_in(session, fitting, dags, "plan"):
-        planned[run] += _entries(run, plan)
-    scored = {run: {task: set[str]() for task in dags[run.dag_id] if task.kind == "score"} for run in runs}
+        try:
+            planned[run] += _entries(plan)
+        except (BatchScoreError, OSError) as error:
+            log.warning("%s: its plan cannot be shown: %s", run.name, error)
+            unread.add(run)
+    scored = {run: {task: set[str]() for task in dags[run.dag_id] if task.kind == "score"} for run in fitting}
     for run, _, check in returned_in(session, fitting, dags, "check_scores"):  # one seal, where their own are many
         for score in (check.unsealed_or_none("audit") or {}).get("scores", ()):
             scorer = next((task for task in scored[run] if task.task_id == score["task"][0]), None)
@@ -149,7 +156,7 @@ def _facts(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRu
     for run, task, value in returned_in(session, rest, dags, "score"):
         if sealed := value.unsealed_or_none("scores"):
             scored[run][task].add(sealed["label"])
-    return {run: _of_entries(planned[run], scored[run]) for run in runs}
+    return {run: _of_entries(planned[run], scored[run]) for run in fitting if run not in unread}
 
 
 def _of_entries(entries: Sequence[JsonMapping], scored: Mapping[ScoringDagTask, Set[str]]) -> _Facts:
@@ -158,8 +165,8 @@ def _of_entries(entries: Sequence[JsonMapping], scored: Mapping[ScoringDagTask, 
     return _Facts(planned, order, scored)
 
 
-def _entries(run: RecentRun, plan: Returned) -> list[JsonObject]:
-    """The plan's last entries: as many as the grid has partitions."""
+def _entries(plan: Returned) -> list[JsonObject]:
+    """The plan's last entries: as many as the grid has partitions. Raises if their lists cannot be read."""
     chosen, partitions = list[JsonObject](), 0
     for item in reversed(plan.value if isinstance(plan.value, list) else []):
         entry = plan._replace(value=item).unsealed_or_none("plan")
@@ -168,8 +175,4 @@ def _entries(run: RecentRun, plan: Returned) -> list[JsonObject]:
         listed = entry["partitions"]
         partitions += len(listed) if isinstance(listed, list) else listed["items"]
         chosen.append(entry)
-    try:
-        return full(chosen[::-1])
-    except (BatchScoreError, OSError) as error:
-        log.warning("%s: its plan cannot be shown: %s", run.name, error)
-        return []
+    return full(chosen[::-1])

@@ -6,6 +6,7 @@ DAG's author wrote for the task.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow_batchscore.model.listing import ListedAlias
+
+log = logging.getLogger(__name__)
 
 #: Runs of all DAGs together that are looked at.
 _MOST_RUNS = 200
@@ -52,7 +55,7 @@ def named_models(session: Session, dags: Dags) -> dict[RecentRun, Sequence[Named
     """The models that the last runs of these DAGs name, newest run first."""
     runs = recent_runs(session, dags, _MOST_RUNS)
     named = _kept.of(runs, lambda new: _named(session, new, dags))
-    return {run: named[run] for run in runs}
+    return {run: named.get(run, ()) for run in runs}
 
 
 def model_list(session: Session, dags: Dags, editable: Collection[str]) -> JsonObject:
@@ -116,21 +119,26 @@ def _short(run: RecentRun) -> JsonObject:
 
 def _named(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRun, Sequence[NamedModel]]:
     found: dict[RecentRun, dict[tuple[Location, str], NamedModel]] = {run: {} for run in runs}
+    unread = set[RecentRun]()
     for run, _, plan in returned_in(session, runs, dags, "plan", part=0):
-        found[run] |= {(each.model, each.version): each for each in _planned(plan)}
+        try:
+            found[run] |= {(each.model, each.version): each for each in _planned(plan)}
+        except (BatchScoreError, OSError) as error:
+            log.warning("%s: the list of its models cannot be read: %s", run.name, error)
+            unread.add(run)
     for run, task, value in returned_in(session, runs, dags, "train", "import", "check_model"):
         if made := _made(task, value):
             found[run].setdefault((made.model, made.version), made)
-    return {run: list(models.values()) for run, models in found.items()}
+    return {run: list(models.values()) for run, models in found.items() if run not in unread}
 
 
 def _planned(plan: Returned) -> Iterator[NamedModel]:
-    """Of the plan's first entry: where each partition has its own model, the others are not looked for."""
+    """Of the plan's first entry: where each partition has its own model, the others are not looked for.
+
+    Raises if the list of models cannot be read.
+    """
     entry = plan.unsealed_or_none("plan")
-    try:
-        models = models_from_dict(full([entry["models"]])[0]) if entry else NoModel()
-    except (BatchScoreError, OSError):  # the list of models is gone from storage
-        return
+    models = models_from_dict(full([entry["models"]])[0]) if entry else NoModel()
     for ref in [] if isinstance(models, NoModel) else models.pinned[:_MOST_MODELS]:
         yield NamedModel(ref.location.parent, ref.version, is_used=True)
 

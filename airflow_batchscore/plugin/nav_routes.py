@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.plugin.dataset_list import dataset_list
-from airflow_batchscore.plugin.model_list import model_history, model_list, named_models
+from airflow_batchscore.plugin.model_list import model_list
 from airflow_batchscore.plugin.promotion import promote
 from airflow_batchscore.plugin.recent_runs import Dags
 from airflow_batchscore.plugin.run_list import run_list
@@ -97,14 +97,13 @@ def _only_json(content_type: Annotated[str, Header()] = "") -> None:
         raise HTTPException(415, "send JSON, with Content-Type: application/json")
 
 
-@router.post("/promote", dependencies=[Depends(_only_json)])
-def promotion(wanted: Promotion, session: SessionDep, dags: DagsDep, user: GetUserDep) -> JsonObject:
-    """Move an alias; answers with the model's new ``ModelHistory``."""
+@router.post("/promote", dependencies=[Depends(_only_json)], status_code=204)
+def promotion(wanted: Promotion, session: SessionDep, dags: DagsDep, user: GetUserDep) -> None:
+    """Move an alias."""
     editable = _allowed(session, user, dags, "PUT")
     if wanted.dag_id not in editable:
         raise HTTPException(
             403,
             f"you may not edit the DAG {wanted.dag_id}, or it does not exist: ask somebody who may to move the alias",
         )
-    model = promote(session, wanted.dag_id, wanted.model_uri, wanted.alias, wanted.version, user.get_name())
-    return model_history(model, named_models(session, dags), editable)
+    promote(session, wanted.dag_id, wanted.model_uri, wanted.alias, wanted.version, user.get_name())

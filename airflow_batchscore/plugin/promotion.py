@@ -28,15 +28,12 @@ if TYPE_CHECKING:
 EVENT = "batchscore_promote"
 
 
-def promote(session: Session, dag_id: str, model_uri: str, alias: str, version: str, user: str) -> Location:
+def promote(session: Session, dag_id: str, model_uri: str, alias: str, version: str, user: str) -> None:
     """Point the alias at a version whose every byte is verified, and leave a record in Airflow's audit log.
 
     Args:
         dag_id: a DAG that the user may edit, of which a run has trained, checked or used the model.
         user: for the audit log, and the alias's own history.
-
-    Returns:
-        The model's folder, with its connection.
 
     Raises:
         HTTPException: 403: the model may not be loaded, or the alias not written. 404: no such model or version.
@@ -65,7 +62,6 @@ def promote(session: Session, dag_id: str, model_uri: str, alias: str, version: 
         raise HTTPException(409, f"{alias} was not moved: {error}") from error
     except OSError as error:
         raise HTTPException(502, f"the API server cannot reach {model}: {error}") from error
-    return model
 
 
 def _model_of(session: Session, dag_id: str, model_uri: str) -> Location:

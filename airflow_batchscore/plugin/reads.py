@@ -15,7 +15,18 @@ T = TypeVar("T")
 #: How long a failure is remembered, so that a storage that is down is not asked by every page again.
 _FAILED_SECONDS = 20.0
 _THREADS = 8
-_pool = ThreadPoolExecutor(_THREADS, "batchscore-reads")
+
+
+class LateError(TimeoutError):
+    """Storage has not answered yet: what is asked for is still being read, and there for a later call."""
+
+
+def pool(name: str) -> ThreadPoolExecutor:
+    """Threads for reads. Those that take long need their own, so that they do not hold up those that do not."""
+    return ThreadPoolExecutor(_THREADS, f"batchscore-{name}")
+
+
+_pages = pool("pages")
 
 
 class Reads(Generic[T]):
@@ -24,9 +35,11 @@ class Reads(Generic[T]):
     Args:
         most: values that are kept; the least recently used goes first.
         fresh: seconds after which a value is read again; None for content that never changes under its name.
+        threads: that read; those for pages if not given.
     """
 
-    def __init__(self, most: int, fresh: float | None = None) -> None:
+    def __init__(self, most: int, fresh: float | None = None, threads: ThreadPoolExecutor = _pages) -> None:
+        self._threads = threads
         self._fresh = fresh
         self._kept: LRUCache[Hashable, tuple[Future[T], float]] = LRUCache(most)
         self._lock = threading.Lock()
@@ -36,8 +49,8 @@ class Reads(Generic[T]):
     ) -> tuple[dict[Hashable, T], dict[Hashable, Exception]]:
         """The values that are there within `seconds`, and why others are not.
 
-        Those that take longer go on being read, and are there for a later call; until then they are a TimeoutError,
-        and no call waits for them again.
+        Those that take longer go on being read, and are there for a later call; until then they are a LateError, and no
+        call waits for them again.
 
         Args:
             wanted: name -> what reads the value, in a thread.
@@ -52,7 +65,7 @@ class Reads(Generic[T]):
         errors: dict[Hashable, Exception] = {}
         for name, future in futures.items():
             if not future.done():
-                errors[name] = TimeoutError("the storage has not answered yet; the page asks again")
+                errors[name] = LateError("the storage has not answered yet")
             elif (error := future.exception()) is None:
                 values[name] = future.result()
             elif isinstance(error, Exception):
@@ -66,7 +79,7 @@ class Reads(Generic[T]):
         with self._lock:
             kept = self._kept.get(name)
             if kept is None or self._is_old(*kept, now):
-                kept = self._kept[name] = (_pool.submit(read), now)
+                kept = self._kept[name] = (self._threads.submit(read), now)
             return kept
 
     def _is_old(self, future: Future[T], since: float, now: float) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
@@ -15,7 +15,9 @@ from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.plugin.memory import Memory
 from airflow_batchscore.plugin.scoring_dags import ScoringDagTask
 from airflow_batchscore.plugin.xcoms import COLUMNS, Returned, returned
+from airflow_batchscore.publish.run_view_eta import covered
 from airflow_batchscore.publish.run_view_records import Kind, iso
+from airflow_batchscore.publish.state import ScoringRun
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -26,6 +28,7 @@ T = TypeVar("T")
 #: DAG id -> its tasks of this package.
 Dags = Mapping[str, Sequence[ScoringDagTask]]
 
+_TASK = TaskInstance.__table__.c
 #: Scoring tasks whose answers are read for one page.
 _MOST_TASKS = 30_000
 
@@ -48,7 +51,7 @@ class RecentRun:
     @property
     def name(self) -> str:
         """See `ScoringRun`."""
-        return f"{self.dag_id}/{self.run_id}"
+        return ScoringRun(self.dag_id, self.run_id).name
 
     @property
     def is_over(self) -> bool:
@@ -72,20 +75,12 @@ class Kept(Generic[T]):
         """The values of these runs.
 
         Args:
-            work_out: the values of those that are not known, all at once.
+            work_out: the values of those that are not known, all at once; without those that cannot be told now.
         """
         known = self._memory.recall(runs)
         new = work_out([run for run in runs if run not in known])
         self._memory.keep({run: value for run, value in new.items() if run.is_over})
         return known | new
-
-
-class ScoringTime(NamedTuple):
-    """When the first scoring task of a run began, when the last one that has ended did, and how many there are."""
-
-    started: datetime | None
-    ended: datetime | None
-    tasks: int
 
 
 def count_runs(session: Session, dag_ids: Collection[str], state: str | None = None) -> int:
@@ -105,7 +100,7 @@ def recent_runs(
 ) -> list[RecentRun]:
     """Runs of these DAGs, newest first."""
     rows = session.execute(
-        select(DagRun.id, DagRun.dag_id, DagRun.run_id, DagRun._state, DagRun.start_date, DagRun.end_date)
+        select(DagRun.id, DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.start_date, DagRun.end_date)
         .where(*_chosen(dag_ids, state))
         .order_by(DagRun.run_after.desc(), DagRun.id.desc())
         .offset(skip)
@@ -116,7 +111,7 @@ def recent_runs(
 
 def _chosen(dag_ids: Collection[str], state: str | None) -> list[ColumnElement[bool]]:
     of_dags = DagRun.dag_id.in_(dag_ids)
-    return [of_dags, DagRun._state == state] if state else [of_dags]
+    return [of_dags, DagRun.state == state] if state else [of_dags]
 
 
 def returned_in(
@@ -134,45 +129,55 @@ def returned_in(
             yield run, tasks[run.dag_id, value.task_id], value
 
 
-def scoring_times(session: Session, runs: Collection[RecentRun], dags: Dags) -> dict[RecentRun, ScoringTime]:
-    """Of the runs whose scoring tasks are known to Airflow."""
+def count_scoring_tasks(session: Session, runs: Collection[RecentRun], dags: Dags) -> dict[RecentRun, int]:
+    """How many scoring tasks the runs have, of those that have some."""
+    counts: dict[RecentRun, int] = {}
+    for run, count in _scoring(session, runs, dags, func.count()):
+        counts[run] = counts.get(run, 0) + count
+    return counts
+
+
+def scoring_seconds(session: Session, runs: Collection[RecentRun], dags: Dags) -> dict[RecentRun, float]:
+    """How long scoring tasks worked until now (see `covered`), of the runs whose first one has begun."""
+    spans: dict[RecentRun, list[tuple[float, float]]] = {}
+    now, span = datetime.now(UTC), (_TASK.start_date, _TASK.end_date)
+    for run, started, ended in _scoring(session, runs, dags, *span, by=[_TASK.map_index, *span]):
+        if started is not None:
+            spans.setdefault(run, []).append((started.timestamp(), (ended or now).timestamp()))
+    return {run: covered(times) for run, times in spans.items()}
+
+
+def _scoring(
+    session: Session,
+    runs: Collection[RecentRun],
+    dags: Dags,
+    *wanted: ColumnElement[Any],
+    by: Sequence[ColumnElement[Any]] = (),
+) -> Iterator[tuple[Any, ...]]:
+    """The run, and what is wanted of its scoring tasks: of mapped ones together, or for each value of `by`."""
     by_name = {(run.dag_id, run.run_id): run for run in runs}
     tasks = {(dag_id, task.task_id) for dag_id in dags for task in dags[dag_id] if task.kind == "score"}
-    rows = session.execute(
-        select(
-            TaskInstance.dag_id,
-            TaskInstance.run_id,
-            TaskInstance.task_id,
-            func.min(TaskInstance.start_date),
-            func.max(TaskInstance.end_date),
-            func.count(),
-        )
-        .where(
-            TaskInstance.dag_id.in_({run.dag_id for run in runs}),
-            TaskInstance.run_id.in_({run.run_id for run in runs}),
-            TaskInstance.task_id.in_({task_id for _, task_id in tasks}),
-        )
-        .group_by(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id)
+    name = _TASK.dag_id, _TASK.run_id, _TASK.task_id
+    rows = select(*name, *wanted).where(
+        _TASK.dag_id.in_({run.dag_id for run in runs}),
+        _TASK.run_id.in_({run.run_id for run in runs}),
+        _TASK.task_id.in_({task_id for _, task_id in tasks}),
     )
-    times: dict[RecentRun, list[ScoringTime]] = {}
-    for dag_id, run_id, task_id, started, ended, count in rows:
+    for dag_id, run_id, task_id, *values in session.execute(rows.group_by(*name, *by)):
         if (dag_id, run_id) in by_name and (dag_id, task_id) in tasks:
-            times.setdefault(by_name[dag_id, run_id], []).append(ScoringTime(started, ended, count))
-    return {run: _together(several) for run, several in times.items()}
+            yield by_name[dag_id, run_id], *values
 
 
-def as_many_as_fit(runs: Sequence[RecentRun], times: Mapping[RecentRun, ScoringTime]) -> list[RecentRun]:
-    """The first of these runs: so many that a page does not read the answers of a hundred thousand tasks."""
-    chosen, tasks = [], 0
+def as_many_as_fit(runs: Sequence[RecentRun], tasks: Mapping[RecentRun, int]) -> list[RecentRun]:
+    """The first of these runs: so many that a page does not read the answers of a hundred thousand tasks.
+
+    Args:
+        tasks: number of scoring tasks.
+    """
+    chosen, sum_ = [], 0
     for run in runs:
-        tasks += times[run].tasks if run in times else 0
-        if tasks > _MOST_TASKS:
+        sum_ += tasks.get(run, 0)
+        if sum_ > _MOST_TASKS:
             break
         chosen.append(run)
     return chosen
-
-
-def _together(times: Sequence[ScoringTime]) -> ScoringTime:
-    starts = [time.started for time in times if time.started]
-    ends = [time.ended for time in times if time.ended]
-    return ScoringTime(min(starts, default=None), max(ends, default=None), sum(time.tasks for time in times))

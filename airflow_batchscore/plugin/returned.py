@@ -16,14 +16,14 @@ from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.operators.stored_lists import full, is_inline
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plugin.memory import Memory
-from airflow_batchscore.plugin.reads import Reads
+from airflow_batchscore.plugin.reads import LateError, Reads
 from airflow_batchscore.plugin.xcoms import Returned
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.run_view_records import Instance, Kind, Problem, TaskRecord
 from airflow_batchscore.publish.verdict import CheckedScores
 from airflow_batchscore.scoring.scored import ScoredTask
 
-#: A page of a run waits for storage no longer than this.
+#: A page of a run waits no longer than this for each kind of files, and only once.
 SECONDS = 2.0
 #: Values that are remembered: a few runs of thousands of tasks.
 _MOST = 16_384
@@ -53,13 +53,18 @@ RETURNING: dict[Kind, _Returning] = {
 
 @dataclass
 class Unsealed:
-    """What tasks returned; those that returned something unusable are among `problems` instead."""
+    """What tasks returned; those that returned something unusable are among `problems` instead.
+
+    Attributes:
+        is_late: whether some of it is still being read.
+    """
 
     plans: dict[Instance, list[PlanEntry]] = field(default_factory=dict)
     scored: dict[Instance, ScoredTask] = field(default_factory=dict)
     checked: dict[Instance, CheckedScores] = field(default_factory=dict)
     published: dict[Instance, PublishedRun] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    is_late: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,11 @@ def _sorted(
     items: Sequence[_Item], read: Mapping[tuple[Instance, int], Any], errors: Mapping[Instance, Exception]
 ) -> Unsealed:
     found = Unsealed()
-    found.problems = [Problem(instance, type(error).__name__, str(error)) for instance, error in errors.items()]
+    for instance, error in errors.items():
+        if isinstance(error, LateError):
+            found.is_late = True
+        else:
+            found.problems.append(Problem(instance, type(error).__name__, str(error)))
     for item in items:
         instance = item.task.instance
         if instance in errors:

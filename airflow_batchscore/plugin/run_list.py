@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.json_types import JsonObject
@@ -12,13 +11,13 @@ from airflow_batchscore.plugin.recent_runs import (
     Dags,
     Kept,
     RecentRun,
-    ScoringTime,
     as_many_as_fit,
     count_runs,
+    count_scoring_tasks,
     dags_with_runs,
     recent_runs,
     returned_in,
-    scoring_times,
+    scoring_seconds,
 )
 from airflow_batchscore.plugin.xcoms import Returned
 from airflow_batchscore.publish.published import PublishedRun
@@ -37,10 +36,11 @@ class _Facts:
 
     model: str | None
     totals: RunTotals | None
-    time: ScoringTime | None
+    seconds: float | None
 
 
 _kept: Kept[_Facts] = Kept(5_000)
+_NOTHING = _Facts(None, None, None)
 
 
 def run_list(session: Session, dags: Dags, *, dag_id: str | None, state: str | None, page: int) -> JsonObject:
@@ -55,7 +55,7 @@ def run_list(session: Session, dags: Dags, *, dag_id: str | None, state: str | N
     runs = recent_runs(session, chosen, PAGE_SIZE, skip=(page - 1) * PAGE_SIZE, state=state)
     facts = _kept.of(runs, lambda new: _facts(session, new, scoring))
     return {
-        "runs": [_row(run, facts[run]) for run in runs],
+        "runs": [_row(run, facts.get(run, _NOTHING)) for run in runs],
         "total": count_runs(session, chosen, state),
         "page": page,
         "page_size": PAGE_SIZE,
@@ -64,15 +64,12 @@ def run_list(session: Session, dags: Dags, *, dag_id: str | None, state: str | N
 
 
 def _row(run: RecentRun, facts: _Facts) -> JsonObject:
-    time, seconds = facts.time, None
-    if time and time.started:
-        ended = time.ended if run.is_over else datetime.now(UTC)
-        seconds = (ended - time.started).total_seconds() if ended else None
-    totals = facts.totals.shown(seconds) if facts.totals else NOTHING
+    totals = facts.totals.shown(facts.seconds) if facts.totals else NOTHING
     return {**run.to_dict(), "ended": iso(run.ended), "model": facts.model, **totals}
 
 
 def _facts(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRun, _Facts]:
+    """Without the runs that do not fit."""
     if not runs:
         return {}
     models: dict[RecentRun, set[str]] = {run: set() for run in runs}
@@ -87,12 +84,18 @@ def _facts(session: Session, runs: list[RecentRun], dags: Dags) -> dict[RecentRu
     unchecked = [run for run in runs if run not in totals]
     for run, _, value in returned_in(session, unchecked, dags, "combine"):
         _add(totals, run, _of_publication(value))
-    times = scoring_times(session, runs, dags)
-    rest = as_many_as_fit([run for run in unchecked if run not in totals and run in times], times)
-    for run, _, value in returned_in(session, rest, dags, "score"):
+    seconds = scoring_seconds(session, runs, dags)
+    rest = [run for run in unchecked if run not in totals]
+    fitting = as_many_as_fit(rest, count_scoring_tasks(session, rest, dags))
+    for run, _, value in returned_in(session, fitting, dags, "score"):
         sealed = value.unsealed_or_none("scores")
         _add(totals, run, RunTotals.of_score(sealed) if sealed else None)
-    return {run: _Facts(", ".join(sorted(models[run])) or None, totals.get(run), times.get(run)) for run in runs}
+    left_out = set(rest) - set(fitting)
+    return {
+        run: _Facts(", ".join(sorted(models[run])) or None, totals.get(run), seconds.get(run))
+        for run in runs
+        if run not in left_out
+    }
 
 
 def _add(totals: dict[RecentRun, RunTotals], run: RecentRun, more: RunTotals | None) -> None:

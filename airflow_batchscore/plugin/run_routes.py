@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from airflow._shared.timezones import timezone
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.models.taskinstance import TaskInstance
 from fastapi import APIRouter, HTTPException, Query
@@ -41,7 +41,9 @@ def _run(session: SessionDep, dag_id: str, run_id: str) -> StoredRun:
 def run_view(dag_id: str, run_id: str, session: SessionDep, may: MayDep) -> JSONResponse:
     """All that the run's tab shows at once."""
     records = with_drifts(records_of(_run(session, dag_id, run_id)))
-    view = RunView(records).to_dict(may, model=card_of(records), output=_output(records))
+    model, is_late = card_of(records)
+    view = RunView(records).to_dict(may, model=model, output=_output(records))
+    view["incomplete"] |= is_late
     return JSONResponse(view, headers=_HEADERS)
 
 
@@ -76,9 +78,11 @@ def task_view(
     ).first()
     if state is None:
         raise HTTPException(404, f"run {run_id} of DAG {dag_id} has no task {task_id} with map index {map_index}")
-    records = with_drifts(records_of(_run(session, dag_id, run_id)))
-    instance = task_id, map_index
-    view = RunView(records).task_dict(instance, may) or nothing_here(dag_id, run_id, instance, timezone.utcnow(), may)
+    run, instance = _run(session, dag_id, run_id), (task_id, map_index)
+    view = None
+    if any(task.instance == instance for task in run.tasks):
+        view = RunView(with_drifts(records_of(run))).task_dict(instance, may)
+    view = view or nothing_here(dag_id, run_id, instance, state[0], datetime.now(UTC), may)
     return JSONResponse(view, headers=_HEADERS)
 
 

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow._shared.timezones import timezone
 from airflow.models.dagrun import DagRun
 from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import select
 
 from airflow_batchscore.plugin.returned import RETURNING, unsealed
-from airflow_batchscore.plugin.scoring_dags import scoring_dags
+from airflow_batchscore.plugin.scoring_dags import kinds_in_run
 from airflow_batchscore.plugin.stored_state import stored_failure, stored_gate, stored_progress
 from airflow_batchscore.plugin.xcoms import COLUMNS, Returned, returned
 from airflow_batchscore.publish.progress import FAILURE_KEY, GATE_KEY, PROGRESS_KEY
@@ -34,7 +33,7 @@ _NOTHING_RETURNED = (
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as the database has it. Times are Airflow's, UTC.
+    """A run as the database has it.
 
     Attributes:
         tasks: those of this package.
@@ -45,8 +44,6 @@ class StoredRun:
     dag_id: str
     run_id: str
     state: str | None
-    started: datetime | None
-    ended: datetime | None
     tasks: list[TaskRecord]
     texts: Mapping[str, Mapping[Instance, str]]
     returned: Sequence[Returned]
@@ -54,9 +51,7 @@ class StoredRun:
 
 def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
     """The state of a run; None if there is no such run. Reads the database alone."""
-    run = session.execute(
-        select(DagRun.state, DagRun.start_date, DagRun.end_date).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
-    ).first()
+    run = session.execute(select(DagRun.state).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).first()
     if run is None:
         return None
     tasks = _tasks(session, dag_id, run_id)
@@ -65,8 +60,6 @@ def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
         dag_id=dag_id,
         run_id=run_id,
         state=run.state,
-        started=run.start_date,
-        ended=run.end_date,
         tasks=tasks,
         texts=_task_states(session, dag_id, run_id) if tasks else {},
         returned=_returned(session, dag_id, run_id, done) if done else [],
@@ -84,9 +77,7 @@ def records_of(run: StoredRun) -> RunRecords:
         dag_id=run.dag_id,
         run_id=run.run_id,
         state=run.state,
-        started=run.started,
-        ended=run.ended,
-        now=timezone.utcnow(),
+        now=datetime.now(UTC),
         tasks=run.tasks,
         plans=list(read.plans.values()),
         scored=read.scored,
@@ -103,26 +94,28 @@ def records_of(run: StoredRun) -> RunRecords:
                 if task.kind == "score" and task.instance in silent
             ),
         ],
+        is_incomplete=read.is_late,
     )
 
 
 def _tasks(session: Session, dag_id: str, run_id: str) -> list[TaskRecord]:
     column = TaskInstance.__table__.c
-    # A class of the user's that extends one of ours shows in the DAG alone.
-    kinds = {task.task_id: task.kind for task in scoring_dags(session, {dag_id}).get(dag_id, ())}
+    # The DAG tells a class of the user's that extends one of ours, and one of another package with the same name.
+    kinds = kinds_in_run(session, dag_id, run_id)
+    chosen = column.operator.in_(KINDS) if kinds is None else column.task_id.in_(kinds)
     rows = session.execute(
         select(
             *(column.task_id, column.map_index, column.operator, column.state, column.try_number, column.max_tries),
             *(column.hostname, column.start_date, column.end_date, column.rendered_map_index),
         )
-        .where(column.dag_id == dag_id, column.run_id == run_id, column.operator.in_(KINDS) | column.task_id.in_(kinds))
+        .where(column.dag_id == dag_id, column.run_id == run_id, chosen)
         .order_by(column.task_id, column.map_index)
     )
     return [
         TaskRecord(
             task_id=row.task_id,
             map_index=row.map_index,
-            kind=KINDS.get(row.operator) or kinds[row.task_id],
+            kind=KINDS[row.operator] if kinds is None else kinds[row.task_id],
             state=row.state,
             try_number=row.try_number,
             tries=row.max_tries + 1,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow.models.dag_version import DagVersion
 from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import func, select
 
 from airflow_batchscore.data.json_types import JsonMapping
@@ -46,16 +47,45 @@ class ScoringDagTask:
 def scoring_dags(session: Session, dag_ids: Collection[str]) -> dict[str, Sequence[ScoringDagTask]]:
     """Of the given DAGs those with tasks of this package, and these tasks, in their newest version."""
     hashes = _newest_hashes(session, dag_ids)
-    known = _known.recall(dag_hash for _, dag_hash in hashes.values())
-    unknown = [version for version, dag_hash in hashes.values() if dag_hash not in known]
+    known = _tasks(session, hashes.values())
+    found = {dag_id: known.get(dag_hash, ()) for dag_id, (_, dag_hash) in hashes.items()}
+    return {dag_id: tasks for dag_id, tasks in found.items() if tasks}
+
+
+def kinds_in_run(session: Session, dag_id: str, run_id: str) -> dict[str, Kind] | None:
+    """Task id -> kind, of the tasks of this package in the versions of the DAG that a run has used.
+
+    None if Airflow does not know them all any more.
+    """
+    version = TaskInstance.__table__.c.dag_version_id
+    used = select(version).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id).distinct()
+    versions = set(session.scalars(used))
+    rows = session.execute(
+        select(SerializedDagModel.dag_version_id, SerializedDagModel.id, SerializedDagModel.dag_hash).where(
+            SerializedDagModel.dag_version_id.in_(versions)
+        )
+    ).all()
+    if {row.dag_version_id for row in rows} != versions:
+        return None
+    known = _tasks(session, [(row.id, row.dag_hash) for row in rows])
+    return {task.task_id: task.kind for tasks in known.values() for task in tasks}
+
+
+def _tasks(session: Session, dags: Collection[tuple[object, str]]) -> dict[str, Sequence[ScoringDagTask]]:
+    """Hash of a serialized DAG -> its tasks of this package.
+
+    Args:
+        dags: row and hash of each.
+    """
+    known = _known.recall(dag_hash for _, dag_hash in dags)
+    unknown = [row for row, dag_hash in dags if dag_hash not in known]
     for start in range(0, len(unknown), _AT_ONCE):
         chosen = SerializedDagModel.id.in_(unknown[start : start + _AT_ONCE])
         for dag in session.scalars(select(SerializedDagModel).where(chosen)):
             known[dag.dag_hash] = tuple(tasks_of(dag.data or {}))
             session.expunge(dag)
     _known.keep(known)
-    found = {dag_id: known.get(dag_hash, ()) for dag_id, (_, dag_hash) in hashes.items()}
-    return {dag_id: tasks for dag_id, tasks in found.items() if tasks}
+    return known
 
 
 def tasks_of(serialized: JsonMapping) -> Iterator[ScoringDagTask]:

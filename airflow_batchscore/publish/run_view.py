@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.publish.run_view_eta import Work, estimate
+from airflow_batchscore.publish.run_view_eta import Work, covered, estimate
 from airflow_batchscore.publish.run_view_failures import Failures, collect_failures
 from airflow_batchscore.publish.run_view_matching import matched_entries
 from airflow_batchscore.publish.run_view_partitions import (
@@ -31,10 +31,9 @@ _OVER = ("success", "failed")
 
 @dataclass(frozen=True)
 class May:
-    """What the user may do: clear tasks of the DAG, edit the DAG."""
+    """What the user may do: clear tasks of the DAG."""
 
     rerun: bool
-    promote: bool
 
 
 class RunView:
@@ -62,9 +61,8 @@ class RunView:
             "run_id": records.run_id,
             "is_scoring": bool(records.tasks),
             "state": records.state,
-            "started": iso(records.started),
-            "ended": iso(records.ended),
             "now": records.now.isoformat(),
+            "incomplete": records.is_incomplete,
             "may": vars(may),
             "stages": _stages(records.tasks),
             "totals": self._totals(self._works, table),
@@ -96,6 +94,7 @@ class RunView:
             "label": next((work.entry.label for work in works if work.entry), task.label or task.name),
             "state": task.state,
             "now": records.now.isoformat(),
+            "incomplete": records.is_incomplete,
             "may": vars(may),
             "try_number": task.try_number,
             "max_tries": task.tries,
@@ -105,8 +104,10 @@ class RunView:
             "progress": None
             if progress is None
             else {
-                **{name: getattr(progress, name) for name in ("started", "seconds", "engine", "workers", "memory")},
-                **{name: getattr(progress, name) for name in ("dataset", "output", "model")},
+                **{
+                    name: getattr(progress, name)
+                    for name in ("started", "engine", "memory", "dataset", "output", "model")
+                },
                 "slowest": [vars(block) for block in progress.slowest],
             },
             "failure": None if failure is None else self._failures.views[failure].to_dict(),
@@ -136,7 +137,7 @@ class RunView:
         }
 
 
-def nothing_here(dag_id: str, run_id: str, task: Instance, now: datetime, may: May) -> JsonObject:
+def nothing_here(dag_id: str, run_id: str, task: Instance, state: str | None, now: datetime, may: May) -> JsonObject:
     """``TaskView`` of a task of another package."""
     return {
         "dag_id": dag_id,
@@ -145,8 +146,9 @@ def nothing_here(dag_id: str, run_id: str, task: Instance, now: datetime, may: M
         "map_index": task[1],
         "kind": None,
         "label": task[0],
-        "state": None,
+        "state": state,
         "now": now.isoformat(),
+        "incomplete": False,
         "may": vars(may),
         "try_number": 0,
         "max_tries": 0,
@@ -182,7 +184,7 @@ def _stage(task_id: str, tasks: Sequence[TaskRecord]) -> JsonObject:
 
 
 def _gate(records: RunRecords, task: TaskRecord) -> JsonObject:
-    result = records.gates.get(task.instance)
+    result = records.gate_of(task)
     checks = [check.to_dict() for check in result.checks] if result else []
     return {"task_id": task.task_id, "kind": task.kind, "state": task.state, "checks": checks}
 
@@ -191,11 +193,9 @@ def _seconds(works: Sequence[ScoringWork], records: RunRecords) -> float | None:
     tasks = [work.task for work in works if work.task and work.task.started]
     if not tasks:
         return None
-    begin = min(task.started for task in tasks if task.started)
-    ends = [task.ended for task in tasks]
-    is_over = records.state in _OVER or all(ends)
-    end = max((end for end in ends if end), default=records.now) if is_over else records.now
-    return max(round((end - begin).total_seconds(), 3), 0.0)
+    now = records.now
+    times = [(task.started, task.ended or now) for task in tasks if task.started]
+    return round(covered([(begin.timestamp(), end.timestamp()) for begin, end in times]), 3)
 
 
 def _work(work: ScoringWork) -> Work:
@@ -211,7 +211,7 @@ def _work(work: ScoringWork) -> Work:
     if progress and (task.ended or progress.start_up is not None):
         start_up = progress.start_up or 0.0
         began = datetime.fromisoformat(progress.started).timestamp() + start_up
-        worked = progress.seconds - start_up
+        worked = max(progress.seconds - start_up, 0.0)
     return Work(
         size,
         done=share,
@@ -229,4 +229,4 @@ def _drift(records: RunRecords, table: PartitionTable) -> JsonObject | None:
         partition, (value, column) = max(measured.items(), key=lambda item: item[1][0])
         return {"value": value, "column": column, "partition": partition}
     worst = records.drifts.worst
-    return None if worst is None else {"value": worst, "column": "", "partition": ""}
+    return None if worst is None else {"value": worst, "column": None, "partition": None}

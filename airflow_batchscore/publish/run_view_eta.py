@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, pstdev
 
@@ -88,6 +88,19 @@ def estimate(works: Sequence[Work], now: float) -> Eta | None:
     return Eta(seconds, seconds / spread, seconds * spread)
 
 
+def covered(times: Iterable[tuple[float, float]]) -> float:
+    """Seconds in which at least one of these spans lasted, with pauses between tasks.
+
+    Longer pauses, such as a night until somebody lets a run go on, do not count.
+    """
+    seconds, until = 0.0, -math.inf
+    for begin, end in sorted(times):
+        since = until if begin - until <= _LONGEST_PAUSE else begin
+        seconds += max(end - since, 0.0)
+        until = max(until, end)
+    return seconds
+
+
 def _remaining(work: Work, pace: float, startup: float, now: float) -> float:
     """Of a task that runs, at its own pace as far as that is known."""
     if work.began is None or not work.own or not work.worked:
@@ -102,7 +115,7 @@ def _lanes(works: Sequence[Work], now: float) -> tuple[int, float]:
     """How many tasks run at once, and the seconds that a lane is idle before each."""
     times = [(work.started, work.ended or now) for work in works if work.started is not None]
     running = sum(work.started is not None and work.ended is None for work in works)
-    elapsed = now - min((begin for begin, _ in times), default=now)
+    elapsed = covered(times)
     busy = sum(end - begin for begin, end in times)
     lanes = max(running, round(busy / elapsed) if elapsed > 0 else 0, 1)
     pause = (lanes * elapsed - busy) / len(times) if times else 0.0

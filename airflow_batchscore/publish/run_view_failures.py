@@ -41,7 +41,7 @@ class FailureView:
 
     Attributes:
         how: ``"killed"``: without a word; ``"upstream"``: because of another task.
-        retried: whether Airflow runs one of them again by itself, or a retry may fix it.
+        retried: whether a retry is under way or may fix it: such failures come later.
         tasks: how many.
         where: the first of them.
     """
@@ -55,7 +55,7 @@ class FailureView:
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "retried"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def collect_failures(records: RunRecords, labels: Mapping[Instance, str]) -> Fai
         if task.state == "upstream_failed":
             add(task, FailureView("UpstreamFailed", _because_of(bad), "upstream", retried=False))
     views = sorted(found.values(), key=lambda view: (view.how == "upstream", view.retried))
-    return Failures(views, {instance: views.index(view) for instance, view in members.items()})
+    place = {id(view): at for at, view in enumerate(views)}
+    return Failures(views, {instance: place[id(view)] for instance, view in members.items()})
 
 
 def _why(task: TaskRecord, failure: Failure | None) -> FailureView:
@@ -102,7 +103,7 @@ def _why(task: TaskRecord, failure: Failure | None) -> FailureView:
     if failure is not None and failure.try_number == task.try_number:
         return FailureView(failure.kind, failure.message, "error", retried=failure.retried)
     if task.started is None:
-        return FailureView("NeverBegan", _NEVER_BEGAN, "killed", retried=again)
+        return FailureView("NeverBegan", _NEVER_BEGAN, "error", retried=again)
     if task.kind == "wait":
         return FailureView("SensorFailed", _WAITED, "error", retried=again)
     next_step = "Airflow runs it again by itself." if again else _GO_ON.get(task.kind, _CLEAR)

@@ -22,37 +22,28 @@ def profiles_view(manifests: Sequence[Manifest], reference: ReferenceProfile | N
         reference: of that model; None if there is not one model for all.
         committed: number of partitions that the run has committed.
     """
-    keys = [manifest.key for manifest in manifests]
     if not manifests:
-        return no_profiles([], committed, "no partition is committed yet")
+        return no_profiles(0, committed, "no partition is committed yet")
     if reference is None:
-        return no_profiles(keys, committed, _why_none(manifests))
+        return no_profiles(len(manifests), committed, _why_none(manifests))
     profiles = [manifest.profiles() for manifest in manifests]
     sides = [
         (reference.features, [features for features, _ in profiles], True),
         (reference.written(manifests[0].outputs), [predictions for _, predictions in profiles], False),
     ]
     columns: list[JsonObject] = []
-    drifts: dict[str, float] = {}
     for trained, counts, is_feature in sides:
         for name in (name for name in trained.bins if any(name in each for each in counts)):
             found = distribution(trained.bins[name], trained.counts[name], [each.get(name, []) for each in counts])
             columns.append(_column(name, found, is_feature))
-            if math.isfinite(found.drift):
-                drifts[name] = round(found.drift, 4)
-    shown = sorted(columns, key=lambda column: (column["is_feature"], -drifts.get(column["column"], -1.0)))
-    return {
-        "columns": shown[:_MOST_COLUMNS],
-        "partitions": keys,
-        "committed": committed,
-        "drift": drifts,
-        "problem": None if columns else "the model keeps no profile of its training data",
-    }
+    columns.sort(key=lambda column: (column["is_feature"], -1.0 if column["drift"] is None else -column["drift"]))
+    problem = None if columns else "the model keeps no profile of its training data"
+    return {**no_profiles(len(manifests), committed, problem), "columns": columns[:_MOST_COLUMNS]}
 
 
-def no_profiles(keys: Sequence[str], committed: int, problem: str) -> JsonObject:
+def no_profiles(looked_at: int, committed: int, problem: str | None) -> JsonObject:
     """``ProfilesView`` of a run of which there is nothing to compare."""
-    return {"columns": [], "partitions": list(keys), "committed": committed, "drift": {}, "problem": problem}
+    return {"columns": [], "looked_at": looked_at, "committed": committed, "incomplete": False, "problem": problem}
 
 
 def _why_none(manifests: Sequence[Manifest]) -> str:
@@ -67,8 +58,8 @@ def _column(name: str, found: Distribution, is_feature: bool) -> JsonObject:
         "is_feature": is_feature,
         "labels": found.labels,
         "training": _rounded(found.training),
-        "all": _rounded(found.scored),
-        "each": [_rounded(shares) for shares in found.each],
+        "scored": _rounded(found.scored),
+        "drift": round(found.drift, 4) if math.isfinite(found.drift) else None,
     }
 
 

@@ -99,13 +99,12 @@ class RunRecords:
         scored: what scoring tasks returned that have succeeded, unsealed.
         progress, failures, gates: from the task state store, which people can edit.
         published: what the publishing tasks returned that have succeeded, unsealed.
+        is_incomplete: whether some of this is still being read from storage.
     """
 
     dag_id: str
     run_id: str
     state: str | None
-    started: datetime | None
-    ended: datetime | None
     now: datetime
     tasks: Sequence[TaskRecord]
     plans: Sequence[Sequence[PlanEntry]] = ()
@@ -116,6 +115,7 @@ class RunRecords:
     drifts: Drifts = field(default_factory=Drifts)
     published: Mapping[Instance, PublishedRun] = field(default_factory=dict)
     problems: Sequence[Problem] = ()
+    is_incomplete: bool = False
 
     def of_kind(self, kind: Kind) -> list[TaskRecord]:
         """Its tasks of a kind, in order."""
@@ -130,6 +130,10 @@ class RunRecords:
         if found is None or found.try_number != task.try_number or task.state in _NOT_BEGUN:
             return None
         return found
+
+    def gate_of(self, task: TaskRecord) -> GateResult | None:
+        """What the present try of a gate found; None if it was cleared and has not begun again."""
+        return None if task.state in _NOT_BEGUN else self.gates.get(task.instance)
 
 
 def iso(time: datetime | None) -> str | None:

@@ -76,6 +76,11 @@ def audit_verdict(scored: ScoredPartition, conn_id: str | None, run: ScoringRun,
     return run_place(_runs_above(folder, len(scored.partition)), run, task, VERDICT)
 
 
+def run_task(task_id: str, map_index: int) -> str:
+    """What distinguishes a task of a run from the others, in the names of its files."""
+    return task_id if map_index < 0 else f"{task_id}-{map_index}"
+
+
 def run_place(folder: Location, run: ScoringRun, task: str, name: str) -> Location:
     """Where a task of a run stores a file; `folder` is that of all runs, `name` is ``report.html`` and the like."""
     return folder / safe_name(run.dag_id) / safe_name(run.run_id) / f"{safe_name(task)}.{name}"

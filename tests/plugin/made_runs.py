@@ -121,6 +121,7 @@ class MadeRun:
 
     def write(self) -> str:
         """Put it into the database; returns its id."""
+        from airflow.models.dag_version import DagVersion
         from airflow.models.dagrun import DagRun
         from airflow.models.task_state_store import TaskStateStoreModel
         from airflow.models.taskinstance import TaskInstance
@@ -134,9 +135,11 @@ class MadeRun:
             run.state, run.start_date = self.state, BEGAN
             session.add(run)
             session.flush()
+            version = DagVersion.get_latest_version(DAG_ID, session=session)
             of_run = {"dag_id": DAG_ID, "run_id": self.run_id}
             whole = {"pool": "default_pool", "pool_slots": 1, "span_status": "not_started", "rendered_map_index": None}
-            tasks = [{"id": uuid.uuid4(), "executor_config": {}, **of_run, **whole, **task} for task in self.tasks]
+            common = {"executor_config": {}, "dag_version_id": version.id if version else None}
+            tasks = [{"id": uuid.uuid4(), **common, **of_run, **whole, **task} for task in self.tasks]
             now = {"dag_run_id": run.id, **of_run}
             xcoms = [
                 {

@@ -52,7 +52,7 @@ def test_a_run_that_went_well_shows_all_of_it(people: People, airflow_dags: dict
     assert (view["output"]["uri"], view["output"]["rows"]) == (f"{data}/out.parquet", 301)
     assert client.get(view["output"]["report"].removeprefix("/batchscore")).status_code == 200
     profiles = client.get(_path(run.run_id, "/profiles"), params={"key": ["p=1", "p=99"]}).json()
-    assert (profiles["partitions"], profiles["committed"], profiles["problem"]) == (["p=1"], 4, None)
+    assert (profiles["looked_at"], profiles["committed"], profiles["problem"]) == (1, 4, None)
     quarantine = client.get(_path(run.run_id, "/quarantine")).json()
     assert [example["raw"]["a"] for example in quarantine["examples"]] == ["x"]
     assert (quarantine["files_read"], quarantine["problem"]) == (1, None)
@@ -110,7 +110,7 @@ def test_the_page_of_a_task_in_progress(people: People, made: MadeRun) -> None:
     client = people["viewer"]
     path = f"/api/task/{DAG_ID}/{made.run_id}"
     view = client.get(f"{path}/score", params={"map_index": 0}).json()
-    assert (view["label"], view["totals"]["rows_read"], view["progress"]["workers"]) == ("p=0", 500, 2)
+    assert (view["label"], view["totals"]["rows_read"], view["progress"]["engine"]) == ("p=0", 500, "LocalDask, 2 threads")
     assert client.get(f"{path}/extract").json()["kind"] is None
     assert client.get(f"{path}/score").status_code == 404
     assert client.get(f"{path}/score", params={"map_index": 2**31}).status_code == 422

@@ -46,8 +46,6 @@ def _records(data: Small, *partitions: int, check: str | None = None, **more: An
         "dag_id": "dag",
         "run_id": "run",
         "state": "running",
-        "started": NOW,
-        "ended": None,
         "now": NOW,
         "tasks": tasks,
         "plans": [[plan]],
@@ -87,8 +85,9 @@ def test_without_a_check_or_a_verdict_there_is_no_drift(data: Small) -> None:
 
 
 def test_the_card_is_of_the_pinned_model(data: Small) -> None:
-    card = card_of(_records(data, 0)[0])
+    card, is_late = card_of(_records(data, 0)[0])
     assert card is not None
+    assert not is_late
     assert (card["version"], card["problem"]) == (data.model.version, None)
 
 
@@ -96,17 +95,19 @@ def test_a_card_that_cannot_be_read_keeps_what_the_plan_knows(data: Small) -> No
     records, _ = _records(data, 0)
     ((entry,),) = records.plans
     pinned = replace(entry, models=OneModel(replace(data.model, digest="0" * 64, manifest_digest=None)))
-    card = card_of(replace(records, plans=[[pinned]]))
+    card, _ = card_of(replace(records, plans=[[pinned]]))
     assert card is not None
     assert (card["digest"], card["metrics"]) == ("0" * 64, {})
     assert "the model cannot be read" in card["problem"]
-    assert card_of(replace(records, plans=[[replace(entry, models=NoModel())]])) is None
+    assert card_of(replace(records, plans=[[replace(entry, models=NoModel())]])) == (None, False)
 
 
 def test_profiles_are_of_the_named_partitions_or_of_all(data: Small) -> None:
     records, _ = _records(data, 0, 1)
-    assert profiles_of(records, [])["partitions"] == ["p=0", "p=1"]
-    assert profiles_of(records, ["p=1"])["partitions"] == ["p=1"]
+    every, one = profiles_of(records, []), profiles_of(records, ["p=1"])
+    assert ((every["looked_at"], one["looked_at"]), one["committed"]) == ((2, 1), 2)
+    (shares,) = {sum(column["scored"]) for column in one["columns"] if column["column"] == "prediction"}
+    assert shares == pytest.approx(1, abs=1e-3)
     assert profiles_of(records, ["p=7"])["problem"]
 
 

@@ -101,8 +101,6 @@ def records(*tasks: TaskRecord, **more: Any) -> RunRecords:
         "dag_id": "dag",
         "run_id": "run",
         "state": "running",
-        "started": at(0),
-        "ended": None,
         "now": NOW,
         "tasks": tasks,
     }

@@ -15,7 +15,7 @@ from airflow_batchscore.quality.check import Check
 
 pytestmark = pytest.mark.unit
 
-MAY = May(rerun=True, promote=False)
+MAY = May(rerun=True)
 
 
 def _going_on() -> RunRecords:

@@ -26,20 +26,19 @@ def test_features_and_predictions_stand_beside_training(data: Small) -> None:
     view = profiles_view(manifests, read_manifest(data.model).profile, 2)
     assert (view["columns"][0]["column"], view["columns"][0]["is_feature"]) == ("prediction", False)
     assert {each["column"] for each in view["columns"]} == {"a", "b", "prediction"}
-    assert (view["partitions"], view["committed"], view["problem"]) == (["p=0", "p=1"], 2, None)
+    assert (view["looked_at"], view["committed"], view["problem"]) == (2, 2, None)
     for column in view["columns"]:
-        assert len(column["each"]) == 2
         assert sum(column["training"]) == pytest.approx(1, abs=1e-3)
-        assert sum(column["all"]) == pytest.approx(1, abs=1e-3)
-        assert len(column["labels"]) == len(column["training"]) == len(column["each"][0])
+        assert sum(column["scored"]) == pytest.approx(1, abs=1e-3)
+        assert len(column["labels"]) == len(column["training"]) == len(column["scored"])
 
 
 def test_drift_shows_the_columns_that_drifted_first(data: Small) -> None:
     manifests = [manifest for manifest, _ in data.score(2)]
     view = profiles_view(manifests, read_manifest(data.model).profile, 1)
-    assert view["drift"]["a"] > 0.25
-    features = [each["column"] for each in view["columns"] if each["is_feature"]]
-    assert features == sorted(features, key=lambda name: -view["drift"][name])
+    features = {each["column"]: each["drift"] for each in view["columns"] if each["is_feature"]}
+    assert features["a"] > 0.25
+    assert list(features.values()) == sorted(features.values(), reverse=True)
 
 
 def test_a_class_is_labelled_by_its_value(data: Small) -> None:
