@@ -1,4 +1,5 @@
-import { screen } from "@testing-library/react";
+import { screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
 
 import { App } from "./App";
@@ -15,4 +16,14 @@ it("shows the page of where Airflow has put it", async () => {
   task.unmount();
   show(<App />);
   expect(await screen.findByRole("heading", { name: "Batch scoring" })).toBeVisible();
+});
+
+it("begins anew on the page of another task", async () => {
+  serve("failed");
+  const { rerender } = show(<App dagId="d" mapIndex="9" runId="r" taskId="score" />);
+  await userEvent.click(await screen.findByRole("button", { name: "Go on" }));
+  await userEvent.click(within(await screen.findByRole("alertdialog")).getByRole("button", { name: "Go on" }));
+  await screen.findByText(/Airflow runs 3 tasks again/);
+  rerender(<App dagId="d" mapIndex="8" runId="r" taskId="score" />);
+  expect(screen.queryByText(/Airflow runs 3 tasks again/)).toBeNull();
 });

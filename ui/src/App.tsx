@@ -15,7 +15,8 @@ export interface PluginProps {
 function Page({ dagId, runId, taskId, mapIndex }: PluginProps) {
   if (dagId === undefined || runId === undefined) return <NavPage />;
   if (taskId === undefined) return <RunPage dagId={dagId} key={`${dagId} ${runId}`} runId={runId} />;
-  return <TaskPage dagId={dagId} mapIndex={Number(mapIndex ?? -1)} runId={runId} taskId={taskId} />;
+  const key = [dagId, runId, taskId, mapIndex].join(" ");
+  return <TaskPage dagId={dagId} key={key} mapIndex={Number(mapIndex ?? -1)} runId={runId} taskId={taskId} />;
 }
 
 /** The class tells this package's part of Airflow's page from the rest. */

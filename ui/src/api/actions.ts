@@ -1,6 +1,6 @@
 import { onServer, routes } from "./base";
 import { ApiError, getJson, sendJson } from "./client";
-import type { ModelHistory, Promotion } from "./types";
+import type { Promotion } from "./types";
 
 /** A task instance; of a task that is not mapped, the index is -1. */
 export interface TaskRef {
@@ -11,6 +11,8 @@ export interface TaskRef {
 /** What tasks are asked to do when they run again. `go_on`: what is committed is kept, what is missing is scored. */
 export type Rerun = "go_on" | "force" | "replay";
 
+/** Requests at once: a pack's run has hundreds of tasks. */
+const BATCH = 10;
 const KEYS = { force: "batchscore_force", replay: "batchscore_replay" };
 
 interface Cleared {
@@ -28,22 +30,17 @@ async function requester(): Promise<string> {
   }
 }
 
-/**
- * Clear tasks of a run and those after them, by Airflow's own API, which checks the permission and writes the audit log.
- *
- * @returns what happens now, in words.
- */
-export async function rerun(dag: string, run: string, tasks: TaskRef[], how: Rerun): Promise<string> {
-  const at = `api/v2/dags/${encodeURIComponent(dag)}`;
-  if (how !== "go_on") {
-    const value = await requester();
-    const instances = `${at}/dagRuns/${encodeURIComponent(run)}/taskInstances`;
-    for (const { task_id, map_index } of tasks) {
-      const key = `${encodeURIComponent(task_id)}/state-store/${KEYS[how]}?map_index=${map_index}`;
-      await sendJson("PUT", onServer(`${instances}/${key}`), { value });
-    }
+async function inBatches(urls: string[], send: (url: string) => Promise<unknown>): Promise<void> {
+  for (let first = 0; first < urls.length; first += BATCH) {
+    const sent = await Promise.allSettled(urls.slice(first, first + BATCH).map(send));
+    const failed = sent.find((one) => one.status === "rejected");
+    if (failed) throw failed.reason;
   }
-  const cleared = await sendJson<Cleared>("POST", onServer(`${at}/clearTaskInstances`), {
+}
+
+/** Clears tasks of a run and those after them. */
+async function clear(dagUrl: string, run: string, tasks: TaskRef[]): Promise<string> {
+  const cleared = await sendJson<Cleared>("POST", onServer(`${dagUrl}/clearTaskInstances`), {
     dry_run: false,
     dag_run_id: run,
     task_ids: tasks.map(({ task_id, map_index }) => (map_index < 0 ? task_id : [task_id, map_index])),
@@ -57,7 +54,43 @@ export async function rerun(dag: string, run: string, tasks: TaskRef[], how: Rer
   return `Airflow runs ${cleared.total_entries === 1 ? "1 task" : `${cleared.total_entries} tasks`} again: ${names}.`;
 }
 
+/** Removes requests, or else the next "Go on" would do what was asked here. */
+async function withdraw(requests: string[], cause: unknown): Promise<void> {
+  try {
+    await inBatches(requests, (url) => sendJson("DELETE", url));
+  } catch {
+    const [status, text] = cause instanceof ApiError ? [cause.status, cause.message] : [0, String(cause)];
+    throw new ApiError(status, `${text} (The request is still stored: these tasks follow it when they next run.)`);
+  }
+}
+
+/**
+ * Clear tasks of a run and those after them, by Airflow's own API, which checks the permission and writes the audit log.
+ *
+ * @returns what happens now, in words.
+ */
+export async function rerun(dag: string, run: string, tasks: TaskRef[], how: Rerun): Promise<string> {
+  const dagUrl = `api/v2/dags/${encodeURIComponent(dag)}`;
+  if (how === "go_on") return await clear(dagUrl, run, tasks);
+  const instances = `${dagUrl}/dagRuns/${encodeURIComponent(run)}/taskInstances`;
+  const urls = tasks.map(({ task_id, map_index }) =>
+    onServer(`${instances}/${encodeURIComponent(task_id)}/state-store/${KEYS[how]}?map_index=${map_index}`),
+  );
+  const value = await requester();
+  const stored: string[] = [];
+  try {
+    await inBatches(urls, async (url) => {
+      await sendJson("PUT", url, { value });
+      stored.push(url);
+    });
+    return await clear(dagUrl, run, tasks);
+  } catch (cause) {
+    await withdraw(stored, cause);
+    throw cause;
+  }
+}
+
 /** Move an alias to a version. */
-export async function promote(promotion: Promotion): Promise<ModelHistory | null> {
-  return await sendJson<ModelHistory>("POST", routes.promote(), promotion);
+export async function promote(promotion: Promotion): Promise<void> {
+  await sendJson("POST", routes.promote(), promotion);
 }

@@ -37,8 +37,8 @@ export async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> 
   return (await response.json()) as T;
 }
 
-/** PUT or POST JSON; the answer's JSON, or null where there is none. */
-export async function sendJson<T>(method: "PUT" | "POST", url: string, body: unknown): Promise<T | null> {
+/** PUT or POST JSON, or DELETE; the answer's JSON, or null where there is none. */
+export async function sendJson<T>(method: "PUT" | "POST" | "DELETE", url: string, body?: unknown): Promise<T | null> {
   const response = await request(url, {
     method,
     headers: { Accept: "application/json", "Content-Type": "application/json" },

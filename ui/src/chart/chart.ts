@@ -7,6 +7,11 @@ Chart.defaults.font.family = "inherit";
 /** Okabe and Ito's colours: told apart by colour-blind people, on light and on dark ground. */
 export const SERIES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"];
 
+/** Colour of text on a colour of `SERIES`, with enough contrast. */
+export function inkOn(series: string): string {
+  return series === SERIES[0] ? "white" : "black";
+}
+
 export function ink(dark: boolean): { text: string; grid: string; training: string } {
   return dark
     ? { text: "#C9D1DC", grid: "#323B49", training: "#7F8A9B" }

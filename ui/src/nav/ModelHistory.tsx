@@ -11,19 +11,20 @@ import { Versions } from "./Versions";
 /** One model: its versions, how good they were, and which of them the aliases name. */
 export function ModelHistory({ model, refresh }: { model: History; refresh: () => void }) {
   const [pair, setPair] = useState<string[]>(() => model.versions.slice(0, 2).map((version) => version.version));
-  if (model.problem !== null) {
-    return (
-      <Alert.Root status="error">
-        <Alert.Indicator />
-        <Alert.Title overflowWrap="anywhere">{model.problem}</Alert.Title>
-      </Alert.Root>
-    );
-  }
+  const nothing = model.versions.length === 0 && model.aliases.length === 0;
+  const problem = model.problem !== null && (
+    <Alert.Root status={nothing ? "error" : "warning"}>
+      <Alert.Indicator />
+      <Alert.Title overflowWrap="anywhere">{model.problem}</Alert.Title>
+    </Alert.Root>
+  );
+  if (problem && nothing) return problem;
   const compared = model.versions.filter((version) => pair.includes(version.version)).reverse(); // older, newer
   const choose = (version: string) =>
     setPair((now) => (now.includes(version) ? now.filter((one) => one !== version) : [...now, version].slice(-2)));
   return (
     <Stack gap={4}>
+      {problem}
       <Aliases model={model} refresh={refresh} />
       {model.versions.length > 1 ? (
         <Section title="Metrics over versions">

@@ -73,6 +73,16 @@ it("says why a model cannot be read", async () => {
   expect(await screen.findByText(/no such bucket: shop/)).toBeVisible();
 });
 
+it("warns of what it could not read, and shows the rest of the model", async () => {
+  const problem = "Version 3 cannot be read.";
+  const body = { models: [{ ...models.models[0], problem }], problem: null };
+  serve("runs", ({ url }) => (url.endsWith("/models") ? { status: 200, body } : undefined));
+  show(<NavPage />, "/?tab=models");
+  expect(await screen.findByText(problem)).toBeVisible();
+  expect(screen.getByRole("button", { name: "Roll back to 20261120T095800Z" })).toBeVisible();
+  expect(screen.getByRole("table", { name: "Versions" })).toBeVisible();
+});
+
 it("compares the two newest versions, and others on demand", async () => {
   serve("runs");
   show(<NavPage />, "/?tab=models");

@@ -1,5 +1,5 @@
 import { useSearchParams, Box, Heading, Stack, Tabs } from "../kit";
-import { Saying } from "../shared/Saying";
+import { WithStatusMessage } from "../shared/StatusMessage";
 import { DatasetsTab } from "./DatasetsTab";
 import { ModelsTab } from "./ModelsTab";
 import { RunsTab } from "./RunsTab";
@@ -12,7 +12,7 @@ export function NavPage() {
   const tab = TABS.find((one) => one === query.get("tab")) ?? "runs";
   return (
     <Box minW={0} p={{ base: 2, md: 4 }}>
-      <Saying>
+      <WithStatusMessage>
         <Stack gap={3}>
           <Heading as="h1" size="lg">
             Batch scoring
@@ -40,7 +40,7 @@ export function NavPage() {
             </Tabs.Content>
           </Tabs.Root>
         </Stack>
-      </Saying>
+      </WithStatusMessage>
     </Box>
   );
 }

@@ -7,8 +7,7 @@ import { useDark } from "../shared/useDark";
 
 interface Props {
   column: ProfileColumn;
-  /** What stands beside training: shares by bin, and their name. */
-  shares: number[];
+  /** Of what stands beside training. */
   name: string;
 }
 
@@ -19,14 +18,14 @@ const COLUMNS = [
 ];
 
 /** Shares of values: of the training data beside what was scored. */
-export function DistributionChart({ column, shares, name }: Props) {
+export function DistributionChart({ column, name }: Props) {
   const dark = useDark();
   const { text, grid, training } = ink(dark);
   const data = {
     labels: column.labels,
     datasets: [
       { label: "training", data: column.training, backgroundColor: training },
-      { label: name, data: shares, backgroundColor: SERIES[0] },
+      { label: name, data: column.scored, backgroundColor: SERIES[0] },
     ],
   };
   const axis = { grid: { color: grid }, ticks: { color: text } };
@@ -62,7 +61,7 @@ export function DistributionChart({ column, shares, name }: Props) {
             <Table.Row bg="transparent" key={label}>
               <Cell>{label}</Cell>
               <Cell numeric>{percent(column.training[bin] ?? 0)}</Cell>
-              <Cell numeric>{percent(shares[bin] ?? 0)}</Cell>
+              <Cell numeric>{percent(column.scored[bin] ?? 0)}</Cell>
             </Table.Row>
           ))}
         </DataTable>

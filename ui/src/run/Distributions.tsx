@@ -5,29 +5,19 @@ import type { ProfilesView, RunView } from "../api/types";
 import { useLive } from "../api/useLive";
 import { count, many, measure } from "../format";
 import { Box, NativeSelect, Text } from "../kit";
-import { Loaded } from "../shared/Notice";
+import { Incomplete, Loaded } from "../shared/Notice";
 import { Section } from "../shared/Section";
 import { DistributionChart } from "./DistributionChart";
 import { DriftList } from "./DriftList";
-import { isOver } from "./headline";
+import { committed, doublings, isComplete } from "./polling";
 
-interface Props {
-  view: RunView;
-  /** Number of partitions that are scored. */
-  committed: number;
-}
-
-/** Predictions and features against training. Manifests are read for it: once now and once at the end, not every poll. */
-export function Distributions({ view, committed }: Props) {
+/** Predictions and features against training: of all partitions, or of one. */
+export function Distributions({ view }: { view: RunView }) {
   const [key, setKey] = useState<string | null>(null);
-  const version = isOver(view) ? committed : -1;
-  const all = useLive<ProfilesView>(routes.profiles(view.dag_id, view.run_id, null), () => true, version);
-  // Of a partition that is not in the sample of all, its own profile is asked for.
-  const sampled = key === null || (all.data?.partitions.includes(key) ?? true);
-  const one = useLive<ProfilesView>(sampled ? null : routes.profiles(view.dag_id, view.run_id, key));
-  const keys = view.partitions.key.filter((_, index) =>
-    ["scored", "reused"].includes(view.partitions.state[index] ?? ""),
-  );
+  const [column, setColumn] = useState<string | null>(null);
+  const ready = committed(view.partitions);
+  const url = routes.profiles(view.dag_id, view.run_id, key);
+  const live = useLive<ProfilesView>(url, isComplete, doublings(view, ready.length));
   return (
     <Section
       aside={
@@ -38,9 +28,9 @@ export function Distributions({ view, committed }: Props) {
             value={key ?? ""}
           >
             <option value="">all partitions</option>
-            {keys.slice(0, 1_000).map((name) => (
-              <option key={name} value={name}>
-                {name}
+            {ready.slice(0, 1_000).map((index) => (
+              <option key={view.partitions.key[index]} value={view.partitions.key[index]}>
+                {view.partitions.key[index]}
               </option>
             ))}
           </NativeSelect.Field>
@@ -49,39 +39,47 @@ export function Distributions({ view, committed }: Props) {
       }
       title="Distributions and drift against training"
     >
-      <Loaded live={sampled ? all : one}>
-        {(profiles) => <Compared limit={view.totals.drift_limit} only={key} profiles={profiles} />}
+      <Loaded live={live}>
+        {(profiles) => (
+          <Compared
+            chosen={column}
+            limit={view.totals.drift_limit}
+            onChoose={setColumn}
+            only={key}
+            profiles={profiles}
+          />
+        )}
       </Loaded>
     </Section>
   );
 }
 
-function Compared({ profiles, only, limit }: { profiles: ProfilesView; only: string | null; limit: number | null }) {
-  const [chosen, setChosen] = useState<string | null>(null);
-  if (profiles.problem !== null) return <Text fontSize="sm">{profiles.problem}</Text>;
-  const entries = profiles.columns
-    .map(({ column, is_feature }) => ({ column, is_feature, drift: profiles.drift[column] ?? null }))
-    .sort((a, b) => Number(a.is_feature) - Number(b.is_feature) || (b.drift ?? -1) - (a.drift ?? -1));
-  const column =
-    profiles.columns.find((one) => one.column === chosen) ??
-    profiles.columns.find((one) => one.column === entries[0]?.column);
-  if (!column) return <Text fontSize="sm">No distribution was recorded.</Text>;
-  const position = only === null ? -1 : profiles.partitions.indexOf(only);
-  const shares = (position < 0 ? null : column.each[position]) ?? column.all;
+interface Props {
+  profiles: ProfilesView;
+  /** The partition that was asked for; null: all of them. */
+  only: string | null;
+  limit: number | null;
+  chosen: string | null;
+  onChoose: (column: string) => void;
+}
+
+function Compared({ profiles, only, limit, chosen, onChoose }: Props) {
+  const { columns, committed: all, incomplete, looked_at, problem } = profiles;
+  if (problem !== null) return <Text fontSize="sm">{problem}</Text>;
+  const column = columns.find((one) => one.column === chosen) ?? columns[0];
+  if (!column) return incomplete ? <Incomplete /> : <Text fontSize="sm">No distribution was recorded.</Text>;
   return (
     <>
+      {incomplete ? <Incomplete /> : null}
       <Box display="grid" gap={4} gridTemplateColumns="repeat(auto-fit, minmax(min(300px, 100%), 1fr))">
-        <DriftList chosen={column.column} entries={entries} limit={limit} onChoose={setChosen} />
-        <DistributionChart column={column} name={only ?? "all scored partitions"} shares={shares} />
+        <DriftList chosen={column.column} columns={columns} limit={limit} onChoose={onChoose} />
+        <DistributionChart column={column} name={only ?? "all scored partitions"} />
       </Box>
       <Text color="fg.muted" fontSize="sm" mt={3}>
-        Drift is the population stability index (PSI) of{" "}
-        {only === null || position < 0 ? "what was looked at" : "all partitions"} together: below 0.1 little has
+        Drift is the population stability index (PSI) of {only ?? "all partitions together"}: below 0.1 little has
         changed, above 0.25 much.{" "}
-        {limit === null ? "No gate limits it." : `The mark is the gate's limit, ${measure(limit)} for any partition.`}
-        {profiles.partitions.length < profiles.committed
-          ? ` Looked at: ${count(profiles.partitions.length)} of ${many(profiles.committed, "scored partition")}.`
-          : ""}
+        {limit === null ? "No gate limits it." : `The mark is the gate's limit per partition, ${measure(limit)}.`}
+        {only === null && looked_at < all ? ` Looked at: ${count(looked_at)} of ${many(all, "scored partition")}.` : ""}
       </Text>
     </>
   );

@@ -1,14 +1,9 @@
+import type { ProfileColumn } from "../api/types";
 import { measure } from "../format";
 import { Box, Button, Flex, Stack, Text } from "../kit";
 
-export interface DriftEntry {
-  column: string;
-  is_feature: boolean;
-  drift: number | null;
-}
-
 interface Props {
-  entries: DriftEntry[];
+  columns: ProfileColumn[];
   /** Of the gate; null: none. */
   limit: number | null;
   chosen: string;
@@ -16,11 +11,11 @@ interface Props {
 }
 
 /** Columns by drift, each as a bar against the limit; a click shows its distribution. */
-export function DriftList({ entries, limit, chosen, onChoose }: Props) {
-  const most = Math.max(...entries.map((entry) => entry.drift ?? 0), (limit ?? 0.1) * 1.25);
+export function DriftList({ columns, limit, chosen, onChoose }: Props) {
+  const most = Math.max(...columns.map(({ drift }) => drift ?? 0), (limit ?? 0.1) * 1.25);
   return (
     <Stack as="ul" gap={1} listStyleType="none" m={0} maxH={72} overflowY="auto" p={0}>
-      {entries.map(({ column, is_feature, drift }) => {
+      {columns.map(({ column, is_feature, drift }) => {
         const above = limit !== null && (drift ?? 0) > limit;
         return (
           <li key={column}>

@@ -17,9 +17,7 @@ interface NextProps {
 }
 
 function Next({ view, next, prominent, refresh }: NextProps) {
-  const cleared = new Set(next.tasks.map((task) => task.task_id));
-  const first = view.stages.findIndex((stage) => cleared.has(stage.task_id));
-  const after = view.stages.slice(first + 1).map((stage) => stage.task_id);
+  const names = [...new Set(next.tasks.map((task) => task.task_id))];
   return (
     <ActionButton
       act={() => rerun(view.dag_id, view.run_id, next.tasks, next.how)}
@@ -29,8 +27,8 @@ function Next({ view, next, prominent, refresh }: NextProps) {
       title={`${next.label}?`}
     >
       <Text>
-        Airflow clears {many(next.tasks.length, "task")} ({list([...cleared])})
-        {after.length ? ` and what comes after (${after.join(", ")})` : ""} and runs them again in this run.
+        Airflow clears {many(next.tasks.length, "task")} ({list(names)}) and what comes after{" "}
+        {next.tasks.length === 1 ? "it" : "them"}, and runs all of that again in this run.
       </Text>
       <Text>
         {next.how === "replay"

@@ -73,6 +73,8 @@ export function PartitionGrid({ partitions, chosen, onOpen }: Props) {
     const to = move(at, cells, current, event.key);
     if (to === null) return;
     event.preventDefault();
+    setFocused(true); // a click gives the focus without :focus-visible
+    setHovered(null); // the pointer may rest where it clicked
     setCursor(to);
   };
   const onClick = (event: MouseEvent) => {

@@ -1,11 +1,12 @@
 import { pages } from "../api/base";
-import type { RunView } from "../api/types";
+import type { FailureView, RunView } from "../api/types";
 import { bytes, count, duration, many, measure, short, time } from "../format";
 import { Alert, Box, Drawer, Flex, Portal, Stack, Text, Button } from "../kit";
 import { Facts } from "../shared/Facts";
 import { AirflowLink } from "../shared/links";
 import { StateBadge } from "../shared/StateBadge";
 import { PartitionActions } from "./PartitionActions";
+import { neverBegan } from "./headline";
 import { LOOKS } from "./states";
 
 interface Props {
@@ -65,6 +66,20 @@ function Panel({ view, index, onClose, refresh }: Props & { index: number }) {
   );
 }
 
+function titleOf(failure: FailureView): string {
+  if (failure.how === "killed") return "Its task was killed";
+  return neverBegan(failure) ? "Its task never began" : failure.kind;
+}
+
+function driftOf(view: RunView, index: number): string {
+  const { drift, drift_column } = view.partitions;
+  const value = drift[index] ?? null;
+  if (value === null) return view.incomplete ? "not read yet" : "not measured";
+  const limit = view.totals.drift_limit === null ? "" : ` (limit ${measure(view.totals.drift_limit)})`;
+  const column = drift_column[index] ?? null;
+  return `${measure(value)}${limit}${column === null ? "" : `: ${column}`}`;
+}
+
 function Why({ view, index }: { view: RunView; index: number }) {
   const task = view.partitions.tasks[view.partitions.task[index] ?? -1];
   const failure = task && task.failure !== null ? view.failures[task.failure] : undefined;
@@ -73,7 +88,7 @@ function Why({ view, index }: { view: RunView; index: number }) {
     <Alert.Root status={view.partitions.state[index] === "failed" ? "error" : "warning"}>
       <Alert.Indicator />
       <Alert.Content>
-        <Alert.Title>{failure.how === "killed" ? "Its task was killed" : failure.kind}</Alert.Title>
+        <Alert.Title>{titleOf(failure)}</Alert.Title>
         <Alert.Description overflowWrap="anywhere" whiteSpace="pre-line">
           {failure.message}
         </Alert.Description>
@@ -83,9 +98,7 @@ function Why({ view, index }: { view: RunView; index: number }) {
 }
 
 function Account({ view, index }: { view: RunView; index: number }) {
-  const { partitions: all, totals } = view;
-  const drift = all.drift[index] ?? null;
-  const limit = totals.drift_limit === null ? "" : ` (limit ${measure(totals.drift_limit)})`;
+  const { partitions: all } = view;
   return (
     <Facts
       facts={[
@@ -97,10 +110,7 @@ function Account({ view, index }: { view: RunView; index: number }) {
         ["Size", bytes(all.bytes[index] || null)],
         ["Time", duration(all.seconds[index] ?? null)],
         ["Rows per second", short(all.rows_per_second[index] ?? null)],
-        [
-          "Highest drift (PSI)",
-          drift === null ? "not measured" : `${measure(drift)}${limit}: ${all.drift_column[index] ?? ""}`,
-        ],
+        ["Highest drift (PSI)", driftOf(view, index)],
         ["Model", all.model[index] || "–"],
       ]}
       wide={130}

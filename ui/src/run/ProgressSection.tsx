@@ -1,11 +1,11 @@
 import type { RunView } from "../api/types";
-import { bytes, count, duration, eta, measure, percent, short } from "../format";
+import { bytes, count, duration, measure, percent, short } from "../format";
 import { Flex, Stack, Text } from "../kit";
 import { Bar } from "../shared/Bar";
 import { Facts } from "../shared/Facts";
 import { useDark } from "../shared/useDark";
-import { isOver } from "./headline";
 import { LOOKS } from "./states";
+import { timeLeft } from "./timeLeft";
 
 function account(view: RunView): string {
   const { rows_read, rows_scored, rows_skipped, rows_quarantined } = view.totals;
@@ -15,11 +15,13 @@ function account(view: RunView): string {
   );
 }
 
-function drift({ totals }: RunView): string {
-  if (!totals.drift) return "not measured";
+function drift({ totals, incomplete }: RunView): string {
+  if (!totals.drift) return incomplete ? "not read yet" : "not measured";
   const { value, column, partition } = totals.drift;
-  const limit = totals.drift_limit === null ? "no limit" : `limit ${measure(totals.drift_limit)}`;
-  return `${measure(value)} (${limit}): ${column} in ${partition}`;
+  const none = incomplete ? "limit not read yet" : "no limit";
+  const limit = totals.drift_limit === null ? none : `limit ${measure(totals.drift_limit)}`;
+  const where = column === null || partition === null ? "" : `: ${column} in ${partition}`;
+  return `${measure(value)} (${limit})${where}`;
 }
 
 /** How far the run is, how fast, and what became of the rows. */
@@ -35,7 +37,7 @@ export function ProgressSection({ view }: { view: RunView }) {
     <Stack bg="bg" borderColor="border" borderRadius="md" borderWidth={1} gap={3} p={{ base: 3, md: 4 }}>
       <Flex fontSize="sm" gap={3} justify="space-between" wrap="wrap">
         <Text fontWeight="semibold">{percent(share)} of the data scored</Text>
-        {totals.eta && !isOver(view) ? <Text>{eta(totals.eta)} left</Text> : null}
+        <Text>{timeLeft(view.state, totals)}</Text>
       </Flex>
       <Bar
         label="Data scored"

@@ -4,17 +4,23 @@ import { useLive } from "../api/useLive";
 import { count, list, many } from "../format";
 import { Alert, Box, Code, Stack, Table, Text } from "../kit";
 import { Cell, DataTable } from "../shared/DataTable";
-import { Loaded } from "../shared/Notice";
+import { Incomplete, Loaded } from "../shared/Notice";
 import { Section } from "../shared/Section";
-import { isOver } from "./headline";
+import { committed, doublings, isComplete } from "./polling";
 
-/** Why rows could not be scored, and some of them. Reading files costs the server: it is done twice, now and at the end. */
+/** Why rows could not be scored, and some of them. */
 export function Quarantine({ view }: { view: RunView }) {
-  const url = routes.quarantine(view.dag_id, view.run_id);
-  const live = useLive<QuarantineView>(url, () => true, isOver(view) ? view.totals.rows_quarantined : -1);
+  const { partitions } = view;
+  const ready = committed(partitions).filter((index) => (partitions.rows_quarantined[index] ?? 0) > 0).length;
+  const url = ready > 0 ? routes.quarantine(view.dag_id, view.run_id) : null;
+  const live = useLive<QuarantineView>(url, isComplete, doublings(view, ready));
   return (
     <Section title={`Quarantine: ${many(view.totals.rows_quarantined, "row")} could not be scored`}>
-      <Loaded live={live}>{(found) => <Found found={found} />}</Loaded>
+      {url === null ? (
+        <Text fontSize="sm">These rows appear once their partition is committed.</Text>
+      ) : (
+        <Loaded live={live}>{(found) => <Found found={found} />}</Loaded>
+      )}
     </Section>
   );
 }
@@ -22,6 +28,7 @@ export function Quarantine({ view }: { view: RunView }) {
 function Found({ found }: { found: QuarantineView }) {
   return (
     <Stack gap={4}>
+      {found.incomplete ? <Incomplete /> : null}
       {found.problem === null ? null : (
         <Alert.Root status="warning">
           <Alert.Indicator />
@@ -44,9 +51,9 @@ function Found({ found }: { found: QuarantineView }) {
         ))}
       </Stack>
       {found.examples.length > 0 ? <Examples examples={found.examples} /> : null}
-      {found.files_read < found.files ? (
+      {found.looked_at < found.rows ? (
         <Text color="fg.muted" fontSize="sm">
-          Read from {count(found.files_read)} of {many(found.files, "file")}: the counts above are of those.
+          Reasons of {count(found.looked_at)} of {many(found.rows, "row")}.
         </Text>
       ) : null}
     </Stack>
@@ -55,7 +62,7 @@ function Found({ found }: { found: QuarantineView }) {
 
 const COLUMNS = [
   { key: "partition", title: "Partition" },
-  { key: "row", title: "Row", numeric: true },
+  { key: "row", title: "Row" },
   { key: "message", title: "Why" },
   { key: "raw", title: "Values" },
 ];
@@ -68,11 +75,13 @@ function Examples({ examples }: { examples: QuarantineView["examples"] }) {
       </Text>
       <DataTable caption="Examples of quarantined rows" columns={COLUMNS}>
         {examples.map((row) => (
-          <Table.Row bg="transparent" key={`${row.file} ${row.row}`}>
+          <Table.Row bg="transparent" key={`${row.file} ${row.block} ${row.row}`}>
             <Cell>
               <span title={row.file}>{row.partition}</span>
             </Cell>
-            <Cell numeric>{count(row.row)}</Cell>
+            <Cell>
+              block {count(row.block)}, row {count(row.row)}
+            </Cell>
             <Cell>
               <Box maxW={96} minW={52} whiteSpace="normal">
                 {row.message}

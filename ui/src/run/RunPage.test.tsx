@@ -1,6 +1,6 @@
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 
 import { failed, running } from "../fixtures/runs";
 import { type Request, serve, show } from "../testing/serve";
@@ -18,7 +18,9 @@ it("lets a newcomer understand and fix a run that failed on one partition", asyn
 
   await userEvent.click(screen.getByRole("button", { name: "Go on" }));
   const dialog = await screen.findByRole("alertdialog");
-  expect(dialog).toHaveTextContent("Airflow clears 1 task (score) and what comes after (check_scores, combine)");
+  expect(dialog).toHaveTextContent(
+    "Airflow clears 1 task (score) and what comes after it, and runs all of that again in this run.",
+  );
   expect(changes(requests)).toEqual([]);
   await userEvent.click(within(dialog).getByRole("button", { name: "Go on" }));
   const said = await screen.findByText("Airflow runs 3 tasks again: score, check_scores, combine.");
@@ -49,7 +51,8 @@ it("keeps saying what was done when the button is gone, until it is dismissed", 
   await userEvent.click(await screen.findByRole("button", { name: "Go on" }));
   const dialog = await screen.findByRole("alertdialog");
   await userEvent.click(within(dialog).getByRole("button", { name: "Go on" }));
-  await screen.findByText(/^8 of 17 partitions are scored/);
+  await screen.findByText("8 of 17 partitions are scored.");
+  expect(screen.getByText("about 3 min (2 to 5) left")).toBeVisible();
   expect(screen.queryByRole("button", { name: "Go on" })).toBeNull();
   expect(screen.getByText(/Airflow runs 3 tasks again/)).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Dismiss" }));
@@ -98,9 +101,29 @@ it("tells in the dialog why something could not be done", async () => {
   expect(await within(dialog).findByText(/You may not do this: Forbidden/)).toBeVisible();
 });
 
+it("does not let a dialog be closed before it knows whether it worked", async () => {
+  let fail: () => void = () => undefined;
+  const failing = new Promise<void>((resolve) => (fail = resolve));
+  serve("failed", async ({ method }) => {
+    if (method !== "POST") return undefined;
+    await failing;
+    return { status: 500, body: { detail: "the database is locked" } };
+  });
+  show(page);
+  await userEvent.click(await screen.findByRole("button", { name: "Go on" }));
+  const dialog = await screen.findByRole("alertdialog");
+  await userEvent.click(within(dialog).getByRole("button", { name: "Go on" }));
+  expect(within(dialog).getByRole("button", { name: "Cancel" })).toBeDisabled();
+  await userEvent.keyboard("{Escape}");
+  fail();
+  expect(await within(dialog).findByText("It did not work: the database is locked")).toBeVisible();
+  await userEvent.click(within(dialog).getByRole("button", { name: "Close" }));
+  await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
+});
+
 it("shows no button to who may only read", async () => {
   serve("failed", ({ url }) =>
-    url.endsWith("00%3A00") ? { status: 200, body: { ...failed, may: { rerun: false, promote: false } } } : undefined,
+    url.endsWith("00%3A00") ? { status: 200, body: { ...failed, may: { rerun: false } } } : undefined,
   );
   show(page);
   await screen.findByText(/ask somebody who may clear tasks of this DAG/);
@@ -130,8 +153,13 @@ it("moves over the grid by keys, says each cell, and opens one", async () => {
   const grid = await screen.findByRole("button", { name: /Grid of 17 partitions/ });
   await userEvent.click(grid);
   await userEvent.click(await screen.findByRole("button", { name: "Close" }));
+  vi.spyOn(grid, "matches").mockReturnValue(false); // as after a click: not :focus-visible
   grid.focus();
   await userEvent.keyboard("{End}");
+  expect(screen.getByText("year=2016: scored, 2,942 rows")).toBeVisible();
+  await userEvent.keyboard("{ArrowLeft}");
+  expect(screen.getByText("year=2015: scored, 2,889 rows")).toBeVisible();
+  await userEvent.keyboard("{ArrowRight}");
   await userEvent.keyboard("{Enter}");
   expect(await screen.findByRole("dialog", { name: "year=2016" })).toBeVisible();
 });

@@ -5,19 +5,20 @@ import type { RunView } from "../api/types";
 import { useLive } from "../api/useLive";
 import { Box, Stack, Text } from "../kit";
 import { OutsideLink, DOCS } from "../shared/links";
-import { Loaded, Nothing } from "../shared/Notice";
-import { Saying } from "../shared/Saying";
+import { Incomplete, Loaded, Nothing } from "../shared/Notice";
+import { WithStatusMessage } from "../shared/StatusMessage";
 import { Distributions } from "./Distributions";
 import { Gates } from "./Gates";
 import { HeadlineCard } from "./HeadlineCard";
 import { ModelSection } from "./ModelSection";
 import { OutputSection } from "./OutputSection";
+import { type Identity, find, identity } from "./identity";
 import { PartitionPanel } from "./PartitionPanel";
 import { Partitions } from "./Partitions";
 import { ProgressSection } from "./ProgressSection";
 import { Quarantine } from "./Quarantine";
 import { Stages } from "./Stages";
-import { isOver } from "./headline";
+import { committed, isFinalRun } from "./polling";
 
 function NoScoring() {
   return (
@@ -32,48 +33,45 @@ function NoScoring() {
 
 /** The tab "Scoring" of a run. */
 export function RunPage({ dagId, runId }: { dagId: string; runId: string }) {
-  const live = useLive<RunView>(routes.run(dagId, runId), isOver);
+  const live = useLive<RunView>(routes.run(dagId, runId), isFinalRun);
   return (
     <Box minW={0} p={{ base: 2, md: 4 }}>
-      <Saying>
+      <WithStatusMessage>
         <Stack gap={4} minW={0}>
           <Loaded live={live}>
             {(view) => (view.is_scoring ? <Scoring view={view} refresh={live.refresh} /> : <NoScoring />)}
           </Loaded>
         </Stack>
-      </Saying>
+      </WithStatusMessage>
     </Box>
   );
 }
 
 function Scoring({ view, refresh }: { view: RunView; refresh: () => void }) {
-  const [chosen, setChosen] = useState<number | null>(null);
+  const [chosen, setChosen] = useState<Identity | null>(null);
+  const open = (index: number) => setChosen(identity(view.partitions, index));
   const close = useCallback(() => setChosen(null), []);
   const { totals, partitions } = view;
-  const committed = totals.by_state.scored + totals.by_state.reused;
+  const index = chosen && find(partitions, chosen);
   return (
     <>
-      <HeadlineCard view={view} onOpen={setChosen} refresh={refresh} />
+      <HeadlineCard view={view} onOpen={open} refresh={refresh} />
+      {view.incomplete ? <Incomplete /> : null}
       <Stages view={view} />
       {totals.partitions > 0 ? (
         <>
           <ProgressSection view={view} />
-          <Partitions view={view} chosen={chosen} onOpen={setChosen} />
+          <Partitions view={view} chosen={index} onOpen={open} />
         </>
       ) : null}
       {view.gates.length > 0 ? <Gates gates={view.gates} /> : null}
       {totals.rows_quarantined > 0 ? <Quarantine view={view} /> : null}
-      {committed > 0 ? <Distributions view={view} committed={committed} /> : null}
+      {committed(partitions).length > 0 ? <Distributions view={view} /> : null}
       <Box display="grid" gap={4} gridTemplateColumns="repeat(auto-fit, minmax(min(420px, 100%), 1fr))" minW={0}>
         {view.model ? <ModelSection model={view.model} /> : null}
         <OutputSection inputs={view.inputs} output={view.output} />
       </Box>
-      <PartitionPanel
-        view={view}
-        index={chosen !== null && chosen < partitions.key.length ? chosen : null}
-        onClose={close}
-        refresh={refresh}
-      />
+      <PartitionPanel view={view} index={index} onClose={close} refresh={refresh} />
     </>
   );
 }

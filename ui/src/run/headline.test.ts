@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 
+import { table, totals, years } from "../fixtures/partitions";
 import * as runs from "../fixtures/runs";
 import { headline } from "./headline";
 
@@ -14,13 +15,19 @@ it("tells of one failed partition what happened, why, and what to press", () => 
 it("does not blame the data when a task was killed", () => {
   const told = headline(runs.killed);
   expect(told.sentence).toBe("16 of 17 partitions are scored, year=2012 failed; nothing was published.");
-  expect(told.advice).toMatch(/^A task was ended from outside, often for want of memory\. Then go on/);
+  expect(told.advice).toMatch(/^A task was killed, often for lack of memory\. Then go on/);
 });
 
 it("does not blame the data because of tasks that waited for a killed one", () => {
   const waited = { ...runs.killed.failures[0]!, kind: "UpstreamFailed", message: "Task score failed", tasks: 2 };
   const told = headline({ ...runs.killed, failures: [...runs.killed.failures, { ...waited, how: "upstream" }] });
-  expect(told.advice).toMatch(/^A task was ended from outside/);
+  expect(told.advice).toMatch(/^A task was killed/);
+});
+
+it("blames neither data nor memory when a task never began", () => {
+  const failure = { ...runs.failed.failures[0]!, kind: "NeverBegan", message: "Airflow failed the task" };
+  const told = headline({ ...runs.failed, failures: [failure] });
+  expect(told.advice).toMatch(/^First find out why the task could not start: see the logs/);
 });
 
 it("sends to Airflow's grid when no task of this package failed", () => {
@@ -36,7 +43,7 @@ it("speaks of a single partition without counting", () => {
   expect(headline(runs.single("failed")).sentence).toBe(
     "The partition is not scored, year=2009 failed; nothing was published.",
   );
-  expect(headline(runs.single("running")).sentence).toBe("The partition is not scored yet, about 3 min (2 to 5) left.");
+  expect(headline(runs.single("running")).sentence).toBe("The partition is not scored yet.");
 });
 
 it("names the first of many failed partitions", () => {
@@ -57,14 +64,24 @@ it("gives the verdict of the gate that failed, and both ways on", () => {
   ]);
 });
 
+it("gives all problems of a gate once, and what failed besides", () => {
+  const [stored] = runs.gateFailed.failures;
+  const checks = ["drift", "rows"].map((what) => ({ what, found: "1", allowed: "0", problem: `too much ${what}` }));
+  const gate = { ...runs.gateFailed.gates[1]!, checks };
+  const both = { ...stored!, message: "not published, 2 problems:\n- too much drift\n- too much rows" };
+  const other = { ...stored!, message: "no space left" };
+  const told = headline({ ...runs.gateFailed, gates: [gate], failures: [both, other] });
+  expect(told.why).toEqual(["too much drift", "too much rows", "no space left"]);
+});
+
 it("offers nothing to who may not clear tasks, and says whom to ask", () => {
-  const told = headline({ ...runs.failed, may: { rerun: false, promote: false } });
+  const told = headline({ ...runs.failed, may: { rerun: false } });
   expect(told.actions).toEqual([]);
   expect(told.advice).toContain("ask somebody who may clear tasks of this DAG");
 });
 
-it("tells how far a run is and how long it will take", () => {
-  expect(headline(runs.running).sentence).toBe("8 of 17 partitions are scored, about 3 min (2 to 5) left.");
+it("tells how far a run is; the time left stands elsewhere, as screen readers would say it anew at every poll", () => {
+  expect(headline(runs.running).sentence).toBe("8 of 17 partitions are scored.");
 });
 
 it("tells what a run does before and after scoring", () => {
@@ -113,4 +130,12 @@ it("is short when all is well, and mentions rows in quarantine", () => {
     "All 17 partitions are scored and published. 15 rows could not be scored and are in quarantine.",
   );
   expect(told.actions[0]?.tasks).toEqual([3, 11].map((map_index) => ({ task_id: "score", map_index })));
+});
+
+it("scores what was left out of a run that succeeded, by the tasks of those partitions", () => {
+  const leftOut = years((year) => (year === 2009 ? { state: "failed", task: { state: "success" } } : {}));
+  const partitions = table(leftOut);
+  const told = headline({ ...runs.finished, partitions, totals: totals(partitions) });
+  expect(told.sentence).toBe("16 of 17 partitions are scored and published; year=2009 failed and was left out.");
+  expect(told.actions).toEqual([{ label: "Go on", how: "go_on", tasks: [{ task_id: "score", map_index: 9 }] }]);
 });

@@ -1,6 +1,6 @@
 import type { TaskRef } from "../api/actions";
 import type { FailureView, GateView, PartitionTable, RunView, Stage } from "../api/types";
-import { eta, list, many } from "../format";
+import { list, many } from "../format";
 
 export type Tone = "success" | "failed" | "running" | "warning";
 
@@ -56,9 +56,11 @@ function outcome(view: RunView): string {
   return view.output?.published ? "the rest was published" : "nothing was published";
 }
 
-/** Scoring tasks that failed, and the failed tasks before and after them. */
+/** Scoring tasks that failed or left out a partition, and the failed tasks before and after them. */
 export function failedTasks(view: RunView): TaskRef[] {
-  const scoring = view.partitions.tasks.filter((task) => task.state === "failed");
+  const { state, task: taskOf, tasks } = view.partitions;
+  const incomplete = new Set(taskOf.filter((_, index) => state[index] === "failed"));
+  const scoring = tasks.filter((task, position) => task.state === "failed" || incomplete.has(position));
   const where = view.failures.flatMap((failure) => failure.where);
   const others = view.stages
     .filter((stage) => stage.kind !== "score" && stage.state === "failed")
@@ -87,9 +89,8 @@ function running(view: RunView): Headline {
     view.stages.find((one) => one.state === "running") ?? view.stages.find((one) => one.state !== "success");
   const doing = stage ? STAGE_NAMES[stage.kind].doing : "starting";
   const scoring = stage?.kind === "score" && totals.partitions > 0;
-  const left = totals.eta ? `, ${eta(totals.eta)} left` : "";
   const bad = failed.length ? ` ${named(failed)} failed; the others go on.` : "";
-  const sentence = scoring ? `${done(view)}${left}.` : `The run is ${doing}.`;
+  const sentence = scoring ? `${done(view)}.` : `The run is ${doing}.`;
   return { tone: "running", sentence: sentence + bad, why: messages(view.failures), advice: null, actions: [] };
 }
 
@@ -104,7 +105,10 @@ function failedHere(view: RunView): Headline {
   else if (view.totals.partitions === 0) sentence = `Nothing was scored: ${STAGE_NAMES[stage.kind].failed}.`;
   else sentence = `${done(view)}, but ${STAGE_NAMES[stage.kind].failed}; ${published}.`;
 
-  const why = [...(gate && !failed.length ? problems([gate]) : []), ...messages(view.failures)];
+  const verdict = gate && !failed.length ? problems([gate]) : [];
+  // A gate's own failure says the same once more.
+  const others = messages(view.failures).filter((message) => !verdict.some((problem) => message.includes(problem)));
+  const why = [...verdict, ...others];
   if (!view.may.rerun) {
     return {
       tone: "failed",
@@ -124,12 +128,19 @@ function failedHere(view: RunView): Headline {
   return { tone: "failed", sentence, why, advice: `${fix(view, why.length > 0)} ${then}`, actions };
 }
 
+/** Whether Airflow failed the tasks before they began to work. */
+export function neverBegan(failure: FailureView): boolean {
+  return failure.kind === "NeverBegan";
+}
+
 /** @param told - whether a message says why. */
 function fix(view: RunView, told: boolean): string {
   const causes = view.failures.filter((failure) => failure.how !== "upstream");
   if (!told) return "First look at the log of the task that failed.";
   if (causes.length > 0 && causes.every((failure) => failure.how === "killed"))
-    return "A task was ended from outside, often for want of memory.";
+    return "A task was killed, often for lack of memory.";
+  if (causes.length > 0 && causes.every(neverBegan))
+    return "First find out why the task could not start: see the logs of the scheduler and the worker.";
   return "First fix what the message names (the data, or the settings of the DAG).";
 }
 

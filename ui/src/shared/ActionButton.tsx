@@ -2,7 +2,7 @@ import { type ReactNode, useRef, useState } from "react";
 
 import { ApiError } from "../api/client";
 import { Alert, Button, Dialog, Portal, Stack } from "../kit";
-import { useSaying } from "./Saying";
+import { useStatusMessage } from "./StatusMessage";
 
 interface Props {
   label: string;
@@ -29,15 +29,16 @@ function failureText(error: unknown): string {
 export function ActionButton({ label, title, children, act, onDone, prominent = false, danger = false }: Props) {
   const [open, setOpen] = useState(false);
   const [phase, setPhase] = useState<Phase>({ is: "asking" });
-  const { say, dismiss } = useSaying();
+  const { announce, dismiss } = useStatusMessage();
   const button = useRef<HTMLButtonElement>(null);
   const done = useRef(false);
   const cancel = useRef<HTMLButtonElement>(null);
+  const busy = phase.is === "busy";
 
   const run = async () => {
     setPhase({ is: "busy" });
     try {
-      say(await act());
+      announce(await act());
       done.current = true;
       setOpen(false);
       onDone();
@@ -65,7 +66,8 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
         // Else an alert dialog gives the focus to the cross in its corner, and this one has none.
         initialFocusEl={() => cancel.current}
         finalFocusEl={() => (done.current ? dismiss.current : button.current)}
-        onOpenChange={(change) => setOpen(change.open)}
+        // A closed dialog could not tell of a failure.
+        onOpenChange={(change) => busy || setOpen(change.open)}
         open={open}
         role="alertdialog"
         size="md"
@@ -90,16 +92,11 @@ export function ActionButton({ label, title, children, act, onDone, prominent = 
                 </Stack>
               </Dialog.Body>
               <Dialog.Footer>
-                <Button ref={cancel} size="sm" variant="outline" onClick={() => setOpen(false)}>
+                <Button disabled={busy} ref={cancel} size="sm" variant="outline" onClick={() => setOpen(false)}>
                   {phase.is === "failed" ? "Close" : "Cancel"}
                 </Button>
                 {phase.is === "failed" ? null : (
-                  <Button
-                    size="sm"
-                    colorPalette={danger ? "red" : "brand"}
-                    loading={phase.is === "busy"}
-                    onClick={() => void run()}
-                  >
+                  <Button size="sm" colorPalette={danger ? "red" : "brand"} loading={busy} onClick={() => void run()}>
                     {label}
                   </Button>
                 )}

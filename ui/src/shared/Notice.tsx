@@ -83,6 +83,15 @@ function Stale({ at, error, onRetry }: { at: number; error: ApiError; onRetry: (
   );
 }
 
+/** Something is missing, and the page asks again. */
+export function Incomplete() {
+  return (
+    <Text color="fg.muted" fontSize="sm">
+      Storage did not answer in time, so something is missing here. The page asks again.
+    </Text>
+  );
+}
+
 /** A view that is loaded: until then a skeleton, instead of it an error, above it a note that it is old. */
 export function Loaded<T>({ live, children }: { live: Live<T>; children: (data: T) => ReactNode }) {
   if (live.data === null) {

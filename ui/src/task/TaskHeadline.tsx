@@ -1,7 +1,7 @@
 import { rerun } from "../api/actions";
 import { pages } from "../api/base";
 import type { TaskView } from "../api/types";
-import { count, eta, list, many } from "../format";
+import { count, list, many } from "../format";
 import { Box, Flex, Text } from "../kit";
 import { ActionButton } from "../shared/ActionButton";
 import { AirflowLink } from "../shared/links";
@@ -10,23 +10,24 @@ import { STAGE_NAMES, isOver } from "../run/headline";
 
 /** The task in one sentence. */
 export function tellTask(view: TaskView): string {
+  const name = view.label || view.task_id;
   const what = view.partitions ? list(view.partitions.key) : view.label;
-  if (view.failure?.how === "killed") return `The task was killed while it was scoring ${what}.`;
-  if (view.failure && view.state === "up_for_retry") return `Try ${view.try_number} failed; Airflow tries again.`;
-  if (view.failure?.how === "upstream") return `${view.label || view.task_id} did not run.`;
-  if (view.failure) return `${view.label || view.task_id} failed.`;
+  const retry = view.state === "up_for_retry";
+  if (view.failure?.how === "killed") return `${name} was killed${retry ? "; Airflow tries again" : ""}.`;
+  if (view.failure && retry) return `Try ${view.try_number} failed; Airflow tries again.`;
+  if (view.failure?.how === "upstream") return `${name} did not run.`;
+  if (view.failure) return `${name} failed.`;
   if (view.kind !== "score" || !view.totals) {
     return isOver(view)
       ? `${view.task_id}: ${view.state ?? "not started"}.`
       : `The task is ${STAGE_NAMES[view.kind ?? "score"].doing}.`;
   }
   const { blocks, blocks_total, rows_quarantined } = view.totals;
-  const left = view.totals.eta ? `, ${eta(view.totals.eta)} left` : "";
   const bad = rows_quarantined ? `; ${many(rows_quarantined, "row")} in quarantine so far` : "";
   if (view.state === "success") {
     return `${what}: all ${many(blocks, "block")} ${blocks === 1 ? "is" : "are"} scored${rows_quarantined ? `; ${many(rows_quarantined, "row")} in quarantine` : ""}.`;
   }
-  return `${what}: ${count(blocks)} of ${many(blocks_total, "block")} scored${left}${bad}.`;
+  return `${what}: ${count(blocks)} of ${many(blocks_total, "block")} scored${bad}.`;
 }
 
 export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () => void }) {

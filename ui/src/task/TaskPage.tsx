@@ -3,9 +3,9 @@ import type { TaskView } from "../api/types";
 import { useLive } from "../api/useLive";
 import { Box, Stack, Text } from "../kit";
 import { DOCS, OutsideLink } from "../shared/links";
-import { Loaded, Nothing } from "../shared/Notice";
-import { Saying } from "../shared/Saying";
-import { isOver } from "../run/headline";
+import { Incomplete, Loaded, Nothing } from "../shared/Notice";
+import { WithStatusMessage } from "../shared/StatusMessage";
+import { isFinalTask } from "../run/polling";
 import { Gates } from "../run/Gates";
 import { TaskProgress } from "./TaskProgress";
 import { TaskHeadline } from "./TaskHeadline";
@@ -17,12 +17,12 @@ interface Props {
   mapIndex: number;
 }
 
-/** The tab "Block progress" of a task. */
+/** The tab "Scoring" of a task. */
 export function TaskPage({ dagId, runId, taskId, mapIndex }: Props) {
-  const live = useLive<TaskView>(routes.task(dagId, runId, taskId, mapIndex), isOver);
+  const live = useLive<TaskView>(routes.task(dagId, runId, taskId, mapIndex), isFinalTask);
   return (
     <Box minW={0} p={{ base: 2, md: 4 }}>
-      <Saying>
+      <WithStatusMessage>
         <Stack gap={4} minW={0}>
           <Loaded live={live}>
             {(view) =>
@@ -36,6 +36,7 @@ export function TaskPage({ dagId, runId, taskId, mapIndex }: Props) {
               ) : (
                 <>
                   <TaskHeadline refresh={live.refresh} view={view} />
+                  {view.incomplete ? <Incomplete /> : null}
                   <TaskProgress view={view} />
                   {view.gate ? <Gates gates={[view.gate]} /> : null}
                 </>
@@ -43,7 +44,7 @@ export function TaskPage({ dagId, runId, taskId, mapIndex }: Props) {
             }
           </Loaded>
         </Stack>
-      </Saying>
+      </WithStatusMessage>
     </Box>
   );
 }

@@ -7,6 +7,7 @@ import { Facts } from "../shared/Facts";
 import { Section } from "../shared/Section";
 import { useDark } from "../shared/useDark";
 import { LOOKS } from "../run/states";
+import { timeLeft } from "../run/timeLeft";
 
 const SLOWEST = [
   { key: "partition", title: "Partition" },
@@ -24,7 +25,10 @@ export function TaskProgress({ view }: { view: TaskView }) {
   const share = totals.blocks_total ? Math.min(totals.blocks / totals.blocks_total, 1) : 0;
   const colour = dark ? LOOKS.scored.dark : LOOKS.scored.light;
   return (
-    <Section title={`${count(totals.blocks)} of ${count(totals.blocks_total)} blocks (${percent(share)})`}>
+    <Section
+      aside={<Text fontSize="sm">{timeLeft(view.state, totals)}</Text>}
+      title={`${count(totals.blocks)} of ${count(totals.blocks_total)} blocks (${percent(share)})`}
+    >
       <Stack gap={4}>
         <Bar label="Blocks scored" now={share} parts={[{ share, colour }]} />
         <Facts

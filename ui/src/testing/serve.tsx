@@ -1,10 +1,10 @@
 import { ChakraProvider, defaultSystem } from "@chakra-ui/react";
 import { render } from "@testing-library/react";
-import type { ReactElement } from "react";
+import type { ReactElement, ReactNode } from "react";
 import { MemoryRouter, useLocation } from "react-router-dom";
 import { vi } from "vitest";
 
-import { answer } from "../fixtures/answers";
+import { type Answer, answer } from "../fixtures/answers";
 
 export interface Request {
   method: string;
@@ -12,20 +12,21 @@ export interface Request {
   body: unknown;
 }
 
-type Server = (request: Request) => { status: number; body: unknown } | undefined;
+type Special = Answer | undefined;
+type Server = (request: Request) => Special | Promise<Special>;
 
 /**
  * Answer what the pages fetch from the fixture `name`, unless `special` does. The requests are returned, as they come.
  */
 export function serve(name: string, special: Server = () => undefined): Request[] {
   const requests: Request[] = [];
-  vi.stubGlobal("fetch", (url: string, init: RequestInit = {}) => {
-    if (init.signal?.aborted) return Promise.reject(new DOMException("aborted", "AbortError"));
+  vi.stubGlobal("fetch", async (url: string, init: RequestInit = {}) => {
+    if (init.signal?.aborted) throw new DOMException("aborted", "AbortError");
     const body: unknown = typeof init.body === "string" ? JSON.parse(init.body) : null;
     const request = { method: init.method ?? "GET", url, body };
     requests.push(request);
-    const { status, body: json } = special(request) ?? answer(name, url.replace(/^\//, ""));
-    return Promise.resolve(new Response(status === 204 ? null : JSON.stringify(json), { status }));
+    const { status, body: json } = (await special(request)) ?? answer(name, url.replace(/^\//, ""));
+    return new Response(status === 204 ? null : JSON.stringify(json), { status });
   });
   return requests;
 }
@@ -36,12 +37,13 @@ function Address() {
 
 /** Render within what Airflow gives: Chakra and a router. */
 export function show(page: ReactElement, address = "/") {
-  return render(
+  const wrapper = ({ children }: { children: ReactNode }) => (
     <ChakraProvider value={defaultSystem}>
       <MemoryRouter initialEntries={[address]}>
-        {page}
+        {children}
         <Address />
       </MemoryRouter>
-    </ChakraProvider>,
+    </ChakraProvider>
   );
+  return render(page, { wrapper });
 }

@@ -1,0 +1,23 @@
+import type { PartitionTable } from "../api/types";
+
+/** What tells a partition from the others in every answer; its position may change between two of them. */
+export interface Identity {
+  key: string;
+  task_id: string | undefined;
+  map_index: number | undefined;
+}
+
+export function identity(partitions: PartitionTable, index: number): Identity {
+  const task = partitions.tasks[partitions.task[index] ?? -1];
+  return { key: partitions.key[index] ?? "", task_id: task?.task_id, map_index: task?.map_index };
+}
+
+/** Its position; null if it is gone. */
+export function find(partitions: PartitionTable, wanted: Identity): number | null {
+  const index = partitions.key.findIndex((key, position) => {
+    if (key !== wanted.key) return false;
+    const { task_id, map_index } = identity(partitions, position);
+    return task_id === wanted.task_id && map_index === wanted.map_index;
+  });
+  return index < 0 ? null : index;
+}
