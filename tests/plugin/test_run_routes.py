@@ -110,7 +110,11 @@ def test_the_page_of_a_task_in_progress(people: People, made: MadeRun) -> None:
     client = people["viewer"]
     path = f"/api/task/{DAG_ID}/{made.run_id}"
     view = client.get(f"{path}/score", params={"map_index": 0}).json()
-    assert (view["label"], view["totals"]["rows_read"], view["progress"]["engine"]) == ("p=0", 500, "LocalDask, 2 threads")
+    assert (view["label"], view["totals"]["rows_read"], view["progress"]["engine"]) == (
+        "p=0",
+        500,
+        "LocalDask, 2 threads",
+    )
     assert client.get(f"{path}/extract").json()["kind"] is None
     assert client.get(f"{path}/score").status_code == 404
     assert client.get(f"{path}/score", params={"map_index": 2**31}).status_code == 422

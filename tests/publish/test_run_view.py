@@ -74,7 +74,7 @@ def test_failures_are_pointed_at_by_their_tasks() -> None:
     assert [failure["message"] for failure in view["failures"]] == ["partition p=3: no such column"]
     assert [each["failure"] for each in view["partitions"]["tasks"]] == [None, None, None, 0, None]
     assert view["inputs"] == [{"dataset": "/data/{p}.csv"}]
-    assert view["may"] == {"rerun": True, "promote": False}
+    assert (view["may"], view["incomplete"]) == ({"rerun": True}, False)
     json.dumps(view, allow_nan=False)
 
 
@@ -89,8 +89,9 @@ def test_a_gate_shows_its_checks() -> None:
 def test_a_dag_of_others_has_nothing_to_show() -> None:
     view = RunView(records()).to_dict(MAY, model=None, output=None)
     assert (view["is_scoring"], view["stages"], view["totals"]["partitions"]) == (False, [], 0)
-    other = nothing_here("dag", "run", ("extract", -1), NOW, MAY)
-    assert (other["kind"], other.keys()) == (None, RunView(_going_on()).task_dict(("score", 2), MAY).keys())  # type: ignore[union-attr]
+    other = nothing_here("dag", "run", ("extract", -1), "success", NOW, MAY)
+    assert (other["kind"], other["state"]) == (None, "success")
+    assert other.keys() == RunView(_going_on()).task_dict(("score", 2), MAY).keys()  # type: ignore[union-attr]
 
 
 def test_the_page_of_a_task_shows_its_own_part() -> None:

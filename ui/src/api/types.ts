@@ -41,7 +41,8 @@ export interface RunView {
   model: ModelCard | null;
   /** Templates of the data sets that the run scores. */
   inputs: { dataset: string }[];
-  output: OutputView | null;
+  /** What its publishing tasks published, newest first. */
+  outputs: OutputView[];
 }
 
 export interface Stage {
@@ -51,6 +52,8 @@ export interface Stage {
   state: TaskState;
   started: string | null;
   ended: string | null;
+  /** In which at least one of its tasks worked, without long pauses; null before the first. */
+  seconds: number | null;
   /** Number of task instances, and of those by state; 1 for a task that is not mapped. */
   tasks: number;
   by_state: Record<string, number>;
@@ -161,8 +164,10 @@ export interface ModelCard {
 
 export interface OutputView {
   uri: string;
-  /** Null until it is published. */
+  /** When; null if that is not known any more. */
   published: string | null;
+  /** Its task was cleared since, or failed: this is what it published before, which is still there. */
+  is_earlier: boolean;
   /** Order number of the publication: its plan's time. */
   generation: number | null;
   rows: number | null;
@@ -213,9 +218,6 @@ export interface QuarantineView {
     partition: string; file: string; block: number; row: number; error: string; message: string;
     raw: Record<string, string | null>;
   }[];
-  /** Number of files of quarantined rows that were read, and that there are. */
-  files_read: number;
-  files: number;
   problem: string | null;
 }
 
@@ -285,12 +287,15 @@ export interface ModelsView {
 
 export interface ModelHistory {
   uri: string;
+  /** Airflow connection by which runs name it: models of one URI may be two. */
+  conn_id: string | null;
   dag_ids: string[];
   /** Whether the user may move aliases, through one of `dag_ids`: those that the user may edit come first in it. */
   may: { promote: boolean };
   /** Newest first. */
   versions: ModelVersion[];
-  aliases: { alias: string; version: string; moves: { version: string; when: string; by: string }[] }[];
+  aliases: { alias: string; version: string; /** `by`: empty for runs of DAGs that the user may not read. */
+  moves: { version: string; when: string; by: string }[] }[];
   /** Why it cannot be read; null otherwise. */
   problem: string | null;
 }
@@ -334,6 +339,7 @@ export interface DatasetHistory {
 export interface Promotion {
   dag_id: string;
   model_uri: string;
+  conn_id: string | null;
   alias: string;
   version: string;
 }
