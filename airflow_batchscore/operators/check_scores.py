@@ -89,10 +89,10 @@ class CheckScoresOperator(GateOperator):
             max_drift=if_given(self.max_drift),
             allow_missing=as_number(self.allow_missing, "allow_missing", int),
         )
-        items = score_items(self, context)
-        state = read_scores(items, self.conn_id)
+        planned = read_plan(self, context)
+        items, state = read_scores(score_items(self, context), self.conn_id, planned)
         manifests = state.manifests
-        result = audit(read_plan(self, context), manifests, limits)
+        result = audit(planned, manifests, limits)
         run, staging = scoring_run(context), staged_runs_folder(manifests)
         self.outcome = audited(staging.parent.uri, result)
         verdict = run_place(staging, run, task_name(context), VERDICT)

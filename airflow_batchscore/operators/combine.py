@@ -129,10 +129,11 @@ class CombineOperator(BatchScoreOperator):
         began = time.time_ns()
         run = scoring_run(context)
         items = score_items(self, context, audited=self._is_audited())
-        state = read_scores(items, self.scores_conn_id or self.conn_id)
+        planned = None if self.plan is None else read_plan(self, context)
+        _, state = read_scores(items, self.scores_conn_id or self.conn_id, planned)
         manifests = state.manifests
-        if self.plan is not None:
-            require_planned(read_plan(self, context), manifests)
+        if planned is not None:
+            require_planned(planned, manifests)
         publication = Publication(
             run=run.name,
             generations=state.generations,

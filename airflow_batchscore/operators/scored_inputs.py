@@ -14,7 +14,7 @@ from airflow_batchscore.errors import GateError, InputError
 from airflow_batchscore.operators.base import as_mapping
 from airflow_batchscore.operators.stored_lists import full
 from airflow_batchscore.plan.entry import PlanEntry
-from airflow_batchscore.publish.state import RunState, planned_partitions, scored_partitions
+from airflow_batchscore.publish.state import RunState, current_tasks, planned_partitions, scored_partitions
 from airflow_batchscore.publish.verdict import CheckedScores, KeptVerdict
 from airflow_batchscore.scoring.scored import ScoredTask
 
@@ -61,17 +61,28 @@ def score_items(
     return [operator.taken(item, "scores", context, "scores") for item in _items(scores)]
 
 
-def read_scores(items: Sequence[JsonMapping], conn_id: str | None) -> RunState:
+def read_scores(
+    items: Sequence[JsonMapping], conn_id: str | None, planned: Sequence[Values] | None = None
+) -> tuple[list[JsonMapping], RunState]:
     """What the scoring tasks of the run committed; the connections of its models are usable afterwards.
+
+    Args:
+        items: as `score_items` returns them.
+        planned: partitions of the plan, if there is one.
+
+    Returns:
+        The items that count, and what is in them.
 
     Raises:
         GateError: there is no partition, a manifest is gone or was altered, or a partition appears twice.
     """
-    scored = scored_partitions([ScoredTask.from_dict(item) for item in full(items)])
+    tasks = [ScoredTask.from_dict(item) for item in full(items)]
+    chosen = current_tasks([str(item["task"][0]) for item in items], tasks, planned)
+    scored = scored_partitions([tasks[place] for place in chosen])
     state = RunState.read(scored, connect(Location(scored[0].manifest, conn_id)).conn_id)
     for model in {m.model.location for m in state.manifests if m.model}:
         connect(model)
-    return state
+    return [items[place] for place in chosen], state
 
 
 def passed_audit(operator: CombineOperator, context: Context) -> KeptVerdict | None:

@@ -18,7 +18,7 @@ from airflow_batchscore.plugin.run_state import StoredRun, read_run, records_of
 from airflow_batchscore.plugin.run_storage import card_of, profiles_of, quarantine_of, with_drifts
 from airflow_batchscore.publish.run_view import RunView, nothing_here
 from airflow_batchscore.publish.run_view_model import output_view
-from airflow_batchscore.publish.run_view_records import RunRecords, iso
+from airflow_batchscore.publish.run_view_records import RunRecords, TaskRecord, iso
 
 router = APIRouter(prefix="/api")
 
@@ -42,7 +42,7 @@ def run_view(dag_id: str, run_id: str, session: SessionDep, may: MayDep) -> JSON
     """All that the run's tab shows at once."""
     records = with_drifts(records_of(_run(session, dag_id, run_id)))
     model, is_late = card_of(records)
-    view = RunView(records).to_dict(may, model=model, output=_output(records))
+    view = RunView(records).to_dict(may, model=model, outputs=_outputs(records))
     view["incomplete"] |= is_late
     return JSONResponse(view, headers=_HEADERS)
 
@@ -86,16 +86,19 @@ def task_view(
     return JSONResponse(view, headers=_HEADERS)
 
 
-def _output(records: RunRecords) -> JsonObject | None:
-    """What the newest publication of the run says; None before that."""
+def _outputs(records: RunRecords) -> list[JsonObject]:
+    """What the publications of the run say, newest first."""
     tasks = [task for task in records.of_kind("combine") if task.instance in records.published]
-    if not tasks:
-        return None
-    task = max(tasks, key=lambda task: task.ended or records.now)
+    tasks.sort(key=lambda task: task.ended or records.now, reverse=True)
+    return [_output(records, task) for task in tasks]
+
+
+def _output(records: RunRecords, task: TaskRecord) -> JsonObject:
     partitions = [each for scored in records.scored.values() for each in scored.partitions]
     return output_view(
         records.published[task.instance],
         iso(task.ended),
+        task.state != "success",
         max((each.generation for each in partitions), default=None),
         report_path(records.dag_id, records.run_id, *task.instance),
         list(partitions[0].partition) if partitions else [],

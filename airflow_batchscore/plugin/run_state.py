@@ -55,7 +55,7 @@ def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
     if run is None:
         return None
     tasks = _tasks(session, dag_id, run_id)
-    done = {task.task_id for task in tasks if task.state == "success" and task.kind in RETURNING}
+    done = {task.task_id for task in tasks if _has_returned(task)}
     return StoredRun(
         dag_id=dag_id,
         run_id=run_id,
@@ -68,10 +68,12 @@ def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
 
 def records_of(run: StoredRun) -> RunRecords:
     """Unseal what tasks returned, and fetch the lists that lie in files. What cannot be used becomes a problem."""
-    done = {task.instance: task for task in run.tasks if task.state == "success" and task.kind in RETURNING}
-    # Of tasks that run again, it is what an earlier try returned.
+    done = {task.instance: task for task in run.tasks if _has_returned(task)}
     values = [(done[each.instance], each) for each in run.returned if each.instance in done]
     read = unsealed(values)
+    measured = [
+        figures.max_drift for checked in read.checked.values() if (figures := checked.figures).max_drift is not None
+    ]
     silent = set(done) - {task.instance for task, _ in values}
     return RunRecords(
         dag_id=run.dag_id,
@@ -84,7 +86,7 @@ def records_of(run: StoredRun) -> RunRecords:
         progress=_each(run.texts.get(PROGRESS_KEY), stored_progress),
         failures=_each(run.texts.get(FAILURE_KEY), stored_failure),
         gates=_each(run.texts.get(GATE_KEY), stored_gate),
-        drifts=Drifts(worst=next((checked.figures.max_drift for checked in read.checked.values()), None)),
+        drifts=Drifts(worst=max(measured, default=None)),
         published=read.published,
         problems=[
             *read.problems,
@@ -98,6 +100,14 @@ def records_of(run: StoredRun) -> RunRecords:
     )
 
 
+def _has_returned(task: TaskRecord) -> bool:
+    """Whether what Airflow keeps of the task counts. Of tasks that run again, it is what an earlier try returned.
+
+    What that has published is still there.
+    """
+    return task.kind in RETURNING and (task.state == "success" or task.kind == "combine")
+
+
 def _tasks(session: Session, dag_id: str, run_id: str) -> list[TaskRecord]:
     column = TaskInstance.__table__.c
     # The DAG tells a class of the user's that extends one of ours, and one of another package with the same name.
@@ -108,7 +118,12 @@ def _tasks(session: Session, dag_id: str, run_id: str) -> list[TaskRecord]:
             *(column.task_id, column.map_index, column.operator, column.state, column.try_number, column.max_tries),
             *(column.hostname, column.start_date, column.end_date, column.rendered_map_index),
         )
-        .where(column.dag_id == dag_id, column.run_id == run_id, chosen)
+        .where(
+            column.dag_id == dag_id,
+            column.run_id == run_id,
+            column.state.is_distinct_from("removed"),  # a plan that was made again has fewer
+            chosen,
+        )
         .order_by(column.task_id, column.map_index)
     )
     return [

@@ -44,34 +44,45 @@ Placed = tuple[ScoredPartition, str | None]
 
 
 def with_drifts(records: RunRecords) -> RunRecords:
-    """The records, with what the newest check of the scores measured of each partition."""
-    over = [task for task in records.of_kind("check_scores") if task.state in ("success", "failed")]
-    if not over:
-        return records
-    try:
-        verdict = KeptVerdict.of(_verdict(records, max(over, key=lambda task: task.ended or records.now)))
-    except LateError:
-        return replace(records, is_incomplete=True)
-    if verdict is None:
-        return records
-    measured = {
-        each.key: verdict.drifts[each.digest] for each, _ in _committed(records) if each.digest in verdict.drifts
-    }
-    return replace(records, drifts=replace(records.drifts, limit=verdict.max_drift, partitions=measured))
+    """The records, with what the checks of the scores measured of each partition."""
+    values, errors = _verdicts.get_all(
+        {
+            (place, task.try_number, task.ended): partial(_verdict, place)
+            for task in records.of_kind("check_scores")
+            if task.state in ("success", "failed")
+            for place in _verdict_places(records, task)
+        },
+        SECONDS,
+    )
+    verdicts = [verdict for value in values.values() if (verdict := KeptVerdict.of(value))]
+    verdicts.sort(key=lambda verdict: max((value for value, _ in verdict.drifts.values()), default=0.0))
+    measured: dict[str, tuple[float, str]] = {}
+    for verdict in verdicts:
+        measured |= verdict.drifts
+    limit = verdicts[-1].max_drift if verdicts else None
+    is_late = any(isinstance(error, LateError) for error in errors.values())
+    return replace(
+        records,
+        drifts=replace(records.drifts, limit=limit, partitions=measured),
+        is_incomplete=records.is_incomplete or is_late,
+    )
 
 
-def _verdict(records: RunRecords, task: TaskRecord) -> Json:
-    """What the check left on storage, passed or not; None if nothing can be read there. Raises LateError."""
-    first = next(iter(_committed(records)), None)
-    if first is None:
-        return None
-    run = ScoringRun(records.dag_id, records.run_id)
-    location = audit_verdict(*first, run, run_task(task.task_id, task.map_index))
-    key = location, task.try_number, task.ended
-    values, errors = _verdicts.get_all({key: lambda: storage.read_json(connect(location))}, SECONDS)
-    if isinstance(late := errors.get(key), LateError):
-        raise late
-    return values.get(key)
+def _verdict_places(records: RunRecords, task: TaskRecord) -> set[Location]:
+    """Where the check may have left what it found, passed or not: beside the scores of the stage that it checked."""
+    first: dict[str, Placed] = {}
+    for (stage, _), scored in records.scored.items():
+        for each in scored.partitions[:1]:
+            first.setdefault(stage, (each, scored.conn_id))
+    run, name = ScoringRun(records.dag_id, records.run_id), run_task(task.task_id, task.map_index)
+    return {audit_verdict(*placed, run, name) for placed in first.values()}
+
+
+def _verdict(place: Location) -> Json:
+    found = storage.read_json(connect(place))
+    if found is None:
+        raise FileNotFoundError(place.uri)  # remembered for a short time only: it may come
+    return found
 
 
 def card_of(records: RunRecords) -> tuple[JsonObject | None, bool]:
@@ -89,11 +100,11 @@ def card_of(records: RunRecords) -> tuple[JsonObject | None, bool]:
 
 def profiles_of(records: RunRecords, keys: Sequence[str]) -> JsonObject:
     """``ProfilesView``: of the partitions with these keys, or of a sample of all."""
-    committed = {each.key: (each, conn_id) for each, conn_id in _committed(records)}
-    chosen = sample([key for key in keys if key in committed] if keys else list(committed), _MOST_MANIFESTS)
-    manifests, error = _read_manifests([committed[key] for key in chosen])
+    committed = _committed(records)
+    chosen = sample([each for each in committed if not keys or each[0].key in keys], _MOST_MANIFESTS)
+    manifests, error = _read_manifests(chosen)
     if error:
-        return _no_profiles(committed, f"the manifests of {listed(chosen)}", error)
+        return _no_profiles(committed, f"the manifests of {listed([each.key for each, _ in chosen])}", error)
     ref = one_model(manifests)
     reference = None
     if ref is not None:

@@ -48,11 +48,11 @@ class RunView:
         labels = {work.task.instance: work.entry.label for work in self._works if work.task and work.entry}
         return collect_failures(self._records, labels)
 
-    def to_dict(self, may: May, *, model: JsonObject | None, output: JsonObject | None) -> JsonObject:
+    def to_dict(self, may: May, *, model: JsonObject | None, outputs: Sequence[JsonObject]) -> JsonObject:
         """``RunView`` of the pages.
 
         Args:
-            model, output: what storage says, see `run_view_model`.
+            model, outputs: see `run_view_model`.
         """
         records = self._records
         table = PartitionTable.of(self._works, self._failures, records.drifts)
@@ -64,14 +64,14 @@ class RunView:
             "now": records.now.isoformat(),
             "incomplete": records.is_incomplete,
             "may": vars(may),
-            "stages": _stages(records.tasks),
+            "stages": _stages(records),
             "totals": self._totals(self._works, table),
             "partitions": table.to_dict(),
             "failures": [view.to_dict() for view in self._failures.views],
             "gates": [_gate(records, task) for kind in GATES for task in records.of_kind(kind)],
             "model": model,
             "inputs": [{"dataset": name} for name in dict.fromkeys(p.dataset for p in records.progress.values())],
-            "output": output,
+            "outputs": list(outputs),
         }
 
     def task_dict(self, instance: Instance, may: May) -> JsonObject | None:
@@ -118,7 +118,8 @@ class RunView:
         records = self._records
         account = sum((work.account for work in works), Account())
         blocks = [work.blocks for work in works]
-        seconds, own = _seconds(works, records), sum(work.own_rows for work in works)
+        seconds = _seconds([work.task for work in works if work.task], records.now)
+        own = sum(work.own_rows for work in works)
         is_over = records.state in _OVER
         eta = None if is_over else estimate([_work(work) for work in works], records.now.timestamp())
         return {
@@ -161,15 +162,15 @@ def nothing_here(dag_id: str, run_id: str, task: Instance, state: str | None, no
     }
 
 
-def _stages(tasks: Sequence[TaskRecord]) -> list[JsonObject]:
+def _stages(records: RunRecords) -> list[JsonObject]:
     order = list(KINDS.values())
     stages: dict[str, list[TaskRecord]] = {}
-    for task in sorted(tasks, key=lambda task: (order.index(task.kind), task.task_id)):
+    for task in sorted(records.tasks, key=lambda task: (order.index(task.kind), task.task_id)):
         stages.setdefault(task.task_id, []).append(task)
-    return [_stage(task_id, instances) for task_id, instances in stages.items()]
+    return [_stage(task_id, instances, records.now) for task_id, instances in stages.items()]
 
 
-def _stage(task_id: str, tasks: Sequence[TaskRecord]) -> JsonObject:
+def _stage(task_id: str, tasks: Sequence[TaskRecord], now: datetime) -> JsonObject:
     states = Counter(task.state for task in tasks)
     started, ended = [task.started for task in tasks if task.started], [task.ended for task in tasks if task.ended]
     return {
@@ -178,6 +179,7 @@ def _stage(task_id: str, tasks: Sequence[TaskRecord]) -> JsonObject:
         "state": next((state for state in _WORST if state in states), None),
         "started": iso(min(started, default=None)),
         "ended": iso(max(ended)) if len(ended) == len(tasks) else None,
+        "seconds": _seconds(tasks, now),
         "tasks": len(tasks),
         "by_state": {state or "none": count for state, count in states.items()},
     }
@@ -189,13 +191,9 @@ def _gate(records: RunRecords, task: TaskRecord) -> JsonObject:
     return {"task_id": task.task_id, "kind": task.kind, "state": task.state, "checks": checks}
 
 
-def _seconds(works: Sequence[ScoringWork], records: RunRecords) -> float | None:
-    tasks = [work.task for work in works if work.task and work.task.started]
-    if not tasks:
-        return None
-    now = records.now
+def _seconds(tasks: Sequence[TaskRecord], now: datetime) -> float | None:
     times = [(task.started, task.ended or now) for task in tasks if task.started]
-    return round(covered([(begin.timestamp(), end.timestamp()) for begin, end in times]), 3)
+    return round(covered([(begin.timestamp(), end.timestamp()) for begin, end in times]), 3) if times else None
 
 
 def _work(work: ScoringWork) -> Work:
@@ -224,9 +222,9 @@ def _work(work: ScoringWork) -> Work:
 
 
 def _drift(records: RunRecords, table: PartitionTable) -> JsonObject | None:
-    measured = {key: drift for key in table.key if (drift := records.drifts.partitions.get(key))}
+    measured = [(value, place) for place, value in enumerate(table.drift) if value is not None]
     if measured:
-        partition, (value, column) = max(measured.items(), key=lambda item: item[1][0])
-        return {"value": value, "column": column, "partition": partition}
+        value, place = max(measured)
+        return {"value": value, "column": table.drift_column[place], "partition": table.key[place]}
     worst = records.drifts.worst
     return None if worst is None else {"value": worst, "column": None, "partition": None}

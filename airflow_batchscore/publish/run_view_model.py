@@ -112,11 +112,17 @@ def _aliases(ref: ModelRef) -> list[str]:
 
 
 def output_view(
-    published: PublishedRun, when: str | None, generation: int | None, report: str, fields: Sequence[str]
+    published: PublishedRun,
+    when: str | None,
+    is_earlier: bool,
+    generation: int | None,
+    report: str,
+    fields: Sequence[str],
 ) -> JsonObject:
     """``OutputView`` of the pages: what was published.
 
     Args:
+        is_earlier: whether an earlier try of the task did.
         report: path of the report on the API server.
         fields: of the partitions, in order.
     """
@@ -124,6 +130,7 @@ def output_view(
     return {
         "uri": published.output,
         "published": when,
+        "is_earlier": is_earlier,
         "generation": generation,
         "rows": published.rows,
         "changes": {name: getattr(published, name) for name in changes},

@@ -18,6 +18,8 @@ from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
 
 PartitionState = Literal["waiting", "running", "scored", "reused", "failed", "skipped"]
+#: There is no rate of less: progress is rounded to milliseconds.
+_LEAST_SECONDS = 0.001
 #: Of tasks whose partitions are scored now.
 _WORKING = ("running", "deferred", "restarting")
 
@@ -145,7 +147,8 @@ class PartitionTable:
         self.task += [task] * len(keys)
         self.model += [_model(work.entry, key) for key in keys]
         for key in keys:
-            done, drift = scored.get(key), drifts.partitions.get(key)
+            done = scored.get(key)
+            drift = drifts.partitions.get(done.digest) if done else None
             account, seconds, rate = _figures(work, done)
             blocks, of_all = (done.blocks, done.blocks) if done else work.blocks if len(keys) == 1 else (0, 0)
             self.rows_read.append(account.rows_read)
@@ -171,7 +174,7 @@ def _figures(work: ScoringWork, done: ScoredPartition | None) -> tuple[Account, 
     if work.progress is None or len(work.keys) != 1:
         return Account(), None, None
     seconds = work.progress.seconds
-    return work.progress.account, seconds, round(work.own_rows / seconds, 1) if seconds > 0 else None
+    return work.progress.account, seconds, round(work.own_rows / seconds, 1) if seconds >= _LEAST_SECONDS else None
 
 
 def _model(entry: PlanEntry | None, key: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.publish.distribution import Distribution, distribution
 from airflow_batchscore.quality.profile import ReferenceProfile
 from airflow_batchscore.scoring.manifest import Manifest
+
+T = TypeVar("T")
 
 #: Of very many features, those with the most drift.
 _MOST_COLUMNS = 60
@@ -67,8 +70,8 @@ def _rounded(shares: Sequence[float]) -> list[float]:
     return [round(share, 5) for share in shares]
 
 
-def sample(keys: Sequence[str], most: int) -> list[str]:
-    """Evenly spaced keys, at most as many, the first and the last among them."""
-    if len(keys) <= most:
-        return list(keys)
-    return [keys[round(at * (len(keys) - 1) / (most - 1))] for at in range(most)]
+def sample(items: Sequence[T], most: int) -> list[T]:
+    """Evenly spaced items, at most as many, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(at * (len(items) - 1) / (most - 1))] for at in range(most)]

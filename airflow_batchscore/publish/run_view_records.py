@@ -80,8 +80,8 @@ class Drifts:
 
     Attributes:
         worst: of any column of any partition; None if it was not measured.
-        limit: None if there is none.
-        partitions: partition key -> PSI of the column that drifted most, and that column.
+        limit: of the check that measured the worst; None if there is none.
+        partitions: digest of a manifest -> PSI of the column that drifted most, and that column.
     """
 
     worst: float | None = None
@@ -98,7 +98,7 @@ class RunRecords:
         plans: entries of each plan of the run, unsealed.
         scored: what scoring tasks returned that have succeeded, unsealed.
         progress, failures, gates: from the task state store, which people can edit.
-        published: what the publishing tasks returned that have succeeded, unsealed.
+        published: what the publishing tasks returned, unsealed; of one that runs again, what an earlier try did.
         is_incomplete: whether some of this is still being read from storage.
     """
 

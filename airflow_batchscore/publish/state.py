@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.pattern import Values, sort_key
+from airflow_batchscore.data.pattern import Values, partition_key, sort_key
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.plan.entry import PlanEntry
@@ -75,6 +75,38 @@ class RunState:
     def reused(self) -> dict[str, bool]:
         """Partition key -> whether its scores were committed before this run."""
         return {partition.key: partition.reused for partition in self.scored}
+
+
+def current_tasks(stages: Sequence[str], tasks: Sequence[ScoredTask], planned: Sequence[Values] | None) -> list[int]:
+    """Places of the tasks whose results count.
+
+    A plan that is made again with fewer partitions leaves tasks behind that are not run any more, and Airflow still
+    hands on what they returned. So a task of an older plan does not count if each of its partitions was scored by a
+    task of the same stage for a newer plan, or is not planned any more.
+
+    Args:
+        stages: id of the Airflow task of each, which mapped ones share.
+        planned: partitions of the plan; None if it is not known.
+    """
+    newest: dict[tuple[str, str], int] = {}
+    for stage, task in zip(stages, tasks, strict=True):
+        for each in task.partitions:
+            newest[stage, each.key] = max(each.generation, newest.get((stage, each.key), 0))
+    last: dict[str, int] = {}
+    for (stage, _), generation in newest.items():
+        last[stage] = max(generation, last.get(stage, 0))
+    keys = None if planned is None else {partition_key(values) for values in planned}
+
+    def is_left_behind(stage: str, each: ScoredPartition) -> bool:
+        if each.generation < newest[stage, each.key]:
+            return True
+        return keys is not None and each.key not in keys and each.generation < last[stage]
+
+    return [
+        place
+        for place, (stage, task) in enumerate(zip(stages, tasks, strict=True))
+        if not task.partitions or not all(is_left_behind(stage, each) for each in task.partitions)
+    ]
 
 
 def scored_partitions(tasks: Sequence[ScoredTask]) -> list[ScoredPartition]:

@@ -18,6 +18,7 @@ from airflow_batchscore.operators.stored_lists import shortened
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import OneModel
 from airflow_batchscore.publish.progress import PROGRESS_KEY, Progress
+from airflow_batchscore.publish.published import PublishedRun, Report
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
 
@@ -114,6 +115,13 @@ class MadeRun:
         rows = more.pop("rows", 0)
         progress = Progress(**{**fields, **more}, account=Account(rows, rows))
         self.states.append(("score", entry.index, PROGRESS_KEY, progress.to_dict()))
+
+    def published(self) -> None:
+        """The publishing task has succeeded."""
+        report = Report(Location(f"{self.lists}/report.html"), Location(f"{self.lists}/report.json"), "d" * 64)
+        value = PublishedRun(f"{self.lists}/out.parquet", 10, 1, 1, 0, 0, 0, 0, report).to_dict()
+        self.task("publish", "CombineOperator", "success")
+        self.xcoms.append(("publish", -1, seal(value, "publication", self.name, "publish")))
 
     def kept(self, task_id: str, map_index: int, key: str, value: Mapping[str, Any]) -> None:
         """A value of the task state store."""

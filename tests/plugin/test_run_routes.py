@@ -49,8 +49,9 @@ def test_a_run_that_went_well_shows_all_of_it(people: People, airflow_dags: dict
     assert (view["totals"]["rows_read"], view["totals"]["rows_quarantined"]) == (302, 1)
     assert (view["failures"], view["totals"]["eta"]) == ([], None)
     assert (view["model"]["uri"], view["model"]["aliases"]) == (f"{data}/model", ["champion"])
-    assert (view["output"]["uri"], view["output"]["rows"]) == (f"{data}/out.parquet", 301)
-    assert client.get(view["output"]["report"].removeprefix("/batchscore")).status_code == 200
+    (output,) = view["outputs"]
+    assert (output["uri"], output["rows"], output["is_earlier"]) == (f"{data}/out.parquet", 301, False)
+    assert client.get(output["report"].removeprefix("/batchscore")).status_code == 200
     profiles = client.get(_path(run.run_id, "/profiles"), params={"key": ["p=1", "p=99"]}).json()
     assert (profiles["looked_at"], profiles["committed"], profiles["problem"]) == (1, 4, None)
     quarantine = client.get(_path(run.run_id, "/quarantine")).json()
@@ -83,7 +84,22 @@ def test_a_run_that_failed_on_one_partition_says_which_and_why(people: People, m
     assert view["partitions"]["state"] == ["scored", "scored", "scored", "failed"]
     assert [(failure["how"], failure["tasks"]) for failure in view["failures"]] == [("error", 1), ("upstream", 1)]
     assert view["failures"][0]["where"][0]["label"] == "p=3"
-    assert view["output"] is None
+    assert view["outputs"] == []
+
+
+def test_what_was_published_before_is_told_while_the_run_scores_again(people: People, made: MadeRun) -> None:
+    made.published()
+    made.tasks[-1] |= {"state": "upstream_failed", "start_date": None, "end_date": None}
+    (output,) = _view(people["viewer"], made)["outputs"]
+    assert (output["is_earlier"], output["published"], output["rows"]) == (True, None, 10)
+    assert output["read_with"]
+
+
+def test_the_page_of_another_packages_task_knows_only_its_state(people: People, made: MadeRun) -> None:
+    made.task("extract", "PythonOperator", "success")
+    made.write()
+    view = people["viewer"].get(f"/api/task/{DAG_ID}/{made.run_id}/extract").json()
+    assert (view["kind"], view["state"], view["incomplete"]) == (None, "success", False)
 
 
 def test_a_killed_task_keeps_its_name(people: People, made: MadeRun) -> None:

@@ -11,7 +11,7 @@ from made_runs import DAG_ID, MadeRun
 from pages import People
 
 from airflow_batchscore.plugin.run_state import read_run, records_of
-from airflow_batchscore.publish.progress import PROGRESS_KEY
+from airflow_batchscore.publish.progress import FAILURE_KEY, PROGRESS_KEY, Failure
 from airflow_batchscore.publish.run_view_records import RunRecords
 
 pytestmark = [pytest.mark.dag, pytest.mark.usefixtures("airflow_dags")]
@@ -128,6 +128,15 @@ def test_a_list_that_is_gone_or_altered_is_a_problem(made: MadeRun) -> None:
         {"blocks": -1},
         {"blocks_total": 10**400},
         {"memory": math.nan},
+        {"seconds": "NaN"},
+        {"start_up": "nan"},
+        {"rows_read": "-5"},
+        {"workers": "-100"},
+        {"rows_read": "9" * 400},
+        {"dataset": "\ud800"},
+        {"slowest": [{"partition": "p", "block": 0, "rows": 1, "seconds": "inf"}]},
+        {"done": [[0, 9999]] * 6500},
+        {"done": [[3, 1]]},
     ],
 )
 def test_progress_that_somebody_wrote_is_ignored_where_it_is_none(made: MadeRun, change: dict[str, Any]) -> None:
@@ -135,6 +144,31 @@ def test_progress_that_somebody_wrote_is_ignored_where_it_is_none(made: MadeRun,
     made.progress(entry)
     made.states[-1][3].update(change)
     assert _records(made).progress == {}
+
+
+def test_a_failure_whose_text_cannot_be_shown_is_ignored(made: MadeRun) -> None:
+    made.task("score", "ScorePartitionOperator", "failed", 0)
+    said = Failure(1, "InputError", "half a character: \ud800", retried=False)
+    made.kept("score", 0, FAILURE_KEY, said.to_dict())
+    assert _records(made).failures == {}
+
+
+def test_a_task_that_a_newer_plan_does_not_need_is_gone(made: MadeRun) -> None:
+    for entry in made.plan([1, 1]):
+        made.scored(entry)
+    made.task("score", "ScorePartitionOperator", "removed", 2)
+    assert [task.instance for task in _records(made).of_kind("score")] == [("score", 0), ("score", 1)]
+
+
+def test_a_class_of_another_package_with_the_same_name_is_not_ours(made: MadeRun) -> None:
+    made.task("extract", "TrainOperator", "running")
+    assert _records(made).tasks == []
+
+
+def test_what_was_published_before_counts_while_the_task_runs_again(made: MadeRun) -> None:
+    made.published()
+    made.tasks[-1]["state"] = "scheduled"
+    assert set(_records(made).published) == {("publish", -1)}
 
 
 def test_a_reference_to_another_store_is_ignored(made: MadeRun) -> None:

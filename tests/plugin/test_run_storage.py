@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +13,11 @@ from typing import Any
 import pytest
 from support import Small, good_rows, small
 
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import NoModel, OneModel
+from airflow_batchscore.plugin import run_storage
 from airflow_batchscore.plugin.run_storage import card_of, profiles_of, quarantine_of, with_drifts
 from airflow_batchscore.publish.audit import audit
 from airflow_batchscore.publish.run_view_records import RunRecords, TaskRecord
@@ -64,8 +69,53 @@ def test_drift_comes_from_the_verdict_also_of_a_check_that_failed(data: Small, s
     Path(place.uri).write_text(json.dumps(verdict.verdict(ScoringRun("dag", "run"), limits)))
     drifts = with_drifts(records).drifts
     assert drifts.limit == 0.25
-    assert set(drifts.partitions) == {"p=0", "p=1"}
+    assert set(drifts.partitions) == {manifest.digest for manifest in manifests}
     assert all(column in ("a", "b", "prediction") for _, column in drifts.partitions.values())
+
+
+def test_the_verdicts_of_all_stages_count_and_the_limit_is_that_of_the_worst(data: Small) -> None:
+    one, manifests = _records(data, 0, check="success")
+    other = replace(
+        one.scored["score", 0].partitions[0], manifest=f"{data.folder}/staged2/p=0/x/manifests/1.json", digest="b" * 64
+    )
+    check = TaskRecord("check_challenger", -1, "check_scores", "failed", 1, 1, ended=NOW)
+    records = replace(
+        one,
+        tasks=[*one.tasks, check],
+        scored={**one.scored, ("challenger", 0): ScoredTask("p=0", [other])},
+    )
+    for stage, name, digest, drift, limit in (
+        ("staged", "check_scores", manifests[0].digest, 0.1, 0.25),
+        ("staged2", "check_challenger", "b" * 64, 0.4, 0.3),
+    ):
+        place = data.folder / stage / "_runs" / "dag" / "run" / f"{name}.audit.json"
+        place.parent.mkdir(parents=True)
+        scores = [{"digest": digest, "drift": drift, "drift_column": "a"}]
+        place.write_text(json.dumps({"limits": {"max_drift": limit}, "scores": scores}))
+    drifts = with_drifts(records).drifts
+    assert drifts.partitions == {manifests[0].digest: (0.1, "a"), "b" * 64: (0.4, "a")}
+    assert drifts.limit == 0.3
+
+
+def test_storage_that_is_late_makes_the_answer_incomplete(data: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    records, manifests = _records(data, 0, check="success")
+    place = run_place(staged_runs_folder(manifests), ScoringRun("dag", "run"), "check_scores", "audit.json")
+    Path(place.uri).parent.mkdir(parents=True)
+    score = {"digest": manifests[0].digest, "drift": 0.1, "drift_column": "a"}
+    Path(place.uri).write_text(json.dumps({"limits": {"max_drift": 0.2}, "scores": [score]}))
+    answers, read = threading.Event(), storage.read_json
+
+    def slow(location: Location) -> Any:
+        answers.wait(60)
+        return read(location)
+
+    monkeypatch.setattr(storage, "read_json", slow)
+    monkeypatch.setattr(run_storage, "SECONDS", 0.05)
+    assert with_drifts(records).is_incomplete
+    answers.set()
+    while (found := with_drifts(records)).is_incomplete:
+        time.sleep(0.01)
+    assert found.drifts.partitions == {manifests[0].digest: (0.1, "a")}
 
 
 def test_a_verdict_on_other_scores_does_not_count(data: Small) -> None:

@@ -66,7 +66,7 @@ def scored(of: PlanEntry, *, reused: bool = False, **more: Any) -> ScoredTask:
         ScoredPartition(
             values,
             f"/staged/p={values['p']}/manifests/000001.json",
-            *("d" * 64, "dag/run", 7, reused, Account(10, 7, 2, 1), 2.0, 5),
+            *(f"digest of {values['p']}", "dag/run", 7, reused, Account(10, 7, 2, 1), 2.0, 5),
             **{"blocks": 4, **more},
         )
         for values in of.partitions

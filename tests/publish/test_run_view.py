@@ -32,12 +32,12 @@ def _going_on() -> RunRecords:
             ("score", 2): progress(slowest=[SlowBlock("p=2", 0, 5, 1.5)]),
         },
         failures={("score", 3): Failure(1, "InputError", "partition p=3: no such column", retried=False)},
-        drifts=Drifts(0.3, 0.25, {"p=0": (0.3, "a"), "p=1": (0.1, "b")}),
+        drifts=Drifts(0.3, 0.25, {"digest of 0": (0.3, "a"), "digest of 1": (0.1, "b")}),
     )
 
 
 def test_the_totals_add_up_what_is_known() -> None:
-    totals = RunView(_going_on()).to_dict(MAY, model=None, output=None)["totals"]
+    totals = RunView(_going_on()).to_dict(MAY, model=None, outputs=[])["totals"]
     assert (totals["partitions"], totals["rows_read"], totals["rows_quarantined"]) == (5, 25, 2)
     assert totals["by_state"] == {"waiting": 1, "running": 1, "scored": 1, "reused": 1, "failed": 1, "skipped": 0}
     assert (totals["blocks"], totals["blocks_total"]) == (9, 12)
@@ -54,23 +54,23 @@ def test_a_run_that_is_over_has_no_time_left() -> None:
     run = records(
         task("success"), task("failed", 1), plans=[entries], scored={("score", 0): scored(entries[0])}, state="failed"
     )
-    totals = RunView(run).to_dict(MAY, model=None, output=None)["totals"]
+    totals = RunView(run).to_dict(MAY, model=None, outputs=[])["totals"]
     assert (totals["eta"], totals["seconds"]) == (None, 30.0)
 
 
 def test_stages_stand_in_the_order_of_the_flow_with_their_worst_state() -> None:
-    stages = RunView(_going_on()).to_dict(MAY, model=None, output=None)["stages"]
+    stages = RunView(_going_on()).to_dict(MAY, model=None, outputs=[])["stages"]
     assert [(stage["kind"], stage["state"], stage["tasks"]) for stage in stages] == [
         ("plan", "success", 1),
         ("score", "failed", 5),
         ("check_scores", None, 1),
     ]
     assert stages[1]["by_state"] == {"success": 2, "running": 1, "failed": 1, "none": 1}
-    assert (stages[1]["started"], stages[1]["ended"]) == (at(10).isoformat(), None)
+    assert (stages[1]["started"], stages[1]["ended"], stages[1]["seconds"]) == (at(10).isoformat(), None, 290.0)
 
 
 def test_failures_are_pointed_at_by_their_tasks() -> None:
-    view = RunView(_going_on()).to_dict(MAY, model=None, output=None)
+    view = RunView(_going_on()).to_dict(MAY, model=None, outputs=[])
     assert [failure["message"] for failure in view["failures"]] == ["partition p=3: no such column"]
     assert [each["failure"] for each in view["partitions"]["tasks"]] == [None, None, None, 0, None]
     assert view["inputs"] == [{"dataset": "/data/{p}.csv"}]
@@ -81,13 +81,13 @@ def test_failures_are_pointed_at_by_their_tasks() -> None:
 def test_a_gate_shows_its_checks() -> None:
     gate = task("failed", -1, "check_scores")
     result = GateResult([Check("rows in quarantine", "3", "0", "3 rows are in quarantine")])
-    (view,) = RunView(records(gate, gates={gate.instance: result})).to_dict(MAY, model=None, output=None)["gates"]
+    (view,) = RunView(records(gate, gates={gate.instance: result})).to_dict(MAY, model=None, outputs=[])["gates"]
     assert (view["kind"], view["state"]) == ("check_scores", "failed")
     assert view["checks"][0]["problem"] == "3 rows are in quarantine"
 
 
 def test_a_dag_of_others_has_nothing_to_show() -> None:
-    view = RunView(records()).to_dict(MAY, model=None, output=None)
+    view = RunView(records()).to_dict(MAY, model=None, outputs=[])
     assert (view["is_scoring"], view["stages"], view["totals"]["partitions"]) == (False, [], 0)
     other = nothing_here("dag", "run", ("extract", -1), "success", NOW, MAY)
     assert (other["kind"], other["state"]) == (None, "success")
@@ -115,4 +115,4 @@ def test_a_pack_counts_by_its_partitions_until_a_block_has_ended() -> None:
     running = task("running")
     said = progress(blocks=0, done=[[0, 1]], current=[2], account=Account(8, 8))
     run = records(running, plans=[[entry(0, 0, 1, 2, 3)]], progress={running.instance: said})
-    assert RunView(run).to_dict(MAY, model=None, output=None)["totals"]["bytes_done"] == 200
+    assert RunView(run).to_dict(MAY, model=None, outputs=[])["totals"]["bytes_done"] == 200

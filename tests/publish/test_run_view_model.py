@@ -70,7 +70,7 @@ def test_models_of_a_plan_are_listed_once() -> None:
 def test_the_output_shows_what_its_publication_counted() -> None:
     page: Any = None
     published = PublishedRun("/out.csv", 10, 2, 1, 1, 0, 3, 0, Report(page, page, ""))
-    view = output_view(published, "2026-11-22T10:00:00+00:00", 7, "/batchscore/report/d/r/t", ["p"])
+    view = output_view(published, "2026-11-22T10:00:00+00:00", False, 7, "/batchscore/report/d/r/t", ["p"])
     assert view["changes"] == {"added": 1, "replaced": 1, "unchanged": 0, "kept": 3, "dropped": 0}
     assert (view["rows"], view["generation"]) == (10, 7)
     assert view["read_with"][0] == {"name": "pandas", "code": 'pd.read_csv("/out.csv")'}
@@ -79,4 +79,4 @@ def test_the_output_shows_what_its_publication_counted() -> None:
 def test_an_output_of_a_package_that_is_not_installed_is_shown_without_lines() -> None:
     page: Any = None
     published = PublishedRun("s3://b/table.sqlite", 10, 2, 1, 1, 0, 3, 0, Report(page, page, ""))
-    assert output_view(published, None, None, "", ["p"])["read_with"] == []
+    assert output_view(published, None, True, None, "", ["p"])["read_with"] == []

@@ -36,7 +36,7 @@ def test_what_a_task_returned_is_its_partitions_state() -> None:
         *tasks,
         plans=[entries],
         scored={tasks[0].instance: scored(entries[0]), tasks[1].instance: scored(entries[1], reused=True)},
-        drifts=Drifts(partitions={"p=1": (0.3, "a")}),
+        drifts=Drifts(partitions={"digest of 1": (0.3, "a")}),
     )
     table = _table(run)
     assert table.state == ["scored", "reused"]

@@ -11,7 +11,8 @@ from support import good_rows, small
 from airflow_batchscore.errors import GateError, InputError
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import NoModel
-from airflow_batchscore.publish.state import RunState, planned_partitions, scored_partitions
+from airflow_batchscore.publish.state import RunState, current_tasks, planned_partitions, scored_partitions
+from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
 
 pytestmark = pytest.mark.unit
@@ -67,3 +68,31 @@ def test_what_is_handed_on_comes_back_from_json_and_not_from_another_version(
         for schema in (0, None, 99):
             with pytest.raises(InputError, match=rf"by another version of .* \(schema {schema}, not [12]\): cl"):
                 type(value).from_dict({**handed, "schema": schema})
+
+
+def _scored(generation: int, *numbers: int) -> ScoredTask:
+    partitions = [
+        ScoredPartition({"p": str(number)}, f"/staged/{number}", "0" * 64, "d/r", generation, False, Account(), 1.0, 1)
+        for number in numbers
+    ]
+    return ScoredTask("some", partitions)
+
+
+@pytest.mark.parametrize(
+    ("stages", "tasks", "planned", "current"),
+    [
+        ("sss", [_scored(2, 0), _scored(2, 2), _scored(2, 3)], [0, 2, 3], [0, 1, 2]),
+        ("ssss", [_scored(2, 0), _scored(2, 2), _scored(2, 3), _scored(1, 3)], [0, 2, 3], [0, 1, 2]),
+        ("sss", [_scored(2, 0), _scored(2, 1), _scored(1, 2)], [0, 1], [0, 1]),
+        ("sss", [_scored(2, 0), _scored(2, 1), _scored(1, 2)], None, [0, 1, 2]),
+        ("ss", [_scored(2, 0, 1), _scored(1, 1, 2)], [0, 1], [0]),
+        ("ss", [_scored(1, 0), _scored(2, 1)], [0, 1], [0, 1]),  # one was cleared after the plan was made again
+        ("sc", [_scored(2, 0), _scored(1, 0)], [0], [0, 1]),  # of two stages: the same twice is refused
+        ("ss", [_scored(1, 0), _scored(1, 0)], [0], [0, 1]),
+    ],
+)
+def test_what_an_older_plan_left_behind_does_not_count(
+    stages: str, tasks: list[ScoredTask], planned: list[int] | None, current: list[int]
+) -> None:
+    values = None if planned is None else [{"p": str(number)} for number in planned]
+    assert current_tasks(list(stages), tasks, values) == current
