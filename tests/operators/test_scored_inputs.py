@@ -104,7 +104,9 @@ class _Joined(Sequence[Any]):
 def test_scores_of_several_mapped_tasks_are_joined(data: Small) -> None:
     scores = handed_scores(data, "r", 1, 1, 2)
     items = score_items(_check([], _Joined(*scores)), context("check"))
-    assert [manifest.key for manifest in read_scores(items, None).manifests] == ["p=1", "p=2"]
+    counted, state = read_scores(items, None)
+    assert [manifest.key for manifest in state.manifests] == ["p=1", "p=2"]
+    assert len(counted) == 2
     plan = _Joined(*handed_plan("r", 1, 2))
     assert read_plan(_check(plan, []), context("check")) == [{"p": "1"}, {"p": "2"}]
 
