@@ -17,8 +17,8 @@ from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.operators.stored_lists import full
 from airflow_batchscore.plugin.recent_runs import (
     Dags,
-    Kept,
     RecentRun,
+    RunCache,
     as_many_as_fit,
     count_scoring_tasks,
     recent_runs,
@@ -61,7 +61,7 @@ class _Facts:
     scored: Mapping[ScoringDagTask, Set[str]]
 
 
-_kept: Kept[_Facts] = Kept(300)
+_kept: RunCache[_Facts] = RunCache(300)
 _NOTHING = _Facts({}, {}, {})
 
 

@@ -17,7 +17,7 @@ from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.operators.stored_lists import full
 from airflow_batchscore.plan.models import NoModel, models_from_dict
-from airflow_batchscore.plugin.recent_runs import Dags, Kept, RecentRun, recent_runs, returned_in
+from airflow_batchscore.plugin.recent_runs import Dags, RecentRun, RunCache, recent_runs, returned_in
 from airflow_batchscore.plugin.scoring_dags import ScoringDagTask
 from airflow_batchscore.plugin.xcoms import Returned
 
@@ -48,7 +48,7 @@ class NamedModel:
     is_used: bool
 
 
-_kept: Kept[Sequence[NamedModel]] = Kept(2_000)
+_kept: RunCache[Sequence[NamedModel]] = RunCache(2_000)
 
 
 def named_models(session: Session, dags: Dags) -> dict[RecentRun, Sequence[NamedModel]]:

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.operators.base import BatchScoreOperator
-from airflow_batchscore.plugin.memory import Memory
+from airflow_batchscore.plugin.cache import Cache
 from airflow_batchscore.publish.run_view_records import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: DAGs that are read in one query: serialized, a DAG can have megabytes.
 _AT_ONCE = 50
 #: Hash of a serialized DAG -> its tasks of this package; an Airflow has far fewer DAGs.
-_known: Memory[str, Sequence[ScoringDagTask]] = Memory(20_000)
+_known: Cache[str, Sequence[ScoringDagTask]] = Cache(20_000)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from pages import History
 
 from airflow_batchscore.plugin import dataset_list
-from airflow_batchscore.plugin.recent_runs import Kept
+from airflow_batchscore.plugin.recent_runs import RunCache
 
 pytestmark = pytest.mark.dag
 
@@ -16,7 +16,7 @@ def test_the_grid_tells_what_was_scored_when_with_which_version(
     history: History, is_kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not is_kept:
-        monkeypatch.setattr(dataset_list, "_kept", Kept(9))
+        monkeypatch.setattr(dataset_list, "_kept", RunCache(9))
     (grid,) = (grid for grid in history.ask("datasets")["datasets"] if grid["dag_ids"] == ["seen_pipeline"])
     assert grid["dataset"].endswith("/part_{p}.csv")
     assert [run["run_id"] for run in grid["runs"]] == [history.good, history.failed, history.newest]

@@ -12,7 +12,7 @@ from pages import History
 from sqlalchemy import select, update
 
 from airflow_batchscore.plugin import model_list
-from airflow_batchscore.plugin.recent_runs import Kept
+from airflow_batchscore.plugin.recent_runs import RunCache
 
 pytestmark = pytest.mark.dag
 
@@ -52,7 +52,7 @@ def test_who_may_not_edit_the_dag_is_told_so(history: History) -> None:
 def test_a_place_that_somebody_wrote_into_an_xcom_is_not_looked_at(
     history: History, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    monkeypatch.setattr(model_list, "_kept", Kept(9))
+    monkeypatch.setattr(model_list, "_kept", RunCache(9))
     chosen = (XComModel.run_id == history.good, XComModel.task_id == "train", XComModel.key == "return_value")
     with create_session() as session:
         before = session.scalar(select(XComModel.value).where(*chosen))
@@ -71,7 +71,7 @@ def test_a_model_that_is_gone_says_so(history: History, monkeypatch: pytest.Monk
         named = model_list.NamedModel(Location("s3://bucket/model", "no-such-connection"), "v1", is_used=True)
         return {run: [named] for run in runs}
 
-    monkeypatch.setattr(model_list, "_kept", Kept(9))
+    monkeypatch.setattr(model_list, "_kept", RunCache(9))
     monkeypatch.setattr(model_list, "_named", gone)
     (model,) = history.ask("models")["models"]
     assert "s3://bucket/model cannot be read by the API server" in model["problem"]

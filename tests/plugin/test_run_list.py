@@ -60,7 +60,7 @@ def test_pages_follow_each_other(history: History, monkeypatch: pytest.MonkeyPat
 
 
 def test_totals_that_somebody_edited_are_not_shown(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_list, "_kept", run_list.Kept(9))
+    monkeypatch.setattr(run_list, "_kept", run_list.RunCache(9))
     with create_session() as session:
         edited = _edited(session, history.good)
         try:
@@ -88,7 +88,7 @@ def _of_check(run_id: str) -> Any:
 def test_more_runs_need_no_more_queries_and_runs_that_are_over_need_fewer(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_list, "_kept", run_list.Kept(9))
+    monkeypatch.setattr(run_list, "_kept", run_list.RunCache(9))
     with create_session() as session:
         dags = scoring_dags(session, ["seen_pipeline"])
         counts = []

@@ -19,7 +19,7 @@ from airflow_batchscore.operators import (
     ScorePartitionOperator,
 )
 from airflow_batchscore.plugin import scoring_dags
-from airflow_batchscore.plugin.memory import Memory
+from airflow_batchscore.plugin.cache import Cache
 from airflow_batchscore.plugin.scoring_dags import ScoringDagTask, tasks_of
 from airflow_batchscore.sensors import PartitionSensor
 
@@ -87,7 +87,7 @@ def test_a_dag_is_read_once_for_each_of_its_versions(airflow_dags: Any, monkeypa
         return tasks_of(serialized)
 
     monkeypatch.setattr(scoring_dags, "tasks_of", counted)
-    monkeypatch.setattr(scoring_dags, "_known", Memory(9))
+    monkeypatch.setattr(scoring_dags, "_known", Cache(9))
     with create_session() as session:
         for _ in range(2):
             found = scoring_dags.scoring_dags(session, ["small_pipeline", "libraries", "no such DAG"])
