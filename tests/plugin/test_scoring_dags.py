@@ -79,6 +79,14 @@ def test_places_are_those_that_the_author_wrote() -> None:
     assert (tasks["wait"].conn_id, tasks["wait"].conn_is_open) == (None, False)
 
 
+def test_what_comes_next_is_found_behind_tasks_of_others_and_not_behind_our_own(airflow_dags: Any) -> None:
+    tasks = {task.task_id: task for task in tasks_of(DagSerialization.to_dict(airflow_dags["by_size"]))}
+    assert tasks["train"].downstream == {"plan"}
+    assert tasks["plan"].downstream == {"score_small", "score_big", "check", "publish"}
+    assert tasks["score_small"].downstream == {"check"}
+    assert tasks["publish"].downstream == frozenset()
+
+
 def test_a_dag_is_read_once_for_each_of_its_versions(airflow_dags: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
 
