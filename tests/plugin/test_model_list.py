@@ -75,7 +75,7 @@ def test_runs_of_a_dag_that_somebody_may_not_read_are_not_named_and_people_are(
     history: History, tmp_path: Path
 ) -> None:
     model = shutil.copytree(history.folder / "model", tmp_path / "model")
-    ref = resolve(f"{model}@champion")
+    ref = resolve(f"{model}/{history.model['versions'][1]['version']}")
     set_alias(str(model), "champion", ref, time.time_ns(), "ann@example.org")
     _names(tmp_path, ref, "small_poking")
 

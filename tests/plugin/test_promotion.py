@@ -49,7 +49,7 @@ def test_an_alias_is_moved_and_both_histories_say_by_whom(history: History) -> N
     answer = _promote(history, alias="champion")
     assert answer.status_code == 204, answer.text
     assert resolve(f"{history.folder}/model@champion").version == old
-    (model,) = (each for each in history.ask("/api/models", ANN)["models"] if each["uri"] == history.model["uri"])
+    (model,) = (each for each in history.ask("models", ANN)["models"] if each["uri"] == history.model["uri"])
     (alias,) = (alias for alias in model["aliases"] if alias["alias"] == "champion")
     assert (alias["version"], alias["moves"][0]["by"]) == (old, ANN)
     *_, entry = _audit_log()
