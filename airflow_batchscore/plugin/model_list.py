@@ -88,7 +88,7 @@ def model_list(
     if len(models) > _MOST_MODELS:
         problems.append(f"There are {len(models)} models; these are the {_MOST_MODELS} that runs named last.")
     if unread:
-        problems.append(f"The models of {unread} runs have not been read; reload the page.")
+        problems.append(f"Runs whose models have not been read from storage: {unread}; reload the page.")
     return {
         "models": [_history(model, listing, named, editable, hidden) for model, listing in listings.items()],
         "problem": " ".join(problems) or None,

@@ -75,7 +75,7 @@ def _require_named(session: Session, dag_id: str, model: Location) -> None:
         return
     if unread:
         raise HTTPException(
-            502, f"the storage has not answered yet, which lists the models of {unread} runs of {dag_id}: try again"
+            502, f"the models of some runs of {dag_id} ({unread}) could not be read from storage: try again in a minute"
         )
     raise HTTPException(
         404,

@@ -7,6 +7,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ import pytest
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from lent import lent_connections
-from made_runs import MadeRun
+from made_runs import BEGAN, MadeRun
 from pages import History
 from sqlalchemy import select, update
 
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.model import listing
 from airflow_batchscore.model.reference import ModelRef, resolve, set_alias
-from airflow_batchscore.plugin import model_list
+from airflow_batchscore.operators.seal import seal
+from airflow_batchscore.operators.stored_lists import shortened
+from airflow_batchscore.plan.models import Chosen, ModelPerPartition
+from airflow_batchscore.plugin import model_list, reads
 from airflow_batchscore.plugin.reads import Reads
 from airflow_batchscore.plugin.recent_runs import RunCache
 
@@ -123,6 +128,26 @@ def test_models_of_one_uri_by_two_connections_are_two(history: History, tmp_path
     for model in models:
         assert f"{uri} cannot be read by the API server" in model["problem"]
         assert f"the connection {model['conn_id']!r} does not exist" in model["problem"]
+
+
+def test_a_list_of_models_that_cannot_be_read_is_told_and_asked_for_again(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists, ref = tmp_path / "lists", ModelRef(f"{tmp_path}/model/v1", "d" * 64)
+    lists.mkdir()
+    run = MadeRun(lists, dag_id="never_run", state="success", ended=BEGAN)
+    (entry,) = run.plan([21])
+    many = replace(entry, models=ModelPerPartition({key: Chosen(ref) for key in entry.keys}, ref))
+    run.xcoms = [("plan", -1, [seal(shortened(many.to_dict(), Location(str(lists))), "plan", run.name, "plan")])]
+    run.write()
+    away = lists.rename(tmp_path / "away")
+    assert "Runs whose models have not been read from storage: 1; reload" in history.ask("models")["problem"]
+    wanted = {"dag_id": "never_run", "model_uri": f"{tmp_path}/model", "conn_id": None, "alias": "a", "version": "v1"}
+    assert history.people["admin"].post("/api/promote", json=wanted).status_code == 502
+    away.rename(lists)
+    monkeypatch.setattr(reads, "_FAILED_SECONDS", -1.0)
+    assert [model["dag_ids"] for model in _listed(history, f"{tmp_path}/model")] == [["never_run"]]
+    assert history.people["admin"].post("/api/promote", json=wanted).status_code == 404, "there is no version"
 
 
 def test_a_storage_that_hangs_is_told_with_its_model_and_the_others_are_listed(
