@@ -131,6 +131,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
             pack_bytes=None if pack_bytes is None else as_number(pack_bytes, "pack_bytes", int),
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
             generation=generation,
+            dataset=self.dataset.uri,
         )
         self.log.info("%d partitions in %d tasks", len(partitions), len(plan))
         lists = Location(self.plan_uri, self.plan_conn_id or self.conn_id) if self.plan_uri is not None else None

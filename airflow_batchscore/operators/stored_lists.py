@@ -37,6 +37,11 @@ class StoredList:
     digest: str
     conn_id: str | None
 
+    @property
+    def location(self) -> Location:
+        """The file, with the connection as the DAG names it."""
+        return Location(self.list, self.conn_id)
+
     @classmethod
     def of(cls, value: Any) -> StoredList | None:
         """The reference that a part of a JSON value is; None if it is something else."""
@@ -65,7 +70,7 @@ def shortened(value: object, folder: Location | None) -> Json:
 
 def is_inline(value: object) -> bool:
     """Whether `full` would read no file for it."""
-    return next(_references(value), None) is None
+    return next(references(value), None) is None
 
 
 def full(values: Sequence[object]) -> list[Json]:
@@ -74,24 +79,25 @@ def full(values: Sequence[object]) -> list[Json]:
     Raises:
         GateError: a file is gone or was altered.
     """
-    references = {reference.list: reference for value in values for reference in _references(value)}
-    by_connection = {reference.conn_id: uri for uri, reference in references.items()}  # each is looked up once
+    files = {reference.list: reference for value in values for reference in references(value)}
+    by_connection = {reference.conn_id: uri for uri, reference in files.items()}  # each is looked up once
     connected = {conn_id: connect(Location(uri, conn_id)) for conn_id, uri in by_connection.items()}
     lists = storage.each(
         lambda reference: _read(connected[reference.conn_id].at(reference.list), reference.digest),
-        [*references.values()],
-        next(iter(references), "/"),
+        [*files.values()],
+        next(iter(files), "/"),
     )
-    return [_filled(value, dict(zip(references, lists, strict=True))) for value in values]
+    return [_filled(value, dict(zip(files, lists, strict=True))) for value in values]
 
 
-def _references(value: object) -> Iterator[StoredList]:
+def references(value: object) -> Iterator[StoredList]:
+    """The files that `full` reads for it."""
     reference = StoredList.of(value)
     if reference is not None:
         yield reference
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _references(item)
+            yield from references(item)
 
 
 def _filled(value: object, lists: Mapping[str, list[object]]) -> Json:

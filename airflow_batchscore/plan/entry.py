@@ -12,7 +12,7 @@ from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.plan.models import Models, NoModel, models_from_dict
 
 #: Incremented when the fields of an entry change.
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class PlanEntry:
         index: of the entry in its plan.
         count: number of entries in the plan.
         generation: when it was planned, in ns since 1970; of two publications the later one is newer.
+        dataset: URI of what was planned, with its templates rendered.
     """
 
     label: str
@@ -42,6 +43,7 @@ class PlanEntry:
     index: int
     count: int
     generation: int
+    dataset: str
 
     @cached_property
     def keys(self) -> list[str]:
@@ -67,6 +69,7 @@ class PlanEntry:
             "index": self.index,
             "count": self.count,
             "generation": self.generation,
+            "dataset": self.dataset,
         }
 
     @classmethod

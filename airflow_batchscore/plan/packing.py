@@ -34,6 +34,7 @@ def make_plan(
     pack_bytes: int | None = None,
     resources_for: Callable[[Partition], str] | None = None,
     generation: int = 0,
+    dataset: str = "",
 ) -> list[PlanEntry]:
     """Pack partitions into tasks.
 
@@ -42,7 +43,7 @@ def make_plan(
         max_tasks: maximum number of entries; partitions are packed by size to stay within it.
         pack_bytes: pack small partitions together until a task has about this many bytes.
         resources_for: names the kind of worker that a partition needs; all partitions of a task are of one kind.
-        generation: see `PlanEntry`.
+        generation, dataset: see `PlanEntry`.
 
     Raises:
         InputError: a limit is invalid.
@@ -72,6 +73,7 @@ def make_plan(
             index=index,
             count=len(each),
             generation=generation,
+            dataset=dataset,
         )
         for index, (kind, pack) in enumerate(each)
     ]

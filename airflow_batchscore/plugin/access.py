@@ -12,11 +12,9 @@ from fastapi import Depends
 
 from airflow_batchscore.publish.run_view import May
 
-#: To see a run: its tasks, and what they returned.
-MAY_SEE = [
-    Depends(requires_access_dag("GET", entity))
-    for entity in (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE, DagAccessEntity.XCOM)
-]
+#: What a run's page shows: the run, its tasks, and what they returned.
+SEEN = (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE, DagAccessEntity.XCOM)
+MAY_SEE = [Depends(requires_access_dag("GET", entity)) for entity in SEEN]
 #: To see what was returned alone: reports, and what lies on storage.
 MAY_SEE_RESULTS = [Depends(requires_access_dag("GET", DagAccessEntity.XCOM))]
 

@@ -5,7 +5,8 @@ Airflow's own dependencies that filter lists read the state of the main app, whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from functools import partial
 from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -18,6 +19,8 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query
 from pydantic import BaseModel, Field
 
 from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.storage import Location
+from airflow_batchscore.plugin.access import SEEN
 from airflow_batchscore.plugin.dataset_list import dataset_list
 from airflow_batchscore.plugin.model_list import model_list
 from airflow_batchscore.plugin.promotion import promote
@@ -31,27 +34,39 @@ _MOST_PAGES = 1_000_000
 
 
 def _readable_dags(session: SessionDep, user: GetUserDep) -> Dags:
-    """DAGs with tasks of this package that the user may read, with their XComs: the lists show what is in those."""
+    """DAGs with tasks of this package that the user may read, as far as a run's page shows them."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
     dags = scoring_dags(session, readable)
-    return {dag_id: dags[dag_id] for dag_id in _allowed(session, user, dags, "GET", DagAccessEntity.XCOM)}
+    return {dag_id: dags[dag_id] for dag_id in _readable(session, user, dags)}
+
+
+def _readable(session: SessionDep, user: GetUserDep, dag_ids: Collection[str]) -> list[str]:
+    """The DAGs whose runs the user may open."""
+    return _allowed(session, user, dag_ids, "GET", SEEN)
 
 
 def _allowed(
     session: SessionDep,
     user: GetUserDep,
-    dag_ids: Iterable[str],
+    dag_ids: Collection[str],
     method: ResourceMethod,
-    entity: DagAccessEntity | None = None,
+    entities: Collection[DagAccessEntity | None] = (None,),
 ) -> list[str]:
-    """The DAGs of which the user may do this, as `requires_access_dag` decides it for one."""
-    manager, dag_ids = get_auth_manager(), list(dag_ids)
-    teams = DagModel.get_dag_id_to_team_name_mapping(dag_ids, session=session)
+    """The DAGs of which the user may do this, as `requires_access_dag` decides it for one.
+
+    Args:
+        entities: parts of a DAG that it is done with, all of them; None for the DAG itself.
+    """
+    manager = get_auth_manager()
+    teams = DagModel.get_dag_id_to_team_name_mapping(list(dag_ids), session=session)
     details = {dag_id: DagDetails(id=dag_id, team_name=teams.get(dag_id)) for dag_id in dag_ids}
     return [
         dag_id
         for dag_id in dag_ids
-        if manager.is_authorized_dag(method=method, access_entity=entity, details=details[dag_id], user=user)
+        if all(
+            manager.is_authorized_dag(method=method, access_entity=entity, details=details[dag_id], user=user)
+            for entity in entities
+        )
     ]
 
 
@@ -73,7 +88,7 @@ def runs(
 @router.get("/models")
 def models(session: SessionDep, dags: DagsDep, user: GetUserDep) -> JsonObject:
     """Models, their versions and aliases: ``ModelsView`` in types.ts."""
-    return model_list(session, dags, _allowed(session, user, dags, "PUT"))
+    return model_list(session, dags, _allowed(session, user, dags, "PUT"), partial(_readable, session, user))
 
 
 @router.get("/datasets")
@@ -87,6 +102,7 @@ class Promotion(BaseModel):
 
     dag_id: Annotated[str, Field(min_length=1, max_length=250)]
     model_uri: Annotated[str, Field(min_length=1)]
+    conn_id: str | None
     alias: Annotated[str, Field(min_length=1, max_length=100)]
     version: Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -106,4 +122,5 @@ def promotion(wanted: Promotion, session: SessionDep, dags: DagsDep, user: GetUs
             403,
             f"you may not edit the DAG {wanted.dag_id}, or it does not exist: ask somebody who may to move the alias",
         )
-    promote(session, wanted.dag_id, wanted.model_uri, wanted.alias, wanted.version, user.get_name())
+    model = Location(wanted.model_uri, wanted.conn_id)
+    promote(session, wanted.dag_id, model, wanted.alias, wanted.version, user.get_name())

@@ -17,7 +17,7 @@ from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import BatchScoreError, ModelMissingError, OutputError
 from airflow_batchscore.operators.places import configured, is_in, require_output
 from airflow_batchscore.operators.trust import configured_trust
-from airflow_batchscore.plugin.model_list import named_models
+from airflow_batchscore.plugin.model_list import forget, named_models
 from airflow_batchscore.plugin.scoring_dags import scoring_dags
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 EVENT = "batchscore_promote"
 
 
-def promote(session: Session, dag_id: str, model_uri: str, alias: str, version: str, user: str) -> None:
+def promote(session: Session, dag_id: str, model: Location, alias: str, version: str, user: str) -> None:
     """Point the alias at a version whose every byte is verified, and leave a record in Airflow's audit log.
 
     Args:
         dag_id: a DAG that the user may edit, of which a run has trained, checked or used the model.
+        model: as the list of models names it, with its connection.
         user: for the audit log, and the alias's own history.
 
     Raises:
@@ -41,18 +42,21 @@ def promote(session: Session, dag_id: str, model_uri: str, alias: str, version: 
     """
     from airflow_batchscore.model.reference import alias_uri, set_alias
 
-    model = _model_of(session, dag_id, model_uri)
+    _require_named(session, dag_id, model)
+    dag_file = session.scalar(select(DagModel.fileloc).where(DagModel.dag_id == dag_id))
+    session.close()  # before storage is read, which may hang
     try:
         model = connect(model)
         pointer = model.at(alias_uri(model.uri, alias))
-        dag_file = session.scalar(select(DagModel.fileloc).where(DagModel.dag_id == dag_id))
         require_output(f"the alias {alias!r} of model", pointer, dag_file)
         ref = _intact(model, version)
         before = (storage.read_json(pointer) or {}).get("version")
-        extra = {"model": model.uri, "alias": alias, "version": version, "before": before}
+        extra = {"model": model.uri, "conn_id": model.conn_id, "alias": alias, "version": version, "before": before}
         session.add(Log(EVENT, dag_id=dag_id, owner=user, owner_display_name=user, extra=json.dumps(extra)))
         session.commit()  # also if what follows fails, as Airflow's own routes do
-        if not set_alias(model.uri, alias, ref, time.time_ns(), user):
+        moved = set_alias(model.uri, alias, ref, time.time_ns(), user)
+        forget(model)
+        if not moved:
             raise HTTPException(409, f"{alias} was moved meanwhile; load the page again")
     except ModelMissingError as error:
         raise HTTPException(404, str(error)) from error
@@ -64,17 +68,20 @@ def promote(session: Session, dag_id: str, model_uri: str, alias: str, version: 
         raise HTTPException(502, f"the API server cannot reach {model}: {error}") from error
 
 
-def _model_of(session: Session, dag_id: str, model_uri: str) -> Location:
-    """The model, with the connection by which a run of the DAG has named it."""
-    named = named_models(session, scoring_dags(session, [dag_id]))
-    models = {each.model: None for several in named.values() for each in several if each.model.uri == model_uri}
-    if not models:
+def _require_named(session: Session, dag_id: str, model: Location) -> None:
+    """A run of the DAG has named the model, by this connection. Closes the session."""
+    named, unread = named_models(session, scoring_dags(session, [dag_id]))
+    if any(each.model == model for several in named.values() for each in several):
+        return
+    if unread:
         raise HTTPException(
-            404,
-            f"no recent run of {dag_id} has trained, checked or scored with a model at {model_uri}: name a DAG whose "
-            "run did, or run its CheckModelOperator with promote_to",
+            502, f"the models of some runs of {dag_id} ({unread}) could not be read from storage: try again in a minute"
         )
-    return next(iter(models))
+    raise HTTPException(
+        404,
+        f"no recent run of {dag_id} has trained, checked or scored with a model at {model.described}: name a DAG whose "
+        "run did, or run its CheckModelOperator with promote_to",
+    )
 
 
 def _intact(model: Location, version: str) -> ModelRef:

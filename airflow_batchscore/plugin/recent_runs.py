@@ -12,7 +12,7 @@ from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import func, select
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.plugin.memory import Memory
+from airflow_batchscore.plugin.cache import Cache
 from airflow_batchscore.plugin.scoring_dags import ScoringDagTask
 from airflow_batchscore.plugin.xcoms import COLUMNS, Returned, returned
 from airflow_batchscore.publish.run_view_eta import covered
@@ -63,11 +63,11 @@ class RecentRun:
         return {"dag_id": self.dag_id, "run_id": self.run_id, "started": iso(self.started), "state": self.state}
 
 
-class Kept(Generic[T]):
+class RunCache(Generic[T]):
     """A value for each run: remembered if the run is over, worked out each time if it is not."""
 
     def __init__(self, most: int) -> None:
-        self._memory: Memory[RecentRun, T] = Memory(most)
+        self._cache: Cache[RecentRun, T] = Cache(most)
 
     def of(
         self, runs: Sequence[RecentRun], work_out: Callable[[list[RecentRun]], dict[RecentRun, T]]
@@ -77,9 +77,9 @@ class Kept(Generic[T]):
         Args:
             work_out: the values of those that are not known, all at once; without those that cannot be told now.
         """
-        known = self._memory.recall(runs)
+        known = self._cache.recall(runs)
         new = work_out([run for run in runs if run not in known])
-        self._memory.keep({run: value for run, value in new.items() if run.is_over})
+        self._cache.keep({run: value for run, value in new.items() if run.is_over})
         return known | new
 
 

@@ -15,7 +15,7 @@ from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.operators.stored_lists import full, is_inline
 from airflow_batchscore.plan.entry import PlanEntry
-from airflow_batchscore.plugin.memory import Memory
+from airflow_batchscore.plugin.cache import Cache
 from airflow_batchscore.plugin.reads import LateError, Reads
 from airflow_batchscore.plugin.xcoms import Returned
 from airflow_batchscore.publish.published import PublishedRun
@@ -86,7 +86,7 @@ class _Item:
 
 
 #: Run, task instance and place -> the stored value, and what was read of it.
-_memory: Memory[Hashable, tuple[Json, Any]] = Memory(_MOST)
+_memory: Cache[Hashable, tuple[Json, Any]] = Cache(_MOST)
 _lists: Reads[JsonMapping] = Reads(most=2048)
 
 

@@ -9,8 +9,8 @@ from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.plugin.recent_runs import (
     Dags,
-    Kept,
     RecentRun,
+    RunCache,
     as_many_as_fit,
     count_runs,
     count_scoring_tasks,
@@ -39,7 +39,7 @@ class _Facts:
     seconds: float | None
 
 
-_kept: Kept[_Facts] = Kept(5_000)
+_kept: RunCache[_Facts] = RunCache(5_000)
 _NOTHING = _Facts(None, None, None)
 
 

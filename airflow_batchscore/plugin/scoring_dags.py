@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.operators.base import BatchScoreOperator
-from airflow_batchscore.plugin.memory import Memory
+from airflow_batchscore.plugin.cache import Cache
 from airflow_batchscore.publish.run_view_records import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: DAGs that are read in one query: serialized, a DAG can have megabytes.
 _AT_ONCE = 50
 #: Hash of a serialized DAG -> its tasks of this package; an Airflow has far fewer DAGs.
-_known: Memory[str, Sequence[ScoringDagTask]] = Memory(20_000)
+_known: Cache[str, Sequence[ScoringDagTask]] = Cache(20_000)
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class ScoringDagTask:
         conn_id: connection of what it reads or writes; None for the storage's default, or if `conn_is_open`.
         conn_is_open: whether the connection's name is a template, and so not known from the DAG alone.
         dataset: URI, which may hold a template; None if it has none.
+        downstream: this package's tasks that come next: at once, or after tasks of others.
     """
 
     task_id: str
@@ -42,6 +43,7 @@ class ScoringDagTask:
     conn_id: str | None
     conn_is_open: bool
     dataset: str | None
+    downstream: frozenset[str]
 
 
 def scoring_dags(session: Session, dag_ids: Collection[str]) -> dict[str, Sequence[ScoringDagTask]]:
@@ -90,14 +92,34 @@ def _tasks(session: Session, dags: Collection[tuple[object, str]]) -> dict[str, 
 
 def tasks_of(serialized: JsonMapping) -> Iterator[ScoringDagTask]:
     """The tasks of this package in a serialized DAG, in the order in which it lists them."""
-    for each in serialized.get("dag", {}).get("tasks", ()):
-        task = each.get("__var", {})
-        kind = _kind(task)
+    tasks = [each.get("__var", {}) for each in serialized.get("dag", {}).get("tasks", ())]
+    kinds = {task["task_id"]: kind for task in tasks if (kind := _kind(task))}
+    downstream = {task["task_id"]: task.get("downstream_task_ids", ()) for task in tasks if "task_id" in task}
+    for task in tasks:
+        kind = kinds.get(task.get("task_id"))
         if kind:
             given = {**task, **task.get("partial_kwargs", {})}
             conn_id = given.get("conn_id")
             is_open = conn_id is not None and (not isinstance(conn_id, str) or "{" in conn_id)
-            yield ScoringDagTask(task["task_id"], kind, None if is_open else conn_id, is_open, _uri(given))
+            yield ScoringDagTask(
+                task_id=task["task_id"],
+                kind=kind,
+                conn_id=None if is_open else conn_id,
+                conn_is_open=is_open,
+                dataset=_uri(given),
+                downstream=_next(task["task_id"], downstream, kinds),
+            )
+
+
+def _next(task_id: str, downstream: Mapping[str, Collection[str]], ours: Collection[str]) -> frozenset[str]:
+    """Of our tasks those that a task leads to with none of ours in between."""
+    seen, ahead = set[str](), [*downstream[task_id]]
+    while ahead:
+        other = ahead.pop()
+        if other not in seen:
+            seen.add(other)
+            ahead += () if other in ours else downstream.get(other, ())
+    return frozenset(seen & set(ours))
 
 
 def _kind(task: JsonMapping) -> Kind | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
-from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
+from airflow_batchscore.data.json_types import Json, JsonObject
 from airflow_batchscore.data.pattern import partition_key, sort_key
-from airflow_batchscore.plan.models import ModelByColumn, ModelPerPartition, models_from_dict
+from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.plan.models import ModelByColumn, ModelPerPartition
 
 MOST_RUNS = 30
 #: The last ones, which are the newest where partitions are dates.
@@ -17,6 +18,30 @@ MOST_PARTITIONS = 2_000
 #: Cells of the grid that hold no index of a version.
 _NOT_SCORED, _FAILED = -1, -2
 _FUNCTION = "a function"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a plan and the scoring tasks that it feeds did with a data set.
+
+    Attributes:
+        planned: partition key -> model version.
+        scored: partition keys.
+    """
+
+    planned: Mapping[str, str]
+    scored: Set[str]
+
+
+def together(stages: Iterable[Stage]) -> Stage:
+    """What a run did that scores with several models: a partition is scored once every stage that planned it did so."""
+    versions: dict[str, dict[str, None]] = {}
+    missing = set[str]()
+    for stage in stages:
+        for key, version in stage.planned.items():
+            versions.setdefault(key, {})[version] = None
+        missing |= stage.planned.keys() - stage.scored
+    return Stage({key: ", ".join(several) for key, several in versions.items()}, versions.keys() - missing)
 
 
 @dataclass(frozen=True)
@@ -55,10 +80,9 @@ class _Latest:
     run_id: str | None = None
 
 
-def versions_of(entry: JsonMapping) -> dict[str, str]:
-    """Partition key -> model version, of an entry of a plan whose lists are complete (`stored_lists.full`)."""
-    keys = [partition_key(values) for values in entry["partitions"]]
-    models = models_from_dict(entry["models"])
+def versions_of(entry: PlanEntry) -> dict[str, str]:
+    """Partition key -> model version."""
+    keys, models = entry.keys, entry.models
     if isinstance(models, ModelPerPartition):
         chosen = {key: choice.model.version if choice.model else choice.note for key, choice in models.choices.items()}
         return {key: chosen[key] for key in keys}
@@ -67,9 +91,9 @@ def versions_of(entry: JsonMapping) -> dict[str, str]:
     return dict.fromkeys(keys, models.model.version if hasattr(models, "model") else _FUNCTION)
 
 
-def order_of(entry: JsonMapping) -> dict[str, Json]:
+def order_of(entry: PlanEntry) -> dict[str, Json]:
     """Partition key -> what to sort it by."""
-    return {partition_key(values): sort_key(values) for values in entry["partitions"]}
+    return {partition_key(values): sort_key(values) for values in entry.partitions}
 
 
 def dataset_history(dataset: str, runs: Sequence[GridRun]) -> JsonObject:

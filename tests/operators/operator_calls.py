@@ -85,7 +85,8 @@ def handed_plan(run_id: str, *partitions: int) -> list[dict[str, Any]]:
     """What the plan of a run hands on."""
     count = len(partitions)
     entries = [
-        PlanEntry(f"p={p}", [{"p": str(p)}], [1], 9, NoModel(), None, 1, n, count, 1) for n, p in enumerate(partitions)
+        PlanEntry(f"p={p}", [{"p": str(p)}], [1], 9, NoModel(), None, 1, n, count, 1, "/x")
+        for n, p in enumerate(partitions)
     ]
     return [seal(entry.to_dict(), "plan", f"d/{run_id}", "plan") for entry in entries]
 

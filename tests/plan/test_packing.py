@@ -110,9 +110,10 @@ def test_an_entry_comes_back_from_json_as_it_was(dataset: PartitionedDataset) ->
         ModelPerPartition(own, like),
         ModelByColumn("s", by_column, Chosen(None, "skipped")),
     ):
-        plan = make_plan(partitions, models, max_tasks=2, generation=7)
+        plan = make_plan(partitions, models, max_tasks=2, generation=7, dataset=dataset.uri)
         assert [PlanEntry.from_dict(json.loads(json.dumps(entry.to_dict()))) for entry in plan] == plan
         assert [(entry.index, entry.count, entry.generation) for entry in plan] == [(0, 2, 7), (1, 2, 7)]
+        assert {entry.dataset for entry in plan} == {dataset.uri}
     for entry in make_plan(partitions, ModelPerPartition(own, like), max_tasks=3):
         assert isinstance(entry.models, ModelPerPartition)
         assert list(entry.models.choices) == [entry.label]
@@ -120,5 +121,5 @@ def test_an_entry_comes_back_from_json_as_it_was(dataset: PartitionedDataset) ->
 
 def test_an_entry_of_another_version_is_not_guessed_at(dataset: PartitionedDataset) -> None:
     (entry,) = make_plan(requested_partitions(dataset, "3"), MODEL, max_tasks=1)
-    with pytest.raises(InputError, match="another version of this package .schema 0, not 2.: clear the plan task"):
+    with pytest.raises(InputError, match="another version of this package .schema 0, not 3.: clear the plan task"):
         PlanEntry.from_dict({**entry.to_dict(), "schema": 0})

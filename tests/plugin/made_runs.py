@@ -25,6 +25,7 @@ from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
 DAG_ID = "small_pipeline"
 BEGAN = datetime(2026, 11, 22, 10, tzinfo=UTC)
 GENERATION = 7
+DATASET = "/data/part_{p}.csv"
 _SIZE = 1 << 20
 _ROWS = 1000
 
@@ -35,6 +36,7 @@ class MadeRun:
 
     Attributes:
         lists: folder for lists of more than 20 partitions.
+        ended: when the run did; None if that is not known.
     """
 
     lists: Path
@@ -43,10 +45,12 @@ class MadeRun:
     tasks: list[dict[str, Any]] = field(default_factory=list)
     xcoms: list[tuple[str, int, Any]] = field(default_factory=list)
     states: list[tuple[str, int, str, Any]] = field(default_factory=list)
+    dag_id: str = DAG_ID
+    ended: datetime | None = None
 
     @property
     def name(self) -> str:
-        return f"{DAG_ID}/{self.run_id}"
+        return f"{self.dag_id}/{self.run_id}"
 
     def task(self, task_id: str, operator: str, state: str | None, map_index: int = -1, **more: Any) -> None:
         """A task instance; `more`: columns."""
@@ -59,16 +63,17 @@ class MadeRun:
         fixed = {"task_id": task_id, "operator": operator, "state": state, "map_index": map_index}
         self.tasks.append({**times, "try_number": 1, "max_tries": 0, "hostname": "worker-1", **fixed, **more})
 
-    def plan(self, sizes: Sequence[int]) -> list[PlanEntry]:
+    def plan(self, sizes: Sequence[int], model_ref: ModelRef | None = None) -> list[PlanEntry]:
         """The plan has succeeded; `sizes`: partitions of each task."""
-        model, first, entries = OneModel(ModelRef(f"{self.lists}/model/v1", "d" * 64)), 0, []
+        model = OneModel(model_ref or ModelRef(f"{self.lists}/model/v1", "d" * 64))
+        first, entries = 0, []
         for index, size in enumerate(sizes):
             partitions = [{"p": str(first + at)} for at in range(size)]
             label = f"p={first}" if size == 1 else f"p={first} and {size - 1} more"
             entries.append(
                 PlanEntry(
                     *(label, partitions, [1] * size, size * _SIZE, model),
-                    *(None, len(sizes), index, len(sizes), GENERATION),
+                    *(None, len(sizes), index, len(sizes), GENERATION, DATASET),
                 )
             )
             first += size
@@ -102,7 +107,7 @@ class MadeRun:
             "started": (BEGAN + timedelta(seconds=1)).isoformat(),
             "seconds": 2.0,
             "start_up": 0.0,
-            "dataset": "/data/part_{p}.csv",
+            "dataset": DATASET,
             "output": "/staged",
             "model": "v1",
             "engine": "LocalDask, 2 threads",
@@ -139,12 +144,12 @@ class MadeRun:
         from sqlalchemy import insert
 
         with create_session() as session:
-            run = DagRun(dag_id=DAG_ID, run_id=self.run_id, run_type=DagRunType.MANUAL, run_after=BEGAN)
-            run.state, run.start_date = self.state, BEGAN
+            run = DagRun(dag_id=self.dag_id, run_id=self.run_id, run_type=DagRunType.MANUAL, run_after=BEGAN)
+            run.state, run.start_date, run.end_date = self.state, BEGAN, self.ended
             session.add(run)
             session.flush()
-            version = DagVersion.get_latest_version(DAG_ID, session=session)
-            of_run = {"dag_id": DAG_ID, "run_id": self.run_id}
+            version = DagVersion.get_latest_version(self.dag_id, session=session)
+            of_run = {"dag_id": self.dag_id, "run_id": self.run_id}
             whole = {"pool": "default_pool", "pool_slots": 1, "span_status": "not_started", "rendered_map_index": None}
             common = {"executor_config": {}, "dag_version_id": version.id if version else None}
             tasks = [{"id": uuid.uuid4(), **common, **of_run, **whole, **task} for task in self.tasks]

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from airflow.models.log import Log
 from airflow.utils.session import create_session
+from lent import lent_connections
+from made_runs import MadeRun
 from pages import History
 from sqlalchemy import select
 
-from airflow_batchscore.model.reference import resolve
+from airflow_batchscore.model.reference import ModelRef, resolve
+from airflow_batchscore.plugin import promotion
 from airflow_batchscore.plugin.promotion import EVENT
 
 pytestmark = pytest.mark.dag
@@ -21,8 +24,14 @@ pytestmark = pytest.mark.dag
 ANN = "ann of seen_pipeline"
 
 
-def _promote(history: History, who: str = ANN, headers: dict[str, str] | None = None, **changed: str) -> Any:
-    wanted = {"dag_id": "seen_pipeline", "model_uri": f"{history.folder}/model", "alias": "tried", "version": ""}
+def _promote(history: History, who: str = ANN, headers: dict[str, str] | None = None, **changed: str | None) -> Any:
+    wanted = {
+        "dag_id": "seen_pipeline",
+        "model_uri": f"{history.folder}/model",
+        "conn_id": None,
+        "alias": "tried",
+        "version": "",
+    }
     wanted["version"] = history.model["versions"][1]["version"]
     body = json.dumps({**wanted, **changed})
     sent = {"Content-Type": "application/json", **(headers or {})}
@@ -40,7 +49,7 @@ def test_an_alias_is_moved_and_both_histories_say_by_whom(history: History) -> N
     answer = _promote(history, alias="champion")
     assert answer.status_code == 204, answer.text
     assert resolve(f"{history.folder}/model@champion").version == old
-    (model,) = (each for each in history.ask("/api/models", ANN)["models"] if each["uri"] == history.model["uri"])
+    (model,) = (each for each in history.ask("models", ANN)["models"] if each["uri"] == history.model["uri"])
     (alias,) = (alias for alias in model["aliases"] if alias["alias"] == "champion")
     assert (alias["version"], alias["moves"][0]["by"]) == (old, ANN)
     *_, entry = _audit_log()
@@ -49,6 +58,7 @@ def test_an_alias_is_moved_and_both_histories_say_by_whom(history: History) -> N
     new = history.model["versions"][0]["version"]
     assert json.loads(entry.extra or "") == {
         "model": f"{history.folder}/model",
+        "conn_id": None,
         "alias": "champion",
         "version": old,
         "before": new,
@@ -80,6 +90,37 @@ def test_what_may_not_be_is_refused_with_what_to_do(
     assert re.search(message, answer.json()["detail"])
     assert len(_audit_log()) == before
     assert not (history.folder / "model" / "aliases" / "tried.json").exists()
+
+
+def test_the_connection_says_which_model_of_a_uri_is_meant(history: History, tmp_path: Path) -> None:
+    uri = f"s3://bucket/{tmp_path.name}"
+    for conn_id in ("no_staging", "no_production"):
+        run = MadeRun(tmp_path, dag_id="never_run", state="success")
+        run.plan([1], ModelRef(f"{uri}/v1", "d" * 64, conn_id))
+        run.write()
+    named = {"dag_id": "never_run", "model_uri": uri, "version": "v1"}
+    for conn_id in ("no_staging", "no_production"):
+        answer = _promote(history, "admin", **named, conn_id=conn_id)
+        assert answer.status_code == 409
+        assert f"the connection {conn_id!r} does not exist" in answer.json()["detail"]
+    answer = _promote(history, "admin", **named, conn_id="another")
+    assert answer.status_code == 404
+    assert f"with a model at {uri} by another" in answer.json()["detail"]
+
+
+def test_no_connection_to_the_database_is_held_while_storage_is_read(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def look(*given: Any) -> Any:
+        found.append(set(held))
+        raise OSError("no answer")
+
+    monkeypatch.setattr(promotion, "_intact", look)
+    with lent_connections() as held:
+        assert _promote(history).status_code == 502
+    assert found == [set()]
 
 
 def test_another_sites_form_cannot_send_it(history: History) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.models.xcom import XComModel
 from airflow.settings import engine
 from airflow.utils.session import create_session
-from pages import History
+from made_runs import BEGAN, MadeRun
+from pages import History, People
 from sqlalchemy import event, select, update
 
-from airflow_batchscore.plugin import run_list
+from airflow_batchscore.plugin import recent_runs, run_list
 from airflow_batchscore.plugin.scoring_dags import scoring_dags
 
 pytestmark = pytest.mark.dag
@@ -60,7 +63,7 @@ def test_pages_follow_each_other(history: History, monkeypatch: pytest.MonkeyPat
 
 
 def test_totals_that_somebody_edited_are_not_shown(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_list, "_kept", run_list.Kept(9))
+    monkeypatch.setattr(run_list, "_kept", run_list.RunCache(9))
     with create_session() as session:
         edited = _edited(session, history.good)
         try:
@@ -88,7 +91,7 @@ def _of_check(run_id: str) -> Any:
 def test_more_runs_need_no_more_queries_and_runs_that_are_over_need_fewer(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_list, "_kept", run_list.Kept(9))
+    monkeypatch.setattr(run_list, "_kept", run_list.RunCache(9))
     with create_session() as session:
         dags = scoring_dags(session, ["seen_pipeline"])
         counts = []
@@ -99,6 +102,44 @@ def test_more_runs_need_no_more_queries_and_runs_that_are_over_need_fewer(
             counts.append(len(queries))
     assert counts[1] <= counts[0]
     assert counts[2] == 3, "the page of runs, their number, the DAGs"
+
+
+@pytest.mark.usefixtures("airflow_dags")
+def test_a_run_that_did_not_fit_on_the_page_is_not_remembered_as_empty(
+    people: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_list, "_kept", run_list.RunCache(9))
+    monkeypatch.setattr(recent_runs, "_MOST_TASKS", 3)
+    left_out, shown = (_of_three(tmp_path, state).write() for state in ("failed", "success"))
+
+    def rows(query: str) -> Any:
+        runs = people["admin"].get(f"/api/runs?dag_id=never_run{query}").json()["runs"]
+        return {run["run_id"]: run["rows"] for run in runs if run["run_id"] in (left_out, shown)}
+
+    assert rows("") == {left_out: None, shown: 3000}
+    assert rows("&state=failed") == {left_out: 3000}
+
+
+def _of_three(folder: Path, state: str) -> MadeRun:
+    """A run that is over, whose three tasks scored 1000 rows each."""
+    run = MadeRun(folder, dag_id="never_run", state=state, ended=BEGAN + timedelta(seconds=30))
+    for entry in run.plan([1, 1, 1]):
+        run.scored(entry)
+    return run
+
+
+@pytest.mark.usefixtures("airflow_dags")
+def test_the_rate_is_by_the_time_in_which_tasks_worked(people: People, tmp_path: Path) -> None:
+    """A task that was cleared after a week, and a publication that waits for a worker."""
+    run = MadeRun(tmp_path, dag_id="never_run")
+    week_ago = datetime.now(UTC) - timedelta(days=7)
+    for entry, began in zip(run.plan([1, 1]), (week_ago, week_ago + timedelta(days=3)), strict=True):
+        run.scored(entry, start_date=began, end_date=began + timedelta(seconds=10))
+    run.task("publish", "CombineOperator", "queued")
+    run_id = run.write()
+    runs = people["admin"].get("/api/runs?dag_id=never_run").json()["runs"]
+    (rate,) = (each["rows_per_second"] for each in runs if each["run_id"] == run_id)
+    assert rate == 100, "2000 rows in 20 seconds"
 
 
 @contextmanager

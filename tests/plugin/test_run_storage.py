@@ -46,7 +46,7 @@ def _records(data: Small, *partitions: int, check: str | None = None, **more: An
     if check:
         tasks.append(TaskRecord("check_scores", -1, "check_scores", check, 1, 1, ended=NOW))
     values = [dict(manifest.partition) for manifest in manifests]
-    plan = PlanEntry("all", values, [1] * len(values), 1, OneModel(data.model), None, 1, 0, 1, 7)
+    plan = PlanEntry("all", values, [1] * len(values), 1, OneModel(data.model), None, 1, 0, 1, 7, "/x")
     fields: dict[str, Any] = {
         "dag_id": "dag",
         "run_id": "run",

@@ -19,7 +19,7 @@ from airflow_batchscore.operators import (
     ScorePartitionOperator,
 )
 from airflow_batchscore.plugin import scoring_dags
-from airflow_batchscore.plugin.memory import Memory
+from airflow_batchscore.plugin.cache import Cache
 from airflow_batchscore.plugin.scoring_dags import ScoringDagTask, tasks_of
 from airflow_batchscore.sensors import PartitionSensor
 
@@ -79,6 +79,14 @@ def test_places_are_those_that_the_author_wrote() -> None:
     assert (tasks["wait"].conn_id, tasks["wait"].conn_is_open) == (None, False)
 
 
+def test_what_comes_next_is_found_behind_tasks_of_others_and_not_behind_our_own(airflow_dags: Any) -> None:
+    tasks = {task.task_id: task for task in tasks_of(DagSerialization.to_dict(airflow_dags["by_size"]))}
+    assert tasks["train"].downstream == {"plan"}
+    assert tasks["plan"].downstream == {"score_small", "score_big", "check", "publish"}
+    assert tasks["score_small"].downstream == {"check"}
+    assert tasks["publish"].downstream == frozenset()
+
+
 def test_a_dag_is_read_once_for_each_of_its_versions(airflow_dags: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
 
@@ -87,7 +95,7 @@ def test_a_dag_is_read_once_for_each_of_its_versions(airflow_dags: Any, monkeypa
         return tasks_of(serialized)
 
     monkeypatch.setattr(scoring_dags, "tasks_of", counted)
-    monkeypatch.setattr(scoring_dags, "_known", Memory(9))
+    monkeypatch.setattr(scoring_dags, "_known", Cache(9))
     with create_session() as session:
         for _ in range(2):
             found = scoring_dags.scoring_dags(session, ["small_pipeline", "libraries", "no such DAG"])

@@ -35,6 +35,7 @@ def entry(index: int, *keys: int, of: int = 1, **more: Any) -> PlanEntry:
         "index": index,
         "count": of,
         "generation": 7,
+        "dataset": "/x",
     }
     return PlanEntry(**{**fields, **more})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from run_records import entry
 
 from airflow_batchscore.data.pattern import sort_key
 from airflow_batchscore.model.reference import ModelRef
@@ -13,8 +14,10 @@ from airflow_batchscore.publish.dataset_history import (
     MOST_PARTITIONS,
     MOST_RUNS,
     GridRun,
+    Stage,
     dataset_history,
     order_of,
+    together,
     versions_of,
 )
 
@@ -59,6 +62,15 @@ def test_where_each_partition_has_its_own_model_only_its_own_counts() -> None:
     assert _latest(*runs) == {"p=1": ("fresh", "a"), "p=2": ("fresh", "c"), "p=3": ("fresh", "a")}
 
 
+def test_of_several_models_each_is_named_and_a_partition_is_scored_by_all_that_planned_it() -> None:
+    champion = Stage({"p=1": "v1", "p=2": "v1", "p=3": "v1"}, {"p=1", "p=2", "p=3"})
+    challenger = Stage({"p=1": "v2", "p=2": "v2"}, {"p=1"})
+    both = together([champion, challenger])
+    assert both.planned == {"p=1": "v1, v2", "p=2": "v1, v2", "p=3": "v1"}
+    assert both.scored == {"p=1", "p=3"}
+    assert together([champion, champion]) == champion
+
+
 def test_partitions_are_in_the_order_of_their_values_and_the_grid_is_bounded() -> None:
     many = range(MOST_PARTITIONS + 5)
     grid = dataset_history("/x_{p}", [_run(str(n), "v", many, many) for n in range(MOST_RUNS + 2)])
@@ -71,10 +83,10 @@ def test_the_versions_of_a_plans_entry() -> None:
     choices = {"p=1": Chosen(one), "p=2": Chosen(None, "skipped", "missing")}
 
     def versions(models: Any) -> dict[str, str]:
-        return versions_of({"partitions": [{"p": "1"}, {"p": "2"}], "models": models.to_dict()})
+        return versions_of(entry(0, 1, 2, models=models))
 
     assert versions(OneModel(other)) == {"p=1": "v2", "p=2": "v2"}
     assert versions(ModelPerPartition(choices, one)) == {"p=1": "v1", "p=2": "missing, skipped"}
     assert versions(ModelByColumn("device", {"7": Chosen(one)}))["p=1"] == "one for each device"
     assert versions(NoModel())["p=2"] == "a function"
-    assert list(order_of({"partitions": [{"p": "1"}]})) == ["p=1"]
+    assert list(order_of(entry(0, 1))) == ["p=1"]

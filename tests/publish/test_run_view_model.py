@@ -60,7 +60,7 @@ def test_models_of_a_plan_are_listed_once() -> None:
     one, two = ModelRef("/m/v1", "a" * 64), ModelRef("/m/v2", "b" * 64)
 
     def entry(models: Any) -> PlanEntry:
-        return PlanEntry("p", [{"p": "1"}], [1], 1, models, None, 1, 0, 1, 1)
+        return PlanEntry("p", [{"p": "1"}], [1], 1, models, None, 1, 0, 1, 1, "/x")
 
     assert models_of([entry(OneModel(one)), entry(OneModel(one))]) == [one]
     assert models_of([entry(ModelPerPartition({"p=1": Chosen(two)}, one))]) == [two, one]

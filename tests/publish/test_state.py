@@ -17,7 +17,7 @@ from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
 
 pytestmark = pytest.mark.unit
 
-ENTRIES = [PlanEntry(f"p={n}", [{"p": str(n)}], [1], 9, NoModel(), None, 2, n, 2, 7) for n in range(2)]
+ENTRIES = [PlanEntry(f"p={n}", [{"p": str(n)}], [1], 9, NoModel(), None, 2, n, 2, 7, "/x") for n in range(2)]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_what_is_handed_on_comes_back_from_json_and_not_from_another_version(
         handed = json.loads(json.dumps(value.to_dict()))
         assert type(value).from_dict({**handed, "task": ["t", -1]}) == value  # as a seal leaves it
         for schema in (0, None, 99):
-            with pytest.raises(InputError, match=rf"by another version of .* \(schema {schema}, not [12]\): cl"):
+            with pytest.raises(InputError, match=rf"by another version of .* \(schema {schema}, not [13]\): cl"):
                 type(value).from_dict({**handed, "schema": schema})
 
 

@@ -43,7 +43,13 @@ _LISTS = {
 }
 _MOVE = "/batchscore/api/promote"
 _REPORT = "/batchscore/report/{dag_id}/{run_id}/{task_id}"
-_PROMOTE = {"dag_id": "wta_batch_scoring", "model_uri": "/no/such/model", "alias": "champion", "version": "1"}
+_PROMOTE = {
+    "dag_id": "wta_batch_scoring",
+    "model_uri": "/no/such/model",
+    "conn_id": None,
+    "alias": "champion",
+    "version": "1",
+}
 _VIEW = "/batchscore/api/run/{dag_id}/{run_id}"
 _TASK_VIEW = "/batchscore/api/task/{dag_id}/{run_id}/{task_id}"
 

@@ -19,10 +19,11 @@ def _model(place: Place, scored: Run, who: str = "viewer") -> Any:
     return model
 
 
-def _promotion(place: Place, scored: Run, **changed: str) -> dict[str, str]:
+def _promotion(place: Place, scored: Run, **changed: str) -> dict[str, Any]:
     model = _model(place, scored)
     version = model["versions"][0]["version"]
-    return {"dag_id": scored.dag_id, "model_uri": model["uri"], "alias": "tried", "version": version, **changed}
+    named = {"dag_id": scored.dag_id, "model_uri": model["uri"], "conn_id": model["conn_id"]}
+    return {**named, "alias": "tried", "version": version, **changed}
 
 
 def test_the_lists_say_what_the_run_did(place: Place, scored: Run) -> None:
