@@ -16,7 +16,7 @@ from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import select
 
 from airflow_batchscore.plugin.returned import RETURNING, unsealed
-from airflow_batchscore.plugin.scoring_dags import kinds_in_run
+from airflow_batchscore.plugin.scoring_dags import ScoringDagTask, tasks_in_run
 from airflow_batchscore.plugin.stored_state import stored_failure, stored_gate, stored_progress
 from airflow_batchscore.plugin.xcoms import COLUMNS, Returned, returned
 from airflow_batchscore.publish.progress import FAILURE_KEY, GATE_KEY, PROGRESS_KEY
@@ -37,6 +37,7 @@ class StoredRun:
 
     Attributes:
         tasks: those of this package.
+        leads_to: which of them come next in the DAG; empty if Airflow does not know it any more.
         texts: key of the task state store -> task -> the text that is stored.
         returned: what tasks returned, sealed; of tasks that run again, what an earlier try did.
     """
@@ -45,6 +46,7 @@ class StoredRun:
     run_id: str
     state: str | None
     tasks: list[TaskRecord]
+    leads_to: Mapping[str, Collection[str]]
     texts: Mapping[str, Mapping[Instance, str]]
     returned: Sequence[Returned]
 
@@ -54,13 +56,15 @@ def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
     run = session.execute(select(DagRun.state).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).first()
     if run is None:
         return None
-    tasks = _tasks(session, dag_id, run_id)
+    known = tasks_in_run(session, dag_id, run_id)
+    tasks = _tasks(session, dag_id, run_id, known)
     done = {task.task_id for task in tasks if _has_returned(task)}
     return StoredRun(
         dag_id=dag_id,
         run_id=run_id,
         state=run.state,
         tasks=tasks,
+        leads_to={} if known is None else {name: task.downstream for name, task in known.items()},
         texts=_task_states(session, dag_id, run_id) if tasks else {},
         returned=_returned(session, dag_id, run_id, done) if done else [],
     )
@@ -82,6 +86,7 @@ def records_of(run: StoredRun) -> RunRecords:
         now=datetime.now(UTC),
         tasks=run.tasks,
         plans=list(read.plans.values()),
+        planned_by=_planned_by(run, list(read.plans)),
         scored=read.scored,
         progress=_each(run.texts.get(PROGRESS_KEY), stored_progress),
         failures=_each(run.texts.get(FAILURE_KEY), stored_failure),
@@ -100,6 +105,14 @@ def records_of(run: StoredRun) -> RunRecords:
     )
 
 
+def _planned_by(run: StoredRun, plans: Sequence[Instance]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for place, (task_id, _) in enumerate(plans):
+        for stage in run.leads_to.get(task_id, ()):
+            found.setdefault(stage, []).append(place)
+    return found
+
+
 def _has_returned(task: TaskRecord) -> bool:
     """Whether what Airflow keeps of the task counts. Of tasks that run again, it is what an earlier try returned.
 
@@ -108,11 +121,10 @@ def _has_returned(task: TaskRecord) -> bool:
     return task.kind in RETURNING and (task.state == "success" or task.kind == "combine")
 
 
-def _tasks(session: Session, dag_id: str, run_id: str) -> list[TaskRecord]:
+def _tasks(session: Session, dag_id: str, run_id: str, known: Mapping[str, ScoringDagTask] | None) -> list[TaskRecord]:
     column = TaskInstance.__table__.c
     # The DAG tells a class of the user's that extends one of ours, and one of another package with the same name.
-    kinds = kinds_in_run(session, dag_id, run_id)
-    chosen = column.operator.in_(KINDS) if kinds is None else column.task_id.in_(kinds)
+    chosen = column.operator.in_(KINDS) if known is None else column.task_id.in_(known)
     rows = session.execute(
         select(
             *(column.task_id, column.map_index, column.operator, column.state, column.try_number, column.max_tries),
@@ -130,7 +142,7 @@ def _tasks(session: Session, dag_id: str, run_id: str) -> list[TaskRecord]:
         TaskRecord(
             task_id=row.task_id,
             map_index=row.map_index,
-            kind=KINDS[row.operator] if kinds is None else kinds[row.task_id],
+            kind=KINDS[row.operator] if known is None else known[row.task_id].kind,
             state=row.state,
             try_number=row.try_number,
             tries=row.max_tries + 1,

@@ -54,8 +54,8 @@ def scoring_dags(session: Session, dag_ids: Collection[str]) -> dict[str, Sequen
     return {dag_id: tasks for dag_id, tasks in found.items() if tasks}
 
 
-def kinds_in_run(session: Session, dag_id: str, run_id: str) -> dict[str, Kind] | None:
-    """Task id -> kind, of the tasks of this package in the versions of the DAG that a run has used.
+def tasks_in_run(session: Session, dag_id: str, run_id: str) -> dict[str, ScoringDagTask] | None:
+    """Task id -> task of this package, in the versions of the DAG that a run has used.
 
     None if Airflow does not know them all any more.
     """
@@ -70,7 +70,7 @@ def kinds_in_run(session: Session, dag_id: str, run_id: str) -> dict[str, Kind] 
     if {row.dag_version_id for row in rows} != versions:
         return None
     known = _tasks(session, [(row.id, row.dag_hash) for row in rows])
-    return {task.task_id: task.kind for tasks in known.values() for task in tasks}
+    return {task.task_id: task for tasks in known.values() for task in tasks}
 
 
 def _tasks(session: Session, dags: Collection[tuple[object, str]]) -> dict[str, Sequence[ScoringDagTask]]:

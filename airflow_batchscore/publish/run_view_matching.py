@@ -21,12 +21,13 @@ def matched_entries(records: RunRecords) -> dict[Instance, PlanEntry]:
     labels = {task.instance: label for task in records.of_kind("score") if (label := _own_label(records, task))}
     found: dict[Instance, PlanEntry] = {}
     free = [list(entries) for entries in records.plans]
-    for instances in tasks.values():
-        group = next((group for group in _groups(free) if _fits(instances, group, labels)), [])
+    for task_id, instances in tasks.items():
+        plans = [free[place] for place in records.planned_by.get(task_id, range(len(free)))]
+        group = next((group for group in _groups(plans) if _fits(instances, group, labels)), [])
         if group:
             chosen = {task.instance: entry for task, entry in zip(instances, group, strict=True)}
         else:
-            by_label = {entry.label: entry for entries in free for entry in entries}
+            by_label = {entry.label: entry for entries in plans for entry in entries}
             known = {task.instance: by_label.get(labels.get(task.instance, "")) for task in instances}
             chosen = {instance: entry for instance, entry in known.items() if entry is not None}
         found |= chosen

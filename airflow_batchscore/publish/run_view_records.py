@@ -96,6 +96,7 @@ class RunRecords:
     Attributes:
         now: the server's clock.
         plans: entries of each plan of the run, unsealed.
+        planned_by: scoring task -> places of the plans that it may have been expanded over; all, if it is not there.
         scored: what scoring tasks returned that have succeeded, unsealed.
         progress, failures, gates: from the task state store, which people can edit.
         published: what the publishing tasks returned, unsealed; of one that runs again, what an earlier try did.
@@ -108,6 +109,7 @@ class RunRecords:
     now: datetime
     tasks: Sequence[TaskRecord]
     plans: Sequence[Sequence[PlanEntry]] = ()
+    planned_by: Mapping[str, Sequence[int]] = field(default_factory=dict)
     scored: Mapping[Instance, ScoredTask] = field(default_factory=dict)
     progress: Mapping[Instance, Progress] = field(default_factory=dict)
     failures: Mapping[Instance, Failure] = field(default_factory=dict)

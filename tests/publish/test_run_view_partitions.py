@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from run_records import MODEL, entry, plan, progress, records, scored, task
 
-from airflow_batchscore.plan.models import Chosen, ModelPerPartition
+from airflow_batchscore.plan.models import Chosen, ModelPerPartition, NoModel
 from airflow_batchscore.publish.run_view_failures import Failures
 from airflow_batchscore.publish.run_view_matching import matched_entries
 from airflow_batchscore.publish.run_view_partitions import PartitionTable, scoring_works
@@ -92,6 +92,19 @@ def test_a_task_that_failed_without_progress_leaves_nothing_of_its_pack() -> Non
 
 def test_a_task_marked_as_a_success_has_scored_nothing() -> None:
     assert _table(records(task("success"), plans=[plan(1)])).state == ["failed"]
+
+
+def test_of_two_stages_over_the_same_partitions_each_has_its_own_plan() -> None:
+    first, second = [entry(0, 0)], [entry(0, 0, models=NoModel())]
+    run = records(
+        task("running", 0, task_id="champion"),
+        task("running", 0, task_id="challenger"),
+        plans=[second, first],
+        planned_by={"champion": [1], "challenger": [0]},
+    )
+    matched = matched_entries(run)
+    assert matched["champion", 0] is first[0]
+    assert matched["challenger", 0] is second[0]
 
 
 def test_a_killed_task_is_named_by_the_plan() -> None:
