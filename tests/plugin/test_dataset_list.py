@@ -119,6 +119,21 @@ def test_a_scoring_task_with_a_data_set_of_its_own_has_its_own_grid() -> None:
     assert grids("/fixed/{p}") == ["/fixed/{p}"]
 
 
+def test_what_another_plans_task_scored_is_not_this_plans() -> None:
+    def task(task_id: str, kind: Any, *downstream: str) -> Any:
+        return dataset_list.ScoringDagTask(task_id, kind, None, False, "/{p}", frozenset(downstream))
+
+    def plan(version: str) -> Any:
+        return dataset_list._Plan("/{p}", {"one": {"p=1": version}}, {"p=1": 1})
+
+    plans = {task("plan_1", "plan", "z_score"): plan("v1"), task("plan_2", "plan", "a_score"): plan("v2")}
+    facts = dataset_list._Facts(plans, {task("a_score", "score"): set(), task("z_score", "score"): {"one"}})
+    assert [(stage.planned["p=1"], stage.scored) for _, stage in dataset_list._stages(facts)] == [
+        ("v1", {"p=1"}),
+        ("v2", set()),
+    ]
+
+
 @pytest.mark.usefixtures("airflow_dags", "nothing_kept")
 def test_a_run_whose_plan_cannot_be_read_is_there_again_once_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
