@@ -98,12 +98,14 @@ it("lists what differs between two versions", () => {
   expect(lines.find((line) => line.what === "parameter: max_iter")).toMatchObject({ left: "100", right: "200" });
 });
 
-it("tells which partitions are stale or missing", async () => {
+it("tells which partitions are scored with the newest version", async () => {
   serve("runs");
   show(<NavPage />, "/?tab=datasets");
-  expect(await screen.findByText("17 partitions: 11 fresh, 5 stale, 1 missing")).toBeVisible();
+  expect(
+    await screen.findByText("17 partitions: 11 scored with the newest version, 5 another version, 1 not scored"),
+  ).toBeVisible();
   await userEvent.selectOptions(screen.getByRole("combobox", { name: "Show" }), "missing");
   const table = screen.getByRole("table", { name: "Partitions and runs" });
   expect(within(table).getAllByRole("row")).toHaveLength(2);
-  expect(table).toHaveTextContent("year=2016missing no run has scored it");
+  expect(table).toHaveTextContent("year=2016not scored no run has scored it");
 });
