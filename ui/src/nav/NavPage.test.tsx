@@ -54,6 +54,7 @@ it("promotes a version after saying what it does", async () => {
     body: {
       dag_id: "wta_batch_scoring",
       model_uri: "s3://tennis/models/wta",
+      conn_id: null,
       alias: "champion",
       version: "20261122T095800Z",
     },
@@ -64,7 +65,29 @@ it("rolls back to the version before", async () => {
   serve("runs");
   show(<NavPage />, "/?tab=models");
   await userEvent.click(await screen.findByRole("button", { name: "Roll back to 20261120T095800Z" }));
-  expect(await screen.findByRole("alertdialog")).toHaveTextContent("Roll @champion back to version 20261120T095800Z?");
+  const dialog = await screen.findByRole("alertdialog");
+  expect(dialog).toHaveTextContent("Roll @champion back to version 20261120T095800Z?");
+  expect(dialog).toHaveTextContent("A DAG that trains and promotes by itself may move the alias again.");
+});
+
+it("tells models of one URI apart by their connections", async () => {
+  const [first] = models.models;
+  const moves = [{ version: "20261119T095800Z", when: "2026-11-20T11:00:00+00:00", by: "" }];
+  const aliases = [{ alias: "champion", version: "20261120T095800Z", moves }];
+  const body = { models: [first, { ...first, conn_id: "minio", aliases }], problem: null };
+  const requests = serve("runs", ({ url }) => (url.endsWith("/models") ? { status: 200, body } : undefined));
+  show(<NavPage />, "/?tab=models");
+  const choice = await screen.findByRole("combobox", { name: "Model" });
+  await userEvent.selectOptions(choice, "s3://tennis/models/wta (connection minio)");
+  expect(screen.getByLabelText("address")).toHaveTextContent(
+    "?tab=models&model=s3%3A%2F%2Ftennis%2Fmodels%2Fwta&conn=minio",
+  );
+  expect(screen.getByText(/to 20261119T095800Z by a run of another DAG$/)).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Roll back to 20261119T095800Z" }));
+  const dialog = await screen.findByRole("alertdialog");
+  await userEvent.click(within(dialog).getByRole("button", { name: "Roll back to 20261119T095800Z" }));
+  await screen.findByText("@champion names version 20261119T095800Z now.");
+  expect(requests.find(({ method }) => method === "POST")?.body).toMatchObject({ conn_id: "minio" });
 });
 
 it("says why a model cannot be read", async () => {

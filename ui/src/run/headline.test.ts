@@ -163,7 +163,11 @@ it("tells what a run does before and after scoring", () => {
   }));
   const training = { ...runs.running, stages, totals: { ...runs.running.totals, partitions: 0 } };
   expect(headline(training).sentence).toBe("The run is training the model.");
-  const queued = { ...training, state: "queued" as const, stages: runs.withStages(training, { train: "queued" }) };
+  const queued = {
+    ...training,
+    state: "queued" as const,
+    stages: runs.withStages(training, { train: "queued", score: null }),
+  };
   expect(headline(queued).sentence).toBe("The run is about to train the model.");
   const over = { ...training, stages: runs.withStages(runs.finished, {}) };
   expect(headline(over).sentence).toBe("The run is busy outside this pipeline.");
