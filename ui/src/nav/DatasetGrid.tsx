@@ -16,7 +16,7 @@ const STATES: Freshness[] = ["missing", "stale", "fresh"];
 const COLOURS: Record<Freshness, string> = { fresh: "success", stale: "warning", missing: "failed" };
 const WORDS: Record<Freshness, string> = {
   fresh: "scored with the newest version",
-  stale: "another version",
+  stale: "scored with another version",
   missing: "not scored",
 };
 

@@ -16,7 +16,7 @@ function nameOf({ uri, conn_id }: Model, all: Model[]): string {
 /** The model that the address names; without a connection there, the first of that URI. */
 function named(models: Model[], query: URLSearchParams): Model | undefined {
   const same = models.filter((one) => one.uri === query.get("model"));
-  return same.find((one) => (one.conn_id ?? "") === query.get("conn")) ?? same[0] ?? models[0];
+  return same.find((one) => one.conn_id === query.get("conn")) ?? same[0] ?? models[0];
 }
 
 /** Models that scored the runs that the user may see; which one is open stands in the address. */
@@ -27,7 +27,8 @@ export function ModelsTab() {
     <Loaded live={live}>
       {({ models, problem }) => {
         const model = named(models, query);
-        const open = ({ uri, conn_id }: Model) => setQuery({ tab: "models", model: uri, conn: conn_id ?? "" });
+        const open = ({ uri, conn_id }: Model) =>
+          setQuery({ tab: "models", model: uri, ...(conn_id === null ? {} : { conn: conn_id }) });
         return (
           <Stack gap={4}>
             {problem === null ? null : (

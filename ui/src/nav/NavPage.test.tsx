@@ -125,7 +125,9 @@ it("tells which partitions are scored with the newest version", async () => {
   serve("runs");
   show(<NavPage />, "/?tab=datasets");
   expect(
-    await screen.findByText("17 partitions: 11 scored with the newest version, 5 another version, 1 not scored"),
+    await screen.findByText(
+      "17 partitions: 11 scored with the newest version, 5 scored with another version, 1 not scored",
+    ),
   ).toBeVisible();
   await userEvent.selectOptions(screen.getByRole("combobox", { name: "Show" }), "missing");
   const table = screen.getByRole("table", { name: "Partitions and runs" });
