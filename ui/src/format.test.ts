@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { bytes, distinct, duration, eta, list, time, timeZone } from "./format";
+import { bytes, distinct, duration, eta, list, readable, time, timeZone } from "./format";
 
 it("says durations as people do", () => {
   expect([0.84, 12.4, 200, 3600, 7500].map(duration)).toEqual(["0.8 s", "12 s", "3 min 20 s", "1 h", "2 h 5 min"]);
@@ -27,6 +27,11 @@ it("tells moments of one day apart by their times", () => {
   const [first, second, later] = ["2026-11-22T10:00:20Z", "2026-11-22T11:00:20Z", "2026-11-23T10:00:20Z"] as const;
   expect(distinct([first, second])(first)).toMatch(/:00/);
   expect(distinct([first, later])(first)).not.toMatch(/:00/);
+});
+
+it("decodes keys of partitions, as far as they are encoded", () => {
+  expect(readable("store=M%C3%BCnchen S%C3%BCd")).toBe("store=München Süd");
+  expect(readable("share=100%, store=%FF%C3%BC, city=K%C3%B6ln")).toBe("share=100%, store=%FF%C3%BC, city=Köln");
 });
 
 it("shows text that is no time as it is", () => {

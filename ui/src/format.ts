@@ -114,6 +114,17 @@ export function distinct(moments: (string | null)[]): (iso: string | null) => st
   return new Set(moments.map(day)).size < moments.length ? moment : day;
 }
 
+/** A partition's key as people write it: keys hold `M%C3%BCnchen`. For reading only; the server wants the key itself. */
+export function readable(key: string): string {
+  return key.replace(/(?:%[0-9A-Fa-f]{2})+/g, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
+}
+
 /** `a, b and c`; of many, the first few and how many more. */
 export function list(words: string[], most = 3): string {
   const shown = words.length <= most ? words : [...words.slice(0, most), `${whole.format(words.length - most)} more`];

@@ -8,6 +8,13 @@ export interface TaskRef {
   map_index: number;
 }
 
+/** What was done. */
+export interface Done {
+  text: string;
+  /** Tasks that run again now. */
+  tasks: string[];
+}
+
 /** What tasks are asked to do when they run again. `go_on`: what is committed is kept, what is missing is scored. */
 export type Rerun = "go_on" | "force" | "replay";
 
@@ -39,7 +46,7 @@ async function inBatches(urls: string[], send: (url: string) => Promise<unknown>
 }
 
 /** Clears tasks of a run and those after them. */
-async function clear(dagUrl: string, run: string, tasks: TaskRef[]): Promise<string> {
+async function clear(dagUrl: string, run: string, tasks: TaskRef[]): Promise<Done> {
   const cleared = await sendJson<Cleared>("POST", onServer(`${dagUrl}/clearTaskInstances`), {
     dry_run: false,
     dag_run_id: run,
@@ -50,8 +57,9 @@ async function clear(dagUrl: string, run: string, tasks: TaskRef[]): Promise<str
   if (!cleared?.total_entries) {
     throw new ApiError(409, "Airflow cleared no task: somebody else may have cleared them. Reload the page.");
   }
-  const names = [...new Set(cleared.task_instances.map((task) => task.task_id))].join(", ");
-  return `Airflow runs ${cleared.total_entries === 1 ? "1 task" : `${cleared.total_entries} tasks`} again: ${names}.`;
+  const names = [...new Set(cleared.task_instances.map((task) => task.task_id))];
+  const number = cleared.total_entries === 1 ? "1 task" : `${cleared.total_entries} tasks`;
+  return { text: `Airflow runs ${number} again: ${names.join(", ")}.`, tasks: names };
 }
 
 /** Removes requests, or else the next "Go on" would do what was asked here. */
@@ -64,12 +72,8 @@ async function withdraw(requests: string[], cause: unknown): Promise<void> {
   }
 }
 
-/**
- * Clear tasks of a run and those after them, by Airflow's own API, which checks the permission and writes the audit log.
- *
- * @returns what happens now, in words.
- */
-export async function rerun(dag: string, run: string, tasks: TaskRef[], how: Rerun): Promise<string> {
+/** Clear tasks of a run and those after them, by Airflow's own API, which checks the permission and writes the audit log. */
+export async function rerun(dag: string, run: string, tasks: TaskRef[], how: Rerun): Promise<Done> {
   const dagUrl = `api/v2/dags/${encodeURIComponent(dag)}`;
   if (how === "go_on") return await clear(dagUrl, run, tasks);
   const instances = `${dagUrl}/dagRuns/${encodeURIComponent(run)}/taskInstances`;

@@ -19,6 +19,15 @@ it("puts the prefix of [api] base_url before every route, once", () => {
   expect(onServer("/team/batchscore/report/a/b/c")).toBe("/team/batchscore/report/a/b/c");
 });
 
+it.each(["/dags/", "/plugin/", "/batchscore/"])("puts %s before pages and routes that begin as it does", (path) => {
+  servedUnder(path);
+  expect(onServer(pages.dag("d"))).toBe(`${path}dags/d`);
+  expect(onServer("/plugin/batchscore")).toBe(`${path}plugin/batchscore`);
+  expect(routes.models()).toBe(`${path}batchscore/api/models`);
+  expect(onServer("/batchscore/report/a/b/c")).toBe(`${path}batchscore/report/a/b/c`);
+  expect(onServer(`${path}batchscore/report/a/b/c`)).toBe(`${path}batchscore/report/a/b/c`);
+});
+
 it("escapes names of DAGs, runs and partitions", () => {
   expect(routes.run("a/b", "manual__2026-11-22T10:00:00+00:00")).toBe(
     "/batchscore/api/run/a%2Fb/manual__2026-11-22T10%3A00%3A00%2B00%3A00",

@@ -8,7 +8,9 @@ export function basePath(): string {
 /** The address of a path on this server, wherever a proxy has put it. */
 export function onServer(path: string): string {
   const base = basePath();
-  return path.startsWith(base) && base !== "/" ? path : base + path.replace(/^\//, "");
+  // The plugin's own paths may come with the base path. Those of pages never do, and it may be `/dags/`, as they begin.
+  const isComplete = path.startsWith(`${base}batchscore/`);
+  return isComplete ? path : base + path.replace(/^\//, "");
 }
 
 const joined = (parts: (string | number)[]) => parts.map((part) => encodeURIComponent(part)).join("/");

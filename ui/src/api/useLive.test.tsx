@@ -8,7 +8,7 @@ interface Answer {
   state: string;
 }
 
-const until = (over: string) => (data: Answer) => data.state === over;
+const until = (over: string) => (data: Answer) => (data.state === over ? "never" : "soon");
 const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
 
 beforeEach(() => {
@@ -26,6 +26,36 @@ it("asks every two seconds until it is over, and then no more", async () => {
   expect(result.current.data).toEqual({ state: "success" });
   await pass(60_000);
   expect(requests).toHaveLength(4);
+});
+
+it("asks every 30 seconds where little is expected, and soon again when something has changed", async () => {
+  let state = "success";
+  const requests = serve("", () => ({ status: 200, body: { state } }));
+  renderHook(() => useLive<Answer>("/x", (data) => (data.state === "success" ? "seldom" : "soon")));
+  await pass(29_000);
+  expect(requests).toHaveLength(1);
+  state = "queued";
+  await pass(3_100);
+  expect(requests).toHaveLength(3);
+});
+
+it("gives up an answer that does not come, keeps the last one, and asks again", async () => {
+  let hangs = false;
+  const answered = new Response(JSON.stringify({ state: "running" }));
+  const fetched = vi.fn((_: string, { signal }: RequestInit) =>
+    hangs
+      ? new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(new Error("aborted"))))
+      : Promise.resolve(answered.clone()),
+  );
+  vi.stubGlobal("fetch", fetched);
+  const { result } = renderHook(() => useLive<Answer>("/x", until("success")));
+  await pass(100);
+  hangs = true;
+  await pass(33_000);
+  expect(result.current).toMatchObject({ data: { state: "running" }, error: { status: 0 } });
+  hangs = false;
+  await pass(30_000);
+  expect(result.current.error).toBeNull();
 });
 
 it("asks again on demand after it is over, and goes on if it has begun anew", async () => {

@@ -12,6 +12,9 @@ export function pause(tookMs: number, failures: number): number {
   return Math.min(Math.max(EVERY_MS, REST * tookMs) * 2 ** Math.min(failures, 4), SLOWEST_MS);
 }
 
+/** When to ask again: soon, as something changes; now and then, as somebody may change it; or never. */
+export type Pace = "soon" | "seldom" | "never";
+
 export interface Live<T> {
   /** The last answer; kept when a later poll fails. */
   data: T | null;
@@ -31,17 +34,17 @@ interface Loaded<T> {
 }
 
 /**
- * The answer of a route, asked again every two seconds while `isOver` is false and the page is visible. One request at a
- * time; none after a refusal, which would be the same again.
+ * The answer of a route, asked again every two seconds, or every 30 where `paceOf` says `seldom`, while the page is
+ * visible. One request at a time; none after a refusal, which would be the same again.
  *
  * @param version - another number asks again, and what is there is kept until the answer comes.
  */
-export function useLive<T>(url: string | null, isOver: (data: T) => boolean = () => true, version = 0): Live<T> {
+export function useLive<T>(url: string | null, paceOf: (data: T) => Pace = () => "never", version = 0): Live<T> {
   const [loaded, setLoaded] = useState<Loaded<T>>({ url, data: null, error: null, at: 0 });
-  const over = useRef(isOver);
+  const pace = useRef(paceOf);
   const wake = useRef<() => void>(() => undefined);
   useEffect(() => {
-    over.current = isOver;
+    pace.current = paceOf;
   });
 
   useEffect(() => {
@@ -59,24 +62,27 @@ export function useLive<T>(url: string | null, isOver: (data: T) => boolean = ()
       busy = true;
       again = false;
       const started = performance.now();
-      let goOn: boolean;
+      let next: Pace;
       try {
         const data = await getJson<T>(url, abort.signal);
         failures = 0;
-        goOn = !over.current(data);
+        next = pace.current(data);
         setLoaded({ url, data, error: null, at: Date.now() });
       } catch (cause) {
         if (abort.signal.aborted) return;
         const error = cause instanceof ApiError ? cause : new ApiError(0, String(cause));
         failures += 1;
-        goOn = error.status === 0 || error.status >= 500;
+        next = error.status === 0 || error.status >= 500 ? "soon" : "never";
         setLoaded((last) => (last.url === url ? { ...last, error } : { url, data: null, error, at: 0 }));
       } finally {
         busy = false;
       }
       // `ask` itself may have been called meanwhile, which the compiler cannot see.
       if (again as boolean) void ask();
-      else if (goOn) timer = setTimeout(() => void ask(), pause(performance.now() - started, failures));
+      else if (next !== "never") {
+        const wait = next === "seldom" ? SLOWEST_MS : pause(performance.now() - started, failures);
+        timer = setTimeout(() => void ask(), wait);
+      }
     };
 
     wake.current = () => void ask();

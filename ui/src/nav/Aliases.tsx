@@ -28,7 +28,7 @@ export function Aliases({ model, refresh }: { model: ModelHistory; refresh: () =
               <Box as="ul" color="fg.muted" fontSize="sm" listStyleType="none" m={0} mt={1} p={0}>
                 {moves.slice(0, 5).map((move) => (
                   <li key={`${move.when} ${move.version}`}>
-                    {time(move.when)}: to {move.version} by {move.by || "somebody"}
+                    {time(move.when)}: to {move.version} by {move.by || "a run of another DAG"}
                   </li>
                 ))}
               </Box>

@@ -2,9 +2,9 @@ import { useState } from "react";
 
 import { pages } from "../api/base";
 import type { DatasetHistory } from "../api/types";
-import { count, distinct, list, many } from "../format";
+import { count, distinct, list, many, readable } from "../format";
 import { Badge, Box, Flex, NativeSelect, Table, Text } from "../kit";
-import { Cell, DataTable } from "../shared/DataTable";
+import { Cell, DataTable, Narrow } from "../shared/DataTable";
 import { AirflowLink } from "../shared/links";
 import { Pager } from "../shared/Pager";
 import { Section } from "../shared/Section";
@@ -12,13 +12,19 @@ import { VersionCell, VersionSign } from "./VersionCell";
 
 const PAGE = 50;
 type Freshness = DatasetHistory["latest"][number]["state"];
+const STATES: Freshness[] = ["missing", "stale", "fresh"];
 const COLOURS: Record<Freshness, string> = { fresh: "success", stale: "warning", missing: "failed" };
+const WORDS: Record<Freshness, string> = {
+  fresh: "scored with the newest version",
+  stale: "scored with another version",
+  missing: "not scored",
+};
 
 export function summary(history: DatasetHistory): string {
   const tally = { fresh: 0, stale: 0, missing: 0 };
   for (const { state } of history.latest) tally[state] += 1;
-  const parts = (["fresh", "stale", "missing"] as const).filter((state) => tally[state] > 0);
-  return `${many(history.partitions.length, "partition")}: ${parts.map((state) => `${count(tally[state])} ${state}`).join(", ")}`;
+  const parts = STATES.toReversed().filter((state) => tally[state] > 0);
+  return `${many(history.partitions.length, "partition")}: ${parts.map((state) => `${count(tally[state])} ${WORDS[state]}`).join(", ")}`;
 }
 
 /** Partitions x runs. A cell tells with which version the run scored the partition. */
@@ -35,7 +41,7 @@ export function DatasetGrid({ history }: { history: DatasetHistory }) {
   return (
     <Section
       aside={
-        <NativeSelect.Root size="sm" width={44}>
+        <NativeSelect.Root size="sm" width={64}>
           <NativeSelect.Field
             aria-label="Show"
             onChange={(event) => {
@@ -45,9 +51,11 @@ export function DatasetGrid({ history }: { history: DatasetHistory }) {
             value={state}
           >
             <option value="">all partitions</option>
-            <option value="missing">missing</option>
-            <option value="stale">stale</option>
-            <option value="fresh">fresh</option>
+            {STATES.map((one) => (
+              <option key={one} value={one}>
+                {WORDS[one]}
+              </option>
+            ))}
           </NativeSelect.Field>
           <NativeSelect.Indicator />
         </NativeSelect.Root>
@@ -55,8 +63,8 @@ export function DatasetGrid({ history }: { history: DatasetHistory }) {
       title={summary(history)}
     >
       <Text color="fg.muted" fontSize="sm" mb={2}>
-        Runs of {list(history.dag_ids)}, oldest first. Fresh: scored with the version that the newest run used; stale:
-        with another one; missing: not scored.
+        Runs of {list(history.dag_ids)}, oldest first. The newest version is the one that the newest run used. This page
+        compares versions of the model, not data: a file that has changed is noticed by the next run.
       </Text>
       <Flex as="ul" columnGap={4} fontSize="sm" listStyleType="none" m={0} mb={2} p={0} wrap="wrap">
         {history.versions.map((version, index) => (
@@ -80,14 +88,16 @@ export function DatasetGrid({ history }: { history: DatasetHistory }) {
 
 function Row({ history, row, when }: { history: DatasetHistory; row: number; when: (iso: string | null) => string }) {
   const latest = history.latest[row];
-  const partition = history.partitions[row] ?? "";
+  const partition = readable(history.partitions[row] ?? "");
   return (
     <Table.Row bg="transparent">
-      <Cell strong>{partition}</Cell>
+      <Cell strong>
+        <Narrow>{partition}</Narrow>
+      </Cell>
       <Cell>
         {latest ? (
           <Box>
-            <Badge colorPalette={COLOURS[latest.state]}>{latest.state}</Badge>{" "}
+            <Badge colorPalette={COLOURS[latest.state]}>{WORDS[latest.state]}</Badge>{" "}
             <Text as="span" color="fg.muted" fontSize="xs">
               {latest.why}
             </Text>

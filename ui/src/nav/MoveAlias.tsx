@@ -1,6 +1,5 @@
 import { promote } from "../api/actions";
 import type { ModelHistory } from "../api/types";
-import { list } from "../format";
 import { Text } from "../kit";
 import { ActionButton } from "../shared/ActionButton";
 
@@ -19,8 +18,8 @@ export function MoveAlias({ model, alias, version, back = false, refresh }: Prop
   const dag = model.dag_ids[0];
   if (dag === undefined) return null;
   const act = async () => {
-    await promote({ dag_id: dag, model_uri: model.uri, alias, version });
-    return `@${alias} names version ${version} now.`;
+    await promote({ dag_id: dag, model_uri: model.uri, conn_id: model.conn_id, alias, version });
+    return { text: `@${alias} names version ${version} now.`, tasks: [] };
   };
   return (
     <ActionButton
@@ -35,8 +34,9 @@ export function MoveAlias({ model, alias, version, back = false, refresh }: Prop
         names {version}.
       </Text>
       <Text>
-        Runs of {list(model.dag_ids)} that begin later score with it. Runs under way keep their version, and what is
-        published stays. Airflow's audit log records who did this.
+        Runs that begin later and name this alias score with it. A DAG that trains and promotes by itself may move the
+        alias again. Runs under way keep their version, and what is published stays. Airflow's audit log records who did
+        this.
       </Text>
     </ActionButton>
   );

@@ -54,6 +54,7 @@ it("promotes a version after saying what it does", async () => {
     body: {
       dag_id: "wta_batch_scoring",
       model_uri: "s3://tennis/models/wta",
+      conn_id: null,
       alias: "champion",
       version: "20261122T095800Z",
     },
@@ -64,7 +65,29 @@ it("rolls back to the version before", async () => {
   serve("runs");
   show(<NavPage />, "/?tab=models");
   await userEvent.click(await screen.findByRole("button", { name: "Roll back to 20261120T095800Z" }));
-  expect(await screen.findByRole("alertdialog")).toHaveTextContent("Roll @champion back to version 20261120T095800Z?");
+  const dialog = await screen.findByRole("alertdialog");
+  expect(dialog).toHaveTextContent("Roll @champion back to version 20261120T095800Z?");
+  expect(dialog).toHaveTextContent("A DAG that trains and promotes by itself may move the alias again.");
+});
+
+it("tells models of one URI apart by their connections", async () => {
+  const [first] = models.models;
+  const moves = [{ version: "20261119T095800Z", when: "2026-11-20T11:00:00+00:00", by: "" }];
+  const aliases = [{ alias: "champion", version: "20261120T095800Z", moves }];
+  const body = { models: [first, { ...first, conn_id: "minio", aliases }], problem: null };
+  const requests = serve("runs", ({ url }) => (url.endsWith("/models") ? { status: 200, body } : undefined));
+  show(<NavPage />, "/?tab=models");
+  const choice = await screen.findByRole("combobox", { name: "Model" });
+  await userEvent.selectOptions(choice, "s3://tennis/models/wta (connection minio)");
+  expect(screen.getByLabelText("address")).toHaveTextContent(
+    "?tab=models&model=s3%3A%2F%2Ftennis%2Fmodels%2Fwta&conn=minio",
+  );
+  expect(screen.getByText(/to 20261119T095800Z by a run of another DAG$/)).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Roll back to 20261119T095800Z" }));
+  const dialog = await screen.findByRole("alertdialog");
+  await userEvent.click(within(dialog).getByRole("button", { name: "Roll back to 20261119T095800Z" }));
+  await screen.findByText("@champion names version 20261119T095800Z now.");
+  expect(requests.find(({ method }) => method === "POST")?.body).toMatchObject({ conn_id: "minio" });
 });
 
 it("says why a model cannot be read", async () => {
@@ -98,12 +121,16 @@ it("lists what differs between two versions", () => {
   expect(lines.find((line) => line.what === "parameter: max_iter")).toMatchObject({ left: "100", right: "200" });
 });
 
-it("tells which partitions are stale or missing", async () => {
+it("tells which partitions are scored with the newest version", async () => {
   serve("runs");
   show(<NavPage />, "/?tab=datasets");
-  expect(await screen.findByText("17 partitions: 11 fresh, 5 stale, 1 missing")).toBeVisible();
+  expect(
+    await screen.findByText(
+      "17 partitions: 11 scored with the newest version, 5 scored with another version, 1 not scored",
+    ),
+  ).toBeVisible();
   await userEvent.selectOptions(screen.getByRole("combobox", { name: "Show" }), "missing");
   const table = screen.getByRole("table", { name: "Partitions and runs" });
   expect(within(table).getAllByRole("row")).toHaveLength(2);
-  expect(table).toHaveTextContent("year=2016missing no run has scored it");
+  expect(table).toHaveTextContent("year=2016not scored no run has scored it");
 });

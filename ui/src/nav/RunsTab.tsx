@@ -8,7 +8,7 @@ import { AirflowLink } from "../shared/links";
 import { Loaded, Nothing } from "../shared/Notice";
 import { Pager } from "../shared/Pager";
 import { StateBadge } from "../shared/StateBadge";
-import { isOver } from "../run/headline";
+import { isOver } from "../run/states";
 
 const COLUMNS = [
   { key: "run", title: "Run" },
@@ -16,7 +16,7 @@ const COLUMNS = [
   { key: "started", title: "Started" },
   { key: "took", title: "Took", numeric: true },
   { key: "model", title: "Model" },
-  { key: "partitions", title: "Partitions", numeric: true },
+  { key: "partitions", title: "Partitions scored", numeric: true },
   { key: "rows", title: "Rows", numeric: true },
   { key: "speed", title: "Rows/s", numeric: true },
   { key: "skipped", title: "Skipped", numeric: true },
@@ -68,7 +68,9 @@ export function RunsTab() {
     const value = query.get(name);
     if (value) asked.set(name, value);
   }
-  const live = useLive<RunsView>(routes.runs(asked), (view) => view.runs.every((run) => isOver(run)));
+  const live = useLive<RunsView>(routes.runs(asked), (view) =>
+    view.runs.every((run) => isOver(run)) ? "seldom" : "soon",
+  );
   const change = (name: string, value: string) => {
     const next = new URLSearchParams(query);
     if (name !== "page") next.delete("page");

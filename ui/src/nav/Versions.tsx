@@ -1,6 +1,6 @@
 import { pages } from "../api/base";
 import type { ModelHistory, ModelVersion } from "../api/types";
-import { count, distinct, list, time } from "../format";
+import { count, distinct, list, readable, time } from "../format";
 import { Badge, Box, Flex, Table } from "../kit";
 import { metricsText } from "../run/ModelSection";
 import { Cell, DataTable } from "../shared/DataTable";
@@ -77,7 +77,7 @@ function Row({ model, version, chosen, onChoose, refresh }: RowProps) {
       </Cell>
       <Cell>
         <Box minW={28} whiteSpace="normal">
-          {list(version.trained_on, 3) || "–"}
+          {list(version.trained_on.map(readable), 3) || "–"}
         </Box>
       </Cell>
       <Cell numeric>{count(version.rows_trained)}</Cell>

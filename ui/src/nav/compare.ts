@@ -1,5 +1,5 @@
 import type { ModelVersion } from "../api/types";
-import { count, measure, time } from "../format";
+import { count, measure, readable, time } from "../format";
 
 export interface Line {
   what: string;
@@ -40,7 +40,7 @@ export function compare(left: ModelVersion, right: ModelVersion): Line[] {
     plain("created", (version) => time(version.created)),
     plain("estimator", (version) => version.estimator),
     plain("flavour", (version) => version.flavor),
-    plain("trained on", (version) => version.trained_on.join(", ") || "–"),
+    plain("trained on", (version) => version.trained_on.map(readable).join(", ") || "–"),
     {
       ...plain("rows trained", (version) => count(version.rows_trained)),
       difference: signed.format(right.rows_trained - left.rows_trained),

@@ -3,21 +3,23 @@ import { useState } from "react";
 import { routes } from "../api/base";
 import type { ProfilesView, RunView } from "../api/types";
 import { useLive } from "../api/useLive";
-import { count, many, measure } from "../format";
+import { count, many, measure, readable } from "../format";
 import { Box, NativeSelect, Text } from "../kit";
 import { Incomplete, Loaded } from "../shared/Notice";
 import { Section } from "../shared/Section";
 import { DistributionChart } from "./DistributionChart";
 import { DriftList } from "./DriftList";
-import { committed, doublings, isComplete } from "./polling";
+import { committed, doublings, paceOfFiles } from "./polling";
 
 /** Predictions and features against training: of all partitions, or of one. */
 export function Distributions({ view }: { view: RunView }) {
   const [key, setKey] = useState<string | null>(null);
   const [column, setColumn] = useState<string | null>(null);
   const ready = committed(view.partitions);
+  // The answer for a key is of all stages that scored it.
+  const keys = [...new Set(ready.map((index) => view.partitions.key[index] ?? ""))];
   const url = routes.profiles(view.dag_id, view.run_id, key);
-  const live = useLive<ProfilesView>(url, isComplete, doublings(view, ready.length));
+  const live = useLive<ProfilesView>(url, paceOfFiles, doublings(view, ready.length));
   return (
     <Section
       aside={
@@ -28,9 +30,9 @@ export function Distributions({ view }: { view: RunView }) {
             value={key ?? ""}
           >
             <option value="">all partitions</option>
-            {ready.slice(0, 1_000).map((index) => (
-              <option key={view.partitions.key[index]} value={view.partitions.key[index]}>
-                {view.partitions.key[index]}
+            {keys.slice(0, 1_000).map((one) => (
+              <option key={one} value={one}>
+                {readable(one)}
               </option>
             ))}
           </NativeSelect.Field>
@@ -73,11 +75,11 @@ function Compared({ profiles, only, limit, chosen, onChoose }: Props) {
       {incomplete ? <Incomplete /> : null}
       <Box display="grid" gap={4} gridTemplateColumns="repeat(auto-fit, minmax(min(300px, 100%), 1fr))">
         <DriftList chosen={column.column} columns={columns} limit={limit} onChoose={onChoose} />
-        <DistributionChart column={column} name={only ?? "all scored partitions"} />
+        <DistributionChart column={column} name={only === null ? "all scored partitions" : readable(only)} />
       </Box>
       <Text color="fg.muted" fontSize="sm" mt={3}>
-        Drift is the population stability index (PSI) of {only ?? "all partitions together"}: below 0.1 little has
-        changed, above 0.25 much.{" "}
+        Drift is the population stability index (PSI) of {only === null ? "all partitions together" : readable(only)}:
+        below 0.1 little has changed, above 0.25 much.{" "}
         {limit === null ? "No gate limits it." : `The mark is the gate's limit per partition, ${measure(limit)}.`}
         {only === null && looked_at < all ? ` Looked at: ${count(looked_at)} of ${many(all, "scored partition")}.` : ""}
       </Text>

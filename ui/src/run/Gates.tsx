@@ -2,7 +2,7 @@ import type { GateView } from "../api/types";
 import { Box, Stack, Text } from "../kit";
 import { Section } from "../shared/Section";
 import { StateBadge } from "../shared/StateBadge";
-import { STAGE_NAMES } from "./headline";
+import { STAGE_NAMES } from "./stageNames";
 
 type Check = GateView["checks"][number];
 
@@ -40,6 +40,9 @@ export function Gates({ gates }: { gates: GateView[] }) {
               </Text>
               <StateBadge state={gate.state} />
             </Box>
+            {gate.state === "success" && gate.checks.some((check) => check.problem !== null) ? (
+              <Text mb={2}>Somebody marked it as a success although it did not pass.</Text>
+            ) : null}
             {gate.checks.length === 0 ? (
               <Text color="fg.muted">It has not looked at anything yet.</Text>
             ) : (

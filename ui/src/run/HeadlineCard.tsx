@@ -4,19 +4,22 @@ import { list, many } from "../format";
 import { Box, Button, Flex, Text } from "../kit";
 import { ActionButton } from "../shared/ActionButton";
 import { HeadlineBox } from "../shared/HeadlineBox";
-import { type HeadlineAction, type Tone, headline } from "./headline";
+import { type Tone, headline } from "./headline";
+import { nameOf } from "./identity";
+import { type Remedy, countTasks } from "./remedies";
 
 const PALETTE: Record<Tone, string> = { success: "success", failed: "failed", running: "running", warning: "warning" };
 const MOST_MESSAGES = 3;
 
 interface NextProps {
   view: RunView;
-  next: HeadlineAction;
+  next: Remedy;
   prominent: boolean;
   refresh: () => void;
 }
 
 function Next({ view, next, prominent, refresh }: NextProps) {
+  const tasks = countTasks(view, next.tasks);
   const names = [...new Set(next.tasks.map((task) => task.task_id))];
   return (
     <ActionButton
@@ -27,14 +30,10 @@ function Next({ view, next, prominent, refresh }: NextProps) {
       title={`${next.label}?`}
     >
       <Text>
-        Airflow clears {many(next.tasks.length, "task")} ({list(names)}) and what comes after{" "}
-        {next.tasks.length === 1 ? "it" : "them"}, and runs all of that again in this run.
+        Airflow clears {many(tasks, "task")} ({list(names)}) and what comes after {tasks === 1 ? "it" : "them"}, and
+        runs all of that again in this run.
       </Text>
-      <Text>
-        {next.how === "replay"
-          ? "Only the blocks with quarantined rows are scored again; all other scores stay as they are."
-          : "Partitions and blocks that are scored already are kept, not scored again."}
-      </Text>
+      <Text>{next.effect}</Text>
     </ActionButton>
   );
 }
@@ -71,7 +70,7 @@ export function HeadlineCard(props: { view: RunView; onOpen: (index: number) => 
         ))}
         {failed >= 0 ? (
           <Button bg="bg" onClick={() => onOpen(failed)} size="sm" variant="outline">
-            Look at {view.partitions.key[failed]}
+            Look at {nameOf(view.partitions, failed)}
           </Button>
         ) : null}
       </Flex>

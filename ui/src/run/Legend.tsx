@@ -1,11 +1,11 @@
 import { useEffect, useRef } from "react";
 
-import type { Totals } from "../api/types";
+import type { PartitionTable } from "../api/types";
 import { count } from "../format";
 import { Box, Flex } from "../kit";
 import { useDark } from "../shared/useDark";
 import { paint } from "./gridPaint";
-import { LOOKS, ORDER } from "./states";
+import { LOOKS, ORDER, shownAs } from "./states";
 
 const SIDE = 16;
 const ONE = { columns: 1, rows: 1, pitch: SIDE, gap: 0, height: SIDE };
@@ -29,7 +29,12 @@ export const signOf = (state: keyof typeof LOOKS) =>
   `${state} 0.5 ${state === "scored" || state === "reused" ? 0.5 : 0} `;
 
 /** What the cells' colours and shapes mean, and how many there are of each. */
-export function Legend({ totals }: { totals: Totals }) {
+export function Legend({ partitions }: { partitions: PartitionTable }) {
+  const counts = new Map(ORDER.map((state) => [state, 0]));
+  for (const index of partitions.key.keys()) {
+    const state = shownAs(partitions, index);
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
   return (
     <Flex
       as="ul"
@@ -43,15 +48,17 @@ export function Legend({ totals }: { totals: Totals }) {
       rowGap={1}
       wrap="wrap"
     >
-      {ORDER.filter((state) => totals.by_state[state] > 0).map((state) => (
-        <Flex align="center" as="li" gap={1.5} key={state}>
-          <Sign picture={signOf(state)} />
-          <Box as="span">
-            {count(totals.by_state[state])} {LOOKS[state].label}
-          </Box>
-        </Flex>
-      ))}
-      {totals.rows_quarantined > 0 ? (
+      {[...counts]
+        .filter(([, number]) => number > 0)
+        .map(([state, number]) => (
+          <Flex align="center" as="li" gap={1.5} key={state}>
+            <Sign picture={signOf(state)} />
+            <Box as="span">
+              {count(number)} {LOOKS[state].label}
+            </Box>
+          </Flex>
+        ))}
+      {partitions.rows_quarantined.some((rows) => rows > 0) ? (
         <Flex align="center" as="li" gap={1.5}>
           <Sign picture="scored 0 0 q" />
           <Box as="span">with rows in quarantine</Box>

@@ -1,5 +1,5 @@
 import type { ModelCard } from "../api/types";
-import { count, list, many, measure, time } from "../format";
+import { count, list, many, measure, readable, time } from "../format";
 import { Alert, Badge, Box, Code, Flex, Stack, Text } from "../kit";
 import { Facts } from "../shared/Facts";
 import { Section } from "../shared/Section";
@@ -47,7 +47,7 @@ export function ModelSection({ model }: { model: ModelCard }) {
             ["Metrics", `${metricsText(model.metrics) || "none"}${model.metrics_on ? `, on ${model.metrics_on}` : ""}`],
             [
               "Trained on",
-              `${many(model.rows_trained, "row")} of ${list(model.trained_on, 6) || "data that is not recorded"}`,
+              `${many(model.rows_trained, "row")} of ${list(model.trained_on.map(readable), 6) || "data that is not recorded"}`,
             ],
             ["Inputs", typed(model.raw) || list(model.features, 20) || "–"],
             [
@@ -81,7 +81,7 @@ export function ModelSection({ model }: { model: ModelCard }) {
             <Text fontWeight="semibold">How it did on newer data</Text>
             {model.evaluations.map((evaluation) => (
               <Text key={evaluation.when + evaluation.partitions.join()}>
-                {time(evaluation.when)}, {list(evaluation.partitions)}: {metricsText(evaluation.metrics)}
+                {time(evaluation.when)}, {list(evaluation.partitions.map(readable))}: {metricsText(evaluation.metrics)}
                 {evaluation.problems.length > 0 ? `; decayed: ${evaluation.problems.join("; ")}` : null}
               </Text>
             ))}

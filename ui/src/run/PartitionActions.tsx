@@ -1,9 +1,10 @@
 import { rerun } from "../api/actions";
 import type { RunView } from "../api/types";
-import { many } from "../format";
+import { many, readable } from "../format";
 import { Flex, Text } from "../kit";
 import { ActionButton } from "../shared/ActionButton";
-import { isOver } from "./headline";
+import { QUARANTINE_ADVICE } from "./remedies";
+import { isOver } from "./states";
 
 /** What can be done with a partition: shown to who may, once its task has ended. */
 export function PartitionActions({ view, index, onDone }: { view: RunView; index: number; onDone: () => void }) {
@@ -18,7 +19,7 @@ export function PartitionActions({ view, index, onDone }: { view: RunView; index
       </Text>
     );
   }
-  const key = partitions.key[index] ?? "";
+  const key = readable(partitions.key[index] ?? "");
   const together = partitions.task.filter((other) => other === position).length;
   const what = together > 1 ? `${key} and the ${many(together - 1, "partition")} of its pack` : key;
   const tasks = [{ task_id: task.task_id, map_index: task.map_index }];
@@ -49,6 +50,7 @@ export function PartitionActions({ view, index, onDone }: { view: RunView; index
         >
           <Text>{after}</Text>
           <Text>Only blocks with quarantined rows are scored again. {readers}</Text>
+          <Text>{QUARANTINE_ADVICE}</Text>
         </ActionButton>
       ) : null}
       <ActionButton

@@ -7,11 +7,12 @@ import { useDark } from "../shared/useDark";
 import { useWidth } from "../shared/useWidth";
 import { type Layout, cellAt, changed, layout, move } from "./gridLayout";
 import { paint, pictures } from "./gridPaint";
-import { LOOKS } from "./states";
+import { nameOf } from "./identity";
+import { LOOKS, shownAs } from "./states";
 
 /** A cell in words, for the line below the grid and for screen readers. */
 export function describe(partitions: PartitionTable, index: number): string {
-  const state = partitions.state[index] ?? "waiting";
+  const state = shownAs(partitions, index);
   const rows = partitions.rows_read[index] ?? 0;
   const quarantined = partitions.rows_quarantined[index] ?? 0;
   const blocks = partitions.blocks_total[index] ?? 0;
@@ -19,7 +20,7 @@ export function describe(partitions: PartitionTable, index: number): string {
   if (rows) parts.push(many(rows, "row"));
   if (state === "running" && blocks) parts.push(`block ${count(partitions.blocks[index] ?? 0)} of ${count(blocks)}`);
   if (quarantined) parts.push(`${many(quarantined, "row")} in quarantine`);
-  return `${partitions.key[index] ?? ""}: ${parts.join(", ")}`;
+  return `${nameOf(partitions, index)}: ${parts.join(", ")}`;
 }
 
 /** Keeps the canvas as the partitions are: whatever has not changed since the last time is not drawn again. */
@@ -55,7 +56,7 @@ interface Props {
 /** One cell for each partition. */
 export function PartitionGrid({ partitions, chosen, onOpen }: Props) {
   const cells = partitions.key.length;
-  const [frame, width] = useWidth<HTMLButtonElement>();
+  const [frame, width] = useWidth<HTMLButtonElement>(partitions);
   const at = useMemo(() => layout(cells, width), [cells, width]);
   const canvas = useCanvas(partitions, at, width);
   const [cursor, setCursor] = useState(0);

@@ -6,8 +6,10 @@ import { Facts } from "../shared/Facts";
 import { AirflowLink } from "../shared/links";
 import { StateBadge } from "../shared/StateBadge";
 import { PartitionActions } from "./PartitionActions";
+import { notMeasured } from "./drift";
 import { neverBegan } from "./headline";
-import { LOOKS } from "./states";
+import { nameOf } from "./identity";
+import { LOOKS, shownAs } from "./states";
 
 interface Props {
   view: RunView;
@@ -35,7 +37,6 @@ export function PartitionPanel({ view, index, onClose, refresh }: Props) {
 
 function Panel({ view, index, onClose, refresh }: Props & { index: number }) {
   const { partitions } = view;
-  const state = partitions.state[index] ?? "waiting";
   // The page below says what was done.
   const done = () => {
     onClose();
@@ -45,9 +46,9 @@ function Panel({ view, index, onClose, refresh }: Props & { index: number }) {
     <>
       <Drawer.Header alignItems="start" gap={3}>
         <Box flex={1} minW={0}>
-          <Drawer.Title overflowWrap="anywhere">{partitions.key[index]}</Drawer.Title>
+          <Drawer.Title overflowWrap="anywhere">{nameOf(partitions, index)}</Drawer.Title>
           <Text color="fg.muted" fontSize="sm">
-            {LOOKS[state].label}
+            {LOOKS[shownAs(partitions, index)].label}
           </Text>
         </Box>
         <Button onClick={onClose} size="xs" variant="outline">
@@ -74,7 +75,7 @@ function titleOf(failure: FailureView): string {
 function driftOf(view: RunView, index: number): string {
   const { drift, drift_column } = view.partitions;
   const value = drift[index] ?? null;
-  if (value === null) return view.incomplete ? "not read yet" : "not measured";
+  if (value === null) return notMeasured(view);
   const limit = view.totals.drift_limit === null ? "" : ` (limit ${measure(view.totals.drift_limit)})`;
   const column = drift_column[index] ?? null;
   return `${measure(value)}${limit}${column === null ? "" : `: ${column}`}`;

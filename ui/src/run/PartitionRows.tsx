@@ -1,14 +1,17 @@
 import { pages } from "../api/base";
 import type { RunView } from "../api/types";
-import { count, measure, short } from "../format";
+import { count, measure, readable, short } from "../format";
 import { Box, Button, Flex, Table } from "../kit";
-import { Cell, type Column as TableColumn, DataTable } from "../shared/DataTable";
+import { Cell, type Column as TableColumn, DataTable, Narrow } from "../shared/DataTable";
 import { AirflowLink } from "../shared/links";
 import { Sign, signOf } from "./Legend";
 import type { Column, Sorting } from "./partitionRows";
-import { LOOKS } from "./states";
+import { scoringStages } from "./identity";
+import { LOOKS, shownAs } from "./states";
 
-const COLUMNS: TableColumn<Column | "worker" | "log">[] = [
+type Key = Column | "stage" | "worker" | "log";
+
+const COLUMNS: TableColumn<Key>[] = [
   { key: "key", title: "Partition", sortable: true },
   { key: "worst", title: "State", sortable: true },
   { key: "rows_read", title: "Rows read", numeric: true, sortable: true },
@@ -23,21 +26,46 @@ const COLUMNS: TableColumn<Column | "worker" | "log">[] = [
   { key: "log", title: "Log" },
 ];
 
-function Row({ view, index, onOpen }: { view: RunView; index: number; onOpen: (index: number) => void }) {
+/** Where several stages score, the second column tells which one. */
+function columnsOf(several: boolean): TableColumn<Key>[] {
+  return several ? COLUMNS.toSpliced(1, 0, { key: "stage", title: "Task" }) : COLUMNS;
+}
+
+interface RowProps {
+  view: RunView;
+  index: number;
+  several: boolean;
+  onOpen: (index: number) => void;
+}
+
+function Row({ view, index, several, onOpen }: RowProps) {
   const { partitions: all } = view;
-  const state = all.state[index] ?? "waiting";
+  const state = shownAs(all, index);
   const task = all.tasks[all.task[index] ?? -1];
   const quarantined = all.rows_quarantined[index] ?? 0;
   const limit = view.totals.drift_limit;
   const drift = all.drift[index] ?? null;
-  const key = all.key[index] ?? "";
+  const key = readable(all.key[index] ?? "");
   return (
     <Table.Row bg="transparent">
       <Cell>
-        <Button h={6} onClick={() => onOpen(index)} px={0} size="sm" textDecoration="underline" variant="plain">
-          {key}
-        </Button>
+        <Narrow>
+          <Button
+            h="auto"
+            minH={6}
+            onClick={() => onOpen(index)}
+            px={0}
+            size="sm"
+            textAlign="start"
+            textDecoration="underline"
+            variant="plain"
+            whiteSpace="inherit"
+          >
+            {key}
+          </Button>
+        </Narrow>
       </Cell>
+      {several ? <Cell>{task?.task_id ?? "–"}</Cell> : null}
       <Cell>
         <Flex align="center" gap={2}>
           <Sign picture={signOf(state)} />
@@ -83,17 +111,19 @@ interface Props {
 }
 
 export function PartitionRows({ view, rows, sorting, onSort, onOpen }: Props) {
-  const sort = (key: (typeof COLUMNS)[number]["key"]) => {
-    if (key !== "worker" && key !== "log") onSort(key);
+  const several = scoringStages(view.partitions).length > 1;
+  const columns = columnsOf(several);
+  const sort = (key: Key) => {
+    if (key !== "stage" && key !== "worker" && key !== "log") onSort(key);
   };
   return (
-    <DataTable caption="Partitions" columns={COLUMNS} onSort={sort} sorting={sorting}>
+    <DataTable caption="Partitions" columns={columns} onSort={sort} sorting={sorting}>
       {rows.length === 0 ? (
         <Table.Row>
-          <Table.Cell colSpan={COLUMNS.length}>No partition matches.</Table.Cell>
+          <Table.Cell colSpan={columns.length}>No partition matches.</Table.Cell>
         </Table.Row>
       ) : (
-        rows.map((index) => <Row index={index} key={index} onOpen={onOpen} view={view} />)
+        rows.map((index) => <Row index={index} key={index} onOpen={onOpen} several={several} view={view} />)
       )}
     </DataTable>
   );

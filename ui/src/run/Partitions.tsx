@@ -1,6 +1,6 @@
 import { useMemo, useState } from "react";
 
-import type { PartitionState, RunView } from "../api/types";
+import type { RunView } from "../api/types";
 import { Flex, Input, NativeSelect, Stack } from "../kit";
 import { Pager } from "../shared/Pager";
 import { Section } from "../shared/Section";
@@ -8,7 +8,7 @@ import { Legend } from "./Legend";
 import { PartitionGrid } from "./PartitionGrid";
 import { PartitionRows } from "./PartitionRows";
 import { type Filter, type Sorting, arrange } from "./partitionRows";
-import { LOOKS, ORDER } from "./states";
+import { LOOKS, ORDER, type Shown } from "./states";
 
 const PAGE = 25;
 
@@ -33,7 +33,7 @@ export function Partitions({ view, chosen, onOpen }: Props) {
 
   return (
     <Section title="Partitions">
-      <Legend totals={view.totals} />
+      <Legend partitions={partitions} />
       <PartitionGrid chosen={chosen} onOpen={onOpen} partitions={partitions} />
       <Stack gap={3} mt={3}>
         <Flex gap={2} wrap="wrap">
@@ -50,7 +50,7 @@ export function Partitions({ view, chosen, onOpen }: Props) {
           <NativeSelect.Root flex="0 1 170px" size="sm">
             <NativeSelect.Field
               aria-label="State"
-              onChange={(event) => narrow({ state: event.target.value as PartitionState | "" })}
+              onChange={(event) => narrow({ state: event.target.value as Shown | "" })}
               value={filter.state}
             >
               <option value="">all states</option>

@@ -1,9 +1,10 @@
 import type { RunView } from "../api/types";
-import { bytes, count, duration, measure, percent, short } from "../format";
+import { bytes, count, duration, measure, percent, readable, short } from "../format";
 import { Flex, Stack, Text } from "../kit";
 import { Bar } from "../shared/Bar";
 import { Facts } from "../shared/Facts";
 import { useDark } from "../shared/useDark";
+import { notMeasured } from "./drift";
 import { LOOKS } from "./states";
 import { timeLeft } from "./timeLeft";
 
@@ -15,13 +16,25 @@ function account(view: RunView): string {
   );
 }
 
-function drift({ totals, incomplete }: RunView): string {
-  if (!totals.drift) return incomplete ? "not read yet" : "not measured";
+function drift(view: RunView): string {
+  const { totals, incomplete } = view;
+  if (!totals.drift) return notMeasured(view);
   const { value, column, partition } = totals.drift;
   const none = incomplete ? "limit not read yet" : "no limit";
   const limit = totals.drift_limit === null ? none : `limit ${measure(totals.drift_limit)}`;
-  const where = column === null || partition === null ? "" : `: ${column} in ${partition}`;
+  const where = column === null || partition === null ? "" : `: ${column} in ${readable(partition)}`;
   return `${measure(value)} (${limit})${where}`;
+}
+
+/** Shares of the data that are scored and that failed: of its bytes, or where they are not known of its partitions. */
+export function shares({ totals, partitions }: RunView): { scored: number; failed: number } {
+  const bytesFailed = partitions.bytes.filter((_, index) => partitions.state[index] === "failed");
+  const known = totals.bytes > 0;
+  const all = (known ? totals.bytes : totals.partitions) || 1;
+  const done = known ? totals.bytes_done : totals.by_state.scored + totals.by_state.reused;
+  const lost = known ? bytesFailed.reduce((a, b) => a + b, 0) : totals.by_state.failed;
+  const scored = Math.min(done / all, 1);
+  return { scored, failed: Math.min(lost / all, 1 - scored) };
 }
 
 /** How far the run is, how fast, and what became of the rows. */
@@ -29,22 +42,19 @@ export function ProgressSection({ view }: { view: RunView }) {
   const { totals } = view;
   const dark = useDark();
   const colour = (state: keyof typeof LOOKS) => (dark ? LOOKS[state].dark : LOOKS[state].light);
-  const all = totals.partitions || 1;
-  const ready = (totals.by_state.scored + totals.by_state.reused) / all;
-  const share = totals.bytes > 0 ? Math.min(totals.bytes_done / totals.bytes, 1) : ready;
-  const failed = totals.by_state.failed / all;
+  const { scored, failed } = shares(view);
   return (
     <Stack bg="bg" borderColor="border" borderRadius="md" borderWidth={1} gap={3} p={{ base: 3, md: 4 }}>
       <Flex fontSize="sm" gap={3} justify="space-between" wrap="wrap">
-        <Text fontWeight="semibold">{percent(share)} of the data scored</Text>
+        <Text fontWeight="semibold">{percent(scored)} of the data scored</Text>
         <Text>{timeLeft(view.state, totals)}</Text>
       </Flex>
       <Bar
         label="Data scored"
-        now={share}
+        now={scored}
         parts={[
-          { share, colour: colour("scored") },
-          { share: Math.min(failed, 1 - share), colour: colour("failed") },
+          { share: scored, colour: colour("scored") },
+          { share: failed, colour: colour("failed") },
         ]}
       />
       <Facts

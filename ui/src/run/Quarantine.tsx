@@ -1,21 +1,25 @@
 import { routes } from "../api/base";
 import type { QuarantineView, RunView } from "../api/types";
 import { useLive } from "../api/useLive";
-import { count, list, many } from "../format";
+import { count, list, many, readable } from "../format";
 import { Alert, Box, Code, Stack, Table, Text } from "../kit";
-import { Cell, DataTable } from "../shared/DataTable";
+import { Cell, DataTable, Narrow } from "../shared/DataTable";
 import { Incomplete, Loaded } from "../shared/Notice";
 import { Section } from "../shared/Section";
-import { committed, doublings, isComplete } from "./polling";
+import { QUARANTINE_ADVICE } from "./remedies";
+import { committed, doublings, paceOfFiles } from "./polling";
 
 /** Why rows could not be scored, and some of them. */
 export function Quarantine({ view }: { view: RunView }) {
   const { partitions } = view;
   const ready = committed(partitions).filter((index) => (partitions.rows_quarantined[index] ?? 0) > 0).length;
   const url = ready > 0 ? routes.quarantine(view.dag_id, view.run_id) : null;
-  const live = useLive<QuarantineView>(url, isComplete, doublings(view, ready));
+  const live = useLive<QuarantineView>(url, paceOfFiles, doublings(view, ready));
   return (
     <Section title={`Quarantine: ${many(view.totals.rows_quarantined, "row")} could not be scored`}>
+      <Text fontSize="sm" mb={3}>
+        {QUARANTINE_ADVICE}
+      </Text>
       {url === null ? (
         <Text fontSize="sm">These rows appear once their partition is committed.</Text>
       ) : (
@@ -45,7 +49,7 @@ function Found({ found }: { found: QuarantineView }) {
               {reason.message}
             </Text>
             <Text color="fg.muted" fontSize="sm">
-              in {list(reason.partitions, 8)}
+              in {list(reason.partitions.map(readable), 8)}
             </Text>
           </Box>
         ))}
@@ -74,10 +78,13 @@ function Examples({ examples }: { examples: QuarantineView["examples"] }) {
         Examples
       </Text>
       <DataTable caption="Examples of quarantined rows" columns={COLUMNS}>
-        {examples.map((row) => (
-          <Table.Row bg="transparent" key={`${row.file} ${row.block} ${row.row}`}>
+        {examples.map((row, index) => (
+          // Two stages may have put the same row of a file in quarantine.
+          <Table.Row bg="transparent" key={`${index} ${row.file} ${row.block} ${row.row}`}>
             <Cell>
-              <span title={row.file}>{row.partition}</span>
+              <Narrow>
+                <span title={row.file}>{readable(row.partition)}</span>
+              </Narrow>
             </Cell>
             <Cell>
               block {count(row.block)}, row {count(row.row)}

@@ -33,7 +33,7 @@ function withCommitted(count: number): RunView {
   return { ...running, partitions, totals: totals(partitions) };
 }
 
-it("asks again while something is missing, also when the run is over, and then no more", async () => {
+it("asks again while something is missing, also when the run is over, and then every 30 seconds", async () => {
   vi.useFakeTimers();
   const { shown, asked } = serveRun({ ...finished, incomplete: true });
   show(page);
@@ -44,8 +44,10 @@ it("asks again while something is missing, also when the run is over, and then n
   await pass(2_100);
   expect(screen.queryByText(/something is missing here/)).toBeNull();
   const before = asked("");
-  await pass(60_000);
+  await pass(25_000);
   expect(asked("")).toBe(before);
+  await pass(5_000);
+  expect(asked("")).toBe(before + 1);
 });
 
 it("asks for distributions and quarantine again until they are complete", async () => {

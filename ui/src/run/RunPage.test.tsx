@@ -25,7 +25,7 @@ it("lets a newcomer understand and fix a run that failed on one partition", asyn
   await userEvent.click(within(dialog).getByRole("button", { name: "Go on" }));
   const said = await screen.findByText("Airflow runs 3 tasks again: score, check_scores, combine.");
   expect(said.closest("[role=status]")).toBeVisible();
-  expect(screen.queryByRole("alertdialog")).toBeNull();
+  await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
   expect(changes(requests)).toEqual([
     {
       method: "POST",

@@ -6,7 +6,7 @@ import { useLive } from "../api/useLive";
 import { Box, Stack, Text } from "../kit";
 import { OutsideLink, DOCS } from "../shared/links";
 import { Incomplete, Loaded, Nothing } from "../shared/Notice";
-import { WithStatusMessage } from "../shared/StatusMessage";
+import { WithStatusMessage, useEndings } from "../shared/StatusMessage";
 import { Distributions } from "./Distributions";
 import { Gates } from "./Gates";
 import { HeadlineCard } from "./HeadlineCard";
@@ -18,7 +18,7 @@ import { Partitions } from "./Partitions";
 import { ProgressSection } from "./ProgressSection";
 import { Quarantine } from "./Quarantine";
 import { Stages } from "./Stages";
-import { committed, isFinalRun } from "./polling";
+import { committed, paceOfRun } from "./polling";
 
 function NoScoring() {
   return (
@@ -33,7 +33,7 @@ function NoScoring() {
 
 /** The tab "Scoring" of a run. */
 export function RunPage({ dagId, runId }: { dagId: string; runId: string }) {
-  const live = useLive<RunView>(routes.run(dagId, runId), isFinalRun);
+  const live = useLive<RunView>(routes.run(dagId, runId), paceOfRun);
   return (
     <Box minW={0} p={{ base: 2, md: 4 }}>
       <WithStatusMessage>
@@ -48,6 +48,7 @@ export function RunPage({ dagId, runId }: { dagId: string; runId: string }) {
 }
 
 function Scoring({ view, refresh }: { view: RunView; refresh: () => void }) {
+  useEndings(Object.fromEntries(view.stages.map((stage) => [stage.task_id, stage.ended ?? ""])));
   const [chosen, setChosen] = useState<Identity | null>(null);
   const open = (index: number) => setChosen(identity(view.partitions, index));
   const close = useCallback(() => setChosen(null), []);
@@ -69,7 +70,7 @@ function Scoring({ view, refresh }: { view: RunView; refresh: () => void }) {
       {committed(partitions).length > 0 ? <Distributions view={view} /> : null}
       <Box display="grid" gap={4} gridTemplateColumns="repeat(auto-fit, minmax(min(420px, 100%), 1fr))" minW={0}>
         {view.model ? <ModelSection model={view.model} /> : null}
-        <OutputSection inputs={view.inputs} output={view.output} />
+        <OutputSection inputs={view.inputs} outputs={view.outputs} />
       </Box>
       <PartitionPanel view={view} index={index} onClose={close} refresh={refresh} />
     </>

@@ -3,14 +3,15 @@ import type { RunView, Stage } from "../api/types";
 import { duration } from "../format";
 import { Box, Flex, Text } from "../kit";
 import { AirflowLink } from "../shared/links";
-import { StateBadge } from "../shared/StateBadge";
-import { STAGE_NAMES } from "./headline";
+import { StateBadge, stateName } from "../shared/StateBadge";
+import { STAGE_NAMES } from "./stageNames";
 
-function took(stage: Stage, now: string): string {
-  // Airflow gives tasks that did not run a time, too.
-  if (stage.started === null || stage.state === "upstream_failed" || stage.state === "skipped") return "";
-  const seconds = (Date.parse(stage.ended ?? now) - Date.parse(stage.started)) / 1000;
-  return duration(Math.max(0, seconds));
+const NOT_BEGUN = ["none", "scheduled", "queued", "upstream_failed", "skipped", "removed"];
+
+/** How long its tasks have worked; nothing before the first has begun, though Airflow gives a cleared task times, too. */
+function took({ by_state, seconds }: Stage): string {
+  const begun = Object.entries(by_state).some(([state, tasks]) => tasks > 0 && !NOT_BEGUN.includes(state));
+  return begun && seconds !== null ? duration(seconds) : "";
 }
 
 function Counts({ stage }: { stage: Stage }) {
@@ -18,7 +19,7 @@ function Counts({ stage }: { stage: Stage }) {
   const counts = Object.entries(stage.by_state).filter(([, tasks]) => tasks > 0);
   return (
     <Text color="fg.muted" fontSize="xs">
-      {counts.map(([state, tasks]) => `${tasks.toLocaleString()} ${state.replaceAll("_", " ")}`).join(", ")}
+      {counts.map(([state, tasks]) => `${tasks.toLocaleString()} ${stateName(state)}`).join(", ")}
     </Text>
   );
 }
@@ -65,7 +66,7 @@ export function Stages({ view }: { view: RunView }) {
           <Flex align="center" columnGap={2} wrap="wrap">
             <StateBadge state={stage.state} />
             <Text color="fg.muted" fontSize="xs" whiteSpace="nowrap">
-              {took(stage, view.now)}
+              {took(stage)}
             </Text>
           </Flex>
           <Counts stage={stage} />

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { packs, running } from "../fixtures/runs";
+import { packs, running, unscored } from "../fixtures/runs";
 import { cellAt, changed, innerShare, layout, move } from "./gridLayout";
 import { pictures } from "./gridPaint";
 
@@ -12,7 +12,7 @@ it("gives a few partitions large cells, and many ones small cells that all fit",
 });
 
 it("has a layout before it has a width, and without cells", () => {
-  expect(layout(10, 0).columns).toBe(1);
+  expect(layout(3, 0)).toMatchObject({ columns: 1, pitch: 36 });
   expect(layout(0, 300)).toMatchObject({ columns: 1, rows: 0 });
 });
 
@@ -38,6 +38,12 @@ it("moves by arrow keys and stays inside", () => {
 it("shows more rows as a larger square", () => {
   expect(innerShare(0, 100)).toBe(0);
   expect(innerShare(25, 100)).toBeLessThan(innerShare(100, 100));
+});
+
+it("marks a partition of which no row could be scored", () => {
+  const { partitions } = unscored;
+  expect(pictures(partitions)[3]).toBe("unscored 0 0 q");
+  expect(pictures(partitions)[4]).toMatch(/^scored /);
 });
 
 it("draws only the cells that changed between two polls", () => {

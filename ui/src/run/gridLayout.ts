@@ -17,7 +17,7 @@ const COMFORTABLE = 260;
 export function layout(cells: number, width: number): Layout {
   const usable = Math.max(width, SMALLEST);
   let pitch = LARGEST;
-  while (pitch > SMALLEST && Math.ceil(cells / Math.floor(usable / pitch || 1)) * pitch > COMFORTABLE) pitch -= 1;
+  while (pitch > SMALLEST && Math.ceil(cells / (Math.floor(usable / pitch) || 1)) * pitch > COMFORTABLE) pitch -= 1;
   const columns = Math.max(Math.min(Math.floor(usable / pitch), Math.max(cells, 1)), 1);
   const rows = Math.ceil(cells / columns);
   return { columns, rows, pitch, gap: pitch >= 20 ? 4 : pitch >= 10 ? 2 : 1, height: Math.max(rows * pitch, pitch) };

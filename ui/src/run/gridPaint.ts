@@ -1,10 +1,10 @@
 import type { PartitionTable } from "../api/types";
 import { type Layout, innerShare } from "./gridLayout";
-import { LOOKS } from "./states";
+import { LOOKS, shownAs } from "./states";
 
 /** What a cell's picture depends on, as one text: equal texts are equal pictures. */
 export function picture(partitions: PartitionTable, index: number, most: number): string {
-  const state = partitions.state[index] ?? "waiting";
+  const state = shownAs(partitions, index);
   const total = partitions.blocks_total[index] ?? 0;
   const fill = state === "running" && total > 0 ? Math.round((20 * (partitions.blocks[index] ?? 0)) / total) / 20 : 0;
   const inner = Math.round(innerShare(partitions.rows_read[index] ?? 0, most) * 20) / 20;
@@ -46,6 +46,7 @@ function shape(pen: Pen, what: string, x: number, y: number, side: number, dark:
     pen.lineTo(x + inset, y + side - inset);
     pen.stroke();
   }
+  if (look.shape === "minus") pen.fillRect(x + side * 0.2, y + side * 0.4, side * 0.6, side * 0.2);
   if (look.shape === "slash") {
     pen.beginPath();
     pen.moveTo(x + side - line, y + line);

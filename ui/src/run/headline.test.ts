@@ -9,7 +9,7 @@ it("tells of one failed partition what happened, why, and what to press", () => 
   expect(told.sentence).toBe("16 of 17 partitions are scored, year=2009 failed; nothing was published.");
   expect(told.why).toEqual([expect.stringContaining("row 1,204 of s3://tennis/wta_matches_2009.csv has 52 fields")]);
   expect(told.advice).toContain("What is scored already is kept");
-  expect(told.actions).toEqual([{ label: "Go on", how: "go_on", tasks: [{ task_id: "score", map_index: 9 }] }]);
+  expect(told.actions).toMatchObject([{ label: "Go on", how: "go_on", tasks: [{ task_id: "score", map_index: 9 }] }]);
 });
 
 it("does not blame the data when a task was killed", () => {
@@ -52,16 +52,88 @@ it("names the first of many failed partitions", () => {
   );
 });
 
-it("gives the verdict of the gate that failed, and both ways on", () => {
+it("gives the verdict of the gate that failed, and first what fixes the data", () => {
   const told = headline(runs.gateFailed);
   expect(told.sentence).toBe(
     "All 17 partitions are scored, but the scores did not pass their check; nothing was published.",
   );
   expect(told.why).toEqual([expect.stringContaining("140 rows of year=2003 are in quarantine, 20 are allowed")]);
-  expect(told.actions).toEqual([
-    { label: "Replay quarantine", how: "replay", tasks: [{ task_id: "score", map_index: 3 }] },
+  expect(told.advice).toMatch(
+    /^First fix the data of year=2003, then score and check again: .* only check again\. For the/,
+  );
+  const score = [{ task_id: "score", map_index: 3 }];
+  expect(told.actions).toMatchObject([
+    { label: "Score and check again", how: "go_on", tasks: score },
     { label: "Check again", how: "go_on", tasks: [{ task_id: "check_scores", map_index: -1 }] },
+    { label: "Replay quarantine", how: "replay", tasks: score },
+    { label: "Train again", how: "go_on", tasks: [{ task_id: "train", map_index: -1 }] },
   ]);
+});
+
+it("scores those partitions again whose drift is over the limit, and all where it cannot be told which", () => {
+  const drifted = table(years((year) => ({ drift: year > 2014 ? 0.3 : 0.1 })));
+  const view = { ...runs.gateFailed, partitions: drifted, totals: totals(drifted) };
+  expect(headline(view).advice).toMatch(/^First fix the data of year=2015 and year=2016, then score and check again/);
+  expect(headline(view).actions.map(({ label }) => label)).toEqual(["Score and check again", "Check again"]);
+  expect(headline(view).actions[0]?.tasks).toEqual([15, 16].map((map_index) => ({ task_id: "score", map_index })));
+  const unlimited = { ...view, totals: totals(drifted, { drift_limit: null }) };
+  expect(headline(unlimited).advice).toMatch(/^First fix the data, then/);
+  expect(headline(unlimited).actions[0]?.tasks).toEqual([{ task_id: "score", map_index: -1 }]);
+});
+
+it("only checks again where the check itself broke", () => {
+  const gates = runs.gateFailed.gates.map((gate) => ({ ...gate, checks: [] }));
+  expect(headline({ ...runs.gateFailed, gates }).actions.map(({ label }) => label)).toEqual(["Check again"]);
+});
+
+it("trains again where the model did not pass, if the run trains one", () => {
+  const check = {
+    what: "accuracy",
+    found: "0.5",
+    allowed: ">= 0.6",
+    problem: "accuracy is 0.5, at least 0.6 is wanted",
+  };
+  const view = {
+    ...runs.noScoring,
+    is_scoring: true,
+    state: "failed" as const,
+    stages: runs.withStages(runs.finished, { check_model: "failed", plan: "upstream_failed" }),
+    gates: [{ ...runs.finished.gates[0]!, state: "failed" as const, checks: [check] }],
+  };
+  const told = headline(view);
+  expect(told.sentence).toBe("Nothing was scored: the model did not pass its check.");
+  expect(told.advice).toMatch(/^First fix the data or the recipe, then train again\. If you change the limits/);
+  expect(told.actions).toMatchObject([
+    { label: "Train again", tasks: [{ task_id: "train", map_index: -1 }] },
+    { label: "Check again", tasks: [{ task_id: "check_model", map_index: -1 }] },
+  ]);
+  const elsewhere = headline({ ...view, stages: view.stages.filter(({ kind }) => kind !== "train") });
+  expect(elsewhere.advice).toMatch(/^This run trains no model/);
+  expect(elsewhere.actions.map(({ label }) => label)).toEqual(["Check again"]);
+});
+
+it("says that what was published before stays", () => {
+  const outputs = runs.again.outputs;
+  expect(headline({ ...runs.failed, outputs }).sentence).toMatch(/year=2009 failed; what it published before stays\.$/);
+  expect(headline({ ...runs.finished, outputs }).sentence).toBe("All 17 partitions are scored.");
+  expect(headline({ ...runs.failed, outputs: [...outputs, ...runs.finished.outputs] }).sentence).toMatch(
+    /; the rest was published\.$/,
+  );
+});
+
+it("names a partition of which no row could be scored", () => {
+  expect(headline(runs.unscored).sentence).toBe(
+    "All 17 partitions are scored and published. But no row of year=2003 could be scored. " +
+      "2,744 rows could not be scored and are in quarantine.",
+  );
+});
+
+it("tells partitions of the same key apart by their tasks, and decodes keys", () => {
+  expect(headline(runs.twoStages).sentence).toMatch(/^3 of 4 partitions are scored, score_aces: year=2010 failed; /);
+  const partitions = { ...runs.shops.partitions, state: runs.shops.partitions.key.map(() => "failed" as const) };
+  expect(headline({ ...runs.shops, partitions, state: "failed" }).sentence).toContain(
+    "store=München Süd, store=Köln and store=100% failed",
+  );
 });
 
 it("gives all problems of a gate once, and what failed besides", () => {
@@ -91,6 +163,14 @@ it("tells what a run does before and after scoring", () => {
   }));
   const training = { ...runs.running, stages, totals: { ...runs.running.totals, partitions: 0 } };
   expect(headline(training).sentence).toBe("The run is training the model.");
+  const queued = {
+    ...training,
+    state: "queued" as const,
+    stages: runs.withStages(training, { train: "queued", score: null }),
+  };
+  expect(headline(queued).sentence).toBe("The run is about to train the model.");
+  const over = { ...training, stages: runs.withStages(runs.finished, {}) };
+  expect(headline(over).sentence).toBe("The run is busy outside this pipeline.");
 });
 
 it("tells that nothing was scored when training failed", () => {
@@ -129,7 +209,9 @@ it("is short when all is well, and mentions rows in quarantine", () => {
   expect(told.sentence).toBe(
     "All 17 partitions are scored and published. 15 rows could not be scored and are in quarantine.",
   );
+  expect(told.actions.map(({ label }) => label)).toEqual(["Replay quarantine", "Train again"]);
   expect(told.actions[0]?.tasks).toEqual([3, 11].map((map_index) => ({ task_id: "score", map_index })));
+  expect(told.advice).toMatch(/If the recipe or the model was wrong, change it and train again/);
 });
 
 it("scores what was left out of a run that succeeded, by the tasks of those partitions", () => {
@@ -137,5 +219,5 @@ it("scores what was left out of a run that succeeded, by the tasks of those part
   const partitions = table(leftOut);
   const told = headline({ ...runs.finished, partitions, totals: totals(partitions) });
   expect(told.sentence).toBe("16 of 17 partitions are scored and published; year=2009 failed and was left out.");
-  expect(told.actions).toEqual([{ label: "Go on", how: "go_on", tasks: [{ task_id: "score", map_index: 9 }] }]);
+  expect(told.actions).toMatchObject([{ label: "Go on", how: "go_on", tasks: [{ task_id: "score", map_index: 9 }] }]);
 });

@@ -1,6 +1,9 @@
-import type { TaskRef } from "../api/actions";
-import type { FailureView, GateView, PartitionTable, RunView, Stage } from "../api/types";
+import type { FailureView, GateView, RunView, Stage } from "../api/types";
 import { list, many } from "../format";
+import { nameOf } from "./identity";
+import { QUARANTINE_ADVICE, type Remedy, goOn, isAffected, replay, scoreAndCheck, trainAgain } from "./remedies";
+import { STAGE_NAMES, activity, currentStage } from "./stageNames";
+import { type Shown, isOver, shownAs } from "./states";
 
 export type Tone = "success" | "failed" | "running" | "warning";
 
@@ -12,36 +15,19 @@ export interface Headline {
   why: string[];
   /** What to do next, in words; null if nothing is to be done. */
   advice: string | null;
-  /** The buttons of the advice, and the tasks that they run again. */
-  actions: HeadlineAction[];
+  /** The buttons of the advice. */
+  actions: Remedy[];
 }
 
-export interface HeadlineAction {
-  label: string;
-  tasks: TaskRef[];
-  how: "go_on" | "replay";
-}
-
-/** What each kind of task does: alone, and when it failed. */
-export const STAGE_NAMES: Record<Stage["kind"], { title: string; doing: string; failed: string }> = {
-  wait: { title: "Wait for data", doing: "waiting for data", failed: "waiting for data failed" },
-  train: { title: "Train", doing: "training the model", failed: "training failed" },
-  import: { title: "Import model", doing: "importing the model", failed: "the import of the model failed" },
-  check_model: { title: "Check model", doing: "checking the model", failed: "the model did not pass its check" },
-  evaluate: { title: "Evaluate", doing: "evaluating the model", failed: "the evaluation of the model failed" },
-  plan: { title: "Plan", doing: "planning the partitions", failed: "planning the partitions failed" },
-  score: { title: "Score", doing: "scoring", failed: "scoring failed" },
-  check_scores: { title: "Check scores", doing: "checking the scores", failed: "the scores did not pass their check" },
-  combine: { title: "Publish", doing: "publishing", failed: "publishing failed" },
-};
-
-export function keysIn(partitions: PartitionTable, state: PartitionTable["state"][number]): string[] {
-  return partitions.key.filter((_, index) => partitions.state[index] === state);
+/** Positions of the partitions that are shown so. */
+function shown(view: RunView, as: Shown): number[] {
+  return [...view.partitions.key.keys()].filter((index) => shownAs(view.partitions, index) === as);
 }
 
 /** Partitions by name, or of many, how many there are and the first. */
-function named(keys: string[]): string {
-  return keys.length <= 3 ? list(keys) : `${many(keys.length, "partition")} (the first is ${keys[0] ?? ""})`;
+function named({ partitions }: RunView, indexes: number[]): string {
+  const names = indexes.slice(0, 3).map((index) => nameOf(partitions, index));
+  return indexes.length <= 3 ? list(names) : `${many(indexes.length, "partition")} (the first is ${names[0] ?? ""})`;
 }
 
 function done(view: RunView): string {
@@ -52,80 +38,97 @@ function done(view: RunView): string {
   return `${ready.toLocaleString()} of ${many(partitions, "partition")} ${ready === 1 ? "is" : "are"} scored`;
 }
 
-function outcome(view: RunView): string {
-  return view.output?.published ? "the rest was published" : "nothing was published";
+/** Partitions count as scored although all of their rows are in quarantine. */
+function unscored(view: RunView): string {
+  const empty = shown(view, "unscored");
+  return empty.length ? ` But no row of ${named(view, empty)} could be scored.` : "";
 }
 
-/** Scoring tasks that failed or left out a partition, and the failed tasks before and after them. */
-export function failedTasks(view: RunView): TaskRef[] {
-  const { state, task: taskOf, tasks } = view.partitions;
-  const incomplete = new Set(taskOf.filter((_, index) => state[index] === "failed"));
-  const scoring = tasks.filter((task, position) => task.state === "failed" || incomplete.has(position));
-  const where = view.failures.flatMap((failure) => failure.where);
-  const others = view.stages
-    .filter((stage) => stage.kind !== "score" && stage.state === "failed")
-    .flatMap((stage) => {
-      // Of a mapped task, those that failed; all of it if there are more than the server names.
-      const named = where.filter(({ task_id, map_index }) => task_id === stage.task_id && map_index >= 0);
-      const all = [{ task_id: stage.task_id, map_index: -1 }];
-      return named.length > 0 && named.length === stage.by_state.failed ? named : all;
-    });
-  const refs = scoring.map(({ task_id, map_index }) => ({ task_id, map_index }));
-  return [...refs, ...others.map(({ task_id, map_index }) => ({ task_id, map_index }))];
+function outcome({ outputs }: RunView): string {
+  if (outputs.length === 0) return "nothing was published";
+  return outputs.every((output) => output.is_earlier) ? "what it published before stays" : "the rest was published";
 }
 
 function messages(failures: FailureView[]): string[] {
   return failures.filter((failure) => failure.how !== "upstream").map((failure) => failure.message);
 }
 
-function problems(gates: GateView[]): string[] {
-  return gates.flatMap((gate) => gate.checks.flatMap((check) => (check.problem === null ? [] : [check.problem])));
+function problems(gate: GateView | undefined): string[] {
+  return gate?.checks.flatMap((check) => (check.problem === null ? [] : [check.problem])) ?? [];
 }
 
 function running(view: RunView): Headline {
-  const { totals } = view;
-  const failed = keysIn(view.partitions, "failed");
-  const stage =
-    view.stages.find((one) => one.state === "running") ?? view.stages.find((one) => one.state !== "success");
-  const doing = stage ? STAGE_NAMES[stage.kind].doing : "starting";
-  const scoring = stage?.kind === "score" && totals.partitions > 0;
-  const bad = failed.length ? ` ${named(failed)} failed; the others go on.` : "";
-  const sentence = scoring ? `${done(view)}.` : `The run is ${doing}.`;
-  return { tone: "running", sentence: sentence + bad, why: messages(view.failures), advice: null, actions: [] };
+  const failed = shown(view, "failed");
+  const stage = currentStage(view.stages);
+  const doing = stage ? activity(stage.kind, stage.state) : "busy outside this pipeline";
+  const scoring = stage?.kind === "score" && view.totals.partitions > 0;
+  const bad = failed.length ? ` ${named(view, failed)} failed; the others go on.` : "";
+  const sentence = (scoring ? `${done(view)}.` : `The run is ${doing}.`) + bad + unscored(view);
+  return { tone: "running", sentence, why: messages(view.failures), advice: null, actions: [] };
 }
 
 function failedHere(view: RunView): Headline {
-  const failed = keysIn(view.partitions, "failed");
+  const failed = shown(view, "failed");
   const stage = view.stages.find((one) => one.state === "failed");
-  const gate = stage && view.gates.find((one) => one.task_id === stage.task_id);
-  const published = outcome(view);
-  let sentence: string;
-  if (failed.length) sentence = `${done(view)}, ${named(failed)} failed; ${published}.`;
-  else if (!stage) sentence = `The run failed outside this pipeline; ${published}.`;
-  else if (view.totals.partitions === 0) sentence = `Nothing was scored: ${STAGE_NAMES[stage.kind].failed}.`;
-  else sentence = `${done(view)}, but ${STAGE_NAMES[stage.kind].failed}; ${published}.`;
-
-  const verdict = gate && !failed.length ? problems([gate]) : [];
+  const gate = failed.length ? undefined : view.gates.find((one) => one.task_id === stage?.task_id);
+  const verdict = problems(gate);
   // A gate's own failure says the same once more.
   const others = messages(view.failures).filter((message) => !verdict.some((problem) => message.includes(problem)));
   const why = [...verdict, ...others];
+  const sentence = whatFailed(view, failed, stage) + unscored(view);
+  const told = { tone: "failed" as const, sentence, why };
   if (!view.may.rerun) {
-    return {
-      tone: "failed",
-      sentence,
-      why,
-      advice: `${fix(view, why.length > 0)} Then ask somebody who may clear tasks of this DAG.`,
-      actions: [],
-    };
+    const advice = `${fix(view, why.length > 0)} Then ask somebody who may clear tasks of this DAG.`;
+    return { ...told, advice, actions: [] };
   }
-  const replay = gate?.kind === "check_scores" && view.totals.rows_quarantined > 0;
-  const actions: HeadlineAction[] = replay ? [replayOf(view)] : [];
-  const tasks = failedTasks(view);
-  if (tasks.length) actions.push({ label: gate && !failed.length ? "Check again" : "Go on", tasks, how: "go_on" });
-  const then = actions.length
-    ? next(view, gate !== undefined && !failed.length, replay)
-    : "Then clear it in Airflow's grid, with what comes after it.";
-  return { tone: "failed", sentence, why, advice: `${fix(view, why.length > 0)} ${then}`, actions };
+  return { ...told, ...(gate && verdict.length ? ofGate(view, gate) : ofFailure(view, gate, why.length > 0)) };
+}
+
+function whatFailed(view: RunView, failed: number[], stage: Stage | undefined): string {
+  const published = outcome(view);
+  if (failed.length) return `${done(view)}, ${named(view, failed)} failed; ${published}.`;
+  if (!stage) return `The run failed outside this pipeline; ${published}.`;
+  const why = STAGE_NAMES[stage.kind].failed;
+  if (view.totals.partitions > 0) return `${done(view)}, but ${why}; ${published}.`;
+  return `Nothing was scored: ${why}${view.outputs.length ? `; ${published}` : ""}.`;
+}
+
+type Advice = Pick<Headline, "advice" | "actions">;
+
+/** What helps against the verdict of a gate. */
+function ofGate(view: RunView, gate: GateView): Advice {
+  const again = goOn(view, "Check again");
+  const limits = "If you change the limits in the DAG instead, only check again.";
+  if (gate.kind === "check_scores") {
+    const affected = [...view.partitions.key.keys()].filter((index) => isAffected(view, index));
+    const data = affected.length ? `the data of ${named(view, affected)}` : "the data";
+    const replayed = replay(view);
+    const advice =
+      `First fix ${data}, then score and check again: partitions whose files have changed are scored again, the others ` +
+      `are reused. ${limits}${replayed.length ? ` For the rows in quarantine: ${QUARANTINE_ADVICE}` : ""}`;
+    const retrain = replayed.length ? trainAgain(view) : [];
+    return { advice, actions: [scoreAndCheck(view), ...again, ...replayed, ...retrain] };
+  }
+  if (gate.kind === "check_model") {
+    const retrain = trainAgain(view);
+    const first = retrain.length
+      ? "First fix the data or the recipe, then train again."
+      : "This run trains no model: train a better one where it comes from, then check again.";
+    return { advice: `${first} ${limits}`, actions: [...retrain, ...again] };
+  }
+  return { advice: `${fix(view, true)} Then check again.`, actions: again };
+}
+
+/** What helps where a task failed. */
+function ofFailure(view: RunView, gate: GateView | undefined, told: boolean): Advice {
+  const actions = goOn(view, gate ? "Check again" : "Go on");
+  const kept = view.totals.by_state.scored + view.totals.by_state.reused > 0;
+  const then = gate
+    ? "Then check again."
+    : actions.length
+      ? `Then go on: only what failed runs again, and what comes after it.${kept ? " What is scored already is kept." : ""}`
+      : "Then clear it in Airflow's grid, with what comes after it.";
+  return { advice: `${fix(view, told)} ${then}`, actions };
 }
 
 /** Whether Airflow failed the tasks before they began to work. */
@@ -144,55 +147,27 @@ function fix(view: RunView, told: boolean): string {
   return "First fix what the message names (the data, or the settings of the DAG).";
 }
 
-function next(view: RunView, byGate: boolean, replay: boolean): string {
-  if (byGate)
-    return replay ? "Then replay the quarantine, which checks again, too; or only check again." : "Then check again.";
-  const kept = view.totals.by_state.scored + view.totals.by_state.reused > 0;
-  return `Then go on: only what failed runs again, and what comes after it.${kept ? " What is scored already is kept." : ""}`;
-}
-
-/** Tasks whose partitions have rows in quarantine. */
-export function quarantinedTasks({ partitions }: RunView): TaskRef[] {
-  const indexes = new Set(partitions.task.filter((_, index) => (partitions.rows_quarantined[index] ?? 0) > 0));
-  return [...indexes].flatMap((index) => {
-    const task = partitions.tasks[index];
-    return task ? [{ task_id: task.task_id, map_index: task.map_index }] : [];
-  });
-}
-
-function replayOf(view: RunView): HeadlineAction {
-  return { label: "Replay quarantine", tasks: quarantinedTasks(view), how: "replay" };
-}
-
 function succeeded(view: RunView): Headline {
-  const failed = keysIn(view.partitions, "failed");
-  const { totals, output } = view;
-  const published = output?.published ? " and published" : "";
-  const bad = failed.length ? `; ${named(failed)} failed and ${failed.length === 1 ? "was" : "were"} left out` : "";
+  const { totals, outputs } = view;
+  if (totals.partitions === 0) {
+    return { tone: "success", sentence: "The run ended; it scored no partition.", why: [], advice: null, actions: [] };
+  }
+  const failed = shown(view, "failed");
+  const published = outputs.some((output) => !output.is_earlier) ? " and published" : "";
+  const left = `${named(view, failed)} failed and ${failed.length === 1 ? "was" : "were"} left out`;
   const quarantined = totals.rows_quarantined;
   const rows = quarantined
     ? ` ${many(quarantined, "row")} could not be scored and ${quarantined === 1 ? "is" : "are"} in quarantine.`
     : "";
-  if (totals.partitions === 0) {
-    return { tone: "success", sentence: "The run ended; it scored no partition.", why: [], advice: null, actions: [] };
-  }
-  const advice = quarantined
-    ? "See below why. When the reason is fixed, replay the quarantine: only the blocks with those rows run again."
-    : null;
-  const actions: HeadlineAction[] = quarantined ? [replayOf(view)] : [];
-  if (failed.length) actions.push({ label: "Go on", tasks: failedTasks(view), how: "go_on" });
+  const actions = quarantined ? [...replay(view), ...trainAgain(view)] : [];
+  if (failed.length) actions.push(...goOn(view));
   return {
     tone: failed.length || quarantined ? "warning" : "success",
-    sentence: `${done(view)}${published}${bad}.${rows}`,
+    sentence: `${done(view)}${published}${failed.length ? `; ${left}` : ""}.${unscored(view)}${rows}`,
     why: messages(view.failures),
-    advice,
+    advice: quarantined ? `See below why rows are in quarantine. ${QUARANTINE_ADVICE}` : null,
     actions: view.may.rerun ? actions : [],
   };
-}
-
-/** Whether nothing will change any more by itself. */
-export function isOver(view: { state: RunView["state"] }): boolean {
-  return view.state !== null && ["success", "failed", "upstream_failed", "skipped", "removed"].includes(view.state);
 }
 
 /** The run in one sentence, why it is so, and what to do next. */

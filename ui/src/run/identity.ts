@@ -1,4 +1,5 @@
 import type { PartitionTable } from "../api/types";
+import { readable } from "../format";
 
 /** What tells a partition from the others in every answer; its position may change between two of them. */
 export interface Identity {
@@ -20,4 +21,15 @@ export function find(partitions: PartitionTable, wanted: Identity): number | nul
     return task_id === wanted.task_id && map_index === wanted.map_index;
   });
   return index < 0 ? null : index;
+}
+
+/** The scoring stages that the partitions belong to. */
+export function scoringStages({ tasks }: PartitionTable): string[] {
+  return [...new Set(tasks.map((task) => task.task_id))];
+}
+
+/** Its key in words; with its task's name in front where several stages score, as two of them may score one key. */
+export function nameOf(partitions: PartitionTable, index: number): string {
+  const { key, task_id } = identity(partitions, index);
+  return task_id !== undefined && scoringStages(partitions).length > 1 ? `${task_id}: ${readable(key)}` : readable(key);
 }

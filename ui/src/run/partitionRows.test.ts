@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { failed, packs, quarantined } from "../fixtures/runs";
+import { failed, packs, quarantined, shops, unscored } from "../fixtures/runs";
 import { arrange } from "./partitionRows";
 
 const worst = { by: "worst" as const, descending: false };
@@ -19,6 +19,18 @@ it("finds by text and by state", () => {
   expect(keys(failed, arrange(failed.partitions, { text: " 201 ", state: "" }, worst))).toHaveLength(7);
   expect(keys(failed, arrange(failed.partitions, { text: "", state: "failed" }, worst))).toEqual(["year=2009"]);
   expect(arrange(failed.partitions, { text: "1999", state: "" }, worst)).toEqual([]);
+});
+
+it("finds a key as people write it, and as the server does", () => {
+  for (const text of ["münchen s", "M%C3%BCnchen"]) {
+    expect(arrange(shops.partitions, { text, state: "" }, worst)).toEqual([0]);
+  }
+});
+
+it("tells partitions without a scored row from scored ones", () => {
+  expect(arrange(unscored.partitions, { text: "", state: "unscored" }, worst)).toEqual([3]);
+  expect(arrange(unscored.partitions, { text: "", state: "scored" }, worst)).toHaveLength(16);
+  expect(arrange(unscored.partitions, all, worst)[0]).toBe(3);
 });
 
 it("sorts numbers in names as numbers, and columns both ways", () => {

@@ -1,5 +1,6 @@
-import type { PartitionState, PartitionTable } from "../api/types";
-import { ORDER } from "./states";
+import type { PartitionTable } from "../api/types";
+import { readable } from "../format";
+import { ORDER, type Shown, shownAs } from "./states";
 
 export type Column =
   | "worst"
@@ -20,7 +21,7 @@ export interface Sorting {
 
 export interface Filter {
   text: string;
-  state: PartitionState | "";
+  state: Shown | "";
 }
 
 function value(partitions: PartitionTable, index: number, by: Exclude<Column, "worst" | "key">): number {
@@ -32,7 +33,7 @@ const names = new Intl.Collator(undefined, { numeric: true });
 
 /** Failed first, then rows in quarantine, then drift: what a person should look at. */
 function worse(partitions: PartitionTable, a: number, b: number): number {
-  const order = (index: number) => ORDER.indexOf(partitions.state[index] ?? "waiting");
+  const order = (index: number) => ORDER.indexOf(shownAs(partitions, index));
   return (
     order(a) - order(b) ||
     (partitions.rows_quarantined[b] ?? 0) - (partitions.rows_quarantined[a] ?? 0) ||
@@ -44,14 +45,15 @@ function worse(partitions: PartitionTable, a: number, b: number): number {
 /** Positions of the partitions that the filter lets through, in the order asked for. */
 export function arrange(partitions: PartitionTable, filter: Filter, { by, descending }: Sorting): number[] {
   const text = filter.text.trim().toLowerCase();
+  const hasText = (key: string) => [key, readable(key)].some((form) => form.toLowerCase().includes(text));
   const found = [...partitions.key.keys()].filter(
     (index) =>
-      (filter.state === "" || partitions.state[index] === filter.state) &&
-      (text === "" || (partitions.key[index] ?? "").toLowerCase().includes(text)),
+      (filter.state === "" || shownAs(partitions, index) === filter.state) &&
+      (text === "" || hasText(partitions.key[index] ?? "")),
   );
   const compare = (a: number, b: number) => {
     if (by === "worst") return worse(partitions, a, b);
-    if (by === "key") return names.compare(partitions.key[a] ?? "", partitions.key[b] ?? "");
+    if (by === "key") return names.compare(readable(partitions.key[a] ?? ""), readable(partitions.key[b] ?? ""));
     return value(partitions, a, by) - value(partitions, b, by);
   };
   return found.sort((a, b) => (descending ? -compare(a, b) : compare(a, b)) || a - b);

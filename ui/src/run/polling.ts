@@ -1,19 +1,23 @@
 import type { PartitionTable, RunView, TaskView } from "../api/types";
-import { isOver } from "./headline";
+import type { Pace } from "../api/useLive";
+import { isOver } from "./states";
 
-/** Whether all that was asked for has been read. */
-export function isComplete(view: { incomplete: boolean }): boolean {
-  return !view.incomplete;
+/** What is read from files stays as it is once all of it has been read. */
+export function paceOfFiles(view: { incomplete: boolean }): Pace {
+  return view.incomplete ? "soon" : "never";
 }
 
-/** Whether the page of a run need not ask again. */
-export function isFinalRun(view: RunView): boolean {
-  return !view.is_scoring || (isOver(view) && isComplete(view));
+/** What is over may be cleared by somebody. */
+function pace(view: { state: RunView["state"]; incomplete: boolean }): Pace {
+  return isOver(view) && !view.incomplete ? "seldom" : "soon";
 }
 
-/** Whether the page of a task need not ask again. */
-export function isFinalTask(view: TaskView): boolean {
-  return view.kind === null || (isOver(view) && isComplete(view));
+export function paceOfRun(view: RunView): Pace {
+  return view.is_scoring ? pace(view) : "never";
+}
+
+export function paceOfTask(view: TaskView): Pace {
+  return view.kind === null ? "never" : pace(view);
 }
 
 /** Positions of the partitions whose scores are committed. */

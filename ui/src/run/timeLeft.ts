@@ -1,6 +1,6 @@
 import type { TaskState, Totals } from "../api/types";
 import { eta } from "../format";
-import { isOver } from "./headline";
+import { isOver } from "./states";
 
 /** How long scoring still takes, in words; nothing before it begins and once it has ended. */
 export function timeLeft(state: TaskState, totals: Totals): string {

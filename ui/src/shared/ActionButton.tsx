@@ -1,5 +1,6 @@
 import { type ReactNode, useRef, useState } from "react";
 
+import type { Done } from "../api/actions";
 import { ApiError } from "../api/client";
 import { Alert, Button, Dialog, Portal, Stack } from "../kit";
 import { useStatusMessage } from "./StatusMessage";
@@ -9,8 +10,8 @@ interface Props {
   /** The question that the dialog asks, and what will happen. */
   title: string;
   children: ReactNode;
-  /** Do it; the text tells what happens now. */
-  act: () => Promise<string>;
+  /** Do it, and tell what happens now. */
+  act: () => Promise<Done>;
   /** It is done: the dialog is closed, and the page says so. */
   onDone: () => void;
   prominent?: boolean;

@@ -86,3 +86,17 @@ export function Cell({
     </Table.Cell>
   );
 }
+
+/** A long name in a cell: on a phone it takes several lines, or else it would fill the table's visible part. */
+export function Narrow({ children }: { children: ReactNode }) {
+  return (
+    <Box
+      maxW={{ base: "40vw", md: "none" }}
+      minW={{ base: 28, md: "auto" }}
+      overflowWrap={{ base: "anywhere", md: "normal" }}
+      whiteSpace={{ base: "normal", md: "nowrap" }}
+    >
+      {children}
+    </Box>
+  );
+}

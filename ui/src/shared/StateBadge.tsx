@@ -16,12 +16,17 @@ const SIGNS: Record<string, string> = {
 /** What Airflow calls otherwise than people do. */
 const WORDS: Record<string, string> = { upstream_failed: "did not run", none: "not yet" };
 
+/** A state in words, or the name of one that Airflow counts. */
+export function stateName(name: string): string {
+  return WORDS[name] ?? name.replaceAll("_", " ");
+}
+
 /** A state of Airflow, in its colour, with a sign and its name. */
 export function StateBadge({ state }: { state: TaskState }) {
   const name = state ?? "none";
   return (
     <Badge colorPalette={state ?? "none"} variant="surface" whiteSpace="nowrap">
-      <span aria-hidden="true">{SIGNS[name] ?? "○"}</span> {WORDS[name] ?? name.replaceAll("_", " ")}
+      <span aria-hidden="true">{SIGNS[name] ?? "○"}</span> {stateName(name)}
     </Badge>
   );
 }

@@ -1,17 +1,21 @@
-import { type RefObject, useLayoutEffect, useRef, useState } from "react";
+import { type RefCallback, useLayoutEffect, useState } from "react";
 
-/** An element and its width in CSS pixels, as it changes; 0 until it is laid out. */
-export function useWidth<T extends HTMLElement>(): [RefObject<T | null>, number] {
-  const ref = useRef<T>(null);
+/**
+ * An element's width in CSS pixels, as it changes; 0 until it is laid out. One that is hidden keeps its last width.
+ *
+ * @param shown - what the element shows: it is measured again with each other value, as the last time may have been a bad
+ * moment.
+ */
+export function useWidth<T extends HTMLElement>(shown: unknown): [RefCallback<T>, number] {
+  const [element, setElement] = useState<T | null>(null);
   const [width, setWidth] = useState(0);
   useLayoutEffect(() => {
-    const element = ref.current;
     if (!element) return;
-    setWidth(element.clientWidth);
-    if (typeof ResizeObserver === "undefined") return;
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
+    const measure = () => setWidth((last) => element.clientWidth || last);
+    measure();
+    const observer = new ResizeObserver(measure);
     observer.observe(element);
     return () => observer.disconnect();
-  }, []);
-  return [ref, width];
+  }, [element, shown]);
+  return [setElement, width];
 }

@@ -1,17 +1,19 @@
 import { rerun } from "../api/actions";
 import { pages } from "../api/base";
 import type { TaskView } from "../api/types";
-import { count, list, many } from "../format";
+import { count, list, many, readable } from "../format";
 import { Box, Flex, Text } from "../kit";
+import { useEndings } from "../shared/StatusMessage";
 import { ActionButton } from "../shared/ActionButton";
 import { AirflowLink } from "../shared/links";
 import { HeadlineBox } from "../shared/HeadlineBox";
-import { STAGE_NAMES, isOver } from "../run/headline";
+import { activity } from "../run/stageNames";
+import { isOver } from "../run/states";
 
 /** The task in one sentence. */
 export function tellTask(view: TaskView): string {
-  const name = view.label || view.task_id;
-  const what = view.partitions ? list(view.partitions.key) : view.label;
+  const name = readable(view.label) || view.task_id;
+  const what = view.partitions ? list(view.partitions.key.map(readable)) : name;
   const retry = view.state === "up_for_retry";
   if (view.failure?.how === "killed") return `${name} was killed${retry ? "; Airflow tries again" : ""}.`;
   if (view.failure && retry) return `Try ${view.try_number} failed; Airflow tries again.`;
@@ -20,7 +22,7 @@ export function tellTask(view: TaskView): string {
   if (view.kind !== "score" || !view.totals) {
     return isOver(view)
       ? `${view.task_id}: ${view.state ?? "not started"}.`
-      : `The task is ${STAGE_NAMES[view.kind ?? "score"].doing}.`;
+      : `The task is ${activity(view.kind ?? "score", view.state)}.`;
   }
   const { blocks, blocks_total, rows_quarantined } = view.totals;
   const bad = rows_quarantined ? `; ${many(rows_quarantined, "row")} in quarantine so far` : "";
@@ -31,6 +33,7 @@ export function tellTask(view: TaskView): string {
 }
 
 export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () => void }) {
+  useEndings({ [view.task_id]: isOver(view) ? `${view.state ?? ""} ${view.try_number}` : "" });
   const tone = view.failure ? "failed" : view.state === "success" ? "success" : "running";
   const tasks = [{ task_id: view.task_id, map_index: view.map_index }];
   // What waits for another task is run again with that one, from the page of the run.
@@ -55,7 +58,7 @@ export function TaskHeadline({ view, refresh }: { view: TaskView; refresh: () =>
             label="Go on"
             onDone={refresh}
             prominent
-            title={`Run ${view.label || view.task_id} again?`}
+            title={`Run ${readable(view.label) || view.task_id} again?`}
           >
             <Text>Airflow clears this task and what comes after it, and runs them again in this run.</Text>
             <Text>What is scored already is kept.</Text>

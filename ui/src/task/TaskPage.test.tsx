@@ -52,7 +52,7 @@ it("asks again while something is missing, also when the task is over", async ()
   await act(() => vi.advanceTimersByTimeAsync(1_000));
   expect(screen.getByText(/something is missing here/)).toBeVisible();
   incomplete = false;
-  await act(() => vi.advanceTimersByTimeAsync(60_000));
+  await act(() => vi.advanceTimersByTimeAsync(25_000));
   expect(requests).toHaveLength(2);
   expect(screen.queryByText(/something is missing here/)).toBeNull();
 });

@@ -5,7 +5,7 @@ import { Box, Stack, Text } from "../kit";
 import { DOCS, OutsideLink } from "../shared/links";
 import { Incomplete, Loaded, Nothing } from "../shared/Notice";
 import { WithStatusMessage } from "../shared/StatusMessage";
-import { isFinalTask } from "../run/polling";
+import { paceOfTask } from "../run/polling";
 import { Gates } from "../run/Gates";
 import { TaskProgress } from "./TaskProgress";
 import { TaskHeadline } from "./TaskHeadline";
@@ -19,7 +19,7 @@ interface Props {
 
 /** The tab "Scoring" of a task. */
 export function TaskPage({ dagId, runId, taskId, mapIndex }: Props) {
-  const live = useLive<TaskView>(routes.task(dagId, runId, taskId, mapIndex), isFinalTask);
+  const live = useLive<TaskView>(routes.task(dagId, runId, taskId, mapIndex), paceOfTask);
   return (
     <Box minW={0} p={{ base: 2, md: 4 }}>
       <WithStatusMessage>

@@ -1,5 +1,5 @@
 import type { TaskView } from "../api/types";
-import { bytes, count, duration, percent, short, time } from "../format";
+import { bytes, count, duration, percent, readable, short, time } from "../format";
 import { Box, Stack, Table, Text } from "../kit";
 import { Bar } from "../shared/Bar";
 import { Cell, DataTable } from "../shared/DataTable";
@@ -65,7 +65,7 @@ export function TaskProgress({ view }: { view: TaskView }) {
                 <DataTable caption="Slowest blocks" columns={SLOWEST}>
                   {progress.slowest.map((block) => (
                     <Table.Row bg="transparent" key={`${block.partition} ${block.block}`}>
-                      <Cell>{block.partition}</Cell>
+                      <Cell>{readable(block.partition)}</Cell>
                       <Cell numeric>{count(block.block)}</Cell>
                       <Cell numeric>{count(block.rows)}</Cell>
                       <Cell numeric>{duration(block.seconds)}</Cell>
