@@ -13,10 +13,10 @@ from typing import Any
 
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.errors import BatchScoreError
-from airflow_batchscore.operators.stored_lists import full, is_inline
+from airflow_batchscore.operators.stored_lists import full, is_inline, references
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plugin.cache import Cache
-from airflow_batchscore.plugin.reads import LateError, Reads
+from airflow_batchscore.plugin.reads import At, LateError, Reads
 from airflow_batchscore.plugin.xcoms import Returned
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.run_view_records import Instance, Kind, Problem, TaskRecord
@@ -136,7 +136,7 @@ def _with_lists(
     for item, value in opened:
         if RETURNING[item.task.kind].has_files and not is_inline(value):
             name = item.key, str(item.value.value["seal"])
-            wanted[name], names[name] = partial(_full, value), item.name
+            wanted[name], names[name] = At(next(references(value)).location, partial(_full, value)), item.name
     if not wanted:
         return {}, {}
     values, errors = _lists.get_all(wanted, SECONDS)

@@ -16,7 +16,7 @@ from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import listed
 from airflow_batchscore.model.artifact import ModelManifest, read_manifest
 from airflow_batchscore.model.reference import ModelRef
-from airflow_batchscore.plugin.reads import LateError, Reads, pool
+from airflow_batchscore.plugin.reads import At, LateError, Reads, pool
 from airflow_batchscore.plugin.returned import SECONDS
 from airflow_batchscore.publish.quarantined import Quarantined, look_into_quarantine
 from airflow_batchscore.publish.run_view_model import blank_card, model_card, models_of
@@ -47,7 +47,7 @@ def with_drifts(records: RunRecords) -> RunRecords:
     """The records, with what the checks of the scores measured of each partition."""
     values, errors = _verdicts.get_all(
         {
-            (place, task.try_number, task.ended): partial(_verdict, place)
+            (place, task.try_number, task.ended): At(place, partial(_verdict, place))
             for task in records.of_kind("check_scores")
             if task.state in ("success", "failed")
             for place in _verdict_places(records, task)
@@ -91,7 +91,9 @@ def card_of(records: RunRecords) -> tuple[JsonObject | None, bool]:
     if not models:
         return None, False
     ref, others = models[0], len(models) - 1
-    values, errors = _cards.get_all({(ref, others): lambda: model_card(_connected(ref), others)}, SECONDS)
+    values, errors = _cards.get_all(
+        {(ref, others): At(ref.location, lambda: model_card(_connected(ref), others))}, SECONDS
+    )
     if card := values.get((ref, others)):
         return card, False
     error = errors[ref, others]
@@ -108,7 +110,9 @@ def profiles_of(records: RunRecords, keys: Sequence[str]) -> JsonObject:
     ref = one_model(manifests)
     reference = None
     if ref is not None:
-        models, errors = _models.get_all({ref: lambda: read_manifest(_connected(ref))}, _SECTION_SECONDS)
+        models, errors = _models.get_all(
+            {ref: At(ref.location, lambda: read_manifest(_connected(ref)))}, _SECTION_SECONDS
+        )
         if errors:
             return _no_profiles(committed, "the model", errors[ref])
         reference = models[ref].profile
@@ -124,8 +128,12 @@ def quarantine_of(records: RunRecords) -> JsonObject:
     manifests, error = _read_manifests(chosen)
     if error:
         return {**nothing, **_missing(f"the manifests of {listed([each.key for each, _ in chosen])}", error)}
+    if not manifests:
+        return {**nothing, "incomplete": False}
     digests = tuple(manifest.digest for manifest in manifests)
-    values, errors = _quarantines.get_all({digests: lambda: look_into_quarantine(manifests)}, _SECTION_SECONDS)
+    values, errors = _quarantines.get_all(
+        {digests: At(manifests[0].folder, lambda: look_into_quarantine(manifests))}, _SECTION_SECONDS
+    )
     if errors:
         return {**nothing, **_missing("the rows in quarantine", errors[digests])}
     found = values[digests]
@@ -145,7 +153,10 @@ def _read_manifests(placed: Sequence[Placed]) -> tuple[list[Manifest], Exception
         return read_manifests([partition.manifest], location.conn_id, [partition.digest])[0]
 
     reads: dict[Hashable, Callable[[], Manifest]] = {
-        (partition.manifest, partition.digest): partial(read, partition, conn_id) for partition, conn_id in placed
+        (partition.manifest, partition.digest): At(
+            Location(partition.manifest, conn_id), partial(read, partition, conn_id)
+        )
+        for partition, conn_id in placed
     }
     values, errors = _manifests.get_all(reads, _SECTION_SECONDS)
     return [values[name] for name in reads if name in values], next(iter(errors.values()), None)

@@ -194,10 +194,10 @@ def test_a_data_set_tells_which_partitions_are_fresh_stale_and_missing(history: 
         rows = _grid(page)
         told = {key: rows[f"year={key}"].locator("td").nth(1).inner_text() for key in (2001, 2013, 2014, 2015)}
         for year, words in {
-            2001: ("missing", failed),
-            2013: ("stale", first, history.old, history.new),
-            2014: ("fresh", failed, history.new),
-            2015: ("fresh", last, history.new),
+            2001: ("not scored", failed),
+            2013: ("scored with another version", first, history.old, history.new),
+            2014: ("scored with the newest version", failed, history.new),
+            2015: ("scored with the newest version", last, history.new),
         }.items():
             assert all(word in told[year] for word in words), told[year]
         heads = page.get_by_role("columnheader").all_inner_texts()
