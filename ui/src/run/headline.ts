@@ -2,7 +2,7 @@ import type { FailureView, GateView, RunView, Stage } from "../api/types";
 import { list, many } from "../format";
 import { nameOf } from "./identity";
 import { QUARANTINE_ADVICE, type Remedy, goOn, isAffected, replay, scoreAndCheck, trainAgain } from "./remedies";
-import { STAGE_NAMES, activity, currentStage } from "./stageNames";
+import { STAGE_NAMES, activity, currentStage, isAtWork } from "./stageNames";
 import { type Shown, isOver, shownAs } from "./states";
 
 export type Tone = "success" | "failed" | "running" | "warning";
@@ -60,7 +60,7 @@ function problems(gate: GateView | undefined): string[] {
 function running(view: RunView): Headline {
   const failed = shown(view, "failed");
   const stage = currentStage(view.stages);
-  const doing = stage ? activity(stage.kind, stage.state) : "busy outside this pipeline";
+  const doing = stage ? activity(stage.kind, isAtWork(stage)) : "busy outside this pipeline";
   const scoring = stage?.kind === "score" && view.totals.partitions > 0;
   const bad = failed.length ? ` ${named(view, failed)} failed; the others go on.` : "";
   const sentence = (scoring ? `${done(view)}.` : `The run is ${doing}.`) + bad + unscored(view);

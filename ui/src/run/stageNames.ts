@@ -51,12 +51,25 @@ export const STAGE_NAMES: Record<Stage["kind"], Names> = {
 const WORKING: TaskState[] = ["running", "restarting", "deferred", "up_for_reschedule"];
 const TO_COME: TaskState[] = ["queued", "scheduled", "up_for_retry", null];
 
+function hasTasks(stage: Stage, states: TaskState[]): boolean {
+  return states.some((state) => (stage.by_state[state ?? "none"] ?? 0) > 0);
+}
+
 /** The stage that works, or else the next one; none where nothing of this package is left to do. */
 export function currentStage(stages: Stage[]): Stage | undefined {
-  return stages.find(({ state }) => WORKING.includes(state)) ?? stages.find(({ state }) => TO_COME.includes(state));
+  return stages.find(isAtWork) ?? stages.find((stage) => hasTasks(stage, TO_COME));
+}
+
+/** Whether at least one task of the stage works now. */
+export function isAtWork(stage: Stage): boolean {
+  return hasTasks(stage, WORKING);
+}
+
+export function isWorking(state: TaskState): boolean {
+  return WORKING.includes(state);
 }
 
 /** `training the model`, or before it has begun `about to train the model`. */
-export function activity(kind: Stage["kind"], state: TaskState): string {
-  return WORKING.includes(state) ? STAGE_NAMES[kind].doing : `about to ${STAGE_NAMES[kind].next}`;
+export function activity(kind: Stage["kind"], atWork: boolean): string {
+  return atWork ? STAGE_NAMES[kind].doing : `about to ${STAGE_NAMES[kind].next}`;
 }

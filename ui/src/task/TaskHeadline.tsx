@@ -7,7 +7,7 @@ import { useEndings } from "../shared/StatusMessage";
 import { ActionButton } from "../shared/ActionButton";
 import { AirflowLink } from "../shared/links";
 import { HeadlineBox } from "../shared/HeadlineBox";
-import { activity } from "../run/stageNames";
+import { activity, isWorking } from "../run/stageNames";
 import { isOver } from "../run/states";
 
 /** The task in one sentence. */
@@ -22,7 +22,7 @@ export function tellTask(view: TaskView): string {
   if (view.kind !== "score" || !view.totals) {
     return isOver(view)
       ? `${view.task_id}: ${view.state ?? "not started"}.`
-      : `The task is ${activity(view.kind ?? "score", view.state)}.`;
+      : `The task is ${activity(view.kind ?? "score", isWorking(view.state))}.`;
   }
   const { blocks, blocks_total, rows_quarantined } = view.totals;
   const bad = rows_quarantined ? `; ${many(rows_quarantined, "row")} in quarantine so far` : "";
