@@ -156,13 +156,6 @@ it("tells how far a run is; the time left stands elsewhere, as screen readers wo
   expect(headline(runs.running).sentence).toBe("8 of 17 partitions are scored.");
 });
 
-it("goes on telling how far it is when one of many tasks has failed", () => {
-  const stages = runs.running.stages.map((stage) =>
-    stage.kind === "score" ? { ...stage, state: "failed" as const, by_state: { ...stage.by_state, failed: 1 } } : stage,
-  );
-  expect(headline({ ...runs.running, stages }).sentence).toBe("8 of 17 partitions are scored.");
-});
-
 it("tells what a run does before and after scoring", () => {
   const stages = runs.running.stages.map((stage) => ({
     ...stage,
