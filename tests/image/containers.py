@@ -31,7 +31,7 @@ def buildah(*arguments: str) -> str:
 
 def in_chroot(container: str, *options: str) -> list[str]:
     """The beginning of a command that runs in `container`, as the image's user and with its environment."""
-    return [*BUILDAH, "run", "--isolation", "chroot", *options, container, "--"]
+    return [*BUILDAH, "run", "--isolation", "chroot", "--no-hosts", *options, container, "--"]
 
 
 class Containers(Compose):
@@ -55,7 +55,9 @@ class Containers(Compose):
 
     def _container(self, service: str) -> str:
         target = self.services[service]["build"].get("target", "s3")
-        return buildah("from", "--pull-never", f"localhost/batchscore-{target}")
+        container = buildah("from", "--pull-never", f"localhost/batchscore-{target}")
+        buildah("copy", "-q", container, str(self._hosts), "/etc/hosts")
+        return container
 
     def environment(self, service: str) -> dict[str, str]:
         """Of the process outside; what is inside gets its own by `run`."""
@@ -80,7 +82,6 @@ class Containers(Compose):
         given: dict[str, Any] = self.services[service].get("environment", {})
         values = {"HOSTNAME": platform.node(), **given}
         options = [word for name, value in values.items() for word in ("-e", f"{name}={value}")]
-        options += ["-v", f"{self._hosts}:/etc/hosts:ro"]
         for volume in self.services[service].get("volumes", []):
             options += ["-v", self._volume(service, *volume.split(":"))]
         return in_chroot(self.container(service), *options)
