@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -45,8 +44,7 @@ class Containers(Compose):
         # Of the two servers that run outside.
         self._places = {"/secrets": str(self.secrets)}
         self._hosts = folder / "hosts"
-        names = " ".join([*self.services, platform.node()])
-        self._hosts.write_text(f"127.0.0.1 localhost {names}\n")
+        self._hosts.write_text(f"127.0.0.1 localhost {' '.join(self.services)}\n")
         self.container = cache(self._container)
 
     @property
@@ -80,8 +78,9 @@ class Containers(Compose):
 
     def _run(self, service: str) -> list[str]:
         given: dict[str, Any] = self.services[service].get("environment", {})
-        values = {"HOSTNAME": platform.node(), **given}
-        options = [word for name, value in values.items() for word in ("-e", f"{name}={value}")]
+        values = {"HOSTNAME": service, **given}
+        options = ["--hostname", service]
+        options += [word for name, value in values.items() for word in ("-e", f"{name}={value}")]
         for volume in self.services[service].get("volumes", []):
             options += ["-v", self._volume(service, *volume.split(":"))]
         return in_chroot(self.container(service), *options)
