@@ -104,5 +104,5 @@ class Containers(Compose):
         """What `command` prints in the container of `service`, with the service's environment and secrets."""
         words = [*self._run(service), "/bin/sh", "/opt/batchscore/entrypoint.sh", *command]
         done = subprocess.run(words, capture_output=True, text=True)  # noqa: S603
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
         return done.stdout
