@@ -196,7 +196,7 @@ dist: .dist-venv/.stamp  ## build the wheel, the sdist and an SBOM into dist/; c
 	rm -rf .dist-venv/sbom
 
 test-dist: setup dist  ## dist/ installed into clean environments: without Airflow, with it, with all extras (3 minutes)
-	$(BIN)/pytest -m dist tests/dist
+	$(BIN)/pytest -m dist tests/install
 
 release-check: dist  ## make dist; tag, version and changelog agree
 	.dist-venv/bin/python scripts/check_release.py
