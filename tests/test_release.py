@@ -1,4 +1,4 @@
-"""`make release-check` refuses a release whose tag, version, changelog or files disagree, and says which."""
+"""`make dist` refuses archives that differ from the commit, `make release-check` a release whose parts disagree."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from check_release import build, disagreements, left_out
+from build_dist import build, other_bytes, wrong_contents
+from check_release import disagreements, other_images
 from commands import run_command
 from support import ROOT
 
 pytestmark = pytest.mark.unit
+
+EPOCH = "1800000000"
+WHEEL, SDIST = "airflow_batchscore-1.2.0-py3-none-any.whl", "airflow_batchscore-1.2.0.tar.gz"
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -29,8 +33,9 @@ def repository(tmp_path: Path) -> Path:
     (package / "py.typed").touch()
     (package / "publish" / "report.html.j2").write_text("report")
     (folder / "CHANGELOG.md").write_text("# Changelog\n\n## 1.2.0 (2027-01-31)\n\n## 1.1.0 (2026-12-01)\n")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, folder)
+    (folder / "docker-compose.yaml").write_text("services:\n  image: airflow-batchscore:1.2.0\n")
     git(folder, "init", "-q")
     commit(folder)
     git(folder, "tag", "-a", "v1.2.0", "-m", "1.2.0")
@@ -44,7 +49,10 @@ def commit(folder: Path) -> None:
 
 def test_a_release_whose_parts_agree_passes(repository: Path, tmp_path: Path) -> None:
     assert disagreements(repository) == []
-    assert left_out(repository, *build(repository, tmp_path / "dist")) == []
+    built = build(repository, tmp_path / "dist", EPOCH)
+    assert [path.name for path in built] == [WHEEL, SDIST]
+    assert wrong_contents(repository, *built) == []
+    assert other_bytes(*built, EPOCH) == []
 
 
 def test_a_commit_without_a_tag_is_no_release(repository: Path) -> None:
@@ -73,22 +81,57 @@ def test_files_that_are_not_committed_are_named(repository: Path) -> None:
     assert disagreements(repository) == ["1 files are not committed: airflow_batchscore/late.py"]
 
 
+def test_images_of_another_version_are_named(repository: Path) -> None:
+    (repository / "docker-compose.yaml").write_text("  image: airflow-batchscore:1.1.0\n  image: redis:7.4\n")
+    (problem,) = other_images(repository)
+    assert problem.startswith("docker-compose.yaml names airflow-batchscore:1.1.0, the package's version is 1.2.0")
+
+
+def test_the_images_have_the_version_of_the_package() -> None:
+    assert other_images(ROOT) == []
+
+
 def test_a_build_that_leaves_out_a_file_is_refused(repository: Path, tmp_path: Path) -> None:
     settings = (repository / "pyproject.toml").read_text()
     rest = '[tool.hatch.build]\nexclude = ["*.j2"]\n'
     (repository / "pyproject.toml").write_text(settings + rest)
     commit(repository)
-    assert left_out(repository, *build(repository, tmp_path / "dist")) == [
-        "airflow_batchscore-1.2.0-py3-none-any.whl lacks airflow_batchscore/publish/report.html.j2",
-        "airflow_batchscore-1.2.0.tar.gz lacks airflow_batchscore/publish/report.html.j2",
+    assert wrong_contents(repository, *build(repository, tmp_path / "dist", EPOCH)) == [
+        f"{WHEEL} lacks airflow_batchscore/publish/report.html.j2",
+        f"{SDIST} lacks airflow_batchscore/publish/report.html.j2",
     ]
+
+
+def test_files_that_are_not_the_commits_are_refused(repository: Path, tmp_path: Path) -> None:
+    (repository / "airflow_batchscore" / "late.py").write_text("x = 1\n")
+    assert wrong_contents(repository, *build(repository, tmp_path / "dist", EPOCH)) == [
+        f"{WHEEL} holds airflow_batchscore/late.py, which is not committed",
+        f"{SDIST} holds airflow_batchscore/late.py, which is not committed",
+    ]
+
+
+def test_documents_and_licences_of_other_folders_stay_out_of_the_sdist(repository: Path, tmp_path: Path) -> None:
+    (repository / "tests").mkdir()
+    (repository / "tests" / "README.md").write_text("about the tests")
+    commit(repository)
+    assert wrong_contents(repository, *build(repository, tmp_path / "dist", EPOCH)) == []
 
 
 def test_a_wheel_without_the_bundle_of_its_pages_is_refused(repository: Path, tmp_path: Path) -> None:
     (repository / "ui").mkdir()
-    (problem,) = left_out(repository, *build(repository, tmp_path / "first"))
-    assert "lacks the bundle of ui/" in problem
-    bundle = repository / "airflow_batchscore" / "plugin" / "ui" / "main.js"
-    bundle.parent.mkdir(parents=True)
-    bundle.write_text("//")
-    assert left_out(repository, *build(repository, tmp_path / "second")) == []
+    lacking = wrong_contents(repository, *build(repository, tmp_path / "first", EPOCH))
+    assert [problem.partition(",")[0] for problem in lacking] == [
+        f"{WHEEL} lacks the bundle of ui/",
+        f"{WHEEL} lacks airflow_batchscore/plugin/ui/LICENSES.txt",
+    ]
+    bundle = repository / "airflow_batchscore" / "plugin" / "ui"
+    bundle.mkdir(parents=True)
+    (bundle / "main.js").write_text("//")
+    (bundle / "LICENSES.txt").write_text("MIT")
+    commit(repository)
+    assert wrong_contents(repository, *build(repository, tmp_path / "second", EPOCH)) == []
+
+
+def test_a_build_with_other_bytes_is_named(repository: Path, tmp_path: Path) -> None:
+    built = build(repository, tmp_path / "dist", EPOCH)
+    assert [problem.partition(" ")[0] for problem in other_bytes(*built, "1900000000")] == [WHEEL, SDIST]

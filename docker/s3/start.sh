@@ -95,7 +95,8 @@ ceph-mgr -f -i x &
 pids="$! $pids"
 if $first; then
   uuid=$(cat /proc/sys/kernel/random/uuid)
-  ceph osd new "$uuid"
+  # A monitor that has just been elected may refuse commands ("problem getting command descriptions").
+  until_true ceph osd new "$uuid"
   ceph-osd -i 0 --mkfs --osd-uuid "$uuid"
 fi
 exec 3>&2 # for the OSD's log, also where it is started again and until_true drops what is said

@@ -127,8 +127,6 @@ class Compose(Servers):
         words = [self._here(word).replace("$$", "$") for word in check[1:]]
         command = words if check[0] == "CMD" else ["/bin/sh", "-c", *words]
         environment = {**os.environ, **self.environment(service)}
-        if check[0] == "CMD" and words[0] == "airflow":
-            command = ["/bin/sh", f"{self._image}/opt/batchscore/entrypoint.sh", *command]
         return run_command(command, env=environment, cwd=self.folder, capture_output=True).returncode == 0
 
     def stop(self) -> None:
