@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from airflow_batchscore.compat import require_airflow
+
+require_airflow()
+
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 from airflow_batchscore.links import (

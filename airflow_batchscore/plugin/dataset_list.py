@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow.models.task_state_store import TaskStateStoreModel
 from sqlalchemy import select
 
+from airflow_batchscore.compat import task_state_table
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.operators.stored_lists import full
@@ -116,11 +116,12 @@ def _uri(task: ScoringDagTask, rendered: str | None) -> str:
 
 def _rendered_uris(session: Session, runs: Sequence[RecentRun]) -> dict[tuple[int, str], str]:
     """Run and task -> ``Progress.dataset``, which anybody may have written: it is shown, and nothing is read there."""
+    store = task_state_table()
+    if store is None:
+        return {}
     rows = session.execute(
-        select(TaskStateStoreModel.dag_run_id, TaskStateStoreModel.task_id, TaskStateStoreModel.value).where(
-            TaskStateStoreModel.dag_run_id.in_({run.number for run in runs}),
-            TaskStateStoreModel.key == PROGRESS_KEY,
-            TaskStateStoreModel.map_index <= 0,
+        select(store.dag_run_id, store.task_id, store.value).where(
+            store.dag_run_id.in_({run.number for run in runs}), store.key == PROGRESS_KEY, store.map_index <= 0
         )
     )
     found = {}

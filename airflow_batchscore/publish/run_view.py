@@ -31,9 +31,10 @@ _OVER = ("success", "failed")
 
 @dataclass(frozen=True)
 class May:
-    """What the user may do: clear tasks of the DAG, edit the DAG."""
+    """What the user may do: clear tasks of the DAG, ask them to score again (force, replay), edit the DAG."""
 
     rerun: bool
+    ask: bool
     promote: bool
 
 

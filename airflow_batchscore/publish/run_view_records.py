@@ -98,6 +98,7 @@ class RunRecords:
         plans: entries of each plan of the run, unsealed.
         scored: what scoring tasks returned that have succeeded, unsealed.
         progress, failures, gates: from the task state store, which people can edit.
+        keeps_state: whether this Airflow has such a store.
         published: what the publishing tasks returned that have succeeded, unsealed.
     """
 
@@ -115,6 +116,7 @@ class RunRecords:
     gates: Mapping[Instance, GateResult] = field(default_factory=dict)
     drifts: Drifts = field(default_factory=Drifts)
     published: Mapping[Instance, PublishedRun] = field(default_factory=dict)
+    keeps_state: bool = True
     problems: Sequence[Problem] = ()
 
     def of_kind(self, kind: Kind) -> list[TaskRecord]:

@@ -29,8 +29,11 @@ export interface RunView {
   ended: string | null;
   /** The server's clock, to which ages refer. */
   now: string;
-  /** Whether the user may clear tasks of this DAG (score again, replay), and edit the DAG (promote). */
-  may: { rerun: boolean; promote: boolean };
+  /**
+   * Whether the user may clear tasks of this DAG (go on), ask them to do more than go on (score again, replay; needs
+   * Airflow 3.3), and edit the DAG (promote).
+   */
+  may: { rerun: boolean; ask: boolean; promote: boolean };
   /** Tasks of this package in the order of the flow; mapped tasks are one stage. */
   stages: Stage[];
   totals: Totals;
@@ -220,7 +223,7 @@ export interface TaskView {
   label: string;
   state: TaskState;
   now: string;
-  may: { rerun: boolean; promote: boolean };
+  may: { rerun: boolean; ask: boolean; promote: boolean };
   try_number: number;
   max_tries: number;
   worker: string | null;

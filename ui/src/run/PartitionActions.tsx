@@ -40,7 +40,7 @@ export function PartitionActions({ view, index, onDone }: { view: RunView; index
           <Text>Blocks that are scored already are kept.</Text>
         </ActionButton>
       ) : null}
-      {quarantined > 0 ? (
+      {quarantined > 0 && view.may.ask ? (
         <ActionButton
           act={act("replay")}
           label="Replay quarantine"
@@ -51,15 +51,17 @@ export function PartitionActions({ view, index, onDone }: { view: RunView; index
           <Text>Only blocks with quarantined rows are scored again. {readers}</Text>
         </ActionButton>
       ) : null}
-      <ActionButton
-        act={act("force")}
-        label="Score again"
-        onDone={onDone}
-        title={`Score ${what} again from the start?`}
-      >
-        <Text>{after}</Text>
-        <Text>What is scored already is not reused. {readers}</Text>
-      </ActionButton>
+      {view.may.ask ? (
+        <ActionButton
+          act={act("force")}
+          label="Score again"
+          onDone={onDone}
+          title={`Score ${what} again from the start?`}
+        >
+          <Text>{after}</Text>
+          <Text>What is scored already is not reused. {readers}</Text>
+        </ActionButton>
+      ) : null}
     </Flex>
   );
 }

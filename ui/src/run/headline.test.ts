@@ -58,9 +58,19 @@ it("gives the verdict of the gate that failed, and both ways on", () => {
 });
 
 it("offers nothing to who may not clear tasks, and says whom to ask", () => {
-  const told = headline({ ...runs.failed, may: { rerun: false, promote: false } });
+  const told = headline({ ...runs.failed, may: { rerun: false, ask: false, promote: false } });
   expect(told.actions).toEqual([]);
   expect(told.advice).toContain("ask somebody who may clear tasks of this DAG");
+});
+
+it("offers no replay where Airflow is too old to pass it on, and says how to do it", () => {
+  const may = { rerun: true, ask: false, promote: true };
+  const told = headline({ ...runs.quarantined, may });
+  expect(told.actions).toEqual([]);
+  expect(told.advice).toContain("replay_quarantined=True");
+  expect(headline({ ...runs.gateFailed, may }).actions).toEqual([
+    { label: "Check again", how: "go_on", tasks: [{ task_id: "check_scores", map_index: -1 }] },
+  ]);
 });
 
 it("tells how far a run is and how long it will take", () => {

@@ -114,7 +114,7 @@ function failedHere(view: RunView): Headline {
       actions: [],
     };
   }
-  const replay = gate?.kind === "check_scores" && view.totals.rows_quarantined > 0;
+  const replay = view.may.ask && gate?.kind === "check_scores" && view.totals.rows_quarantined > 0;
   const actions: HeadlineAction[] = replay ? [replayOf(view)] : [];
   const tasks = failedTasks(view);
   if (tasks.length) actions.push({ label: gate && !failed.length ? "Check again" : "Go on", tasks, how: "go_on" });
@@ -153,6 +153,13 @@ function replayOf(view: RunView): HeadlineAction {
   return { label: "Replay quarantine", tasks: quarantinedTasks(view), how: "replay" };
 }
 
+/** How the rows in quarantine are scored after all. */
+function replayed(view: RunView): string {
+  return view.may.ask || !view.may.rerun
+    ? "replay the quarantine: only the blocks with those rows run again."
+    : "set replay_quarantined=True in the DAG and clear the scoring task: to ask for it here takes Airflow 3.3.";
+}
+
 function succeeded(view: RunView): Headline {
   const failed = keysIn(view.partitions, "failed");
   const { totals, output } = view;
@@ -165,10 +172,8 @@ function succeeded(view: RunView): Headline {
   if (totals.partitions === 0) {
     return { tone: "success", sentence: "The run ended; it scored no partition.", why: [], advice: null, actions: [] };
   }
-  const advice = quarantined
-    ? "See below why. When the reason is fixed, replay the quarantine: only the blocks with those rows run again."
-    : null;
-  const actions: HeadlineAction[] = quarantined ? [replayOf(view)] : [];
+  const advice = quarantined ? `See below why. When the reason is fixed, ${replayed(view)}` : null;
+  const actions: HeadlineAction[] = quarantined && view.may.ask ? [replayOf(view)] : [];
   if (failed.length) actions.push({ label: "Go on", tasks: failedTasks(view), how: "go_on" });
   return {
     tone: failed.length || quarantined ? "warning" : "success",
