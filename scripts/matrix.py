@@ -37,6 +37,7 @@ SHOWN = ("apache-airflow", "pandas", "numpy", "pyarrow", "scikit-learn")
 #: Where pandas, numpy, pyarrow and scikit-learn matter, and no extra is needed.
 QUICK = [
     *("-m", "unit and not slow and not service", "--ignore=tests/scoring/test_compiled_scores.py"),
+    *("-k", "not test_a_recipe_over_whole_partitions_is_trained_partition_by_partition"),
     *("tests/data/formats", "tests/quality", "tests/scoring", "tests/publish", "tests/test_compat.py"),
 ]
 #: Operators by themselves, a pipeline by ``dag.test`` from training to publication, the pages' routes.
@@ -128,7 +129,7 @@ class Environment:
         if self.row.kind in LOWEST:
             lowest = self.folder / "lowest.txt"
             extras = [word for extra in LOWEST[self.row.kind] for word in ("--extra", extra)]
-            command = (UV, "pip", "compile", "pyproject.toml", "-q", "--resolution", "lowest-direct", *extras)
+            command = [str(UV), "pip", "compile", "pyproject.toml", "-q", "--resolution", "lowest-direct", *extras]
             released = self._of_the_days()
             self._run("resolve", *command, *released, "--python-version", self.row.python, "-o", lowest)
             self._run("install", *install, *released, "-r", lowest, self.wheel)
@@ -136,9 +137,9 @@ class Environment:
         wanted = [f"apache-airflow=={AIRFLOW[self.row.airflow]}", f"airflow-batchscore[s3] @ {self.wheel.as_uri()}"]
         if self.row.kind in PANDAS:
             wanted.append(PANDAS[self.row.kind])
-        self._run("install", *install, *self._constrained(), *wanted)
+        self._run("install", *install, *self.constrain(), *wanted)
 
-    def _constrained(self) -> list[str]:
+    def constrain(self) -> list[str]:
         """The option for Airflow's constraints; without their pandas if the row is about another one."""
         text = published(AIRFLOW[self.row.airflow], self.row.python)
         if text is None:

@@ -7,7 +7,11 @@ from typing import Any
 
 from airflow_batchscore.compat import require_airflow
 
-require_airflow()
+try:
+    require_airflow()
+except ImportError as error:
+    print(error, file=sys.stderr)  # Airflow logs why a plugin is not there, and `airflow plugins` silences logs
+    raise
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
