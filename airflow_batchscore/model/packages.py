@@ -70,7 +70,7 @@ def _is_own(module: str, file: str | None) -> bool:
 def _top(module: str, file: str | None) -> str:
     """The top-level name of a module, or of the package that it is installed in.
 
-    Compiled modules can go by a name without their package: ``sklearn._loss._loss`` is ``_loss`` up to scikit-learn 1.8.
+    Compiled modules can go by a name without their package: ``_loss`` is ``sklearn._loss._loss`` until 1.8.
     """
     parts = file.split(os.sep) if file else []
     for place in _SITES & set(parts[:-2]):
