@@ -38,21 +38,15 @@ SHOWN = ("apache-airflow", "pandas", "numpy", "pyarrow", "scikit-learn")
 QUICK = [
     *("-m", "unit and not slow and not service", "--ignore=tests/scoring/test_compiled_scores.py"),
     *("-k", "not test_a_recipe_over_whole_partitions_is_trained_partition_by_partition"),
-    *("tests/data/formats", "tests/quality", "tests/scoring", "tests/publish", "tests/test_compat.py"),
+    *("tests/scoring", "tests/publish/targets", "tests/test_compat.py"),
 ]
 #: Operators by themselves, a pipeline by ``dag.test`` from training to publication, the pages' routes.
 WITH_AIRFLOW = [
-    *("tests/operators/test_announcing.py", "tests/operators/test_failing.py", "tests/operators/test_slots.py"),
+    *(f"tests/operators/test_{name}.py" for name in ("announcing", "failing", "slots")),
     "tests/operators/test_pipeline.py::test_a_run_publishes_what_was_asked_for",
     "tests/operators/test_examples.py::test_functions_run_over_rows_and_over_groups",
-    *(
-        "tests/plugin",
-        "--ignore=tests/plugin/test_preloading.py",
-        "tests/sensors",
-        "tests/triggers",
-        "tests/test_links.py",
-        "tests/test_provider.py",
-    ),
+    *(f"tests/plugin/test_{name}.py" for name in ("run_routes", "run_state", "nav_routes", "pages")),
+    *("tests/sensors", "tests/triggers", "tests/test_links.py", "tests/test_provider.py"),
 ]
 
 

@@ -41,10 +41,15 @@ def is_own(module: str) -> bool:
     return _is_own(module, _file(module))
 
 
+def top_level(module: str) -> str:
+    """The top-level name of a module, or of the package that it is installed in."""
+    return _top(module, _file(module))
+
+
 @cache
 def label(module: str) -> str:
     """The package of a module that is not the user's own, with its version; Python's own modules by name."""
-    top = _top(module, _file(module))
+    top = top_level(module)
     dist = _distribution(top)
     if dist is not None:
         return f"{top}=={dist.version} {_recorded(dist, top)}"
@@ -68,7 +73,7 @@ def _is_own(module: str, file: str | None) -> bool:
 
 
 def _top(module: str, file: str | None) -> str:
-    """The top-level name of a module, or of the package that it is installed in.
+    """See `top_level`.
 
     Compiled modules can go by a name without their package: ``_loss`` is ``sklearn._loss._loss`` until 1.8.
     """

@@ -15,7 +15,7 @@ import pytest
 from commands import run_command
 from support import ROOT
 
-from airflow_batchscore.model.packages import built, is_own, label, readable
+from airflow_batchscore.model.packages import built, is_own, label, readable, top_level
 
 pytestmark = pytest.mark.unit
 
@@ -59,6 +59,7 @@ def test_a_module_that_goes_by_a_short_name_belongs_to_the_package_that_it_lies_
         monkeypatch.setitem(sys.modules, name, module := module_from_spec(spec))
         spec.loader.exec_module(module)
     assert not is_own("_short_name")
+    assert top_level("_short_name") == "shortening"
     assert label("_short_name") == label("shortening") == "shortening==1.2"
 
 
