@@ -14,12 +14,16 @@ pytestmark = pytest.mark.unit
 ROOMS = ["links", "notifications", "operators", "plugin", "plugin.web", "sensors"]
 
 
-def _last_line(folder: Path, room: str) -> str:
-    """What importing a room ends with where `folder` holds the only Airflow; its sole module is ``__init__``."""
+def _said(folder: Path, room: str) -> list[str]:
+    """The lines of an import of a room that fails where `folder` holds the only Airflow, of one module."""
     code = f"import sys; sys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]; import airflow_batchscore.{room}"
     done = run_command([sys.executable, "-S", "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 1
-    return str(done.stderr.splitlines()[-1])
+    return list(done.stderr.splitlines())
+
+
+def _last_line(folder: Path, room: str) -> str:
+    return _said(folder, room)[-1]
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -33,6 +37,12 @@ def test_an_airflow_that_is_too_old_is_named_with_the_version_that_is_needed(
         f"ImportError: airflow_batchscore needs Apache Airflow 3.2 or newer, and this is {version}: "
         "upgrade Airflow, or uninstall airflow-batchscore"
     )
+
+
+def test_a_plugin_that_is_refused_says_so_beside_the_log_which_airflow_plugins_silences(tmp_path: Path) -> None:
+    (tmp_path / "airflow").mkdir()
+    (tmp_path / "airflow" / "__init__.py").write_text('__version__ = "3.1.8"\n')
+    assert _said(tmp_path, "plugin")[0].startswith("airflow_batchscore needs Apache Airflow 3.2 or newer, and this is")
 
 
 @pytest.mark.parametrize("room", ROOMS)
