@@ -136,7 +136,7 @@ test-pandas3: .pandas3-venv/.stamp  ## the unit tests on pandas 3, without Spark
 	OMP_NUM_THREADS=1 .pandas3-venv/bin/python -m pytest -n 2 -m unit --ignore=tests/production
 
 # The interpreters must be there, or uv must be able to get them.
-test-matrix: .tools/bin/uv  ## the wheel on each supported Airflow, Python and pandas (an hour; a row with ROW="3.2 3.12 pandas3")
+test-matrix: .tools/bin/uv  ## the wheel on each supported Airflow, Python and pandas (minutes per row; one with ROW="3.2 3.12 pandas3")
 	$(PYTHON) scripts/matrix.py $(if $(ROW),--row "$(ROW)")
 
 # PyTorch comes by pip: on some machines a CPU build lies where only pip looks.
