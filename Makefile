@@ -137,6 +137,10 @@ test-security: setup  ## the attacks of test again, on an Airflow with all that 
 test-pandas3: .pandas3-venv/.stamp  ## the unit tests on pandas 3, without Spark (5 minutes)
 	OMP_NUM_THREADS=1 .pandas3-venv/bin/python -m pytest -n 2 -m unit --ignore=tests/production
 
+# The interpreters must be there, or uv must be able to get them.
+test-matrix: .tools/bin/uv  ## the wheel on each supported Airflow, Python and pandas (minutes per row; one with ROW="3.2 3.12 pandas3")
+	$(PYTHON) scripts/matrix.py $(if $(ROW),--row "$(ROW)")
+
 # PyTorch comes by pip: on some machines a CPU build lies where only pip looks.
 .flavors-venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
 	.tools/bin/uv venv -q --allow-existing --seed -p $(PYTHON) .flavors-venv
@@ -224,6 +228,6 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf ui/node_modules .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .dist-venv .clouds-venv .docs-venv .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
+	rm -rf ui/node_modules .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .dist-venv .clouds-venv .docs-venv .matrix .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
 
-.PHONY: help setup lock ui test-ui bench bench-full bench-check demo up lint types docs hooks unit test coverage test-security test-flavors test-pandas3 test-clouds test-services test-faults test-fuzz dist test-dist release-check audit containers test-image format clean
+.PHONY: help setup lock ui test-ui bench bench-full bench-check demo up lint types docs hooks unit test coverage test-security test-flavors test-pandas3 test-matrix test-clouds test-services test-faults test-fuzz dist test-dist release-check audit containers test-image format clean

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "airflow_batchscore"
 #: From the cellar up; a room may import rooms on lower floors, and its own.
 FLOORS = [
     *("errors", "entry_points", "data", "quality", "model", "training", "plan", "engine", "scoring", "spark"),
-    *("publish", "connections", "links", "preload", "accelerate"),
+    *("publish", "connections", "compat", "links", "preload", "accelerate"),
 ]
 TOP = {"notifications", "operators", "sensors", "triggers", "plugin", "provider", "celery_worker"}
 

@@ -52,7 +52,7 @@ def test_a_class_is_made_and_an_object_stands_for_itself(site: packages.Install)
     [
         ("no_such_module:Lamp", r"the lamp cannot be imported from no_such_module:Lamp of the package lamps: .*No mod"),
         (f"{__name__}:Torch", r"cannot be imported from .*:Torch of the package lamps: AttributeError"),
-        (f"{__name__}:Lamp", r"the lamp: .*:Lamp of the package lamps cannot be made: .*abstract.* light"),
+        (f"{__name__}:Lamp", r"the lamp: .*:Lamp of the package lamps cannot be made: .*abstract.*light"),
         ("builtins:dict", r"builtins:dict of the package lamps is not a class that derives from Lamp"),
         ("os:abort", r"os:abort of the package lamps is not a class that derives from Lamp"),
     ],

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.libraries import module_of
-from airflow_batchscore.model.packages import is_own, label
+from airflow_batchscore.model.packages import is_own, label, top_level
 
 if TYPE_CHECKING:
     from airflow_batchscore.model.artifact import ModelManifest
@@ -38,7 +38,7 @@ def own_code(estimator: object) -> list[str]:
 
 def packages(estimator: object, kind: Flavor) -> list[str]:
     """Installed packages, by import name, whose code runs when a model is loaded and called."""
-    names = {module.partition(".")[0] for module, _ in _made_of(estimator) if not is_own(module)}
+    names = {top_level(module) for module, _ in _made_of(estimator) if not is_own(module)}
     names |= {module_of(name) for name in kind.libraries}
     return sorted(names - set(sys.stdlib_module_names))
 

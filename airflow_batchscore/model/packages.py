@@ -26,6 +26,7 @@ _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
+_SITES = {"site-packages", "dist-packages"}
 #: Packages identified by version wherever they lie: a checkout of this one, Spark's below SPARK_HOME.
 _NEVER_OWN = {"airflow", "airflow_batchscore", "pyspark"}
 
@@ -40,10 +41,15 @@ def is_own(module: str) -> bool:
     return _is_own(module, _file(module))
 
 
+def top_level(module: str) -> str:
+    """The top-level name of a module, or of the package that it is installed in."""
+    return _top(module, _file(module))
+
+
 @cache
 def label(module: str) -> str:
     """The package of a module that is not the user's own, with its version; Python's own modules by name."""
-    top = module.partition(".")[0]
+    top = top_level(module)
     dist = _distribution(top)
     if dist is not None:
         return f"{top}=={dist.version} {_recorded(dist, top)}"
@@ -54,16 +60,29 @@ def label(module: str) -> str:
 
 @cache
 def _is_own(module: str, file: str | None) -> bool:
-    top = module.partition(".")[0]
+    top = _top(module, file)
     if top in _NEVER_OWN:
         return False
     if file is None or top == "__main__":  # a notebook's functions are sent to workers whose main module is Dask's
         return top not in sys.stdlib_module_names
-    if {"site-packages", "dist-packages"} & set(file.split(os.sep)):
+    if _SITES & set(file.split(os.sep)):
         # Something copied there that also has no version.
         # Only what the module holds: asking it may run code of its own.
         return "__version__" not in getattr(sys.modules.get(top), "__dict__", {}) and _distribution(top) is None
     return not os.path.realpath(file).startswith(_stdlib())
+
+
+def _top(module: str, file: str | None) -> str:
+    """See `top_level`.
+
+    Compiled modules can go by a name without their package: ``_loss`` is ``sklearn._loss._loss`` until 1.8.
+    """
+    parts = file.split(os.sep) if file else []
+    for place in _SITES & set(parts[:-2]):
+        folder = parts[parts.index(place) + 1]
+        if folder in sys.modules:
+            return folder
+    return module.partition(".")[0]
 
 
 @cache

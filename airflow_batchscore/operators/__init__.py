@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.compat import require_airflow
+
+require_airflow()
+
 if TYPE_CHECKING:
     from airflow_batchscore.operators.check_model import CheckModelOperator
     from airflow_batchscore.operators.check_scores import CheckScoresOperator

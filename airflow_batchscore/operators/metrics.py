@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk.observability import stats
+from airflow.sdk.observability.stats import Stats
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,6 +20,6 @@ def emit_metrics(outcome: Outcome, context: Context) -> None:
     tags = {"dag_id": context["dag_run"].dag_id, "task_id": context["ti"].task_id}
     if outcome.account is not None:
         for name, count in outcome.account.to_dict().items():
-            stats.incr(f"batchscore.{name}", count, tags=tags)
+            Stats.incr(f"batchscore.{name}", count, tags=tags)
     for name, value in outcome.gauges.items():
-        stats.gauge(f"batchscore.{name}", value, tags=tags)
+        Stats.gauge(f"batchscore.{name}", value, tags=tags)

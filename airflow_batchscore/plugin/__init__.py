@@ -5,6 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from airflow_batchscore.compat import require_airflow
+
+try:
+    require_airflow()
+except ImportError as error:
+    print(error, file=sys.stderr)  # Airflow logs why a plugin is not there, and `airflow plugins` silences logs
+    raise
+
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 from airflow_batchscore.links import (

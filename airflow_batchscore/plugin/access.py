@@ -10,6 +10,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from airflow.models.dag import DagModel
 from fastapi import Depends
 
+from airflow_batchscore.compat import has_task_state_store
 from airflow_batchscore.publish.run_view import May
 
 #: What a run's page shows: the run, its tasks, and what they returned.
@@ -22,10 +23,12 @@ MAY_SEE_RESULTS = [Depends(requires_access_dag("GET", DagAccessEntity.XCOM))]
 def _may(dag_id: str, user: GetUserDep) -> May:
     details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
     manager = get_auth_manager()
+    rerun = manager.is_authorized_dag(
+        method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE, details=details, user=user
+    )
     return May(
-        rerun=manager.is_authorized_dag(
-            method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE, details=details, user=user
-        )
+        rerun=rerun,
+        ask=rerun and has_task_state_store(),
     )
 
 

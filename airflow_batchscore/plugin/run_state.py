@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.models.dagrun import DagRun
-from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import select
 
+from airflow_batchscore.compat import has_task_state_store, task_state_table
 from airflow_batchscore.plugin.returned import RETURNING, unsealed
 from airflow_batchscore.plugin.scoring_dags import ScoringDagTask, tasks_in_run
 from airflow_batchscore.plugin.stored_state import stored_failure, stored_gate, stored_progress
@@ -89,6 +89,7 @@ def records_of(run: StoredRun) -> RunRecords:
         planned_by=_planned_by(run, list(read.plans)),
         scored=read.scored,
         progress=_each(run.texts.get(PROGRESS_KEY), stored_progress),
+        keeps_state=has_task_state_store(),
         failures=_each(run.texts.get(FAILURE_KEY), stored_failure),
         gates=_each(run.texts.get(GATE_KEY), stored_gate),
         drifts=Drifts(worst=max(measured, default=None)),
@@ -157,7 +158,9 @@ def _tasks(session: Session, dag_id: str, run_id: str, known: Mapping[str, Scori
 
 def _task_states(session: Session, dag_id: str, run_id: str) -> dict[str, dict[Instance, str]]:
     """Key -> task -> text, as it is stored."""
-    store = TaskStateStoreModel
+    store = task_state_table()
+    if store is None:
+        return {}
     rows = session.execute(
         select(store.key, store.task_id, store.map_index, store.value).where(
             store.dag_id == dag_id, store.run_id == run_id, store.key.in_((PROGRESS_KEY, FAILURE_KEY, GATE_KEY))

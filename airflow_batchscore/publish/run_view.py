@@ -31,9 +31,10 @@ _OVER = ("success", "failed")
 
 @dataclass(frozen=True)
 class May:
-    """What the user may do: clear tasks of the DAG."""
+    """What the user may do: clear tasks of the DAG, and ask them to score again (force, replay) instead of going on."""
 
     rerun: bool
+    ask: bool
 
 
 class RunView:

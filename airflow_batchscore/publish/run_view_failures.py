@@ -25,6 +25,8 @@ _GO_ON: dict[str, str] = {
     "combine": "What was published before is untouched; clear the task to publish again.",
 }
 _CLEAR = "Clear the task to run it again; if it happens again, give the worker more memory."
+_UNTOLD = "The task's log says why: this Airflow is older than 3.3, and keeps no reasons for this page. "
+_FIX = "Fix the cause, and clear the task: what is finished is kept."
 _NEVER_BEGAN = (
     "Airflow failed the task before it began to work: its worker could not start it, or it waited in the queue for too "
     "long. Look at the scheduler's and the worker's logs, and clear the task."
@@ -89,7 +91,7 @@ def collect_failures(records: RunRecords, labels: Mapping[Instance, str]) -> Fai
         add(tasks[problem.instance], FailureView(problem.kind, problem.message, "error", retried=False))
     bad = [task for task in records.tasks if task.state in _ENDED_BADLY]
     for task in bad:
-        add(task, _why(task, records.failures.get(task.instance)))
+        add(task, _why(task, records.failures.get(task.instance), records.keeps_state))
     for task in records.tasks:
         if task.state == "upstream_failed":
             add(task, FailureView("UpstreamFailed", _because_of(bad), "upstream", retried=False))
@@ -98,7 +100,7 @@ def collect_failures(records: RunRecords, labels: Mapping[Instance, str]) -> Fai
     return Failures(views, {instance: place[id(view)] for instance, view in members.items()})
 
 
-def _why(task: TaskRecord, failure: Failure | None) -> FailureView:
+def _why(task: TaskRecord, failure: Failure | None, keeps_state: bool) -> FailureView:
     again = task.state == "up_for_retry"
     if failure is not None and failure.try_number == task.try_number:
         return FailureView(failure.kind, failure.message, "error", retried=failure.retried)
@@ -106,6 +108,8 @@ def _why(task: TaskRecord, failure: Failure | None) -> FailureView:
         return FailureView("NeverBegan", _NEVER_BEGAN, "error", retried=again)
     if task.kind == "wait":
         return FailureView("SensorFailed", _WAITED, "error", retried=again)
+    if not keeps_state:
+        return FailureView("Failed", _UNTOLD + ("" if again else _FIX), "error", retried=again)
     next_step = "Airflow runs it again by itself." if again else _GO_ON.get(task.kind, _CLEAR)
     return FailureView("Killed", _KILLED + next_step, "killed", retried=again)
 

@@ -100,6 +100,7 @@ class RunRecords:
         scored: what scoring tasks returned that have succeeded, unsealed.
         progress, failures, gates: from the task state store, which people can edit.
         published: what the publishing tasks returned, unsealed; of one that runs again, what an earlier try did.
+        keeps_state: whether this Airflow has such a store.
         is_incomplete: whether some of this is still being read from storage.
     """
 
@@ -116,6 +117,7 @@ class RunRecords:
     gates: Mapping[Instance, GateResult] = field(default_factory=dict)
     drifts: Drifts = field(default_factory=Drifts)
     published: Mapping[Instance, PublishedRun] = field(default_factory=dict)
+    keeps_state: bool = True
     problems: Sequence[Problem] = ()
     is_incomplete: bool = False
 

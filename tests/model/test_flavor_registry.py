@@ -198,7 +198,7 @@ def test_a_flavour_that_lacks_a_method_is_refused(install: Install, tmp_path: Pa
     install("their_package", half="their_package:Half")
     with (tmp_path / "site" / "their_package.py").open("a") as module:
         module.write("\n\nclass Half(Flavor):\n    suffix = 'half'\n    load = JsonConstant.load\n")
-    with pytest.raises(ModelError, match="their_package:Half .* cannot be made: .*abstract.* dump"):
+    with pytest.raises(ModelError, match="their_package:Half .* cannot be made: .*abstract.*dump"):
         flavor("half")
 
 

@@ -8,13 +8,14 @@ import sys
 import sysconfig
 import types
 from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 from commands import run_command
 from support import ROOT
 
-from airflow_batchscore.model.packages import built, is_own, label, readable
+from airflow_batchscore.model.packages import built, is_own, label, readable, top_level
 
 pytestmark = pytest.mark.unit
 
@@ -41,6 +42,25 @@ def test_installed_packages_count_by_version(tmp_path: Path) -> None:
     assert digest("1.0", "abc", "def scale(x): return x  # why") == before
     assert digest("1.1", "abc", "def scale(x): return x") != before
     assert digest("1.0", "abd", "def scale(x): return -x") != before
+
+
+def test_a_module_that_goes_by_a_short_name_belongs_to_the_package_that_it_lies_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``_loss`` of scikit-learn up to 1.8 does, which was taken for the user's own and could not be taken apart."""
+    folder = tmp_path / "site-packages" / "shortening"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text('__version__ = "1.2"')
+    (folder / "_short_name.py").touch()
+    for name, file in (("shortening", "__init__.py"), ("_short_name", "_short_name.py")):
+        spec = spec_from_file_location(name, folder / file)
+        assert spec is not None
+        assert spec.loader is not None
+        monkeypatch.setitem(sys.modules, name, module := module_from_spec(spec))
+        spec.loader.exec_module(module)
+    assert not is_own("_short_name")
+    assert top_level("_short_name") == "shortening"
+    assert label("_short_name") == label("shortening") == "shortening==1.2"
 
 
 def test_a_compiled_module_of_ones_own_counts_by_its_file(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from airflow.sdk.observability import stats
+from airflow.sdk.observability.stats import Stats
 from operator_calls import dag, executed
 from support import Small
 
+from airflow_batchscore.compat import airflow_version
 from airflow_batchscore.operators import CheckModelOperator, PlanPartitionsOperator, ScorePartitionOperator
 
 pytestmark = pytest.mark.dag
@@ -24,11 +25,12 @@ class _Broken:
 
 @pytest.fixture
 def _broken_metrics() -> Iterator[None]:
-    stats.initialize(factory=_Broken, export_legacy_names=False)  # type: ignore[arg-type]
-    yield
     from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
 
-    stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
+    more: dict[str, Any] = {} if airflow_version() < (3, 3) else {"export_legacy_names": False}
+    Stats.initialize(factory=_Broken, **more)
+    yield
+    Stats.initialize(factory=NoStatsLogger, **more)
 
 
 @pytest.mark.usefixtures("_broken_metrics")

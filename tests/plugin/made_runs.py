@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from airflow_batchscore.compat import has_task_state_store, task_state_table
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.operators.seal import seal
@@ -21,6 +24,9 @@ from airflow_batchscore.publish.progress import PROGRESS_KEY, Progress
 from airflow_batchscore.publish.published import PublishedRun, Report
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
+
+#: For tests of what tasks keep for pages.
+state_is_kept = pytest.mark.skipif(not has_task_state_store(), reason="Airflow 3.2 has no task state store")
 
 DAG_ID = "small_pipeline"
 BEGAN = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -136,7 +142,6 @@ class MadeRun:
         """Put it into the database; returns its id."""
         from airflow.models.dag_version import DagVersion
         from airflow.models.dagrun import DagRun
-        from airflow.models.task_state_store import TaskStateStoreModel
         from airflow.models.taskinstance import TaskInstance
         from airflow.models.xcom import XComModel
         from airflow.utils.session import create_session
@@ -169,7 +174,7 @@ class MadeRun:
                 {**now, "task_id": task_id, "map_index": index, "key": key, "value": json.dumps(value)}
                 for task_id, index, key, value in self.states
             ]
-            for model, rows in ((TaskInstance, tasks), (XComModel, xcoms), (TaskStateStoreModel, states)):
-                if rows:
+            for model, rows in ((TaskInstance, tasks), (XComModel, xcoms), (task_state_table(), states)):
+                if model is not None and rows:
                     session.execute(insert(model.__table__), rows)
         return self.run_id

@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from made_runs import DAG_ID, MadeRun
+from made_runs import DAG_ID, MadeRun, state_is_kept
 from pages import People, data_in, run_dag
 from support import write_csv
 
+from airflow_batchscore.compat import has_task_state_store
 from airflow_batchscore.publish.progress import FAILURE_KEY, GATE_KEY, Failure, GateResult
 from airflow_batchscore.quality.check import Check
 
@@ -102,6 +103,7 @@ def test_the_page_of_another_packages_task_knows_only_its_state(people: People, 
     assert (view["kind"], view["state"], view["incomplete"]) == (None, "success", False)
 
 
+@state_is_kept
 def test_a_killed_task_keeps_its_name(people: People, made: MadeRun) -> None:
     made.plan([1, 1])
     for index in range(2):
@@ -110,6 +112,15 @@ def test_a_killed_task_keeps_its_name(people: People, made: MadeRun) -> None:
     assert (failure["how"], [each["label"] for each in failure["where"]]) == ("killed", ["p=0", "p=1"])
 
 
+@pytest.mark.skipif(has_task_state_store(), reason="this Airflow keeps the reason")
+def test_before_airflow_3_3_a_failed_task_sends_to_its_log(people: People, made: MadeRun) -> None:
+    made.plan([1])
+    made.task("score", "ScorePartitionOperator", "failed", 0)
+    (failure,) = _view(people["viewer"], made)["failures"]
+    assert failure["message"].startswith("The task's log says why: this Airflow is older than 3.3")
+
+
+@state_is_kept
 def test_a_gate_shows_what_it_kept(people: People, made: MadeRun) -> None:
     made.task("check_model", "CheckModelOperator", "failed")
     made.kept("check_model", -1, GATE_KEY, GateResult([Check("accuracy", "0.8", ">=0.9", "too low")]).to_dict())
@@ -117,6 +128,7 @@ def test_a_gate_shows_what_it_kept(people: People, made: MadeRun) -> None:
     assert (gate["kind"], gate["checks"][0]["problem"]) == ("check_model", "too low")
 
 
+@state_is_kept
 def test_the_page_of_a_task_in_progress(people: People, made: MadeRun) -> None:
     (entry,) = made.plan([1])
     made.task("score", "ScorePartitionOperator", "running", 0)
@@ -157,7 +169,8 @@ def test_who_may_not_see_the_dag_sees_nothing_of_its_runs(people: People, made: 
 
 @pytest.mark.parametrize(("role", "rerun"), [("viewer", False), ("user", True)])
 def test_it_says_what_the_user_may_do(people: People, made: MadeRun, role: str, rerun: bool) -> None:
-    assert _view(people[role], made)["may"]["rerun"] is rerun
+    may = _view(people[role], made)["may"]
+    assert (may["rerun"], may["ask"]) == (rerun, rerun and has_task_state_store())
 
 
 def test_storage_that_is_gone_leaves_the_page(people: People, made: MadeRun) -> None:

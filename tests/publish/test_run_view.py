@@ -15,7 +15,7 @@ from airflow_batchscore.quality.check import Check
 
 pytestmark = pytest.mark.unit
 
-MAY = May(rerun=True)
+MAY = May(rerun=True, ask=True)
 
 
 def _going_on() -> RunRecords:
@@ -74,7 +74,7 @@ def test_failures_are_pointed_at_by_their_tasks() -> None:
     assert [failure["message"] for failure in view["failures"]] == ["partition p=3: no such column"]
     assert [each["failure"] for each in view["partitions"]["tasks"]] == [None, None, None, 0, None]
     assert view["inputs"] == [{"dataset": "/data/{p}.csv"}]
-    assert (view["may"], view["incomplete"]) == ({"rerun": True}, False)
+    assert (view["may"], view["incomplete"]) == ({"rerun": True, "ask": True}, False)
     json.dumps(view, allow_nan=False)
 
 

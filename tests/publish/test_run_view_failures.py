@@ -37,6 +37,14 @@ def test_a_killed_task_that_airflow_runs_again_is_left_to_it() -> None:
     assert "Airflow runs it again by itself" in view.message
 
 
+@pytest.mark.parametrize(("state", "retried"), [("failed", False), ("up_for_retry", True)])
+def test_an_airflow_that_keeps_no_reasons_sends_to_the_log_and_guesses_no_kill(state: str, retried: bool) -> None:
+    (view,) = collect_failures(records(task(state), keeps_state=False), {}).views
+    assert (view.how, view.retried) == ("error", retried)
+    assert view.message.startswith("The task's log says why: this Airflow is older than 3.3")
+    assert "killed" not in view.message
+
+
 def test_a_task_that_never_began_was_not_killed_by_its_work() -> None:
     (view,) = collect_failures(records(task("failed", started=None)), {}).views
     assert view.kind == "NeverBegan"

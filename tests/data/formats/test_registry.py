@@ -116,7 +116,7 @@ def test_two_packages_that_claim_one_suffix_are_refused_when_it_is_used(
         (".odd = feather_format:Nothing", "feather_format:Nothing.*other-formats.*has no attribute"),
         (".odd = no_such_module:Format", "no_such_module:Format.*No module named"),
         (".odd = builtins:dict", "builtins:dict .*is not a class that derives from Format"),
-        (f".odd = {__name__}:Half", "Half of the package other-formats cannot be made: .*abstract.* types"),
+        (f".odd = {__name__}:Half", "Half of the package other-formats cannot be made: .*abstract.*types"),
     ],
 )
 def test_a_registration_that_is_wrong_names_its_package(

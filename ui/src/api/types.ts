@@ -29,8 +29,8 @@ export interface RunView {
   now: string;
   /** Storage did not answer in time, so that something is missing here: ask again, also when the run is over. */
   incomplete: boolean;
-  /** Whether the user may clear tasks of this DAG (go on, score again, replay). */
-  may: { rerun: boolean };
+  /** Whether the user may clear tasks of this DAG (go on), and ask them to score anew (score again, replay): since Airflow 3.3. */
+  may: { rerun: boolean; ask: boolean };
   /** Tasks of this package in the order of the flow; mapped tasks are one stage. */
   stages: Stage[];
   totals: Totals;
@@ -233,7 +233,7 @@ export interface TaskView {
   state: TaskState;
   now: string;
   incomplete: boolean;
-  may: { rerun: boolean };
+  may: { rerun: boolean; ask: boolean };
   try_number: number;
   max_tries: number;
   worker: string | null;

@@ -3,7 +3,7 @@ import type { RunView } from "../api/types";
 import { many, readable } from "../format";
 import { Flex, Text } from "../kit";
 import { ActionButton } from "../shared/ActionButton";
-import { QUARANTINE_ADVICE } from "./remedies";
+import { quarantineAdvice } from "./remedies";
 import { isOver } from "./states";
 
 /** What can be done with a partition: shown to who may, once its task has ended. */
@@ -41,7 +41,7 @@ export function PartitionActions({ view, index, onDone }: { view: RunView; index
           <Text>Blocks that are scored already are kept.</Text>
         </ActionButton>
       ) : null}
-      {quarantined > 0 ? (
+      {quarantined > 0 && view.may.ask ? (
         <ActionButton
           act={act("replay")}
           label="Replay quarantine"
@@ -50,18 +50,20 @@ export function PartitionActions({ view, index, onDone }: { view: RunView; index
         >
           <Text>{after}</Text>
           <Text>Only blocks with quarantined rows are scored again. {readers}</Text>
-          <Text>{QUARANTINE_ADVICE}</Text>
+          <Text>{quarantineAdvice(view)}</Text>
         </ActionButton>
       ) : null}
-      <ActionButton
-        act={act("force")}
-        label="Score again"
-        onDone={onDone}
-        title={`Score ${what} again from the start?`}
-      >
-        <Text>{after}</Text>
-        <Text>What is scored already is not reused. {readers}</Text>
-      </ActionButton>
+      {view.may.ask ? (
+        <ActionButton
+          act={act("force")}
+          label="Score again"
+          onDone={onDone}
+          title={`Score ${what} again from the start?`}
+        >
+          <Text>{after}</Text>
+          <Text>What is scored already is not reused. {readers}</Text>
+        </ActionButton>
+      ) : null}
     </Flex>
   );
 }

@@ -6,7 +6,7 @@ import { Alert, Box, Code, Stack, Table, Text } from "../kit";
 import { Cell, DataTable, Narrow } from "../shared/DataTable";
 import { Incomplete, Loaded } from "../shared/Notice";
 import { Section } from "../shared/Section";
-import { QUARANTINE_ADVICE } from "./remedies";
+import { quarantineAdvice } from "./remedies";
 import { committed, doublings, paceOfFiles } from "./polling";
 
 /** Why rows could not be scored, and some of them. */
@@ -18,7 +18,7 @@ export function Quarantine({ view }: { view: RunView }) {
   return (
     <Section title={`Quarantine: ${many(view.totals.rows_quarantined, "row")} could not be scored`}>
       <Text fontSize="sm" mb={3}>
-        {QUARANTINE_ADVICE}
+        {quarantineAdvice(view)}
       </Text>
       {url === null ? (
         <Text fontSize="sm">These rows appear once their partition is committed.</Text>

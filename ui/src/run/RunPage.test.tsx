@@ -123,7 +123,7 @@ it("does not let a dialog be closed before it knows whether it worked", async ()
 
 it("shows no button to who may only read", async () => {
   serve("failed", ({ url }) =>
-    url.endsWith("00%3A00") ? { status: 200, body: { ...failed, may: { rerun: false } } } : undefined,
+    url.endsWith("00%3A00") ? { status: 200, body: { ...failed, may: { rerun: false, ask: false } } } : undefined,
   );
   show(page);
   await screen.findByText(/ask somebody who may clear tasks of this DAG/);
@@ -131,6 +131,16 @@ it("shows no button to who may only read", async () => {
   await userEvent.click(screen.getByRole("button", { name: "Look at year=2009" }));
   const panel = await screen.findByRole("dialog", { name: "year=2009" });
   expect(panel).toHaveTextContent("Your role does not allow you to clear tasks");
+  expect(within(panel).queryByRole("button", { name: "Score again" })).toBeNull();
+});
+
+it("goes on, and offers nothing more, where Airflow is too old to pass it on", async () => {
+  const may = { rerun: true, ask: false };
+  serve("failed", ({ url }) => (url.endsWith("00%3A00") ? { status: 200, body: { ...failed, may } } : undefined));
+  show(page);
+  await userEvent.click(await screen.findByRole("button", { name: "Look at year=2009" }));
+  const panel = await screen.findByRole("dialog", { name: "year=2009" });
+  expect(within(panel).getByRole("button", { name: "Go on" })).toBeVisible();
   expect(within(panel).queryByRole("button", { name: "Score again" })).toBeNull();
 });
 

@@ -146,8 +146,16 @@ it("gives all problems of a gate once, and what failed besides", () => {
   expect(told.why).toEqual(["too much drift", "too much rows", "no space left"]);
 });
 
+it("offers no replay where Airflow is too old to pass it on, and says how to do it", () => {
+  const may = { rerun: true, ask: false };
+  const told = headline({ ...runs.quarantined, may });
+  expect(told.actions.map(({ how }) => how)).not.toContain("replay");
+  expect(told.advice).toContain("fix it and clear the scoring task");
+  expect(headline({ ...runs.gateFailed, may }).actions.map(({ label }) => label)).toContain("Score and check again");
+});
+
 it("offers nothing to who may not clear tasks, and says whom to ask", () => {
-  const told = headline({ ...runs.failed, may: { rerun: false } });
+  const told = headline({ ...runs.failed, may: { rerun: false, ask: false } });
   expect(told.actions).toEqual([]);
   expect(told.advice).toContain("ask somebody who may clear tasks of this DAG");
 });

@@ -1,7 +1,7 @@
 import type { FailureView, GateView, RunView, Stage } from "../api/types";
 import { list, many } from "../format";
 import { nameOf } from "./identity";
-import { QUARANTINE_ADVICE, type Remedy, goOn, isAffected, replay, scoreAndCheck, trainAgain } from "./remedies";
+import { type Remedy, goOn, isAffected, quarantineAdvice, replay, scoreAndCheck, trainAgain } from "./remedies";
 import { STAGE_NAMES, activity, currentStage, isAtWork } from "./stageNames";
 import { type Shown, isOver, shownAs } from "./states";
 
@@ -102,12 +102,12 @@ function ofGate(view: RunView, gate: GateView): Advice {
   if (gate.kind === "check_scores") {
     const affected = [...view.partitions.key.keys()].filter((index) => isAffected(view, index));
     const data = affected.length ? `the data of ${named(view, affected)}` : "the data";
-    const replayed = replay(view);
+    const quarantined = view.totals.rows_quarantined > 0;
     const advice =
       `First fix ${data}, then score and check again: partitions whose files have changed are scored again, the others ` +
-      `are reused. ${limits}${replayed.length ? ` For the rows in quarantine: ${QUARANTINE_ADVICE}` : ""}`;
-    const retrain = replayed.length ? trainAgain(view) : [];
-    return { advice, actions: [scoreAndCheck(view), ...again, ...replayed, ...retrain] };
+      `are reused. ${limits}${quarantined ? ` For the rows in quarantine: ${quarantineAdvice(view)}` : ""}`;
+    const retrain = quarantined ? trainAgain(view) : [];
+    return { advice, actions: [scoreAndCheck(view), ...again, ...replay(view), ...retrain] };
   }
   if (gate.kind === "check_model") {
     const retrain = trainAgain(view);
@@ -165,7 +165,7 @@ function succeeded(view: RunView): Headline {
     tone: failed.length || quarantined ? "warning" : "success",
     sentence: `${done(view)}${published}${failed.length ? `; ${left}` : ""}.${unscored(view)}${rows}`,
     why: messages(view.failures),
-    advice: quarantined ? `See below why rows are in quarantine. ${QUARANTINE_ADVICE}` : null,
+    advice: quarantined ? `See below why rows are in quarantine. ${quarantineAdvice(view)}` : null,
     actions: view.may.rerun ? actions : [],
   };
 }

@@ -11,9 +11,13 @@ export interface Remedy {
 }
 
 /** What can and what cannot help rows in quarantine. */
-export const QUARANTINE_ADVICE =
-  "If the data was wrong, fix it and replay. If the recipe or the model was wrong, change it and train again: both are " +
-  "part of the model's version.";
+export function quarantineAdvice({ may }: Pick<RunView, "may">): string {
+  const data = may.ask || !may.rerun ? "replay" : "clear the scoring task";
+  return (
+    `If the data was wrong, fix it and ${data}. If the recipe or the model was wrong, change it and train again: both ` +
+    "are part of the model's version."
+  );
+}
 
 const KEPT = "Partitions and blocks that are scored already are kept, not scored again.";
 const READERS = "Readers keep what is published now until the new scores have passed the checks.";
@@ -78,9 +82,9 @@ export function scoreAndCheck(view: RunView): Remedy {
   };
 }
 
-/** Scores the rows again that are in quarantine; nothing where none are. */
-export function replay({ partitions, totals }: RunView): Remedy[] {
-  if (totals.rows_quarantined === 0) return [];
+/** Scores the rows again that are in quarantine; nothing where none are, or where tasks cannot be asked to. */
+export function replay({ may, partitions, totals }: RunView): Remedy[] {
+  if (totals.rows_quarantined === 0 || !may.ask) return [];
   const tasks = scoringTasks(partitions, (index) => (partitions.rows_quarantined[index] ?? 0) > 0);
   const effect = "Only the blocks with quarantined rows are scored again; all other scores stay as they are.";
   return [{ label: "Replay quarantine", tasks, how: "replay", effect }];

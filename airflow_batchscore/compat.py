@@ -1,0 +1,48 @@
+"""What differs between the versions of Airflow that are supported, 3.2 and newer: all of it is here.
+
+Elsewhere, nothing is imported from Airflow that 3.2 does not have (docs/decisions/0027-airflow-3.2.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_OLDEST = (3, 2)
+_NEEDED = "airflow_batchscore needs Apache Airflow {}.{} or newer".format(*_OLDEST)
+
+
+def airflow_version() -> tuple[int, int]:
+    """Major and minor version. Raises ImportError without an Airflow."""
+    try:
+        from airflow import __version__
+    except ImportError as error:
+        raise ImportError(f"{_NEEDED} for its operators, and there is none: pip install apache-airflow") from error
+    major, minor = __version__.split(".")[:2]
+    return int(major), int(minor)
+
+
+def require_airflow() -> None:
+    """Raise ImportError in an Airflow that is too old, before a name that it lacks is imported and fails instead."""
+    if airflow_version() < _OLDEST:
+        from airflow import __version__
+
+        raise ImportError(f"{_NEEDED}, and this is {__version__}: upgrade Airflow, or uninstall airflow-batchscore")
+
+
+# Since Airflow 3.3. Can go once 3.2 is no longer supported, and `RunRecords.keeps_state` and `May.ask` with it.
+def has_task_state_store() -> bool:
+    """Whether tasks can keep values for pages, and pages values for tasks.
+
+    Without it, a page shows what tasks returned alone: no progress, no reasons, no checks of gates.
+    """
+    return airflow_version() >= (3, 3)
+
+
+# Since Airflow 3.3, likewise.
+def task_state_table() -> Any | None:
+    """The database table of the task state store; None if there is no such store."""
+    if not has_task_state_store():
+        return None
+    from airflow.models.task_state_store import TaskStateStoreModel
+
+    return TaskStateStoreModel
