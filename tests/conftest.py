@@ -13,7 +13,7 @@ import pytest
 from support import Wta
 from xdist.scheduler import LoadScopeScheduling
 
-_KINDS = {"unit", "dag", "service", "production", "faults", "flavors", "clouds", "ui"}
+_KINDS = {"unit", "dag", "service", "production", "faults", "flavors", "environments", "clouds", "ui"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

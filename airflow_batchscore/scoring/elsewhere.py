@@ -13,7 +13,8 @@ from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.engine.dashboard import announce, announced_to
 from airflow_batchscore.engine.environments.calls import call
-from airflow_batchscore.engine.environments.there import Tell
+from airflow_batchscore.engine.environments.there import Tell, import_libraries
+from airflow_batchscore.errors import listed
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
@@ -32,8 +33,8 @@ def score_elsewhere(
     news = {name: getattr(tally, name) for name in ("found", "began", "scored", "committed")}
 
     def doing() -> str:
-        current = [partition_key(partitions[position]) for position in tally.count().current]
-        return f"scored {', '.join(current)}" if current else "started"
+        current = [partitions[position] for position in tally.count().current]
+        return f"worked on {listed(map(partition_key, current or partitions))}"
 
     scored: list[tuple[Manifest, bool]] = call(
         python,
@@ -49,6 +50,7 @@ def score_there(
     tell: Tell, job: ScoringJob, partitions: Sequence[Values], engine: Engine, slots: int
 ) -> list[tuple[Manifest, bool]]:
     """What the other Python does."""
+    import_libraries()
     with announced_to(partial(tell, "dashboard")):
         return score_partitions(job, partitions, engine, slots=slots, tally=_Told(len(partitions), tell))
 

@@ -36,9 +36,7 @@ class Environment:
             raise InputError(f"{what}: give python, an interpreter that exists, or environment, to have one made")
         if python is not None:
             if not isinstance(python, str) or not python:
-                raise InputError(
-                    f"{what}(python={python!r}): give the path of an interpreter, '/envs/torch/bin/python'"
-                )
+                raise InputError(f"{what}(python={python!r}): give the path of an interpreter, '/envs/x/bin/python'")
             return cls(python)
         if isinstance(environment, str) and environment and "\n" not in environment:
             return cls(None, environment)

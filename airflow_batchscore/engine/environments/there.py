@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import logging
 import os
 import sys
@@ -17,6 +19,10 @@ from airflow_batchscore.model.functions import import_path
 
 #: Sends news to the task while the function runs: a name, and values.
 Tell: TypeAlias = Callable[..., None]
+
+
+#: What reading, scoring and writing import, but for the model's own libraries.
+_MODULES = ("distributed", "joblib", "pandas", "pyarrow.csv", "pyarrow.parquet")
 
 
 class _Sender:
@@ -67,3 +73,12 @@ def _stack(error: BaseException) -> str:
     while isinstance(cause, BatchScoreError):
         cause = cause.__cause__
     return "".join(traceback.format_exception(cause)) if cause is not None else ""
+
+
+def import_libraries() -> None:
+    """Import what scoring needs, without looking for garbage meanwhile, which would take a fifth of the time."""
+    gc.disable()
+    for name in _MODULES:
+        importlib.import_module(name)
+    gc.freeze()
+    gc.enable()
