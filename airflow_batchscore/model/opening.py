@@ -126,10 +126,13 @@ def _other_environment(manifest: ModelManifest) -> list[tuple[str, str, str]]:
     recorded = manifest.trained_with
     if recorded is None:
         return []
-    known = [
-        (name, trained, library_versions(name).get(module_of(name))) for name, trained in recorded.versions.items()
-    ]
+    known = [(name, trained, _version_here(name)) for name, trained in recorded.versions.items()]
     if recorded.python is not None:
         minor = ".".join(recorded.python.split(".")[:2])
         known.insert(0, ("Python", minor, ".".join(platform.python_version_tuple()[:2])))
     return [(name, trained, here or "not installed") for name, trained, here in known if trained != here]
+
+
+def _version_here(name: str) -> str | None:
+    """Of a package, or of the smaller build of it that has the same modules."""
+    return library_versions(name, f"{name}-skinny", f"{name}-cpu").get(module_of(name))
