@@ -171,5 +171,6 @@ class ImportModelOperator(BatchScoreOperator):
         from airflow_batchscore.training.train import TrainedModel
 
         path = "airflow_batchscore.training.importing:import_there"
-        ref, reused = call(python, path, *job.sent(), doing=lambda: f"imported {self.source}")
+        uris = [self.dataset.uri, self.model_uri, *([self.source] if isinstance(self.source, str) else [])]
+        ref, reused = call(python, path, *job.sent(), uris=uris, doing=lambda: f"imported {self.source}")
         return TrainedModel(ref, read_manifest(ref), reused)

@@ -40,6 +40,7 @@ def score_elsewhere(
         python,
         "airflow_batchscore.scoring.elsewhere:score_there",
         *(job, list(partitions), engine, slots),
+        uris=[job.dataset.uri, job.output_uri, *(ref.uri for ref in job.scored_with.pinned)],
         news={**news, "dashboard": announce},
         doing=doing,
     )

@@ -21,7 +21,7 @@ with DAG("other_python", schedule=None, params={"partitions": [1]}):
         sha256="{{ var.value.theirs }}",
         dataset=dataset,
         partitions=[0],
-        recipe=Recipe(target="label", keys=["id"], columns=["a", "b"]),
+        recipe=Recipe(features="features_of_2023:features", target="label", keys=["id"], columns=["a", "b"]),
         model_uri="{{ var.value.folder }}/model",
         environment="of_2023.txt",
     )

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import distribution
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -41,6 +41,7 @@ def call(
     python: str,
     function: str,
     *arguments: object,
+    uris: Sequence[str] = (),
     news: Mapping[str, Callable[..., object]] | None = None,
     doing: Callable[[], str] = lambda: "worked",
 ) -> Any:
@@ -50,6 +51,7 @@ def call(
         python: path of the interpreter.
         function: import path, in this package.
         arguments: of plain values and classes of this package.
+        uris: what it reads and writes, whose storages' libraries it needs.
         news: what to call, by name, when the function tells something.
         doing: what it was at, for the message if the process dies: "scored p=1".
 
@@ -59,15 +61,16 @@ def call(
         BatchScoreError, OSError: as the function raised it.
         RuntimeError: the function raised something else.
     """
+    lines = needs.requirements(uris)
     with contextlib.ExitStack() as stack:
         package = stack.enter_context(_package_alone())
         ours, theirs = socket.socketpair()
         with theirs:
-            process = stack.enter_context(_started(python, theirs.fileno(), package))
+            process = stack.enter_context(_started(python, theirs.fileno(), package, needs.names(lines)))
         connection = stack.enter_context(Connection(ours.detach()))
         log.info("running in %s (process %d)", python, process.pid)
         try:
-            needs.check(python, *connection.recv())
+            needs.check(python, lines, *connection.recv())
             level = logging.getLogger("airflow_batchscore").getEffectiveLevel()
             connection.send((function, arguments, credentials.registered(), level))
             return _answer(python, connection, news or {})
@@ -91,8 +94,8 @@ def _answer(python: str, connection: Connection, news: Mapping[str, Callable[...
 
 
 @contextlib.contextmanager
-def _started(python: str, descriptor: int, package: Path) -> Iterator[subprocess.Popen[bytes]]:
-    settings = {"task": os.getpid(), "names": needs.names(), "package": str(package), "paths": own_paths()}
+def _started(python: str, descriptor: int, package: Path, names: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    settings = {"task": os.getpid(), "names": names, "package": str(package), "paths": own_paths()}
     command = [python, str(_START), str(descriptor), json.dumps(settings)]
     environment = {name: value for name, value in os.environ.items() if name not in _UNSET}
     try:
