@@ -50,13 +50,13 @@ def interpreter(lines: Sequence[str], folder: Path) -> Path:
     """
     wanted = _checked(lines)
     key = _key(wanted)
+    _make_private(folder)
     home = folder / key
     python = home / "bin" / "python"
     if python.exists():
         with suppress(OSError):
             os.utime(home)  # tells who cleans up that it is in use
         return python
-    _make_private(folder)
     with _locked(folder / f"{key}.lock") as lock:
         if not python.exists():
             _build(wanted, home, lock)
@@ -83,7 +83,7 @@ def _key(wanted: Sequence[str]) -> str:
 
 
 def _make_private(folder: Path) -> None:
-    """Tasks run what is in the folder, so nobody else may write there."""
+    """Tasks run what is in the folder, so nobody but their user and root may write there."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -92,7 +92,7 @@ def _make_private(folder: Path) -> None:
             "that the worker may write to"
         ) from error
     status = folder.stat()
-    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if status.st_uid not in (os.geteuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise EngineError(
             f"{folder} can be written by other users, who could run code in tasks. Take their right away (chmod 700), "
             f"or set {_OPTION} to a folder of the worker's own user"
@@ -129,7 +129,7 @@ def _build(wanted: Sequence[str], home: Path, lock: int) -> None:
     uv("pip", "install", "--quiet", "--compile-bytecode", "--python", python, "-r", asked, "-c", chosen)
     _require_imports(python, wanted)
     os.rename(building, home)
-    log.info("the environment is made, in %.0f s; its versions are in %s", time.monotonic() - began, home / chosen)
+    log.info("the environment is made, in %.0f s; its versions are in %s/versions.txt", time.monotonic() - began, home)
 
 
 def _require_imports(python: str, wanted: Sequence[str]) -> None:

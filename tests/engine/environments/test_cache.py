@@ -165,10 +165,11 @@ def test_a_list_without_a_package_is_refused(kept: Path) -> None:
 
 
 def test_a_folder_that_others_may_write_to_is_refused(uv: Path, kept: Path) -> None:
-    kept.mkdir()
+    cache.interpreter(["x"], kept)
     kept.chmod(0o777)
-    with pytest.raises(EngineError, match="can be written by other users, who could run code in tasks"):
-        cache.interpreter(["x"], kept)
+    for line in ("x", "y"):  # made before, by whomever; not made yet
+        with pytest.raises(EngineError, match="can be written by other users, who could run code in tasks"):
+            cache.interpreter([line], kept)
 
 
 def test_a_folder_that_cannot_be_made_is_named_with_the_option(uv: Path, tmp_path: Path) -> None:
