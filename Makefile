@@ -116,7 +116,7 @@ unit: setup  ## the unit tests that need seconds in all, for the edit loop
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "unit and not slow and not service"
 
 # Three processes on two cores: one mostly waits for Airflow.
-SUITE := -n 3 -m "not dist and not image and not flavors and not production and not clouds and not hardened and not ui"
+SUITE := -n 3 -m "not dist and not image and not flavors and not environments and not production and not clouds and not hardened and not ui"
 test: setup  ## the test suite but for the targets below (15 minutes on two cores)
 	$(BIN)/pytest $(SUITE)
 
@@ -151,6 +151,10 @@ test-matrix: .tools/bin/uv  ## the wheel on each supported Airflow, Python and p
 
 test-flavors: .flavors-venv/.stamp  ## kinds of models whose libraries cannot live with Airflow: PyTorch, MLflow (3 minutes)
 	.flavors-venv/bin/python -m pytest -o addopts='-ra --strict-markers --strict-config' -m "flavors or unit" tests/model/flavors tests/model/test_flavors.py tests/training/test_imported.py tests/training/test_imported_check.py
+
+# The environments are kept in .environments for the next time.
+test-environments: setup  ## models scored and imported in Pythons of their own: MLflow, a scikit-learn of 2023 (2 minutes; 5 the first time)
+	PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/pytest -m environments tests/operators/test_other_pythons.py tests/service/test_other_python.py
 
 # Google's and Microsoft's providers want newer libraries than requirements.lock has.
 .clouds-venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
@@ -228,6 +232,6 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf ui/node_modules .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .dist-venv .clouds-venv .docs-venv .matrix .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
+	rm -rf ui/node_modules .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .dist-venv .clouds-venv .docs-venv .environments .matrix .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
 
-.PHONY: help setup lock ui test-ui bench bench-full bench-check demo up lint types docs hooks unit test coverage test-security test-flavors test-pandas3 test-matrix test-clouds test-services test-faults test-fuzz dist test-dist release-check audit containers test-image format clean
+.PHONY: help setup lock ui test-ui bench bench-full bench-check demo up lint types docs hooks unit test coverage test-security test-flavors test-environments test-pandas3 test-matrix test-clouds test-services test-faults test-fuzz dist test-dist release-check audit containers test-image format clean

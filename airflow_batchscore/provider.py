@@ -63,6 +63,12 @@ def get_provider_info() -> dict[str, Any]:
                     "require_signature": _option(
                         "Refuse models that are not signed.", kind="boolean", example="True", default="False"
                     ),
+                    "environments_folder": _option(
+                        "Where environments are kept that tasks make for models (environment=): a folder on each "
+                        "worker's disk that only its user may write to. When empty, ~/.cache/airflow-batchscore.",
+                        example="/var/lib/airflow/environments",
+                        default="",
+                    ),
                     "preload": _option(
                         "Import pandas, pyarrow, scikit-learn and Dask in the scheduler (LocalExecutor) or in Celery's "
                         "worker before it forks tasks. That saves each task two seconds of CPU; that process "

@@ -13,7 +13,9 @@ import pytest
 from support import Wta
 from xdist.scheduler import LoadScopeScheduling
 
-_KINDS = {"unit", "dag", "service", "production", "faults", "flavors", "clouds", "dist", "image", "ui"}
+_KINDS = {
+    *("unit", "dag", "service", "production", "faults", "flavors", "environments", "clouds", "dist", "image", "ui"),
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -38,7 +38,8 @@ os.environ["BATCHSCORE_EXAMPLES"] = str(EXAMPLES)
 def copy_dags(folder: Path) -> Path:
     """The example DAGs, the tests' DAGs and the models they name, side by side as in a DAGs folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in [*ROOT.glob("dags/*.py"), *ROOT.glob("tests/dags/*.py"), ROOT / "tests" / "strange_models.py"]:
+    own = [path for path in (ROOT / "tests" / "dags").iterdir() if path.suffix in (".py", ".txt")]
+    for path in [*ROOT.glob("dags/*.py"), *own, ROOT / "tests" / "strange_models.py"]:
         shutil.copy(path, folder)
     return folder
 

@@ -22,6 +22,7 @@ PROVED_BY: dict[str, str] = {
     # training
     # plan
     # engine
+    "engine/environments/there.py": "engine/environments/test_calls.py",
     # scoring
     "scoring/in_progress.py": "scoring/test_partition.py",
     # spark

@@ -14,6 +14,8 @@ from airflow_batchscore.errors import InputError
 if TYPE_CHECKING:
     from distributed import Client
 
+    from airflow_batchscore.engine.environments.environment import Environment
+
 R = TypeVar("R")
 #: The arguments of each call. May be prepared as they are taken; ``operator.length_hint`` of an iterator says how many
 #: are left, more or less.
@@ -97,6 +99,11 @@ class Engine(ABC):
     def is_local(self) -> bool:
         """Whether all workers are this task's own threads and processes, which may hold its signing key."""
         return False
+
+    @property
+    def elsewhere(self) -> Environment | None:
+        """The Python that a scoring task makes its sessions in; None for the task's own."""
+        return None
 
     @property
     def has_dashboard(self) -> bool:

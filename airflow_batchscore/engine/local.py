@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
@@ -17,6 +17,7 @@ from airflow_batchscore.engine import machine
 from airflow_batchscore.engine.base import Arguments, Capacity, Engine
 from airflow_batchscore.engine.dashboard import announce_local, require_bokeh
 from airflow_batchscore.engine.dispatch import run_on
+from airflow_batchscore.engine.environments.environment import Environment
 from airflow_batchscore.engine.in_process import Calls, Finished, run_here
 from airflow_batchscore.engine.lanes import Lanes
 from airflow_batchscore.engine.local_cluster import local_cluster
@@ -59,14 +60,25 @@ class LocalDask(Engine):
             runs. The task's log says where, and how to reach it through SSH; a scoring task has the link *Dask
             dashboard*. It takes no orders, but asks nobody who they are: everyone with a login on that machine can see
             names of functions, stacks, error messages and Dask's log. Needs ``airflow-batchscore[dashboard]``.
+        python: path of another interpreter, ``"/envs/torch/bin/python"``, for models whose libraries cannot live with
+            Airflow's: the task scores in a process of it, and loads the model nowhere else. It needs the libraries of
+            the model and what workers need. A relative path begins in the folder of the DAG's file. Scoring only.
+        environment: the same, in an environment that uv makes once on each machine: the name of a requirements file
+            beside the DAG's, or a list of its lines, ``["scikit-learn==1.3.2", "numpy<2"]``. Needs uv:
+            ``airflow-batchscore[environments]``.
     """
 
     workers: int | Literal["auto"] = "auto"
     processes: bool | Literal["auto"] = "auto"
     memory_limit: int | str = "auto"
     dashboard: bool = False
+    python: str | None = None
+    environment: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.environment, list):
+            object.__setattr__(self, "environment", tuple(self.environment))  # to stay hashable
+        _ = self.elsewhere  # refuses values that mean nothing
         if self.workers != "auto" and (type(self.workers) is not int or self.workers < 1):
             raise InputError(f"LocalDask(workers={self.workers!r}): give a number from 1, or 'auto'")
         if self.processes not in (True, False, "auto"):
@@ -90,6 +102,10 @@ class LocalDask(Engine):
         return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit.lower() or " "))
 
     @property
+    def elsewhere(self) -> Environment | None:
+        return Environment.of("LocalDask", self.python, self.environment)
+
+    @property
     def is_local(self) -> bool:
         return True
 
@@ -103,7 +119,8 @@ class LocalDask(Engine):
     def capacity(self, slots: int = 1) -> Capacity:
         workers, memory = self._share(slots)
         one, many = ("process", "processes") if self.processes is True else ("thread", "threads")
-        return Capacity(f"LocalDask, {workers} {one if workers == 1 else many}", workers, memory)
+        where = f" of {self.elsewhere.name}" if self.elsewhere else ""
+        return Capacity(f"LocalDask, {workers} {one if workers == 1 else many}{where}", workers, memory)
 
     def _share(self, slots: int) -> tuple[int, int]:
         """Workers, and bytes that they may use together."""

@@ -20,6 +20,7 @@ from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.compiled.record import CompiledRecord
+from airflow_batchscore.model.flavors.base import TrainedWith
 from airflow_batchscore.model.libraries import library_versions
 from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.model_code import Code, check_code
@@ -67,6 +68,8 @@ class ModelManifest:
             estimator.
         packages: names of the installed packages that it uses.
         compiled: the trees of the estimator, compiled; None if its library scores.
+        libraries: versions where the model was saved and checked.
+        trained_with: the environment of a model made elsewhere, if its file says so.
     """
 
     digest: str
@@ -85,6 +88,7 @@ class ModelManifest:
     packages: list[str]
     compiled: CompiledRecord | None = None
     libraries: dict[str, str] = field(default_factory=library_versions)
+    trained_with: TrainedWith | None = None
     format: int = _FORMAT
 
     def to_dict(self) -> JsonObject:
@@ -93,6 +97,7 @@ class ModelManifest:
             "training": self.training.to_dict(),
             "profile": asdict(self.profile),
             "compiled": asdict(self.compiled) if self.compiled else None,
+            "trained_with": asdict(self.trained_with) if self.trained_with else None,
         }
         return fields | nested | {"signature": asdict(self.signature), "recipe": self.recipe.to_dict()}
 
@@ -119,6 +124,7 @@ class ModelManifest:
                     "training": TrainingRecord.from_dict(value["training"]),
                     "profile": ReferenceProfile.from_dict(value["profile"]),
                     "compiled": CompiledRecord(**value["compiled"]) if value.get("compiled") else None,
+                    "trained_with": TrainedWith(**value["trained_with"]) if value.get("trained_with") else None,
                 }
             )
         except (KeyError, TypeError, AttributeError) as error:

@@ -28,7 +28,8 @@ class FunctionRef:
 
     Attributes:
         path: ``module:qualname``.
-        pickled: base64 of the cloudpickled function, if it is sent by value.
+        pickled: ``<Python>:<base64>`` of the cloudpickled function, if it is sent by value; its bytecode suits that
+            minor version of Python alone.
         expected: digest that its code must have wherever it is loaded; None accepts any.
     """
 
@@ -53,7 +54,8 @@ class FunctionRef:
             return cls(path)
         label = f"{readable(home.__module__)}:{home.__qualname__}"
         digests.check(function, label)
-        return cls(label, base64.b64encode(_pickle_by_value(function, home.__module__, label)).decode())
+        data = base64.b64encode(_pickle_by_value(function, home.__module__, label)).decode()
+        return cls(label, f"{_python()}:{data}")
 
     def pinned(self) -> FunctionRef:
         """The same reference for a worker: it only loads if its code there is the same as here."""
@@ -92,7 +94,7 @@ class FunctionRef:
         return cls(value["path"], value.get("pickled"))
 
     def _found(self) -> object:
-        return import_path(self.path) if self.pickled is None else _unpickled(self.pickled)
+        return import_path(self.path) if self.pickled is None else _unpickled(self.pickled, self.path)
 
 
 def stale(what: str) -> str:
@@ -105,10 +107,20 @@ def stale(what: str) -> str:
     )
 
 
+def _python() -> str:
+    return ".".join(platform.python_version_tuple()[:2])
+
+
 @lru_cache(maxsize=256)
-def _unpickled(pickled: str) -> object:
+def _unpickled(pickled: str, path: str) -> object:
+    python, _, data = pickled.rpartition(":")
+    if python not in ("", _python()):  # its bytecode would do anything
+        raise RecipeError(
+            f"{path} was sent by value from Python {python}, and this is {_python()}. Put it into a module that both "
+            "can import, beside the DAG's file or in a package, and name it by import path"
+        )
     # The bytes are as trusted as the artifact that contains them, which was checked against its pin.
-    return pickle.loads(base64.b64decode(pickled))  # noqa: S301
+    return pickle.loads(base64.b64decode(data))  # noqa: S301
 
 
 def import_path(path: str) -> Any:

@@ -21,6 +21,7 @@ from airflow_batchscore.model.packages import is_own, label, top_level
 if TYPE_CHECKING:
     from airflow_batchscore.model.artifact import ModelManifest
     from airflow_batchscore.model.flavors import Flavor
+    from airflow_batchscore.model.flavors.base import TrainedWith
 
 #: Digests of all functions and classes, which a worker compares with its own.
 Code = tuple[tuple[str, str], ...]
@@ -36,10 +37,14 @@ def own_code(estimator: object) -> list[str]:
     return sorted(f"{module}:{name}" for module, name in _made_of(estimator) if "<" not in name and is_own(module))
 
 
-def packages(estimator: object, kind: Flavor) -> list[str]:
-    """Installed packages, by import name, whose code runs when a model is loaded and called."""
+def packages(estimator: object, kind: Flavor, trained_with: TrainedWith | None = None) -> list[str]:
+    """Installed packages, by import name, whose code runs when a model is loaded and called.
+
+    Args:
+        trained_with: its packages count too: what runs inside such a model does not show from outside.
+    """
     names = {top_level(module) for module, _ in _made_of(estimator) if not is_own(module)}
-    names |= {module_of(name) for name in kind.libraries}
+    names |= {module_of(name) for name in (*kind.libraries, *(trained_with.versions if trained_with else ()))}
     return sorted(names - set(sys.stdlib_module_names))
 
 

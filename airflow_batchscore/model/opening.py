@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_batchscore.data.storage.inside import read_inside
-from airflow_batchscore.errors import ModelError
+from airflow_batchscore.errors import ModelError, listed
 from airflow_batchscore.model.compiled.estimators import with_compiled
 from airflow_batchscore.model.compiled.onedal import PREDICTS
 from airflow_batchscore.model.compiled.stored import Stored
@@ -110,3 +111,28 @@ def _warn_of_versions(ref: ModelRef, manifest: ModelManifest) -> None:
             trained,
             here,
         )
+    differ = [f"{name} {trained} (here {here})" for name, trained, here in _other_environment(manifest)]
+    if differ:
+        log.warning(
+            "model %s was trained in an environment with %s: predictions may differ. Score it where these are "
+            "installed: LocalDask(environment=[...])",
+            ref.uri,
+            listed(differ),
+        )
+
+
+def _other_environment(manifest: ModelManifest) -> list[tuple[str, str, str]]:
+    """Package, version in the environment that the model's maker recorded, version here; of those that differ."""
+    recorded = manifest.trained_with
+    if recorded is None:
+        return []
+    known = [(name, trained, _version_here(name)) for name, trained in recorded.versions.items()]
+    if recorded.python is not None:
+        minor = ".".join(recorded.python.split(".")[:2])
+        known.insert(0, ("Python", minor, ".".join(platform.python_version_tuple()[:2])))
+    return [(name, trained, here or "not installed") for name, trained, here in known if trained != here]
+
+
+def _version_here(name: str) -> str | None:
+    """Of a package, or of the smaller build of it that has the same modules."""
+    return library_versions(name, f"{name}-skinny", f"{name}-cpu").get(module_of(name))

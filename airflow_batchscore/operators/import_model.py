@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from airflow_batchscore.data.dataset import PartitionedDataset
     from airflow_batchscore.model.recipe import Recipe
+    from airflow_batchscore.training.importing import ImportJob
+    from airflow_batchscore.training.train import TrainedModel
 
 
 class ImportModelOperator(BatchScoreOperator):
@@ -40,6 +42,9 @@ class ImportModelOperator(BatchScoreOperator):
         check: rows with the predictions that they had where the model was made: a list of dicts, or the URI of a CSV or
             Parquet file (read like `dataset`), with the recipe's columns and one named ``expected``. Templated.
         sha256: of the file; required if loading can run code (``.joblib``, ``.pkl``, ``.pt2``). Templated.
+        python: path of another interpreter, with the libraries of a model that cannot live with Airflow: the model is
+            loaded, measured and saved there, and nowhere else. See `LocalDask`, which scores it there.
+        environment: the same, in an environment that is made for it. See `LocalDask`.
         conn_id: connection for `source` and `model_uri`. Templated.
 
     Returns:
@@ -80,6 +85,8 @@ class ImportModelOperator(BatchScoreOperator):
         accelerate: bool | Literal["auto"] = False,
         check: str | Sequence[JsonMapping] | None = None,
         sha256: str | None = None,
+        python: str | None = None,
+        environment: str | Sequence[str] | None = None,
         conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -97,6 +104,8 @@ class ImportModelOperator(BatchScoreOperator):
         self.accelerate = accelerate
         self.check = check
         self.sha256 = sha256
+        self.python = python
+        self.environment = environment
         self.conn_id = conn_id
         self.reads_data()
         self.writes_model(model_uri, alias)
@@ -116,13 +125,14 @@ class ImportModelOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.connections import connect, connect_dataset
         from airflow_batchscore.data.storage import Location
+        from airflow_batchscore.engine.environments.environment import Environment
         from airflow_batchscore.model.reference import set_alias
         from airflow_batchscore.model.trust import ModelAccess
+        from airflow_batchscore.operators.environments import interpreter
         from airflow_batchscore.operators.outcome import trained_one
         from airflow_batchscore.operators.trust import model_trust
-        from airflow_batchscore.training.imported import import_model
-        from airflow_batchscore.training.imported_check import check_predictions
-        from airflow_batchscore.training.train import TrainingJob, train, training_data
+        from airflow_batchscore.training.importing import ImportJob, import_version
+        from airflow_batchscore.training.train import TrainingJob
 
         if self.sha256 and not all(written.whole for written in self.authored("sha256", context)):
             raise InputError(
@@ -131,30 +141,36 @@ class ImportModelOperator(BatchScoreOperator):
             )
         trust = model_trust(self, context, "source")
         conn_id = connect(Location(self.source, self.conn_id)).conn_id if isinstance(self.source, str) else None
-        imported = import_model(
-            self._source(context), flavor_name=self.flavor, sha256=self.sha256, access=ModelAccess(conn_id, trust)
-        )
-        job = TrainingJob(
+        version = TrainingJob(
             dataset=connect_dataset(self.dataset),
             partitions=self.partitions,
             recipe=self.recipe,
-            estimator=imported,
+            estimator=None,
             model_uri=self.model_uri,
             metrics=self.metrics,
             accelerate=self.accelerate,
             conn_id=connect(Location(self.model_uri, self.conn_id)).conn_id,
             signing_key=trust.key,
         )
-        data = training_data(job)
-        if self.check is not None:
-            kind = imported.flavor if imported.data is None else None
-            rows = check_predictions(imported.estimator, job.recipe, self.check, job.dataset, data.source.types, kind)
-            self.log.info("%s: predictions are as expected for the %d rows of check=", self.source, rows)
-        trained = train(job, data=data)
+        access = ModelAccess(conn_id, trust)
+        job = ImportJob(self._source(context), version, access, self.flavor, self.sha256, self.check)
+        python = interpreter(self, Environment.of("ImportModelOperator", self.python, self.environment))
+        trained = import_version(job) if python is None else self._import_in(python, job)
         if self.alias:
-            set_alias(self.model_uri, self.alias, trained.ref, job.began, run_name(context))
+            set_alias(self.model_uri, self.alias, trained.ref, version.began, run_name(context))
         self.outcome = trained_one(self.dataset.uri, trained, self.alias, run_name(context))
         self.log.info(
-            "%s (%s) is version %s: %s", self.source, imported.flavor.name, trained.ref.version, trained.ref.uri
+            "%s (%s) is version %s: %s", self.source, trained.manifest.flavor, trained.ref.version, trained.ref.uri
         )
         return self.handed_on(trained.to_dict(), "model", context)
+
+    def _import_in(self, python: str, job: ImportJob) -> TrainedModel:
+        """Import in another Python: this one reads what that has written, and loads no model."""
+        from airflow_batchscore.engine.environments.calls import call
+        from airflow_batchscore.model.artifact import read_manifest
+        from airflow_batchscore.training.train import TrainedModel
+
+        path = "airflow_batchscore.training.importing:import_there"
+        uris = [self.dataset.uri, self.model_uri, *([self.source] if isinstance(self.source, str) else [])]
+        ref, reused = call(python, path, *job.sent(), uris=uris, doing=lambda: f"imported {self.source}")
+        return TrainedModel(ref, read_manifest(ref), reused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import JsonObject
@@ -175,12 +176,14 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.model.outputs import OutputSpec
         from airflow_batchscore.model.recipe import column_names
         from airflow_batchscore.operators.asked import Asked
+        from airflow_batchscore.operators.environments import interpreter
         from airflow_batchscore.operators.outcome import scored_partitions
         from airflow_batchscore.operators.reporting import Work, reported
         from airflow_batchscore.operators.stored_lists import full, shortened
         from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.plan.entry import PlanEntry
         from airflow_batchscore.quality.quarantine import Limit
+        from airflow_batchscore.scoring.elsewhere import score_elsewhere
         from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob, scored_with
         from airflow_batchscore.scoring.partition import score_partitions
         from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
@@ -219,9 +222,11 @@ class ScorePartitionOperator(BatchScoreOperator):
             partitions=len(entry.partitions),
             bytes=entry.bytes,
         )
+        python = interpreter(self, engine.elsewhere)
+        score = partial(score_elsewhere, python) if python else score_partitions
         announced = announced_to(lambda url: context["ti"].xcom_push(DaskDashboardLink().xcom_key, url))
         with announced, reported(work, tally, self.store):
-            scored = score_partitions(job, entry.partitions, engine, slots=slots, tally=tally)
+            scored = score(job, entry.partitions, engine, slots=slots, tally=tally)
         asked.done(self.store)
         self.outcome = scored_partitions(job.dataset.uri, self.output_uri, scored)
         handed = [

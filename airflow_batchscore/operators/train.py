@@ -147,6 +147,11 @@ class TrainOperator(BatchScoreOperator):
             conn_id=connect(Location(self.model_uri, self.conn_id)).conn_id,
             signing_key=configured_trust().key,
         )
+        if self.engine is not None and self.engine.elsewhere is not None:
+            raise InputError(
+                f"engine={self.engine!r}: a model is trained with the libraries of the task. Train it in its own "
+                "environment by other means, and take it over with ImportModelOperator(python=..., environment=...)"
+            )
         slots = task_slots(self, mapped=1)
         if template_fields(self.model_uri):
             engine = connect_engine(self.engine or LocalDask())

@@ -28,7 +28,8 @@ def describe(given: object, estimator: object) -> list[str]:
     Raises RecipeError if a parameter cannot be written identically in every process.
     """
     if isinstance(given, ImportedModel):
-        return [_given(given), *(FunctionRef(path).digest for path in own_code(estimator))]
+        named = own_code(estimator) if given.flavor.names_classes else []  # else the bytes hold the code
+        return [_given(given), *(FunctionRef(path).digest for path in named)]
     name = f"the estimator {type(estimator).__name__}"
     if not is_factory(given):
         return [value_digest(estimator, name)]

@@ -200,7 +200,7 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         compiled = compile_model(saved.estimator, [fitted.features, fitted.test.features], job.accelerate)
         outputs, labels = outputs_and_labels(saved.estimator, fitted.features)
         matrix = tried_methods(estimator, saved.estimator, kind, fitted.features, row_wise=job.recipe.row_wise)
-    digest = hashlib.sha256(saved.data).hexdigest()
+    digest, trained_with = hashlib.sha256(saved.data).hexdigest(), kind.trained_with(saved.data)
     manifest = ModelManifest(
         digest=digest,
         file=f"model-{digest[:12]}.{kind.suffix}",
@@ -233,8 +233,9 @@ def train(job: TrainingJob, client: Client | None = None, data: TrainingData | N
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         libraries=library_versions(*kind.libraries),
         code=estimator_code(estimator, kind),
-        packages=packages(estimator, kind),
+        packages=packages(estimator, kind, trained_with),
         compiled=compiled.record if compiled else None,
+        trained_with=trained_with,
     )
     ref = artifact.save(
         place.location, saved.data, manifest, job.signing_key, compiled=compiled.data if compiled else None

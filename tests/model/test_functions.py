@@ -156,3 +156,16 @@ def test_functions_that_travel_may_be_partials_methods_and_objects() -> None:
         ref = FunctionRef.from_dict(FunctionRef.of(function).to_dict())
         assert ref.load()(2) == 6
         assert len(ref.digest) == 64
+
+
+def test_a_function_by_value_is_not_loaded_by_another_python() -> None:
+    def features(x: int) -> int:
+        return x
+
+    ref = FunctionRef.of(features)
+    assert ref.pickled is not None
+    here, data = ref.pickled.split(":")
+    assert here == f"{sys.version_info.major}.{sys.version_info.minor}"
+    with pytest.raises(RecipeError, match=f"was sent by value from Python 3.99, and this is {here}. Put it into"):
+        FunctionRef(ref.path, f"3.99:{data}").load()
+    assert FunctionRef(ref.path, data).load()(3) == 3  # as earlier versions wrote it

@@ -6,11 +6,17 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, task_group
-from operator_calls import Var, dag
+from operator_calls import Var, context, dag
 
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.errors import BatchScoreError, InputError
-from airflow_batchscore.operators import CheckScoresOperator, CombineOperator, ScorePartitionOperator, TrainOperator
+from airflow_batchscore.operators import (
+    CheckScoresOperator,
+    CombineOperator,
+    ImportModelOperator,
+    ScorePartitionOperator,
+    TrainOperator,
+)
 from airflow_batchscore.operators.authored import Authored
 from airflow_batchscore.operators.places import PlacedOperator
 
@@ -101,6 +107,23 @@ def test_an_argument_that_is_no_template_is_never_what_an_xcom_says(arguments: d
     operator = _expanded(TrainOperator, arguments, **partial)
     with pytest.raises(InputError, match=f"^{[*given][-1]}: expanded over what another task returned"):
         operator.require_authored({})
+
+
+@pytest.mark.parametrize("argument", ["environment", "python"])
+def test_who_triggers_a_run_chooses_no_packages(argument: str) -> None:
+    partial = {name: value for name, value in TRAINING.items() if name != "model_uri"}
+    given = {argument: "{{ params.more }}"}
+    with dag():
+        operator = ImportModelOperator(
+            task_id="take", source="/models/x.onnx", partitions="2015", model_uri="/models/m", **partial, **given
+        )
+    operator.render_template_fields(context("take", params={"more": "evil"}))
+    assert getattr(operator, argument) == "{{ params.more }}"
+    mapped = _expanded(
+        ImportModelOperator, given, source="/models/x.onnx", partitions="2015", model_uri="/models/m", **partial
+    )
+    with pytest.raises(InputError, match=f"^{argument}: expanded over what another task returned"):
+        mapped.require_authored({})
 
 
 def test_an_argument_that_is_a_template_may_be_expanded_over_an_xcom() -> None:

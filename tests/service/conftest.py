@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from old_models import ENVIRONMENTS
 from stack import Stack, example_environment
 from support import Wta, copy_dags, good_rows, quick_airflow, running, write_csv
 
@@ -22,7 +23,7 @@ def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -
     """Running while the session lasts; `stack.extra["WTA_HOME"]` holds models and results."""
     folder = tmp_path_factory.mktemp("airflow")
     environment = example_environment(str(matches.folder), folder / "wta")
-    extra = {**environment, **_WATCHFUL, "SLOW_MODEL_MARKS": str(marks)}
+    extra = {**environment, **_WATCHFUL, **ENVIRONMENTS, "SLOW_MODEL_MARKS": str(marks)}
     with running(quick_airflow(folder / "home", copy_dags(folder / "dags"), extra)) as airflow:
         yield airflow
 

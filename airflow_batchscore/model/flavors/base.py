@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,27 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from sklearn.utils import Tags
+
+_PIN = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*==\s*([^\s;,#]+)")
+
+
+@dataclass(frozen=True)
+class TrainedWith:
+    """The environment that a model was trained in, as its maker recorded it.
+
+    Attributes:
+        python: version of Python; None if it is not recorded.
+        requirements: lines for pip.
+    """
+
+    python: str | None
+    requirements: Sequence[str]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Package -> version, of those that were pinned."""
+        pins = (_PIN.match(line) for line in self.requirements)
+        return {pin[1].lower().replace("_", "-"): pin[2] for pin in pins if pin}
 
 
 class Flavor(ABC):
@@ -69,6 +92,10 @@ class Flavor(ABC):
     def named_code(self, estimator: object) -> Sequence[str]:
         """Import paths of functions that the bytes refer to, whose code is then part of the model."""
         return ()
+
+    def trained_with(self, data: bytes) -> TrainedWith | None:
+        """What the bytes say of the environment that the model was trained in; None if nothing. Loads nothing."""
+        return None
 
 
 def library_of(kind: type) -> str:

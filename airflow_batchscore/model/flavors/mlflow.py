@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import tempfile
 import weakref
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.errors import ModelError
-from airflow_batchscore.model.flavors.base import Flavor, need
+from airflow_batchscore.model.flavors.base import Flavor, TrainedWith, need
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,23 @@ class MLflow(Flavor):
             model = _Pyfunc(mlflow.pyfunc.load_model(folder.name))
         weakref.finalize(model, folder.cleanup)
         return model
+
+    def trained_with(self, data: bytes) -> TrainedWith | None:
+        """From ``requirements.txt`` and ``python_env.yaml``, which MLflow writes beside every model."""
+        listed, described = _text(data, "requirements.txt"), _text(data, "python_env.yaml")
+        python = re.search(r"^python:\s*['\"]?([\d.]+)", described or "", re.MULTILINE)
+        lines = [line.strip() for line in (listed or "").splitlines()]
+        if python is None and not any(lines):
+            return None
+        return TrainedWith(python and python[1], [line for line in lines if line and not line.startswith("#")])
+
+
+def _text(data: bytes, name: str) -> str | None:
+    """A file of the model's folder; None if there is none."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        entry = next((member for member in archive.getmembers() if member.name == name and member.isfile()), None)
+        file = archive.extractfile(entry) if entry else None
+        return file.read().decode(errors="replace") if file else None
 
 
 class _Pyfunc:

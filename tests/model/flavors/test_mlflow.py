@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from support import Small, good_rows, scores, small
 
 from airflow_batchscore.errors import ModelError
-from airflow_batchscore.model.flavors.mlflow import pack
+from airflow_batchscore.model.flavors.mlflow import MLflow, pack
 from airflow_batchscore.training.imported import import_model
 from airflow_batchscore.training.train import TrainedModel, TrainingJob, train
 
@@ -65,6 +65,21 @@ def test_folders_of_the_same_files_are_the_same_bytes(tmp_path: Path) -> None:
         assert member.read() == b"a"
     (tmp_path / "other" / "b" / "model.pkl").write_text("b")
     assert pack(tmp_path / "other") != packed[0]
+
+
+@pytest.mark.unit
+def test_the_environment_that_a_model_was_trained_in_is_read_from_its_folder(tmp_path: Path) -> None:
+    """Without MLflow."""
+    (tmp_path / "MLmodel").write_text("x: 1")
+    assert MLflow().trained_with(pack(tmp_path)) is None
+    lines = ["# by MLflow", "mlflow==3.1.4", "", "Scikit_Learn[all] == 1.5.2 ; python_version > '3'", "numpy<3"]
+    (tmp_path / "requirements.txt").write_text("\n".join(lines))
+    (tmp_path / "python_env.yaml").write_text("python: 3.12.4\nbuild_dependencies:\n- pip==24\n")
+    found = MLflow().trained_with(pack(tmp_path))
+    assert found is not None
+    assert found.python == "3.12.4"
+    assert list(found.requirements) == [lines[1], *lines[3:]]
+    assert found.versions == {"mlflow": "3.1.4", "scikit-learn": "1.5.2"}
 
 
 @pytest.mark.flavors

@@ -1,0 +1,171 @@
+"""Environments made by uv: one per list of packages, made once, kept in a folder of this user.
+
+An environment is made under a name of its own while a lock is held, and renamed when it is complete: whatever ends the
+task that makes it, the next one finds a whole environment or none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from airflow_batchscore.engine.environments import needs
+from airflow_batchscore.errors import EngineError, InputError
+
+log = logging.getLogger(__name__)
+
+_OPTION = "[batchscore] environments_folder"
+#: What follows lines of other files, or of a folder that can change: the environment is found by these lines alone.
+_REFUSED = ("-r", "--requirement", "-c", "--constraint", "-e", "--editable")
+#: uv says so if no choice of versions would do; otherwise a server did not answer, or a disk is full.
+_WRONG = ("No solution found", "Couldn't parse", "was not found in the package registry", "not found in the provided")
+
+
+def default_folder() -> Path:
+    """Where environments are kept if nothing else is configured."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "airflow-batchscore" / "environments"
+
+
+def interpreter(lines: Sequence[str], folder: Path) -> Path:
+    """The interpreter of the environment with these packages and what this package needs; made if there is none.
+
+    Raises:
+        InputError: the lines name nothing, name other files, or cannot be installed together.
+        EngineError: there is no uv, or the folder belongs to somebody else.
+        OSError: the packages could not be fetched, which a retry may fix.
+    """
+    wanted = _checked(lines)
+    key = _key(wanted)
+    _make_private(folder)
+    home = folder / key
+    python = home / "bin" / "python"
+    if python.exists():
+        with suppress(OSError):
+            os.utime(home)  # tells who cleans up that it is in use
+        return python
+    with _locked(folder / f"{key}.lock") as lock:
+        if not python.exists():
+            _build(wanted, home, lock)
+    return python
+
+
+def _checked(lines: Sequence[str]) -> list[str]:
+    wanted = [text for text in (line.strip() for line in lines) if text and not text.startswith("#")]
+    refused = [line for line in wanted if line.startswith(_REFUSED)]
+    if refused:
+        raise InputError(
+            f"environment: {refused[0]!r} leads to another file, whose changes would go unnoticed. Write its lines here"
+        )
+    if not wanted:
+        raise InputError("environment: the list names no package")
+    return wanted
+
+
+def _key(wanted: Sequence[str]) -> str:
+    """What determines the environment. The order of lines counts, because options come first."""
+    version = ".".join(platform.python_version_tuple()[:2])
+    inputs = [wanted, needs.requirements(), needs.versions_of_task(), version, sys.base_prefix, platform.machine()]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+
+
+def _make_private(folder: Path) -> None:
+    """Tasks run what is in the folder, so nobody but their user and root may write there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(
+            f"environments cannot be kept in {folder} ({error.strerror}). Set {_OPTION} to a folder on this machine "
+            "that the worker may write to"
+        ) from error
+    status = folder.stat()
+    if status.st_uid not in (os.geteuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise EngineError(
+            f"{folder} can be written by other users, who could run code in tasks. Take their right away (chmod 700), "
+            f"or set {_OPTION} to a folder of the worker's own user"
+        )
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Hold a lock that ends with this process and with its uv."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another task makes this environment (%s): waiting for it", path)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _build(wanted: Sequence[str], home: Path, lock: int) -> None:
+    began, building = time.monotonic(), home.with_name(f"{home.name}.building")
+    log.info("making an environment with %s in %s; later tasks on this machine reuse it", ", ".join(wanted), home)
+    for left in (building, home):  # of a killed task; of an interpreter that is gone
+        shutil.rmtree(left, ignore_errors=True)
+    uv = partial(_run, wanted=wanted, lock=lock)
+    uv("venv", "--quiet", "--relocatable", "--python", sys.executable, str(building))
+    python, asked, chosen = (str(building / name) for name in ("bin/python", "requirements.txt", "versions.txt"))
+    Path(asked).write_text("\n".join([*wanted, *needs.requirements()]) + "\n")
+    # uv prefers the versions that it finds in its output, which are the task's, wherever the list allows them.
+    Path(chosen).write_text("\n".join(needs.versions_of_task()) + "\n")
+    uv("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", python, asked, "-o", chosen)
+    uv("pip", "install", "--quiet", "--compile-bytecode", "--python", python, "-r", asked, "-c", chosen)
+    _require_imports(python, wanted)
+    os.rename(building, home)
+    log.info("the environment is made, in %.0f s; its versions are in %s/versions.txt", time.monotonic() - began, home)
+
+
+def _require_imports(python: str, wanted: Sequence[str]) -> None:
+    """Packages do not always say which versions of others they need."""
+    code = "import numpy, pandas, pyarrow.parquet, sklearn, distributed"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True)  # noqa: S603 - our own words
+    if done.returncode:
+        raise InputError(
+            f"environment with {', '.join(wanted)}: its packages do not go together: "
+            f"{(done.stderr.strip().splitlines() or ['no message'])[-1]}. Add to the list what it asks for, or an "
+            "older version of what complains"
+        )
+
+
+def _uv() -> list[str]:
+    found = shutil.which("uv")
+    if found:
+        return [found]
+    if find_spec("uv"):
+        return [sys.executable, "-m", "uv"]
+    raise EngineError(
+        'environment: there is no uv to make it with. Run pip install "airflow-batchscore[environments]" where tasks '
+        "run, or make the environment yourself and give python="
+    )
+
+
+def _run(*arguments: str, wanted: Sequence[str], lock: int) -> None:
+    """Run uv with the settings of the task's own environment: indexes, ``UV_OFFLINE``, ``UV_FIND_LINKS``."""
+    command = [*_uv(), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, pass_fds=[lock])  # noqa: S603 - our own words
+    if done.returncode == 0:
+        return
+    said = done.stderr.strip()[-2000:]
+    message = f"environment with {', '.join(wanted)}: uv could not make it. {said}"
+    if any(text in said for text in _WRONG):
+        raise InputError(f"{message}\nCorrect the list, or the settings that tell uv where to look (UV_...)")
+    raise OSError(
+        f"{message}\nA retry makes it again; offline, set UV_OFFLINE=1 and UV_FIND_LINKS to a folder of wheels"
+    )

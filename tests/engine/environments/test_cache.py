@@ -1,0 +1,178 @@
+"""How environments are kept. A script stands in for uv, which would fetch 400 MB: `make test-environments` uses uv."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import start_command
+from support import ROOT, wait_for
+
+from airflow_batchscore.engine.environments import cache
+from airflow_batchscore.errors import EngineError, InputError
+
+pytestmark = pytest.mark.unit
+
+#: Makes an interpreter that imports whatever it is asked for, notes its arguments, and does what the file `then` says.
+UV = f"""#!{sys.executable} -S
+import json, os, pathlib, sys, time
+here = pathlib.Path(__file__).parent
+with open(here / "calls", "a") as calls:
+    calls.write(json.dumps([sys.argv[1:], os.environ.get("UV_FIND_LINKS")]) + "\\n")
+if sys.argv[1] == "venv":
+    python = pathlib.Path(sys.argv[-1], "bin", "python")
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\\n")
+    python.chmod(0o755)
+then = here / "then"
+if sys.argv[1] == "pip" and sys.argv[2] == "install" and then.exists():
+    exec(then.read_text())
+"""
+
+
+@pytest.fixture
+def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the script."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "uv").write_text(UV)
+    (folder / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    return tmp_path / "kept"
+
+
+def _calls(uv: Path) -> list[tuple[list[str], str | None]]:
+    return [tuple(json.loads(line)) for line in (uv / "calls").read_text().splitlines()]
+
+
+def _built(uv: Path) -> int:
+    return sum(words[0] == "venv" for words, _ in _calls(uv))
+
+
+def test_an_environment_is_made_once_for_the_same_lines(uv: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_FIND_LINKS", "/wheels")
+    python = cache.interpreter(["# a comment", "  scikit-learn==1.3.2 ", "", "numpy<2"], kept)
+    assert cache.interpreter(["scikit-learn==1.3.2", "numpy<2"], kept) == python
+    assert _built(uv) == 1
+    assert {links for _, links in _calls(uv)} == {"/wheels"}
+    asked = (python.parents[1] / "requirements.txt").read_text().splitlines()
+    assert asked[:2] == ["scikit-learn==1.3.2", "numpy<2"]
+    assert {"scikit-learn>=1.3", "pyarrow>=18"} <= set(asked[2:])
+    assert oct(kept.stat().st_mode & 0o777) == "0o700"
+    assert cache.interpreter(["scikit-learn==1.4.2"], kept) != python
+
+
+def test_uv_prefers_the_tasks_own_versions(uv: Path, kept: Path) -> None:
+    import pandas as pd
+
+    python = cache.interpreter(["x"], kept)
+    assert f"pandas=={pd.__version__}" in (python.parents[1] / "versions.txt").read_text().splitlines()
+    compiled, installed = (words for words, _ in _calls(uv) if words[0] == "pip")
+    assert compiled[compiled.index("-o") + 1] == installed[installed.index("-c") + 1]
+
+
+def test_an_environment_whose_interpreter_is_gone_is_made_again(uv: Path, kept: Path) -> None:
+    python = cache.interpreter(["x"], kept)
+    python.unlink()
+    assert cache.interpreter(["x"], kept) == python
+    assert _built(uv) == 2
+
+
+def _maker(kept: Path, environment: dict[str, str] | None = None) -> Callable[[], object]:
+    code = (
+        "import sys, pathlib; from airflow_batchscore.engine.environments import cache\n"
+        "print(cache.interpreter(['x'], pathlib.Path(sys.argv[1])))"
+    )
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+    return lambda: start_command([sys.executable, "-c", code, str(kept)], env=variables)
+
+
+@pytest.mark.slow
+def test_two_tasks_that_need_it_at_once_make_it_once(uv: Path, kept: Path) -> None:
+    (uv / "then").write_text("time.sleep(1)")
+    tasks = [_maker(kept)() for _ in range(2)]
+    assert [task.wait() for task in tasks] == [0, 0]  # type: ignore[attr-defined]
+    assert _built(uv) == 1
+
+
+@pytest.mark.slow
+def test_a_task_killed_half_way_leaves_nothing_that_the_next_would_use(uv: Path, kept: Path) -> None:
+    (uv / "then").write_text("(here / 'installing').touch(); time.sleep(3)")
+    task = _maker(kept)()
+    wait_for(lambda: (uv / "installing").exists(), 60)
+    os.kill(task.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    task.wait()  # type: ignore[attr-defined]
+    assert [path for path in kept.iterdir() if path.is_dir() and path.suffix != ".building"] == []
+    (uv / "then").unlink()
+    python = cache.interpreter(["x"], kept)  # waits for the orphaned uv, which holds the lock
+    assert _built(uv) == 2
+    assert python.exists()
+    assert not list(kept.glob("*.building"))
+
+
+@pytest.mark.parametrize(
+    ("said", "raised", "advice"),
+    [
+        ("x No solution found when resolving dependencies", InputError, "Correct the list"),
+        ("error: Failed to fetch: `https://pypi.org/simple/x/`", OSError, "A retry makes it again; offline"),
+    ],
+)
+def test_what_uv_says_is_passed_on(uv: Path, kept: Path, said: str, raised: type[Exception], advice: str) -> None:
+    (uv / "then").write_text(f"sys.exit({said!r})")
+    with pytest.raises(raised, match=f"(?s)environment with x: uv could not make it.*{advice}"):
+        cache.interpreter(["x"], kept)
+    (uv / "then").unlink()
+    assert cache.interpreter(["x"], kept).exists()
+
+
+def test_packages_that_do_not_go_together_are_found_before_a_task_uses_them(uv: Path, kept: Path) -> None:
+    said = "ImportError: pyarrow requires NumPy 2.0 or newer, found 1.26.4"
+    (uv / "then").write_text(
+        "python = pathlib.Path(sys.argv[sys.argv.index('--python') + 1])\n"
+        f"python.write_text('#!/bin/sh\\necho {said} >&2; exit 1\\n')"
+    )
+    with pytest.raises(InputError, match=f"do not go together: {said}. Add to the list"):
+        cache.interpreter(["x"], kept)
+
+
+def test_without_uv_the_message_says_what_to_do(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert shutil.which("uv") is None
+    with pytest.raises(EngineError, match=r"pip install \"airflow-batchscore\[environments\]\""):
+        cache.interpreter(["x"], kept)
+
+
+@pytest.mark.parametrize("line", ["-r other.txt", "--constraint=c.txt", "-e ./mine"])
+def test_lines_that_lead_to_other_files_are_refused(uv: Path, kept: Path, line: str) -> None:
+    with pytest.raises(InputError, match="leads to another file, whose changes would go unnoticed"):
+        cache.interpreter(["x", line], kept)
+
+
+def test_a_list_without_a_package_is_refused(kept: Path) -> None:
+    with pytest.raises(InputError, match="names no package"):
+        cache.interpreter(["# nothing"], kept)
+
+
+def test_a_folder_that_others_may_write_to_is_refused(uv: Path, kept: Path) -> None:
+    cache.interpreter(["x"], kept)
+    kept.chmod(0o777)
+    for line in ("x", "y"):  # made before, by whomever; not made yet
+        with pytest.raises(EngineError, match="can be written by other users, who could run code in tasks"):
+            cache.interpreter([line], kept)
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_option(uv: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineError, match=r"\[batchscore\] environments_folder"):
+        cache.interpreter(["x"], tmp_path / "file" / "kept")
