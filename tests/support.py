@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import shutil
-import signal
 import tempfile
 import threading
 import time
@@ -67,12 +66,10 @@ def quick_airflow(home: Path, dags: Path, extra: Mapping[str, str], kind: Any = 
 def running(stack: Any) -> Iterator[Any]:
     """A `stack.Stack` while it is needed; then it is killed, because an orderly end takes 15 s."""
     try:
-        stack.start().wait_until_up(300)  # several start at once
+        stack.start().wait_until_up()
         yield stack
     finally:
-        if stack.process is not None:
-            os.killpg(stack.process.pid, signal.SIGKILL)
-            stack.stop()
+        stack.stop(at_once=True)
 
 
 KEYS = ["tourney_id", "match_num", "winner_id", "loser_id"]

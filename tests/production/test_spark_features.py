@@ -11,7 +11,7 @@ import hazard_recipe
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hazard_spark import FEATURES, LETTERS, SparkFeatures, fit, write
+from hazard_features import FEATURES, LETTERS, SparkFeatures, fit, write
 from s3_server import s3_options
 from servers import SparkServers
 from support import ROOT
