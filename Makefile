@@ -17,13 +17,16 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .tools/bin/uv:
-	$(PYTHON) -m venv .tools && .tools/bin/pip install -q 'uv>=0.5,<1'
+	@echo "setup 1 of 3: uv, which installs packages, into .tools; some seconds"
+	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q 'uv>=0.5,<1'
 
 .venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
-	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .venv
-	.tools/bin/uv pip install -q --compile-bytecode -p $(BIN)/python --require-hashes -r requirements.lock
-	.tools/bin/uv pip install -q -p $(BIN)/python --no-deps --no-build-isolation -e .
-	touch $@
+	@echo "setup 2 of 3: the packages of requirements.lock into .venv (2 GB); two to five minutes, or one if uv has them"
+	@.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .venv
+	@$(PYTHON) scripts/installing.py .tools/bin/uv pip install --compile-bytecode -p $(BIN)/python --require-hashes -r requirements.lock
+	@echo "setup 3 of 3: this package into .venv; some seconds"
+	@.tools/bin/uv pip install -q -p $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
 
 setup: .venv/.stamp  ## build .venv from the lock
 

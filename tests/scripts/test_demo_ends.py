@@ -27,9 +27,9 @@ def _demo(home: Path) -> list[str | Path]:
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     command = _demo(tmp_path)
     process = start_command(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    yield process
-    process.terminate()
-    process.communicate()
+    with process:
+        yield process
+        process.terminate()
 
 
 def _of(home: Path) -> list[int]:
