@@ -34,21 +34,24 @@ It needs Java 17 or newer, and the extra `spark` of this package. There is nothi
 @task
 def make_features() -> int:
     """Of rows that Spark deals to ten parts; made once. Returns their number."""
+    import sys
     from pathlib import Path
 
-    from hazard_features import fit, write
+    import hazard_features
     from hazard_recipe import PARTS, make_data
     from pyspark.sql import SparkSession
 
     data = f"{HOME}/hazard_regression/data"
     make_data(data)
-    spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+    config = {"spark.ui.enabled": "false", "spark.pyspark.python": sys.executable}
+    spark = SparkSession.builder.master("local[2]").config(map=config).getOrCreate()
     try:
+        spark.sparkContext.addPyFile(hazard_features.__file__)  # Spark's own Pythons do not see the DAGs folder
         raw = spark.read.csv(f"{data}/properties_*.csv", header=True, inferSchema=True).repartition(PARTS, "Id")
         if Path(PLACE, "models", "features.json").exists():
             return int(raw.count())
-        made = fit(raw)
-        rows = write(made, raw, f"{PLACE}/features")
+        made = hazard_features.fit(raw)
+        rows = hazard_features.write(made, raw, f"{PLACE}/features")
         made.save(f"{PLACE}/models/features.json")
         return rows
     finally:

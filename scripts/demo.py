@@ -17,6 +17,7 @@ from stack import ROOT, Stack, StackError, example_environment
 from wta_data import find_matches
 
 _LAST_LINES = 15
+_AT_WORK = ("running", "deferred")
 
 
 def main() -> int:
@@ -97,7 +98,7 @@ def _finish(stack: Stack, dag_id: str, run_id: str, say: Callable[[str], None]) 
     while (state := stack.state(dag_id, run_id)) not in ("success", "failed"):
         instances = stack.task_instances(dag_id, run_id)
         line = _progress(instances)
-        if line != said:
+        if line != said and any(task["state"] in _AT_WORK for task in instances):
             say(line)
             said = line
         news = sorted((str(task["id"]), str(task["state"]), task["try_number"]) for task in instances)
@@ -119,7 +120,7 @@ def _progress(instances: list[dict[str, Any]]) -> str:
     scoring = [instance for instance in instances if instance["task_id"] == "score" and instance["map_index"] >= 0]
     done = Counter(task["state"] for task in scoring)["success"]
     text = f"scoring tasks done {done}/{len(scoring)}" if scoring else "preparing"
-    running = sorted({task["task_id"] for task in instances if task["state"] in ("running", "deferred")})
+    running = sorted({task["task_id"] for task in instances if task["state"] in _AT_WORK})
     retried = sorted({task["task_id"] for task in instances if task["state"] == "up_for_retry"})
     parts = [text, *_named("running", running), *_named("failed once, about to be tried again", retried)]
     return ", ".join(parts)

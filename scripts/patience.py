@@ -43,14 +43,14 @@ class Patience:
         now = time.monotonic()
         below = descendants(self._root)
         self._looks += 1
-        self._busy += any(process.busy for process in below)
+        at_work = sum(process.busy for process in below)
+        self._busy += at_work > 0
         if news != self._news:
             self._news = news
             self._said = now  # who has news tells them
             self._start_anew(now)
         if now - self._said > _SECONDS_BETWEEN_LINES:
             self._said = now
-            at_work = sum(process.busy for process in below)
             self._say(f"{reason} ({len(below)} processes, {at_work or 'none'} at work)")
         if now - self._moved < self._still:
             return True

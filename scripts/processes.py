@@ -18,8 +18,8 @@ class Process:
 
     @property
     def busy(self) -> bool:
-        """Wants the processor or the disk, whether it gets them or not."""
-        return self.state in "RD"
+        """Whether a thread of it wants the processor or the disk at this moment, whether it gets them or not."""
+        return any(_of(path)[0] in "RD" for path in Path(f"/proc/{self.pid}/task").glob("*/stat"))
 
 
 def descendants(root: int) -> list[Process]:
@@ -37,6 +37,14 @@ def descendants(root: int) -> list[Process]:
 
 def _all() -> Iterator[Process]:
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            state, parent, *_ = path.read_text().rpartition(")")[2].split()
-            yield Process(int(path.parent.name), int(parent), state)
+        state, parent = _of(path)
+        if parent:
+            yield Process(int(path.parent.name), parent, state)
+
+
+def _of(path: Path) -> tuple[str, int]:
+    """State and parent of a process or thread; Z and 0 of one that has ended meanwhile."""
+    with suppress(OSError):
+        state, parent, *_ = path.read_text().rpartition(")")[2].split()
+        return state, int(parent)
+    return "Z", 0

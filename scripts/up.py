@@ -27,7 +27,7 @@ def main() -> int:
             for dag in (dag for example in EXAMPLES.values() for dag in example.dags):
                 stack.wait_for_dag(dag)
             print()
-            print_table([("example", "open", "needs"), *_list(stack)], left=3)
+            print_table([("example", "open", "needs"), *listed(stack.url)], left=3)
             print(f"\nlogin    {USER}\npassword {stack.password}\nstop     Ctrl-C", flush=True)
             assert stack.process is not None
             stack.process.wait()
@@ -37,9 +37,10 @@ def main() -> int:
         return 1
 
 
-def _list(stack: Stack) -> list[tuple[str, str, str]]:
+def listed(url: str) -> list[tuple[str, str, str]]:
+    """Each example, where its DAGs are, and what it needs besides."""
     return [
-        (name if dag == example.dags[0] else "", f"{stack.url}/dags/{dag}", _needs(example))
+        (name if dag == example.dags[0] else "", f"{url}/dags/{dag}", _needs(example))
         for name, example in EXAMPLES.items()
         for dag in example.dags
     ]

@@ -67,9 +67,12 @@ def _own_pid() -> str:
 def test_the_home_of_a_killed_stack_is_free_once_all_that_it_started_has_ended(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
+from processes import descendants
 from stack import Stack
 home = Path({str(tmp_path)!r})
-Stack(home, home, command=["sh", "-c", "trap '' TERM; sleep 1000; sleep 1000"]).start()
+stack = Stack(home, home, command=["sh", "-c", "trap '' TERM; sleep 1000; sleep 1000"]).start()
+while len(descendants(stack.process.pid)) < 2:
+    pass
 print("started", flush=True)
 input()
 """
