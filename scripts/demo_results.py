@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from demo_tables import measured, print_facts, print_first, print_table, short
 
-#: From so many anomalies of 1,440 readings on a sensor is named; the model calls one reading in a hundred odd.
+#: From so many anomalies on a sensor is named: an hour of trouble makes sixty, a good day one or two.
 _MANY_ANOMALIES = 50
 _MOST_SENSORS = 10
 
@@ -100,7 +100,7 @@ def purchases(home: Path) -> None:
     rows = [("users", "probability, mean", "bought")]
     for _, one in reversed([*fifths]):
         rows.append((f"{len(one):,}", f"{one['prediction'].mean():.1%}", f"{one['label'].mean():.1%}"))
-    print_table(rows)
+    print_table(rows, left=0)
     print_first(place / "predictions.parquet")
     print_facts(place)
 
