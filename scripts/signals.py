@@ -17,4 +17,5 @@ def exit_on_signals() -> None:
         sys.exit(128 + number)
 
     for number in ending:
-        signal.signal(number, end)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` wants it
+            signal.signal(number, end)

@@ -81,6 +81,10 @@ class Api:
                 return self._answer(method, path, body, {"Authorization": f"Bearer {self.token()}"})
             except (OSError, HTTPException) as error:
                 patience = self.no_answer(error, patience)
+            except StackError as error:
+                if (error.status or 0) < 500:
+                    raise
+                patience = self.no_answer(error, patience)  # such as a database that waits for others too long
 
     def _answer(self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Any:
         data = None if body is None else json.dumps(body).encode()
