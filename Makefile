@@ -21,7 +21,7 @@ help:  ## show this list
 	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q 'uv>=0.5,<1'
 
 .venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
-	@echo "setup 2 of 3: the packages of requirements.lock into .venv (2 GB); two to five minutes, or one if uv has them"
+	@echo "setup 2 of 3: the packages of requirements.lock into .venv (3 GB); two to five minutes, or one if uv has them"
 	@.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .venv
 	@$(PYTHON) scripts/installing.py .tools/bin/uv pip install --compile-bytecode -p $(BIN)/python --require-hashes -r requirements.lock
 	@echo "setup 3 of 3: this package into .venv; some seconds"

@@ -51,7 +51,7 @@ class Patience:
             self._start_anew(now)
         if now - self._said > _SECONDS_BETWEEN_LINES:
             self._said = now
-            self._say(f"{reason} ({len(below)} processes, {at_work or 'none'} at work)")
+            self._say(f"{reason} (processes: {len(below)}, at work: {at_work})")
         if now - self._moved < self._still:
             return True
         moves = self._busy >= _BUSY_SHARE * self._looks

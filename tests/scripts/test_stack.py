@@ -47,7 +47,7 @@ def test_a_wait_says_what_it_waits_for(tmp_path: Path) -> None:
     with pytest.raises(StackError), _stack(tmp_path, "sleep 1000", still=12, say=said.append):
         pass
     assert said[0].startswith(
-        "Airflow starts; not up yet: API server, scheduler, DAG processor, triggerer (2 processes"
+        "Airflow starts; not up yet: API server, scheduler, DAG processor, triggerer (processes: "
     )
 
 
