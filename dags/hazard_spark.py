@@ -34,6 +34,7 @@ It needs Java 17 or newer, and the extra `spark` of this package. There is nothi
 @task
 def make_features() -> int:
     """Of rows that Spark deals to ten parts; made once. Returns their number."""
+    import os
     import sys
     from pathlib import Path
 
@@ -43,8 +44,8 @@ def make_features() -> int:
 
     data = f"{HOME}/hazard_regression/data"
     make_data(data)
-    config = {"spark.ui.enabled": "false", "spark.pyspark.python": sys.executable}
-    spark = SparkSession.builder.master("local[2]").config(map=config).getOrCreate()
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # else the first one in the path, which may lack this package
+    spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     try:
         spark.sparkContext.addPyFile(hazard_features.__file__)  # Spark's own Pythons do not see the DAGs folder
         raw = spark.read.csv(f"{data}/properties_*.csv", header=True, inferSchema=True).repartition(PARTS, "Id")
