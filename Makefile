@@ -17,13 +17,16 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .tools/bin/uv:
-	$(PYTHON) -m venv .tools && .tools/bin/pip install -q 'uv>=0.5,<1'
+	@echo "setup 1 of 3: uv, which installs packages, into .tools; some seconds"
+	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q 'uv>=0.5,<1'
 
 .venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
-	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .venv
-	.tools/bin/uv pip install -q --compile-bytecode -p $(BIN)/python --require-hashes -r requirements.lock
-	.tools/bin/uv pip install -q -p $(BIN)/python --no-deps --no-build-isolation -e .
-	touch $@
+	@echo "setup 2 of 3: the packages of requirements.lock into .venv (3 GB); two to five minutes, or one if uv has them"
+	@.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .venv
+	@$(PYTHON) scripts/installing.py .tools/bin/uv pip install --compile-bytecode -p $(BIN)/python --require-hashes -r requirements.lock
+	@echo "setup 3 of 3: this package into .venv; some seconds"
+	@.tools/bin/uv pip install -q -p $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
 
 setup: .venv/.stamp  ## build .venv from the lock
 
@@ -169,7 +172,7 @@ test-environments: setup  ## models scored and imported in Pythons of their own:
 test-clouds: .clouds-venv/.stamp .tools/azurite/.stamp  ## Google Cloud Storage and Azure, on fake-gcs-server and Azurite (needs npm; 2 minutes)
 	.clouds-venv/bin/python -m pytest -m clouds tests/data/storage tests/connections tests/operators/test_pipeline.py
 
-test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt; 20 to 25 minutes)
+test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt), and the demo on a busy machine (half an hour)
 	sh scripts/install_services.sh
 	AWS_REQUEST_CHECKSUM_CALCULATION=when_required AWS_RESPONSE_CHECKSUM_VALIDATION=when_required \
 	  $(BIN)/pytest -m production

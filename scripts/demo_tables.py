@@ -1,4 +1,4 @@
-"""What ``make demo`` prints at the end."""
+"""What the closing tables of ``make demo`` have in common."""
 
 from __future__ import annotations
 
@@ -8,44 +8,30 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-_COUNTS = ("rows_read", "rows_scored", "rows_skipped", "rows_quarantined")
+#: Of the partitions without a model of their own, those that are named.
 _MOST_ROWS = 20
 
 
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of equal length, the first one the header; the first column left-aligned, the others right-aligned."""
+def print_table(rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+    """Rows of equal length, the first one the header; all but the first `left` columns are right-aligned."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     for row in rows:
         cells = zip(row, widths, strict=True)
-        print("  ".join(text.ljust(width) if n == 0 else text.rjust(width) for n, (text, width) in enumerate(cells)))
+        texts = (text.ljust(width) if place < left else text.rjust(width) for place, (text, width) in enumerate(cells))
+        print("  ".join(texts).rstrip())
 
 
-def print_run(place: Path) -> None:
-    """The partitions of a run and its model, from the summary that `CombineOperator` wrote into `place`."""
+def print_facts(place: Path) -> None:
+    """The model of a run and where its results are, from the summary that `CombineOperator` wrote into `place`."""
     summary: dict[str, Any] = json.loads((place / "summary.json").read_text())
-    partitions, totals = summary["partitions"], summary["totals"]
-    rows: list[Sequence[str]] = [("partition", "read", "scored", "skipped", "quarantined", "rows/s", "")]
-    rows += [
-        (
-            row["partition"],
-            *(f"{row[name]:,}" for name in _COUNTS),
-            f"{row['rows_per_second']:,}",
-            "reused" if row["reused"] else "",
-        )
-        for row in partitions[:_MOST_ROWS]
-    ]
-    if len(partitions) > _MOST_ROWS:
-        rows.append((f"... {len(partitions) - _MOST_ROWS} more", *[""] * 6))
-    rows.append(("total", *(f"{totals[name]:,}" for name in _COUNTS), "", ""))
-    print()
-    print_table(rows)
+    totals = summary["totals"]
     print()
     _print_model(summary)
     if totals["reused"]:
         of_all = f"{totals['reused']} of {totals['partitions']} partitions"
         print(f"reused       {of_all} were committed before and not scored again")
-    _print_rows(place / "predictions.parquet")
-    _print_other_models(place / "models", summary)
+    if totals["rows_quarantined"]:
+        print(f"quarantine   {totals['rows_quarantined']:,} rows could not be scored: the report says why")
     print(f"predictions  {short(place / 'predictions.parquet')}")
     print(f"report       {short(place / 'report.html')}")
 
@@ -57,8 +43,8 @@ def _print_model(summary: dict[str, Any]) -> None:
         for what, rows in list(coverage["uncovered"].items())[:_MOST_ROWS]:
             print(f"             {what}: {rows:,} rows")
     elif model:
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in model["metrics"].items())
-        print(f"model        {model['version']} (sha256 {model['digest'][:12]}), {metrics} on {model['metrics_on']}")
+        print(f"model        {model['version']} (sha256 {model['digest'][:12]})")
+        print(f"             {measured(model)} on {model['metrics_on']}")
         print(f"             trained on {', '.join(model['trained_on'])}, {model['rows_trained']:,} rows")
         if model["learning_curve"]:
             curve = model["learning_curve"]
@@ -68,42 +54,22 @@ def _print_model(summary: dict[str, Any]) -> None:
         print(f"function     {summary['method']}")
 
 
-def _print_rows(path: Path) -> None:
+def measured(model: dict[str, Any]) -> str:
+    """The metrics of a model, in a line."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in model["metrics"].items())
+
+
+def print_first(path: Path) -> None:
+    """The first three rows of a published file."""
     import pyarrow.parquet as pq
 
     first = pq.ParquetFile(path).read_row_group(0).slice(0, 3).to_pylist()
-    print_table([list(first[0]), *([_text(value) for value in row.values()] for row in first)])
     print()
-
-
-def _print_other_models(models: Path, summary: dict[str, Any]) -> None:
-    """The models it was compared with, if the pipeline trained a baseline."""
-    for path in models.glob("*/*/model.json") if summary["model"] else ():
-        model = json.loads(path.read_text())
-        if model["digest"] != summary["model"]["digest"]:
-            metrics = ", ".join(f"{name} {value:.4f}" for name, value in model["metrics"].items())
-            print(f"beside it    {path.parents[1].name} {path.parent.name}: {metrics} on {model['metrics_on']}")
+    print_table([list(first[0]), *([_text(value) for value in row.values()] for row in first)])
 
 
 def _text(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def print_history(models: Path) -> None:
-    """Every evaluation of every version below `models`, oldest first, and the current champion."""
-    champion = json.loads((models / "aliases" / "champion.json").read_text())["version"]
-    found = [(path, json.loads(path.read_text())) for path in models.glob("*/evaluations/*.json")]
-    rows: list[Sequence[str]] = [("version", "measured on", "rows", "metric", "at training", "found", "")]
-    for path, seen in sorted(found, key=lambda pair: str(pair[1]["evaluated"])):
-        for name, value in seen["metrics"].items():
-            told = "decayed" if seen["problems"] else ""
-            numbers = (f"{seen['rows']:,}", name, f"{seen['baseline'][name]:,.0f}", f"{value:,.0f}")
-            rows.append((path.parents[1].name, ", ".join(seen["partitions"]), *numbers, told))
-    print()
-    print_table(rows)
-    model = json.loads((models / champion / "model.json").read_text())
-    metrics = ", ".join(f"{name} {value:,.0f}" for name, value in model["metrics"].items())
-    print(f"\nchampion     {champion}, trained on {', '.join(model['training']['partitions'])}: {metrics}")
 
 
 def short(path: Path) -> Path:

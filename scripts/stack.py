@@ -9,17 +9,34 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
 
+import home_lock
+from patience import Patience
+from stack_api import USER, Api, StackError
+
+__all__ = ["ROOT", "USER", "Stack", "StackError", "example_environment", "free_port"]
+
 ROOT = Path(__file__).resolve().parents[1]
-USER = "admin"
+_PARTS = {"scheduler": "scheduler", "dag_processor": "DAG processor", "triggerer": "triggerer"}
+_LAST_LINES = 15
+#: Airflow's own limits of time are made for a machine that has time; here something that takes long is waited for.
+_PATIENT = {
+    "AIRFLOW__API__WORKER_TIMEOUT": "600",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600",
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+    "AIRFLOW__DAG_PROCESSOR__HEALTH_CHECK_THRESHOLD": "120",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "120",
+    "AIRFLOW__TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "120",
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+}
 
 
 def example_environment(matches: str, home: Path) -> dict[str, str]:
@@ -33,12 +50,12 @@ def example_environment(matches: str, home: Path) -> dict[str, str]:
     }
 
 
-class StackError(Exception):
-    """Airflow did not do what it was asked."""
+def _silent(_: str) -> None:
+    pass
 
 
 @dataclass
-class Stack:
+class Stack(Api):
     """Airflow with SQLite and `LocalExecutor`; everything it writes is in `home`.
 
     Args:
@@ -46,17 +63,24 @@ class Stack:
         dags: the DAGs folder.
         port: port of the UI and the API; a free one if None.
         extra: additional environment variables.
+        command: what runs it.
+        still: seconds after which a wait ends if nothing moves.
+        say: is told what is waited for, while it is.
     """
 
     home: Path
     dags: Path
     port: int | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = (sys.executable, "-m", "airflow", "standalone")
+    still: float = 60
+    say: Callable[[str], None] = _silent
     process: subprocess.Popen[bytes] | None = None
-    _token: str | None = None
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
+        self.began = datetime.now(UTC)
+        self.is_port_given = self.port is not None
         self.port = self.port or free_port()
         self._secrets = self._load_secrets()
         ports = [free_port(), free_port()]
@@ -81,6 +105,7 @@ class Stack:
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports[0]),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports[1]),
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            **_PATIENT,
             **self.extra,
         }
 
@@ -91,6 +116,11 @@ class Stack:
     @property
     def password(self) -> str:
         return str(self._secrets["password"])
+
+    @property
+    def log(self) -> Path:
+        """Of all of Airflow's parts."""
+        return self.home / "standalone.log"
 
     def _load_secrets(self) -> dict[str, str]:
         """Created at the first start and kept, readable by the owner only."""
@@ -116,48 +146,79 @@ class Stack:
         return done
 
     def start(self) -> Self:
-        """Start everything in its own process group; returns at once."""
-        log = open(self.home / "standalone.log", "ab")  # noqa: SIM115 - the child keeps it
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "airflow", "standalone"],
-            env=self.env,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        log.close()
+        """Start everything below a process that ends it when this one ends, however it does; returns at once.
+
+        Raises StackError if another Airflow runs on this home, or a program listens on the given port.
+        """
+        try:
+            lock = home_lock.take(self.home, self.url)
+        except home_lock.TakenError as error:
+            raise StackError(str(error)) from None
+        try:
+            if self.is_port_given and not _is_free(self.port):
+                raise StackError(f"port {self.port} is taken by another program: take another, as in make up PORT=9090")
+            with open(self.log, "wb") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, ROOT / "scripts" / "keeper.py", *self.command],
+                    env=self.env,
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=[lock],
+                )
+        finally:
+            os.close(lock)  # the other process holds it
         return self
 
-    def wait_until_up(self, seconds: float = 120) -> None:
-        """Wait until the API answers and every component reports itself healthy."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self.process is not None and self.process.poll() is not None:
-                raise StackError(
-                    f"Airflow stopped with status {self.process.returncode}; see {self.home}/standalone.log"
-                )
-            try:
-                health = self.get("/api/v2/monitor/health", authorised=False)
-                if all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor", "triggerer")):
-                    return
-            except (OSError, KeyError, TypeError):
-                pass
-            time.sleep(0.3)
-        raise StackError(f"Airflow was not up after {seconds:.0f} s; see {self.home}/standalone.log")
+    def wait_until_up(self) -> None:
+        """Wait until the API answers and every part reports itself healthy."""
+        patience = self.patience()
+        while missing := self._missing():
+            self.wait(patience, f"Airflow starts; not up yet: {', '.join(missing)}", missing)
 
-    def stop(self) -> None:
-        """Send TERM to the group, and KILL to what is left of it after 15 s."""
+    def _missing(self) -> list[str]:
+        try:
+            health = self.health()
+            return [name for part, name in _PARTS.items() if health[part]["status"] != "healthy"]
+        except (OSError, HTTPException, StackError, KeyError, TypeError):
+            return ["API server", *_PARTS.values()]
+
+    def patience(self) -> Patience:
+        """To give to `wait`, for one thing that is waited for."""
+        return Patience(self.process.pid if self.process else os.getpid(), self.still, self.say)
+
+    def wait(self, patience: Patience, reason: str, news: object = None) -> None:
+        """Wait a moment. Raises StackError if Airflow has ended, or nothing has moved for long."""
+        if self.process is not None and self.process.poll() is not None:
+            raise StackError(f"Airflow ended with status {self.process.returncode}. {self.last_lines()}")
+        if not patience.wait(reason, news):
+            raise StackError(f"nothing has moved for {self.still:.0f} s. {reason}. {self.last_lines()}")
+
+    def last_lines(self) -> str:
+        """The end of the log of all parts, and where it is."""
+        if self.process is None:
+            return f"Its logs are below {self.home}"
+        lines = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        return "\n".join([f"The last lines of {self.log}:", *lines])
+
+    def no_answer(self, error: Exception, patience: Patience | None) -> Patience:
+        if self.process is None and not isinstance(error, TimeoutError):
+            raise error  # not started here: nobody knows whether it will be there
+        patience = patience or self.patience()
+        self.wait(patience, f"the API server does not answer ({error})")
+        return patience
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """End all processes: in order, and those that are left after 15 s by force; or all by force at once."""
         if self.process is None:
             return
-        for sent, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
-            try:
-                os.killpg(self.process.pid, sent)
-            except ProcessLookupError:
-                break
-            if _group_ends(self.process, seconds):
-                break
+        with suppress(OSError):  # the terminal may be gone
+            self.say("Airflow ends")
+        assert self.process.stdin is not None
+        self.process.send_signal(signal.SIGINT if at_once else signal.SIGTERM)
+        self.process.stdin.close()
         self.process.wait()
         self.process = None
 
@@ -173,107 +234,34 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def get(self, path: str, *, authorised: bool = True) -> Any:
-        return self._request("GET", path, None, authorised)
-
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._request("POST", path, body, True)
-
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._request("PATCH", path, body, True)
-
-    def put(self, path: str, body: Mapping[str, Any]) -> None:
-        self._request("PUT", path, body, True)
-
-    def token(self) -> str:
-        if self._token is None:
-            body = {"username": USER, "password": self.password}
-            self._token = str(self._request("POST", "/auth/token", body, False)["access_token"])
-        return self._token
-
-    def _request(self, method: str, path: str, body: Mapping[str, Any] | None, authorised: bool) -> Any:
-        headers = {"Content-Type": "application/json"}
-        if authorised:
-            headers["Authorization"] = f"Bearer {self.token()}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            raise StackError(f"{method} {path}: {error.code} {error.read().decode()[:1000]}") from error
-
-    def wait_for_dag(self, dag_id: str, seconds: float = 90) -> None:
+    def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the DAG processor has stored the DAG in the database."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                self.get(f"/api/v2/dags/{dag_id}")
-                return
-            except StackError:
-                if time.monotonic() > end:
-                    errors = self.get("/api/v2/importErrors")["import_errors"]
-                    raise StackError(f"DAG {dag_id} did not appear; import errors: {errors}") from None
-                time.sleep(0.5)
+        patience = self.patience()
+        while not self._has(dag_id):
+            for error in self.get("/api/v2/importErrors")["import_errors"]:
+                if self._is_new(error) and dag_id in Path(self.dags, error["filename"]).read_text():
+                    raise StackError(f"{error['filename']} does not import: {error['stack_trace']}")
+            self.wait(patience, f"Airflow reads the DAG files; not found yet: {dag_id}")
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
-        """Start a run manually; returns its id."""
-        run = self.post(f"/api/v2/dags/{dag_id}/dagRuns", {"conf": conf, "logical_date": None})
-        self.unpause(dag_id)
-        return str(run["dag_run_id"])
+    def _has(self, dag_id: str) -> bool:
+        try:
+            self.get(f"/api/v2/dags/{dag_id}")
+        except StackError as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
 
-    def state(self, dag_id: str, run_id: str) -> str:
-        return str(self.get(f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}")["state"])
+    def _is_new(self, error: Mapping[str, Any]) -> bool:
+        """Not of an earlier Airflow on this home, whose file may be right by now."""
+        return datetime.fromisoformat(error["timestamp"]) > self.began
 
-    def unpause(self, dag_id: str) -> None:
-        self.patch(f"/api/v2/dags/{dag_id}", {"is_paused": False})
-
-    def newest_run(self, dag_id: str) -> str | None:
-        """The id of the DAG's newest run, however it was started."""
-        runs = self.get(f"/api/v2/dags/{dag_id}/dagRuns?order_by=-id&limit=1")["dag_runs"]
-        return str(runs[0]["dag_run_id"]) if runs else None
-
-    def wait_for_newer_run(self, dag_id: str, than: str | None, seconds: float) -> str:
+    def wait_for_newer_run(self, dag_id: str, than: str | None) -> str:
         """The id of a new run that nobody triggered manually."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            newest = self.newest_run(dag_id)
-            if newest not in (None, than):
-                return str(newest)
-            time.sleep(1)
-        raise StackError(f"{dag_id} had no new run after {seconds:.0f} s")
-
-    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances?limit=1000"
-        found: list[dict[str, Any]] = self.get(path)["task_instances"]
-        return found
-
-    def task_log(self, instance: Mapping[str, Any]) -> list[str]:
-        """The log lines of the last try of a task instance."""
-        path = (
-            f"/api/v2/dags/{instance['dag_id']}/dagRuns/{urllib.parse.quote(instance['dag_run_id'])}/taskInstances/"
-            f"{instance['task_id']}/logs/{instance['try_number']}?map_index={instance['map_index']}"
-        )
-        lines = self.get(path)["content"]
-        return [_log_line(line) if isinstance(line, dict) else str(line) for line in lines]
-
-    def wait_for_run(self, dag_id: str, run_id: str, seconds: float) -> str:
-        """The final state of a run. Raises StackError if it has none in time."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                state = self.state(dag_id, run_id)
-            except TimeoutError:  # a busy machine: its first tasks make the API server import much
-                continue
-            if state in ("success", "failed"):
-                return state
-            time.sleep(0.5)
-        raise StackError(f"run {run_id} of {dag_id} was not done after {seconds:.0f} s")
-
-
-def _log_line(line: Mapping[str, Any]) -> str:
-    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []]
-    return " | ".join([str(line.get("event", "")), *errors])
+        patience = self.patience()
+        while (newest := self.newest_run(dag_id)) in (None, than):
+            self.wait(patience, f"no new run of {dag_id} yet")
+        return str(newest)
 
 
 def free_port() -> int:
@@ -282,19 +270,14 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def _is_free(port: int | None) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port or 0)) != 0
+
+
 def _write_private(path: Path, value: Mapping[str, Any]) -> None:
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    """Whole or not at all: another Airflow may read it."""
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(value, file)
-
-
-def _group_ends(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        process.poll()  # reaps the leader, which would count as a member while it is a zombie
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.1)
-    return False
+    made.replace(path)

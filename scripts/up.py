@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
+from demo_tables import print_table
+from examples import EXAMPLES, Example
+from signals import exit_on_signals
 from stack import ROOT, USER, Stack, StackError, example_environment
 from wta_data import find_matches
 
@@ -13,27 +15,45 @@ HOME = ROOT / ".demo"
 
 
 def main() -> int:
+    exit_on_signals()
     matches, what = find_matches(HOME / "synthetic-matches")
     port = int(os.environ.get("PORT", "8080"))
-    stack = Stack(HOME / "airflow", ROOT / "dags", port=port, extra=example_environment(matches, HOME))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    print(f"data     {what}\nstarting Airflow on {stack.url} (another port: make up PORT=9090) ...", flush=True)
+    environment = example_environment(matches, HOME)
+    stack = Stack(HOME / "airflow", ROOT / "dags", port=port, extra=environment, say=_say)
+    print(f"data     {what}")
+    print(f"starting Airflow on {stack.url} (another port: make up PORT=9090); about a minute", flush=True)
     try:
         with stack:
-            print(
-                f"open     {stack.url}/dags/wta_batch_scoring\n"
-                f"login    {USER}\npassword {stack.password}\nstop     Ctrl-C",
-                flush=True,
-            )
+            for dag in (dag for example in EXAMPLES.values() for dag in example.dags):
+                stack.wait_for_dag(dag)
+            print()
+            print_table([("example", "open", "needs"), *listed(stack.url)], left=3)
+            print(f"\nlogin    {USER}\npassword {stack.password}\nstop     Ctrl-C", flush=True)
             assert stack.process is not None
             stack.process.wait()
-            print(f"Airflow stopped; see {stack.home}/standalone.log", file=sys.stderr)
-            return 1
-    except StackError as error:
+            raise StackError(f"Airflow ended. {stack.last_lines()}")
+    except (StackError, OSError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 0
+
+
+def listed(url: str) -> list[tuple[str, str, str]]:
+    """Each example, where its DAGs are, and what it needs besides."""
+    return [
+        (name if dag == example.dags[0] else "", f"{url}/dags/{dag}", _needs(example))
+        for name, example in EXAMPLES.items()
+        for dag in example.dags
+    ]
+
+
+def _needs(example: Example) -> str:
+    if example.lacks:
+        return f"{example.lacks}; then make up again"
+    return f"run {example.after} first, for a champion" if example.after else ""
+
+
+def _say(text: str) -> None:
+    print(f"         {text}", flush=True)
 
 
 if __name__ == "__main__":

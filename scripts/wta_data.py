@@ -56,7 +56,7 @@ def make_matches(folder: Path, rows: int = 600) -> None:
 def _match(chance: random.Random, year: int, number: int) -> dict[str, object]:
     tourney = number // 31 + 1
     strong, weak = sorted((int(chance.paretovariate(1.1) * 60) for _ in range(2)), reverse=True)
-    favourite_wins = chance.random() < 0.64
+    favourite_wins = chance.random() < strong / (strong + weak)
     points = [strong, weak] if favourite_wins else [weak, strong]
     ranked = chance.random() > (0.11 if year < 2005 else 0.04)
     players = chance.sample(range(200001, 201201), 2)
@@ -78,6 +78,7 @@ def _match(chance: random.Random, year: int, number: int) -> dict[str, object]:
         match[f"{side}_hand"] = chance.choice("RRRL")
         match[f"{side}_ioc"] = chance.choice(["POR", "JPN", "CZE", "ECU"])
         match[f"{side}_age"] = round(chance.uniform(16, 36), 1)
+        match[f"{side}_ht"] = chance.randint(160, 188) if chance.random() > 0.1 else ""
         if ranked:
             match[f"{side}_rank"] = 1 + int(90000 / (point + 60))
             match[f"{side}_rank_points"] = point

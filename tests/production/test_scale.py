@@ -72,7 +72,7 @@ def test_2000_partitions_go_through_a_real_scheduler_in_packs(stack: Stack, tmp_
     tasks = [task for task in stack.task_instances("many_partitions", run_id) if task["task_id"] == "score"]
     assert len(tasks) == 40
     assert len(list(folder.glob("staged/*/*/manifests/*.json"))) == 2000
-    health = stack.get("/api/v2/monitor/health", authorised=False)
+    health = stack.health()
     assert health["scheduler"]["status"] == "healthy"
     sizes = {task: _xcom_bytes(stack, run_id, task) for task in ("plan", "score", "check_scores", "publish")}
     print(f"2,000 partitions in {len(tasks)} tasks: {seconds:.0f} s; bytes of XCom: {sizes}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +13,10 @@ import hazard_recipe
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hazard_spark import FEATURES, LETTERS, SparkFeatures, fit, write
+from hazard_features import FEATURES, LETTERS, SparkFeatures, fit, write
 from s3_server import s3_options
 from servers import SparkServers
-from support import ROOT
+from support import EXAMPLES, ROOT
 
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.data import storage
@@ -77,3 +79,20 @@ def test_features_of_spark_are_those_that_a_model_is_trained_on(session: Any, mo
             expected = data[name]
         assert found[name].tolist() == expected.astype(float).tolist(), name
     assert found["T1_V4"].iloc[3999] == len(made.labels["T1_V4"])
+
+
+def test_the_example_scores_what_spark_made_and_makes_it_once(airflow_dags: dict[str, Any]) -> None:
+    dag = airflow_dags["hazard_spark"]
+    assert str(copy.deepcopy(dag).test().state) == "success"
+    place = EXAMPLES / "hazard_spark"
+    found = pd.read_parquet(place / "predictions.parquet")
+    assert sorted(found["Id"]) == list(range(1, 50_001))
+    actual = hazard_recipe.synthetic(50_000).set_index("Id")["Hazard"].loc[found["Id"]]
+    held_out = (found["part"] >= 8).to_numpy()
+    error = ((found["hazard"].to_numpy() - actual.to_numpy()) ** 2)[held_out].mean() ** 0.5
+    summary = json.loads((place / "summary.json").read_text())
+    assert summary["model"]["metrics"]["rmse"] == pytest.approx(error)
+    assert error < actual.std()
+
+    assert str(copy.deepcopy(dag).test().state) == "success"
+    assert json.loads((place / "summary.json").read_text())["totals"]["reused"] == 10

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import favourite
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support import Small, Wta, good_rows, scores, small, write_csv, wta_recipe
+from support import Small, Wta, good_rows, scores, small, write_csv
 from tallied import Told
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
@@ -49,11 +50,11 @@ def test_scores_equal_predict_on_the_whole_in_the_order_of_the_rows(
 def test_wta_years_equal_plain_pandas(wta: Wta, tmp_path: Path, year: int) -> None:
     dataset = PartitionedDataset(wta.uri)
     trained = train(
-        TrainingJob(dataset, 2015, wta_recipe(), "sklearn.linear_model:LogisticRegression", f"{tmp_path}/m")
+        TrainingJob(dataset, 2015, favourite.RECIPE, "sklearn.linear_model:LogisticRegression", f"{tmp_path}/m")
     )
     job = ScoringJob(dataset, OneModel(trained.ref), f"{tmp_path}/s", block_rows=700)
     ((manifest, _),) = score_partitions(job, [{"year": str(year)}], LocalDask(workers=2))
-    expected = wta.plain_predictions([year]).drop(columns="year")
+    expected = favourite.plain_predictions(wta.folder, [year])
     pd.testing.assert_frame_equal(scores(manifest), expected)
     if wta.real and year != 2015:
         assert manifest.account == {2000: Account(2893, 2575, 318, 0), 2016: Account(2923, 2807, 116, 0)}[year]

@@ -100,5 +100,5 @@ def test_a_restart_of_airflow_in_the_middle_of_a_run_ends_right(
     wait_for(lambda: not any(alive(pid) for pid in before), 15)
     kept = _parts(tmp_path)
     stack.start()
-    stack.wait_until_up(300)
+    stack.wait_until_up()
     _ends_right(stack, run, tmp_path, kept, hold)

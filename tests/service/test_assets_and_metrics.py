@@ -65,7 +65,7 @@ def test_the_assets_page_draws_data_set_model_and_predictions(airflow: Stack, ru
 def test_a_publication_starts_the_dag_that_waits_for_it_and_tells_it_what_there_is(
     airflow: Stack, run_id: str, home: Path
 ) -> None:
-    started = airflow.wait_for_newer_run("asset_consumer", None, 60)
+    started = airflow.wait_for_newer_run("asset_consumer", None)
     assert airflow.wait_for_run("asset_consumer", started, 60) == "success"
     path = f"/api/v2/dags/asset_consumer/dagRuns/{started}/taskInstances/read/xcomEntries/return_value"
     (extra,) = airflow.get(f"{path}?deserialize=true")["value"]

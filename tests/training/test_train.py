@@ -3,12 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import favourite
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from support import Wta, good_rows, write_csv, wta_recipe
+from support import Wta, good_rows, write_csv
 
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.errors import InputError, ModelError
@@ -39,16 +39,14 @@ def folder(tmp_path: Path) -> Path:
 
 def test_trains_on_the_named_year_only_and_equals_plain_scikit_learn(wta: Wta, tmp_path: Path) -> None:
     dataset = PartitionedDataset(wta.uri)
-    job = TrainingJob(dataset, 2015, wta_recipe(), "sklearn.linear_model:LogisticRegression", f"{tmp_path}/model")
+    job = TrainingJob(dataset, 2015, favourite.RECIPE, "sklearn.linear_model:LogisticRegression", f"{tmp_path}/model")
     trained = train(job)
-    raw = pd.read_csv(wta.folder / "wta_matches_2015.csv")
-    lead = (raw["winner_rank_points"] - raw["loser_rank_points"]).dropna().to_frame("rank_points_lead")
-    expected = LogisticRegression().fit(lead, lead["rank_points_lead"] > 0)
+    expected, rows = favourite.plain_model(wta.folder)
     estimator = artifact.load(trained.ref).estimator
     assert (estimator.coef_, estimator.intercept_) == (expected.coef_, expected.intercept_)
-    assert trained.manifest.training.rows_trained == len(lead)
+    assert trained.manifest.training.rows_trained == rows
     if wta.real:
-        assert (trained.manifest.training.rows_read, len(lead)) == (2651, 2620)
+        assert (trained.manifest.training.rows_read, rows) == (2651, 2620)
 
 
 def test_the_same_inputs_give_the_version_that_is_there(folder: Path) -> None:

@@ -59,7 +59,7 @@ def house(wta: Wta, marks: Path, chrome: Browser) -> Iterator[House]:
     stack = quick_airflow(folder / "airflow", dags, extra)
     give_passwords(stack, passwords)
     with running(stack):
-        stack.wait_for_dag("wta_batch_scoring", 300)
+        stack.wait_for_dag("wta_batch_scoring")
         people = {role: Person.logged_in(stack, f"a-{role}", passwords[f"a-{role}"]) for role in ROLES}
         yield House(stack, {role: Seat(chrome, person) for role, person in people.items()}, matches, folder / "wta")
     shutil.rmtree(folder, ignore_errors=True)
