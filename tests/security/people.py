@@ -49,12 +49,12 @@ class Person:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.stack.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=180) as answer:
                 return Answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, dict(error.headers), error.read())
         except TimeoutError as error:
-            raise TimeoutError(f"{method} {path}: no answer in 60 s") from error
+            raise TimeoutError(f"{method} {path}: no answer in three minutes") from error
 
     def must(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         answer = self.ask(method, path, body)
