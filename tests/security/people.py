@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,15 @@ class Person:
         return cls(stack, str(answer.value["access_token"]))
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        answer = self._answer(method, path, body)
+        for _ in range(5):
+            if not (answer.status == 500 and b"Database error" in answer.body):
+                break
+            time.sleep(1)  # SQLite was locked, so that nothing has changed
+            answer = self._answer(method, path, body)
+        return answer
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
         headers = {"Content-Type": "application/json"}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
