@@ -227,14 +227,14 @@ containers: setup  ## docker-compose.yaml, the Dockerfiles and shell scripts: do
 test-image: setup  ## the images of docker/, built in chroots; docker-compose.yaml up in them (root, Debian; 12 GB of disk; 25 minutes)
 	sh scripts/install_services.sh
 	sh scripts/build_images.sh $(CURDIR)/.image airflow spark s3
-	unshare --net --pid --fork --kill-child --mount-proc sh -c 'ip link set lo up && exec $(BIN)/pytest -m image tests/image'
-	buildah --root $(CURDIR)/.image/storage --runroot $(CURDIR)/.image/run rm -a >/dev/null
+	trap 'buildah --root $(CURDIR)/.image/storage --runroot $(CURDIR)/.image/run rm -a >/dev/null' EXIT; \
+	  unshare --net --pid --fork --kill-child --mount-proc sh -c 'ip link set lo up && exec $(BIN)/pytest -m image tests/image'
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf ui/node_modules .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .dist-venv .clouds-venv .docs-venv .environments .matrix .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
+	rm -rf ui/node_modules .venv .bench-venv .bench-daft-venv .worker-venv .flavors-venv .pandas3-venv .audit-venv .dist-venv .clouds-venv .docs-venv .environments .image .matrix .site .tools .demo .bench .pytest_cache .mypy_cache .ruff_cache .coverage* dist
 
 .PHONY: help setup lock ui test-ui bench bench-full bench-check demo up lint types docs hooks unit test coverage test-security test-flavors test-environments test-pandas3 test-matrix test-clouds test-services test-faults test-fuzz dist test-dist release-check audit containers test-image format clean

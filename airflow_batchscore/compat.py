@@ -5,28 +5,33 @@ Elsewhere, nothing is imported from Airflow that 3.2 does not have (docs/decisio
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 _OLDEST = (3, 2)
 _NEEDED = "airflow_batchscore needs Apache Airflow {}.{} or newer".format(*_OLDEST)
 
 
+def _installed() -> str:
+    """Airflow's version. Not by importing it, which would set up its logging wherever this package is imported."""
+    for name in ("apache-airflow-core", "apache-airflow"):  # the first is there since Airflow 3
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    raise ImportError(f"{_NEEDED} for its operators, and there is none: pip install apache-airflow")
+
+
 def airflow_version() -> tuple[int, int]:
     """Major and minor version. Raises ImportError without an Airflow."""
-    try:
-        from airflow import __version__
-    except ImportError as error:
-        raise ImportError(f"{_NEEDED} for its operators, and there is none: pip install apache-airflow") from error
-    major, minor = __version__.split(".")[:2]
+    major, minor = _installed().split(".")[:2]
     return int(major), int(minor)
 
 
 def require_airflow() -> None:
     """Raise ImportError in an Airflow that is too old, before a name that it lacks is imported and fails instead."""
     if airflow_version() < _OLDEST:
-        from airflow import __version__
-
-        raise ImportError(f"{_NEEDED}, and this is {__version__}: upgrade Airflow, or uninstall airflow-batchscore")
+        raise ImportError(f"{_NEEDED}, and this is {_installed()}: upgrade Airflow, or uninstall airflow-batchscore")
 
 
 # Since Airflow 3.3. Can go once 3.2 is no longer supported, and `RunRecords.keeps_state` and `May.ask` with it.

@@ -7,6 +7,7 @@ Needs no package: it runs before any is there. A line per installed package is l
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +21,8 @@ def main() -> int:
     began = time.monotonic()
     process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):  # an interrupt by the keyboard reaches both
+        signal.signal(number, lambda number, _: process.send_signal(number))
     shown = threading.Thread(target=_show, args=[process.stdout])
     shown.start()
     while True:

@@ -20,9 +20,14 @@ from contextlib import suppress
 
 from processes import descendants
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _SECONDS_TO_END = 15.0
 _SECONDS_BETWEEN_LOOKS = 5.0
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 class Keeper:
@@ -40,7 +45,10 @@ class Keeper:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda number, _: self.asked.append(number))
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        # If this process is killed, Airflow at least is told to end.
+        self._child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_parent
+        )
         self._ended: set[int] = set()
         self._looked = time.monotonic()
 

@@ -8,6 +8,8 @@ import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from packaging.version import Version
+
 from airflow_batchscore.data.storage.inside import read_inside
 from airflow_batchscore.errors import ModelError, listed
 from airflow_batchscore.model.compiled.estimators import with_compiled
@@ -130,7 +132,12 @@ def _other_environment(manifest: ModelManifest) -> list[tuple[str, str, str]]:
     if recorded.python is not None:
         minor = ".".join(recorded.python.split(".")[:2])
         known.insert(0, ("Python", minor, ".".join(platform.python_version_tuple()[:2])))
-    return [(name, trained, here or "not installed") for name, trained, here in known if trained != here]
+    return [(name, trained, here or "not installed") for name, trained, here in known if not _is_same(trained, here)]
+
+
+def _is_same(trained: str, here: str | None) -> bool:
+    """Builds of one version count as the same: ``2.6.0+cpu`` is ``2.6.0``."""
+    return here is not None and Version(here).public == Version(trained).public
 
 
 def _version_here(name: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
 
+from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators.authored import dag_of
 from airflow_batchscore.operators.seal import SECTION
 
@@ -28,5 +29,7 @@ def interpreter(operator: BaseOperator, environment: Environment | None) -> str 
 
     dag = dag_of(operator)
     beside = Path(dag.fileloc).parent if dag else Path.cwd()
-    configured = conf.get(SECTION, "environments_folder", fallback="") or ""
-    return environment.interpreter(beside, Path(configured) if configured else default_folder())
+    configured = Path(conf.get(SECTION, "environments_folder", fallback="") or default_folder()).expanduser()
+    if not configured.is_absolute():
+        raise InputError(f"[{SECTION}] environments_folder = {configured}: give an absolute path")
+    return environment.interpreter(beside, configured)

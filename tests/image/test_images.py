@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from build_dist import version
@@ -15,16 +18,17 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def compose(wta: Wta, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
-    folder = tmp_path_factory.mktemp("compose")
-    for above in (folder, *folder.parents):  # the images' users must reach their volumes
-        above.chmod(above.stat().st_mode | 0o011)
+def compose(wta: Wta) -> Iterator[Containers]:
+    # Not below pytest's own folder, which nobody else may enter: the images' users must reach their volumes.
+    folder = Path(tempfile.mkdtemp(prefix="compose-", dir=ROOT / ".image"))
+    folder.chmod(0o711)
     data = folder / "data" / "wta-matches"
     data.mkdir(parents=True)
     for path in wta.folder.glob("*.csv"):
         (data / path.name).write_bytes(path.read_bytes())
     with Containers(folder, data) as running:
         yield running
+    shutil.rmtree(folder)
 
 
 def _listed(compose: Containers, kind: str) -> list[dict[str, str]]:

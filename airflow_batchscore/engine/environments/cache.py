@@ -22,6 +22,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from airflow_batchscore.engine.environments import needs
 from airflow_batchscore.errors import EngineError, InputError
@@ -29,8 +32,8 @@ from airflow_batchscore.errors import EngineError, InputError
 log = logging.getLogger(__name__)
 
 _OPTION = "[batchscore] environments_folder"
-#: What follows lines of other files, or of a folder that can change: the environment is found by these lines alone.
-_REFUSED = ("-r", "--requirement", "-c", "--constraint", "-e", "--editable")
+#: Where packages come from. Other options lead to files or folders, whose changes would go unnoticed.
+_INDEXES = ("-i", "--index-url", "--extra-index-url")
 #: uv says so if no choice of versions would do; otherwise a server did not answer, or a disk is full.
 _WRONG = ("No solution found", "Couldn't parse", "was not found in the package registry", "not found in the provided")
 
@@ -64,15 +67,46 @@ def interpreter(lines: Sequence[str], folder: Path) -> Path:
 
 
 def _checked(lines: Sequence[str]) -> list[str]:
-    wanted = [text for text in (line.strip() for line in lines) if text and not text.startswith("#")]
-    refused = [line for line in wanted if line.startswith(_REFUSED)]
-    if refused:
-        raise InputError(
-            f"environment: {refused[0]!r} leads to another file, whose changes would go unnoticed. Write its lines here"
-        )
-    if not wanted:
+    wanted = [text for text in (line.partition(" #")[0].strip() for line in lines) if text and text[0] != "#"]
+    names = [line for line in wanted if not _is_index(line)]
+    for line in names:
+        _require_package(line)
+    if not names:
         raise InputError("environment: the list names no package")
     return wanted
+
+
+def _is_index(line: str) -> bool:
+    option, _, url = line.replace("=", " ", 1).partition(" ")
+    if option not in _INDEXES:
+        return False
+    _require_plain(url.strip())
+    return True
+
+
+def _require_package(line: str) -> None:
+    """The environment is found again by its lines alone, so they must say all."""
+    try:
+        requirement = Requirement(line.partition(" --hash")[0])
+    except InvalidRequirement as error:
+        raise InputError(
+            f"environment: {line!r} is no package and version. Options other than {', '.join(_INDEXES)}, other files "
+            "and folders are refused: what they lead to could change unnoticed. Write the packages themselves here"
+        ) from error
+    if requirement.url:
+        _require_plain(requirement.url)
+
+
+def _require_plain(url: str) -> None:
+    """The lines are shown in logs, on pages and in manifests."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise InputError(f"environment: {url!r} is no https:// address; what lies in a folder could change unnoticed")
+    if parts.username or parts.password:
+        raise InputError(
+            f"environment: the address of {parts.hostname} has a user name or a password in it, which logs and pages "
+            "would show. Leave them out, and give the whole address as UV_INDEX_URL to the worker"
+        )
 
 
 def _key(wanted: Sequence[str]) -> str:
@@ -135,7 +169,8 @@ def _build(wanted: Sequence[str], home: Path, lock: int) -> None:
 def _require_imports(python: str, wanted: Sequence[str]) -> None:
     """Packages do not always say which versions of others they need."""
     code = "import numpy, pandas, pyarrow.parquet, sklearn, distributed"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True)  # noqa: S603 - our own words
+    # Isolated: with the task's PYTHONPATH it would import the task's modules.
+    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True)  # noqa: S603 - our own words
     if done.returncode:
         raise InputError(
             f"environment with {', '.join(wanted)}: its packages do not go together: "
@@ -162,9 +197,8 @@ def _run(*arguments: str, wanted: Sequence[str], lock: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, pass_fds=[lock])  # noqa: S603 - our own words
     if done.returncode == 0:
         return
-    said = done.stderr.strip()[-2000:]
-    message = f"environment with {', '.join(wanted)}: uv could not make it. {said}"
-    if any(text in said for text in _WRONG):
+    message = f"environment with {', '.join(wanted)}: uv could not make it. {done.stderr.strip()[-2000:]}"
+    if any(text in done.stderr for text in _WRONG):
         raise InputError(f"{message}\nCorrect the list, or the settings that tell uv where to look (UV_...)")
     raise OSError(
         f"{message}\nA retry makes it again; offline, set UV_OFFLINE=1 and UV_FIND_LINKS to a folder of wheels"

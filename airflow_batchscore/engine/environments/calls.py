@@ -69,19 +69,31 @@ def call(
             process = stack.enter_context(_started(python, theirs.fileno(), package, needs.names(lines)))
         connection = stack.enter_context(Connection(ours.detach()))
         log.info("running in %s (process %d)", python, process.pid)
-        try:
-            needs.check(python, lines, *connection.recv())
-            level = logging.getLogger("airflow_batchscore").getEffectiveLevel()
+
+        def heard() -> Any:
+            with _while_it_lives(python, process, doing):
+                return connection.recv()
+
+        needs.check(python, lines, *heard())
+        level = logging.getLogger("airflow_batchscore").getEffectiveLevel()
+        with _while_it_lives(python, process, doing):
             connection.send((function, arguments, credentials.registered(), level))
-            return _answer(python, connection, news or {})
-        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
-            raise _lost(python, process, doing()) from error
+        return _answer(python, heard, news or {})
 
 
-def _answer(python: str, connection: Connection, news: Mapping[str, Callable[..., object]]) -> Any:
+@contextlib.contextmanager
+def _while_it_lives(python: str, process: subprocess.Popen[bytes], doing: Callable[[], str]) -> Iterator[None]:
+    """Around the exchange of a message alone: the function's own errors can be of the same kinds."""
+    try:
+        yield
+    except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+        raise _lost(python, process, doing()) from error
+
+
+def _answer(python: str, heard: Callable[[], Any], news: Mapping[str, Callable[..., object]]) -> Any:
     """Handle messages until the function has returned or raised."""
     while True:
-        kind, values = connection.recv()
+        kind, values = heard()
         if kind == "log":
             name, level, message = values
             logging.getLogger(name).log(level, "%s", message)

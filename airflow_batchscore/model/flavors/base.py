@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from airflow_batchscore.errors import ModelError
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from sklearn.utils import Tags
-
-_PIN = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*==\s*([^\s;,#]+)")
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,17 @@ class TrainedWith:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Package -> version, of those that were pinned."""
-        pins = (_PIN.match(line) for line in self.requirements)
-        return {pin[1].lower().replace("_", "-"): pin[2] for pin in pins if pin}
+        """Package -> version, of those that were pinned for a Python such as this."""
+        found: dict[str, str] = {}
+        for line in self.requirements:
+            try:
+                requirement = Requirement(line.partition(" #")[0].partition(" --hash")[0])
+            except InvalidRequirement:  # an option, or a path
+                continue
+            if requirement.marker is None or requirement.marker.evaluate():
+                pins = [pin.version for pin in requirement.specifier if pin.operator == "=="]
+                found.update({canonicalize_name(requirement.name): pin for pin in pins if not pin.endswith(".*")})
+        return found
 
 
 class Flavor(ABC):

@@ -124,7 +124,7 @@ def test_a_task_killed_half_way_leaves_nothing_that_the_next_would_use(uv: Path,
 @pytest.mark.parametrize(
     ("said", "raised", "advice"),
     [
-        ("x No solution found when resolving dependencies", InputError, "Correct the list"),
+        ("x No solution found when resolving dependencies" + 3000 * " why", InputError, "Correct the list"),
         ("error: Failed to fetch: `https://pypi.org/simple/x/`", OSError, "A retry makes it again; offline"),
     ],
 )
@@ -153,10 +153,42 @@ def test_without_uv_the_message_says_what_to_do(kept: Path, monkeypatch: pytest.
         cache.interpreter(["x"], kept)
 
 
-@pytest.mark.parametrize("line", ["-r other.txt", "--constraint=c.txt", "-e ./mine"])
-def test_lines_that_lead_to_other_files_are_refused(uv: Path, kept: Path, line: str) -> None:
-    with pytest.raises(InputError, match="leads to another file, whose changes would go unnoticed"):
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("-r other.txt", "--constraint=c.txt", "-e ./mine", "./mine", "-f ./wheels", "--find-links=/wheels"),
+        *("mine @ file:///tmp/mine", "--index-url file:///tmp/index"),
+    ],
+)
+def test_lines_that_lead_to_files_are_refused(uv: Path, kept: Path, line: str) -> None:
+    with pytest.raises(InputError, match="could change unnoticed"):
         cache.interpreter(["x", line], kept)
+
+
+@pytest.mark.parametrize("line", ["--index-url https://ann:t0ken@host/simple", "x @ https://t0ken@host/x.whl"])
+def test_an_address_with_a_password_is_refused_without_showing_it(uv: Path, kept: Path, line: str) -> None:
+    with pytest.raises(InputError, match="UV_INDEX_URL") as raised:
+        cache.interpreter(["x", line], kept)
+    assert "t0ken" not in str(raised.value)
+
+
+def test_indexes_digests_and_comments_are_taken(uv: Path, kept: Path) -> None:
+    lines = ["--index-url https://host/cpu", "--extra-index-url=https://host/more", f"x==1 --hash=sha256:{'a' * 64}"]
+    python = cache.interpreter([*lines, "y; python_version > '3'  # why"], kept)
+    asked = (python.parents[1] / "requirements.txt").read_text().splitlines()
+    assert asked[:4] == [*lines, "y; python_version > '3'"]
+
+
+def test_libraries_of_the_task_do_not_count_for_a_new_environment(
+    uv: Path, kept: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise ImportError('of the task')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (uv / "then").write_text(
+        "python = pathlib.Path(sys.argv[sys.argv.index('--python') + 1])\n"
+        f"python.write_text('#!/bin/sh\\nexec {sys.executable} \"$@\"\\n')"
+    )
+    assert cache.interpreter(["x"], kept).exists()
 
 
 def test_a_list_without_a_package_is_refused(kept: Path) -> None:

@@ -34,13 +34,13 @@ def test_a_function_runs_there_with_this_packages_own_files(monkeypatch: pytest.
     finally:
         credentials.forget("store")
     assert there.pop("pid") != os.getpid()
+    assert there.pop("connections")["store"] == {"secret": "s3cr3t"}
     assert there == {
         "python": sys.executable,
         "prefix": sys.prefix,
         "airflow": False,
         "package": str(Path(airflow_batchscore.__file__).parent),
         "path": None,
-        "connections": {"store": {"secret": "s3cr3t"}},
     }
     assert _call("add", 1, 2) == 3
 
@@ -58,6 +58,7 @@ def test_logs_and_news_arrive_while_it_runs(caplog: pytest.LogCaptureFixture) ->
     [
         ("InputChangedError", InputChangedError, "^what happened$"),
         ("ConnectionError", OSError, "^what happened$"),
+        ("ConnectionResetError", OSError, "^what happened$"),
         ("ZeroDivisionError", RuntimeError, "^ZeroDivisionError: what happened$"),
     ],
 )
