@@ -1,4 +1,4 @@
-"""What docs/your-model.md and the first run of docs/tutorial.md tell a newcomer to save and to type, done in their order."""
+"""What docs/your-model.md and the first run of docs/tutorial.md tell a newcomer to save and to type, done."""
 
 from __future__ import annotations
 
