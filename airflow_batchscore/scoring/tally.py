@@ -116,7 +116,7 @@ class Tally:
             self._own += 1
             self._scored += 1
             self._account += result.account
-            slow = SlowBlock(key, result.index, result.account.rows_read, round(seconds, 3))
+            slow = SlowBlock(key, result.index, result.account.rows_read, round(seconds, 6))
             heapq.heappush(self._slowest, (seconds, self._scored, slow))
             if len(self._slowest) > _SLOWEST:
                 heapq.heappop(self._slowest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -43,18 +44,27 @@ class Person:
         return cls(stack, str(answer.value["access_token"]))
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        answer = self._answer(method, path, body)
+        for _ in range(5):
+            if not (answer.status == 500 and b"Database error" in answer.body):
+                break
+            time.sleep(1)  # SQLite was locked, so that nothing has changed
+            answer = self._answer(method, path, body)
+        return answer
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
         headers = {"Content-Type": "application/json"}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.stack.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=180) as answer:
                 return Answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, dict(error.headers), error.read())
         except TimeoutError as error:
-            raise TimeoutError(f"{method} {path}: no answer in 60 s") from error
+            raise TimeoutError(f"{method} {path}: no answer in three minutes") from error
 
     def must(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         answer = self.ask(method, path, body)

@@ -99,19 +99,19 @@ def test_a_gate_that_failed_tells_its_checks_in_words_and_what_did_not_run(house
     write_csv(tmp_path / "part_0.csv", good_rows(200))
     rows = [*good_rows(50, 1000), (2000, "no number", 1, 1), (2001, "none", 1, 1)]
     write_csv(tmp_path / "part_1.csv", rows)
-    house.stack.wait_for_dag("small_pipeline")
-    run_id = trigger_in(house.stack, tmp_path, "small_pipeline", {"partitions": [1], "max_quarantined": 0})
-    assert house.stack.wait_for_run("small_pipeline", run_id, 300) == "failed"
-    with _tab(house.seats["user"], "small_pipeline", run_id, "check_scores") as page:
+    house.stack.wait_for_dag("seen_pipeline")
+    run_id = trigger_in(house.stack, tmp_path, "seen_pipeline", {"partitions": [1], "max_quarantined": 0})
+    assert house.stack.wait_for_run("seen_pipeline", run_id, 300) == "failed"
+    with _tab(house.seats["user"], "seen_pipeline", run_id, "check_scores") as page:
         expect_headline(page, "check_scores failed.")
         quarantined = page.get_by_role("listitem").filter(has_text="rows in quarantine")
         expect(quarantined).to_contain_text("found 2 of 52, allowed 0. Not passed.")
         assert page.get_by_role("listitem").filter(has_text="Passed.").count() > 0, "the others passed"
         expect(page.get_by_role("button", name="Go on")).to_be_visible()
-    with _tab(house.seats["viewer"], "small_pipeline", run_id, "check_scores") as page:
+    with _tab(house.seats["viewer"], "seen_pipeline", run_id, "check_scores") as page:
         expect(page.get_by_text("ask somebody who may clear tasks of this DAG")).to_be_visible()
         assert page.get_by_role("button", name="Go on").count() == 0
-    with _tab(house.seats["user"], "small_pipeline", run_id, "publish") as page:
+    with _tab(house.seats["user"], "seen_pipeline", run_id, "publish") as page:
         expect_headline(page, "publish did not run.")
         assert page.get_by_role("button", name="Go on").count() == 0, "it would wait for check_scores again"
         page.get_by_role("link", name="The whole run").click()
