@@ -33,7 +33,7 @@ def find_matches(synthetic: Path) -> tuple[str, str]:
     make_matches(synthetic)
     return str(
         synthetic
-    ), f"SYNTHETIC matches (made with a fixed seed in {synthetic}); the README says where the real are"
+    ), f"SYNTHETIC matches (made with a fixed seed in {synthetic}); docs/examples.md says where the real ones are"
 
 
 def make_matches(folder: Path, rows: int = 600) -> None:

@@ -23,6 +23,13 @@ EXAMPLES = {
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
+def test_the_readme_is_short_and_shows_how_to_get_it() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(text.split()) < 600
+    assert len(re.findall(r"!\[", text)) == 1
+    assert all(re.search(line, text, re.MULTILINE) for line in ("^git clone ", "^make demo", "^pip install "))
+
+
 def test_the_readmes_pipeline_is_a_dag(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     script = f"{code}\nimport sys\nfrom airflow.sdk.definitions.dag import DAG as D\nprint(sorted(train.dag.task_ids))"
