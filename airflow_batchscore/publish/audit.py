@@ -44,7 +44,7 @@ def audit(planned: Sequence[Values], manifests: list[Manifest], limits: Limits =
         drifts = partition_drifts(manifests)
         checks.append(drift_check(drifts, limit))
     else:
-        checks.append(Check("drift (PSI)", "not measured", "-"))
+        checks.append(Check("drift (PSI)", "-", "no limit"))
     return Audit(manifests, account, drifts, checks)
 
 
