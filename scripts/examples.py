@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-JAVA = "Java 17 or newer, for Spark: sudo apt-get install openjdk-17-jre-headless"
+_JAVA = 17
 
 
 @dataclass(frozen=True)
@@ -18,27 +21,39 @@ class Example:
         dags: those that it consists of; the first one is triggered first.
         conf: to trigger it with, in addition to the defaults of its parameters.
         after: the example that must have run before.
-        program: that must be in the path.
-        needs: how to get it.
+        on_spark: whether it needs Java.
     """
 
     dags: Sequence[str]
     conf: Mapping[str, Any] = field(default_factory=dict)
     after: str | None = None
-    program: str | None = None
-    needs: str = ""
+    on_spark: bool = False
 
     @property
     def lacks(self) -> str:
         """What is missing on this machine and how to get it; empty if nothing is."""
-        return self.needs if self.program and not shutil.which(self.program) else ""
+        if not self.on_spark or (found := _java()) >= _JAVA:
+            return ""
+        here = f" (there is {found})" if found else ""
+        return f"Java {_JAVA} or newer{here}, for Spark: sudo apt-get install openjdk-17-jre-headless"
+
+
+def _java() -> int:
+    """Major version of the Java that Spark would take; 0 if there is none."""
+    home = os.environ.get("JAVA_HOME")
+    program = shutil.which("java", path=f"{home}/bin" if home else None)
+    if program is None:
+        return 0
+    said = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    return int(found[1]) if found else 0
 
 
 EXAMPLES: dict[str, Example] = {
     "wta_batch_scoring": Example(["wta_batch_scoring"]),
     "wta_yearly_scoring": Example(["wta_yearly_scoring"], {"year": 2014}, after="wta_batch_scoring"),
     "hazard_regression": Example(["hazard_regression"]),
-    "hazard_spark": Example(["hazard_spark"], program="java", needs=JAVA),
+    "hazard_spark": Example(["hazard_spark"], on_spark=True),
     "sensor_anomaly": Example(["sensor_anomaly"], {"sensors": 200, "day": "2026-01-02"}),
     "purchase_likelihood": Example(["purchase_likelihood"]),
     "normalise_words": Example(["normalise_words"]),

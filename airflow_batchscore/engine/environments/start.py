@@ -26,7 +26,9 @@ def main() -> None:
     if sys.platform == "linux":  # ends with the task, whatever ends that
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     if os.getppid() != settings["task"]:
-        sys.exit("the task has ended")
+        sys.exit(
+            "the task has ended, or python= is a script that starts Python without `exec`: name the interpreter itself"
+        )
     connection = Connection(int(sys.argv[1]))
     connection.send((tuple(sys.version_info[:3]), {name: _version(name) for name in settings["names"]}))
     # The script's own folder comes first, but its modules are part of a package.
