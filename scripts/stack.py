@@ -131,7 +131,7 @@ class Stack(Api):
             made = {name: secrets.token_urlsafe(32) for name in ("secret_key", "jwt_secret")}
             made["password"] = secrets.token_urlsafe(9)
             made["fernet_key"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-            _write_private(path, made)
+            _write_private(path, made, only_first=True)
         loaded: dict[str, str] = json.loads(path.read_text())
         _write_private(self.home / "passwords.json", {USER: loaded["password"]})
         return loaded
@@ -275,9 +275,14 @@ def _is_free(port: int | None) -> bool:
         return asked.connect_ex(("127.0.0.1", port or 0)) != 0
 
 
-def _write_private(path: Path, value: Mapping[str, Any]) -> None:
-    """Whole or not at all: another Airflow may read it."""
+def _write_private(path: Path, value: Mapping[str, Any], *, only_first: bool = False) -> None:
+    """Whole or not at all: another Airflow may read it. Of two that write it first, one does."""
     made = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(value, file)
-    made.replace(path)
+    if only_first:
+        with suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
+    else:
+        made.replace(path)
