@@ -5,6 +5,7 @@ Elsewhere, nothing is imported from Airflow that 3.2 does not have (docs/decisio
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -12,6 +13,7 @@ _OLDEST = (3, 2)
 _NEEDED = "airflow_batchscore needs Apache Airflow {}.{} or newer".format(*_OLDEST)
 
 
+@cache  # pages ask at every request, and each look reads the folders of all packages
 def _installed() -> str:
     """Airflow's version. Not by importing it, which would set up its logging wherever this package is imported."""
     for name in ("apache-airflow-core", "apache-airflow"):  # the first is there since Airflow 3

@@ -93,10 +93,17 @@ def main() -> int:
     epoch = git(ROOT, "log", "-1", "--format=%ct").strip()
     built = build(ROOT, out, epoch)
     problems = wrong_contents(ROOT, *built) + other_bytes(*built, epoch)
+    return told(
+        problems, f"built twice with the same bytes: {' and '.join(str(path.relative_to(ROOT)) for path in built)}"
+    )
+
+
+def told(problems: list[str], good: str) -> int:
+    """Print the problems, or what is good if there are none; returns the exit status."""
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
-        print(f"built twice with the same bytes: {' and '.join(str(path.relative_to(ROOT)) for path in built)}")
+        print(good)
     return 1 if problems else 0
 
 

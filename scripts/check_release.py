@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from build_dist import PACKAGE, ROOT, git, version
+from build_dist import PACKAGE, ROOT, git, told, version
 
 
 def disagreements(root: Path) -> list[str]:
@@ -45,12 +45,7 @@ def other_images(root: Path) -> list[str]:
 
 
 def main() -> int:
-    problems = disagreements(ROOT)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if not problems:
-        print(f"ready: {version(ROOT)}, in dist/")
-    return 1 if problems else 0
+    return told(disagreements(ROOT), f"ready: {version(ROOT)}, in dist/")
 
 
 if __name__ == "__main__":

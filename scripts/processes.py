@@ -35,6 +35,11 @@ def descendants(root: int) -> list[Process]:
     return found
 
 
+def alive(pid: int) -> bool:
+    """Running, and not a zombie."""
+    return _of(Path(f"/proc/{pid}/stat"))[0] != "Z"
+
+
 def _all() -> Iterator[Process]:
     for path in Path("/proc").glob("[0-9]*/stat"):
         state, parent = _of(path)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from commands import start_command
+from processes import alive
 from support import ROOT, wait_for
 
 from airflow_batchscore import LocalDask
@@ -209,14 +210,7 @@ def test_a_killed_task_leaves_no_worker_process(tmp_path: Path, sent: signal.Sig
     workers = [int(path.name) for path in tmp_path.iterdir()]
     task.send_signal(sent)
     task.wait(20)
-    wait_for(lambda: not any(_alive(pid) for pid in workers), 15)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    wait_for(lambda: not any(alive(pid) for pid in workers), 15)
 
 
 @pytest.mark.parametrize(

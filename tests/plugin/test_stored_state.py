@@ -7,36 +7,11 @@ import math
 from typing import Any
 
 import pytest
+from kept import FAILURE, GATE, PROGRESS
 
 from airflow_batchscore.plugin.stored_state import stored_failure, stored_gate, stored_progress
-from airflow_batchscore.publish.progress import Failure, GateResult, Progress
-from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.quality.check import Check
-from airflow_batchscore.scoring.tally import SlowBlock
 
 pytestmark = pytest.mark.unit
-
-PROGRESS = Progress(
-    try_number=1,
-    started="2026-11-22T10:00:01+00:00",
-    seconds=2.0,
-    start_up=0.5,
-    dataset="/data/{p}.csv",
-    output="/staged",
-    model="v1",
-    engine="LocalDask, 2 threads",
-    workers=2,
-    memory=1 << 28,
-    blocks=2,
-    blocks_total=4,
-    rows_before=0,
-    account=Account(20, 18, 1, 1),
-    done=[[0, 3], [5, 5]],
-    current=[6],
-    slowest=[SlowBlock("p=1", 0, 10, 0.25)],
-)
-FAILURE = Failure(1, "InputError", "partition p=1: no such column", retried=False)
-GATE = GateResult([Check("drift", "0.3", "0.2", "too much drift"), Check("rows", "10", "-")])
 
 
 def test_what_tasks_write_is_read_as_it_was() -> None:

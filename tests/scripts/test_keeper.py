@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import start_command
-from processes import descendants
+from processes import alive, descendants
 from support import ROOT, wait_for
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
@@ -94,14 +94,7 @@ def test_the_whole_family_ends(
     end(parent, keeper)
     parent.kill()
     parent.wait()  # a zombie of the keeper goes to init
-    wait_for(lambda: not any(_runs(pid) for pid in [keeper, *family]), 60)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    wait_for(lambda: not any(alive(pid) for pid in [keeper, *family]), 60)
 
 
 @pytest.mark.parametrize(

@@ -40,14 +40,6 @@ def result_bytes(folder: Path) -> dict[str, bytes]:
     return {"out.parquet": published[:-footer], **parts}
 
 
-def alive(pid: int) -> bool:
-    """Running, and not a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def parent(pid: int) -> int:
     """Its parent's id."""
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])

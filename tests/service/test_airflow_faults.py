@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from runs import alive, explain, parent, trigger_in
+from processes import alive
+from runs import explain, parent, trigger_in
 from stack import Stack
 from support import good_rows, wait_for, write_csv
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from runs import alive, explain, parent, result_bytes, succeed, trigger_in
+from processes import alive
+from runs import explain, parent, result_bytes, succeed, trigger_in
 from stack import Stack, StackError
 from support import Wta, good_rows, wait_for, write_csv
 

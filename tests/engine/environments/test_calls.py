@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from commands import run_command, start_command
+from processes import alive
 from support import ROOT, wait_for
 
 import airflow_batchscore
@@ -119,14 +120,7 @@ def test_the_other_process_ends_with_the_task_however_that_ends(tmp_path: Path) 
     there = int(mark.read_text())
     os.kill(task.pid, signal.SIGKILL)
     task.wait()
-    wait_for(lambda: not Path(f"/proc/{there}").exists() or "Z" in _state(there), 15)
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return "Z"
+    wait_for(lambda: not alive(there), 15)
 
 
 def test_the_users_modules_are_found_there_and_the_tasks_libraries_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
