@@ -39,6 +39,8 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-bench.lock
 	.tools/bin/uv pip compile --group bench-daft --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements-bench-daft.lock
+	.tools/bin/uv pip compile pyproject.toml --extra worker --extra spark --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate -q -c requirements.lock -o requirements-worker.lock
 	echo 'pandas==$(PANDAS3)' | .tools/bin/uv pip compile - --no-deps --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements-pandas3.lock
 	echo 'pip-audit>=2.9,<3' | .tools/bin/uv pip compile - --universal --python-version 3.11 \
@@ -54,9 +56,10 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	touch $@
 
 # What a worker of a cluster has: this package without Airflow.
-.worker-venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
+.worker-venv/.stamp: requirements-worker.lock pyproject.toml | .tools/bin/uv
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .worker-venv
-	.tools/bin/uv pip install -q --compile-bytecode -p .worker-venv/bin/python -c requirements.lock -e '.[worker,spark]'
+	.tools/bin/uv pip install -q --compile-bytecode -p .worker-venv/bin/python --require-hashes -r requirements-worker.lock
+	.tools/bin/uv pip install -q -p .worker-venv/bin/python --no-deps -e .
 	touch $@
 
 .bench-daft-venv/.stamp: requirements-bench-daft.lock | .tools/bin/uv
@@ -141,7 +144,7 @@ test-pandas3: .pandas3-venv/.stamp  ## the unit tests on pandas 3, without Spark
 	OMP_NUM_THREADS=1 .pandas3-venv/bin/python -m pytest -n 2 -m unit --ignore=tests/production
 
 # The interpreters must be there, or uv must be able to get them.
-test-matrix: .tools/bin/uv  ## the wheel on each supported Airflow, Python and pandas (minutes per row; one with ROW="3.2 3.12 pandas3")
+test-matrix: dist  ## the wheel on each supported Airflow, Python and pandas (minutes per row; one with ROW="3.2 3.12 pandas3")
 	$(PYTHON) scripts/matrix.py $(if $(ROW),--row "$(ROW)")
 
 # PyTorch comes by pip: on some machines a CPU build lies where only pip looks.

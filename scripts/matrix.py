@@ -1,4 +1,4 @@
-"""``make test-matrix``: the built wheel in clean environments, one per row; a row is "3.2 3.12 pandas3".
+"""``make test-matrix``: the wheel of ``make dist`` in clean environments, one per row; a row is "3.2 3.12 pandas3".
 
 A row is installed under Airflow's published constraints, shown by ``airflow providers list`` and ``airflow plugins``,
 and runs the core of the suite: quick unit tests, a pipeline that Airflow runs, the plugin's routes. Its log and, if it
@@ -202,18 +202,15 @@ def _passed(said: str) -> str:
     return ", ".join(re.findall(r"\d+ (?:passed|skipped)", said.splitlines()[-1]))
 
 
-def build() -> Path:
-    """The wheel of this checkout."""
-    shutil.rmtree(HOME / "wheel", ignore_errors=True)
-    subprocess.run([UV, "build", "-q", "--wheel", "-o", HOME / "wheel", ROOT], check=True)
-    return next((HOME / "wheel").glob("*.whl"))
-
-
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--row", choices=[str(row) for row in ROWS], help="one row alone, quoted")
     only = parser.parse_args(arguments).row
-    wheel = build()
+    wheels = list((ROOT / "dist").glob("*.whl"))
+    if len(wheels) != 1:
+        parser.error(f"dist/ holds {len(wheels)} wheels, not one: run make dist")
+    (wheel,) = wheels
+    HOME.mkdir(exist_ok=True)
     failed, table = 0, []
     for row in [row for row in ROWS if only in (None, str(row))]:
         began, environment = time.monotonic(), Environment(row, wheel)
