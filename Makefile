@@ -203,7 +203,8 @@ dist: .dist-venv/.stamp  ## build the wheel, the sdist and an SBOM into dist/; c
 	.dist-venv/bin/twine check --strict dist/*
 	.dist-venv/bin/check-wheel-contents dist/*.whl
 	.tools/bin/uv venv -q --clear -p $(PYTHON) .dist-venv/sbom
-	.tools/bin/uv pip install -q -p .dist-venv/sbom/bin/python -c requirements.lock -f dist airflow-batchscore==$(VERSION)
+	.tools/bin/uv pip install -q -p .dist-venv/sbom/bin/python -c requirements.lock -r pyproject.toml
+	.tools/bin/uv pip install -q -p .dist-venv/sbom/bin/python --no-deps --no-index -f dist airflow-batchscore==$(VERSION)
 	sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml >.dist-venv/sbom/pyproject.toml
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .dist-venv/bin/cyclonedx-py environment --pyproject .dist-venv/sbom/pyproject.toml \
 	  --mc-type library --output-reproducible -o dist/airflow_batchscore-$(VERSION).cdx.json .dist-venv/sbom

@@ -18,6 +18,7 @@ from airflow_batchscore.operators.slots import task_slots
 if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_batchscore.data.dataset import PartitionedDataset
     from airflow_batchscore.engine.base import Engine
@@ -132,10 +133,9 @@ class ScorePartitionOperator(BatchScoreOperator):
         force: bool | str = False,
         replay_quarantined: bool | str = False,
         conn_id: str | None = None,
-        map_index_template: str | None = "{{ task.label }}",
         **kwargs: Any,
     ) -> None:
-        super().__init__(map_index_template=map_index_template, **kwargs)
+        super().__init__(**kwargs)
         self.dataset = copy.copy(dataset)
         self.partition = partition
         self.output_uri = output_uri
@@ -157,6 +157,12 @@ class ScorePartitionOperator(BatchScoreOperator):
         self.force = force
         self.replay_quarantined = replay_quarantined
         self.conn_id = conn_id
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """As of any operator; a task is named after its partition unless ``map_index_template`` says otherwise."""
+        # Not a default of __init__: Airflow 3.2 asks the mapped operator, before that of any one task is made.
+        return super().partial(**{"map_index_template": "{{ task.label }}", **kwargs})
 
     @property
     def label(self) -> str:

@@ -68,7 +68,7 @@ def test_an_environment_is_made_once_for_the_same_lines(uv: Path, kept: Path, mo
     assert {links for _, links in _calls(uv)} == {"/wheels"}
     asked = (python.parents[1] / "requirements.txt").read_text().splitlines()
     assert asked[:2] == ["scikit-learn==1.3.2", "numpy<2"]
-    assert {"scikit-learn>=1.3", "pyarrow>=18"} <= set(asked[2:])
+    assert {"scikit-learn>=1.3", "pyarrow>=22"} <= set(asked[2:])
     assert oct(kept.stat().st_mode & 0o777) == "0o700"
     assert cache.interpreter(["scikit-learn==1.4.2"], kept) != python
 
