@@ -74,7 +74,7 @@ ROWS = [
     *(
         Row(airflow, python, kind)
         for airflow in ("3.2", "3.3")
-        for python in ("3.11", "3.12", "3.13")
+        for python in ("3.11", "3.12", "3.13", "3.14")
         for kind in PANDAS
     ),
     *(Row("3.2", "3.11", kind) for kind in LOWEST),
