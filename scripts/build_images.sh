@@ -22,7 +22,7 @@ debian=docker.io/library/$(base debian docker/s3/Dockerfile)
 if ! buildah inspect --type image "$debian" >/dev/null 2>&1; then
   debootstrap --variant=minbase bookworm "$folder/debian"
   # pip trusts whom this machine trusts, such as a mirror of its own.
-  install -m 0644 /etc/ssl/certs/ca-certificates.crt "$folder/debian/etc/ssl/machine.crt"
+  install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$folder/debian/etc/ssl/machine.crt"
   printf '[global]\ncert = /etc/ssl/machine.crt\n' >"$folder/debian/etc/pip.conf"
   container=$(buildah from scratch)
   buildah copy -q "$container" "$folder/debian" /
