@@ -3,7 +3,8 @@
     keeper.py COMMAND...    SIGTERM ends the command in order, SIGINT at once
 
 The parent holds the other end of this process's standard input: however the parent ends, by kill -9 too, that end
-closes. What the command's processes leave behind becomes a child of this one, which ends when it has none.
+closes. What the command's processes leave behind becomes a child of this one, which ends when it has none. If this
+process is killed, its parent kills what it left (`home_lock.kill_processes`).
 """
 
 from __future__ import annotations

@@ -177,6 +177,9 @@ def test_a_stack_whose_streams_are_closed_has_its_home_to_itself(tmp_path: Path,
     try:
         with pytest.raises(StackError, match=f"another Airflow runs on {tmp_path}: process {first.pid}"):
             _stack(tmp_path, "sleep 1000").start()
+        keeper = next(process.pid for process in descendants(first.pid) if process.parent == first.pid)
+        for pid in (first.pid, keeper):  # either may be killed
+            assert tmp_path / "running.json" in [path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir()]
     finally:
         first.kill()
         first.wait()
