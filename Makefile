@@ -10,17 +10,25 @@ DEV_EXTRAS := $(LOCKED_EXTRAS) --extra accelerate --extra dashboard
 export UV_NO_CONFIG := 1
 # Where a shell has it set, every process that a test starts would compile this package again.
 unexport PYTHONDONTWRITEBYTECODE
+# A script here imports what lies beside it.
+unexport PYTHONSAFEPATH
+.DELETE_ON_ERROR:
 
 .DEFAULT_GOAL := help
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.tools/bin/uv:
+# Not uv itself: a full disk or a kill leaves half of it.
+.tools/.stamp:
+	@$(PYTHON) scripts/check_python.py
 	@echo "setup 1 of 3: uv, which installs packages, into .tools; some seconds"
-	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q 'uv>=0.5,<1'
+	@$(PYTHON) -m venv --clear .tools && .tools/bin/pip install -q 'uv>=0.5,<1'
+	@.tools/bin/uv --version >/dev/null
+	@touch $@
 
-.venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
+.venv/.stamp: requirements.lock pyproject.toml | .tools/.stamp
+	@$(PYTHON) scripts/check_python.py
 	@echo "setup 2 of 3: the packages of requirements.lock into .venv (3 GB); two to five minutes, or one if uv has them"
 	@.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .venv
 	@$(PYTHON) scripts/installing.py .tools/bin/uv pip install --compile-bytecode -p $(BIN)/python --require-hashes -r requirements.lock
@@ -30,7 +38,7 @@ help:  ## show this list
 
 setup: .venv/.stamp  ## build .venv from the lock
 
-lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
+lock: .tools/.stamp  ## resolve pyproject.toml into requirements.lock again
 	.tools/bin/uv pip compile pyproject.toml $(DEV_EXTRAS) --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements.lock
 	.tools/bin/uv pip compile pyproject.toml $(LOCKED_EXTRAS) --group image --universal --python-version 3.11 \
@@ -50,19 +58,19 @@ lock: .tools/bin/uv  ## resolve pyproject.toml into requirements.lock again
 	.tools/bin/uv pip compile --group docs --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate -q -o requirements-docs.lock
 
-.bench-venv/.stamp: requirements-bench.lock | .tools/bin/uv
+.bench-venv/.stamp: requirements-bench.lock | .tools/.stamp
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .bench-venv
 	.tools/bin/uv pip install -q --compile-bytecode -p .bench-venv/bin/python --require-hashes -r requirements-bench.lock
 	touch $@
 
 # What a worker of a cluster has: this package without Airflow.
-.worker-venv/.stamp: requirements-worker.lock pyproject.toml | .tools/bin/uv
+.worker-venv/.stamp: requirements-worker.lock pyproject.toml | .tools/.stamp
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .worker-venv
 	.tools/bin/uv pip install -q --compile-bytecode -p .worker-venv/bin/python --require-hashes -r requirements-worker.lock
 	.tools/bin/uv pip install -q -p .worker-venv/bin/python --no-deps -e .
 	touch $@
 
-.bench-daft-venv/.stamp: requirements-bench-daft.lock | .tools/bin/uv
+.bench-daft-venv/.stamp: requirements-bench-daft.lock | .tools/.stamp
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .bench-daft-venv
 	.tools/bin/uv pip install -q --compile-bytecode -p .bench-daft-venv/bin/python --require-hashes -r requirements-bench-daft.lock
 	touch $@
@@ -92,11 +100,11 @@ bench-full: .bench-venv/.stamp .bench-daft-venv/.stamp setup  ## the same on 20 
 bench-check:  ## what the documents say of speed against the last bench-full (RESULTS=file for another run)
 	$(PYTHON) tests/benchmarks/claims.py $(or $(RESULTS),docs/benchmark/results.json)
 
-demo: setup  ## score 17 years of tennis matches through Airflow; another example with DAG=name
+demo: setup  ## score 17 years of tennis matches (synthetic, unless WTA_MATCHES_DIR names real ones) through Airflow; another example with DAG=name
 	$(BIN)/python scripts/demo.py $(if $(DAG),--dag $(DAG))
 
 up: setup  ## Airflow UI with the example DAGs
-	PORT=$(or $(PORT),8080) $(BIN)/python scripts/up.py
+	$(BIN)/python scripts/up.py --port $(or $(PORT),8080)
 
 lint: setup  ## ruff: rules, import bans, format; codespell
 	$(BIN)/ruff check .
@@ -106,7 +114,7 @@ lint: setup  ## ruff: rules, import bans, format; codespell
 types: setup  ## mypy --strict
 	$(BIN)/mypy
 
-.docs-venv/.stamp: requirements-docs.lock | .tools/bin/uv
+.docs-venv/.stamp: requirements-docs.lock | .tools/.stamp
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .docs-venv
 	.tools/bin/uv pip install -q --compile-bytecode -p .docs-venv/bin/python --require-hashes -r requirements-docs.lock
 	touch $@
@@ -132,7 +140,7 @@ coverage: setup  ## the same, and which lines it runs (15 minutes)
 test-security: setup  ## the attacks of test again, on an Airflow with all that SECURITY.md advises (4 minutes)
 	$(BIN)/pytest -m hardened tests/security
 
-.pandas3-venv/.stamp: requirements.lock requirements-pandas3.lock pyproject.toml | .tools/bin/uv
+.pandas3-venv/.stamp: requirements.lock requirements-pandas3.lock pyproject.toml | .tools/.stamp
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .pandas3-venv
 	.tools/bin/uv pip install -q --compile-bytecode -p .pandas3-venv/bin/python --require-hashes -r requirements.lock \
 	  --override requirements-pandas3.lock
@@ -148,7 +156,7 @@ test-matrix: dist  ## the wheel on each supported Airflow, Python and pandas (mi
 	$(PYTHON) scripts/matrix.py $(if $(ROW),--row "$(ROW)")
 
 # PyTorch comes by pip: on some machines a CPU build lies where only pip looks.
-.flavors-venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
+.flavors-venv/.stamp: requirements.lock pyproject.toml | .tools/.stamp
 	.tools/bin/uv venv -q --allow-existing --seed -p $(PYTHON) .flavors-venv
 	.flavors-venv/bin/pip install -q 'torch==2.13.0'
 	.tools/bin/uv pip install -q --compile-bytecode -p .flavors-venv/bin/python -e '.[worker,accelerate,skops,xgboost,lightgbm,onnx,mlflow,dask-ml]' \
@@ -163,12 +171,12 @@ test-environments: setup  ## models scored and imported in Pythons of their own:
 	PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/pytest -m environments tests/operators/test_other_pythons.py tests/service/test_other_python.py
 
 # Google's and Microsoft's providers want newer libraries than requirements.lock has.
-.clouds-venv/.stamp: requirements.lock pyproject.toml | .tools/bin/uv
+.clouds-venv/.stamp: requirements.lock pyproject.toml | .tools/.stamp
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .clouds-venv
 	.tools/bin/uv pip install -q --compile-bytecode -p .clouds-venv/bin/python -e '.[airflow,s3,gcs,azure]' --group clouds
 	touch $@
 
-.tools/azurite/.stamp: | .tools/bin/uv
+.tools/azurite/.stamp: | .tools/.stamp
 	npm install --silent --no-fund --no-audit --prefix .tools/azurite azurite@3.37.0
 	touch $@
 
@@ -186,12 +194,12 @@ test-faults: setup  ## 650 kills and stops of stages and of runs that meet; coun
 test-fuzz: setup  ## random tables, pandas idioms and models against plain pandas (20 minutes)
 	$(BIN)/python tests/fuzz/run.py --minutes 20
 
-.audit-venv/.stamp: requirements-audit.lock | .tools/bin/uv
+.audit-venv/.stamp: requirements-audit.lock | .tools/.stamp
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .audit-venv
 	.tools/bin/uv pip install -q --compile-bytecode -p .audit-venv/bin/python --require-hashes -r requirements-audit.lock
 	touch $@
 
-.dist-venv/.stamp: requirements-dist.lock | .tools/bin/uv
+.dist-venv/.stamp: requirements-dist.lock | .tools/.stamp
 	.tools/bin/uv venv -q --allow-existing -p $(PYTHON) .dist-venv
 	.tools/bin/uv pip install -q --compile-bytecode -p .dist-venv/bin/python --require-hashes -r requirements-dist.lock
 	touch $@

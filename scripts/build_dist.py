@@ -34,6 +34,7 @@ def version(root: Path) -> str:
 
 
 def git(root: Path, *arguments: str) -> str:
+    """What git says. Raises CalledProcessError where it knows no repository, FileNotFoundError without git."""
     return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout  # noqa: S607
 
 
@@ -87,10 +88,20 @@ def other_bytes(wheel: Path, sdist: Path, epoch: str) -> list[str]:
         ]
 
 
+def changed(root: Path) -> list[str]:
+    """Files that go into the archives and differ from the commit."""
+    return git(root, "diff", "--name-only", "HEAD", "--", PACKAGE, *sorted(DOCUMENTS)).splitlines()
+
+
 def main() -> int:
+    try:
+        epoch = git(ROOT, "log", "-1", "--format=%ct").strip()
+    except (OSError, subprocess.CalledProcessError):
+        return told([f"{ROOT} is no git clone with a commit, or git is not installed: make dist needs both"], "")
+    if files := changed(ROOT):
+        print(f"warning: what is built differs from the commit in {', '.join(files)}", file=sys.stderr)
     out = ROOT / "dist"
     shutil.rmtree(out, ignore_errors=True)
-    epoch = git(ROOT, "log", "-1", "--format=%ct").strip()
     built = build(ROOT, out, epoch)
     problems = wrong_contents(ROOT, *built) + other_bytes(*built, epoch)
     return told(

@@ -13,7 +13,7 @@ from typing import Any
 from demo_results import print_results
 from examples import EXAMPLES
 from signals import exit_on_signals
-from stack import ROOT, Stack, StackError, example_environment
+from stack import ROOT, Stack, StackError, example_environment, explain
 from wta_data import find_matches
 
 _LAST_LINES = 15
@@ -27,30 +27,33 @@ def main() -> int:
     parser.add_argument("--sensors", type=int, help="of sensor_anomaly (default: 200)")
     asked = parser.parse_args()
     exit_on_signals()
-    example = EXAMPLES[asked.dag]
-    if example.lacks:
-        print(f"{asked.dag} needs {example.lacks}", file=sys.stderr)
+    if lacks := EXAMPLES[asked.dag].lacks:
+        print(f"{asked.dag} needs {lacks}", file=sys.stderr)
         return 1
     home: Path = asked.home.resolve()
+    try:
+        _run(asked.dag, asked.sensors, home)
+    except (StackError, OSError) as error:
+        print(explain(error, home), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(name: str, sensors: int | None, home: Path) -> None:
     clock = Clock()
     matches = ""
-    if asked.dag.startswith("wta_"):
+    if name.startswith("wta_"):
         matches, what = find_matches(home / "synthetic-matches")
         print(f"data    {what}")
     stack = Stack(home / "airflow", ROOT / "dags", extra=example_environment(matches, home), say=clock.say)
     print(f"airflow scheduler, DAG processor, triggerer and API server on {stack.url}, LocalExecutor, {stack.home}")
     clock.say("Airflow starts: half a minute, the first time a minute")
-    try:
-        with stack:
-            clock.say("Airflow is up")
-            conf = {**example.conf, **({"sensors": asked.sensors} if asked.sensors else {})}
-            run_example(stack, asked.dag, conf, clock.say)
-        print_results(asked.dag, home)
-    except (StackError, OSError) as error:
-        print(f"failed: {error}", file=sys.stderr)
-        return 1
+    with stack:
+        clock.say("Airflow is up")
+        conf = {**EXAMPLES[name].conf, **({"sensors": sensors} if sensors else {})}
+        run_example(stack, name, conf, clock.say)
+    print_results(name, home)
     print(f"done in {clock.seconds:.0f} s")
-    return 0
 
 
 class Clock:

@@ -3,7 +3,8 @@
     keeper.py COMMAND...    SIGTERM ends the command in order, SIGINT at once
 
 The parent holds the other end of this process's standard input: however the parent ends, by kill -9 too, that end
-closes. What the command's processes leave behind becomes a child of this one, which ends when it has none.
+closes. What the command's processes leave behind becomes a child of this one, which ends when it has none. If this
+process is killed, its parent kills what it left (`home_lock.kill_processes`).
 """
 
 from __future__ import annotations
@@ -19,15 +20,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from processes import descendants
+from signals import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _SECONDS_TO_END = 15.0
 _SECONDS_BETWEEN_LOOKS = 5.0
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 class Keeper:
@@ -47,24 +44,28 @@ class Keeper:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         # If this process is killed, Airflow at least is told to end.
         self._child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_parent
+            command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=end_with_parent
         )
         self._ended: set[int] = set()
         self._looked = time.monotonic()
 
     def keep(self) -> int:
         """The command's status, or 0 if it was asked to end, or 1 if it lost a part."""
-        status = None
+        try:
+            return self._until_it_is_over()
+        finally:
+            self._end()
+
+    def _until_it_is_over(self) -> int:
         while self._reaped() and self.status is None and not self.asked:
             if select.select([sys.stdin], [], [], 0.2)[0]:
                 break
             if self._lost_a_part():
-                print(f"a part of {self.command} has ended, so all of it is ended", flush=True)
-                status = 1
-                break
-        status = status or self.status or 0
-        self._end()
-        return status
+                said = f"a part of {self.command} has ended, so all of it is ended\n"
+                with suppress(OSError):  # the disk of the log may be full
+                    os.write(sys.stdout.fileno(), said.encode())
+                return 1
+        return self.status or 0
 
     def _end(self) -> None:
         self._send(signal.SIGTERM)

@@ -29,7 +29,7 @@ class Patience:
         self._still = still
         self._say = say
         self._news: object = None
-        self._said = self._moved = time.monotonic()
+        self._said = time.monotonic()
         self._looks = self._busy = 0
 
     def wait(self, reason: str, news: object = None) -> bool:
@@ -48,16 +48,15 @@ class Patience:
         if news != self._news:
             self._news = news
             self._said = now  # who has news tells them
-            self._start_anew(now)
+            self._start_anew()
         if now - self._said > _SECONDS_BETWEEN_LINES:
             self._said = now
             self._say(f"{reason} (processes: {len(below)}, at work: {at_work})")
-        if now - self._moved < self._still:
+        if self._looks * _SECONDS_BETWEEN_LOOKS < self._still:  # a clock would count while this process is stopped, too
             return True
         moves = self._busy >= _BUSY_SHARE * self._looks
-        self._start_anew(now)
+        self._start_anew()
         return moves
 
-    def _start_anew(self, now: float) -> None:
-        self._moved = now
+    def _start_anew(self) -> None:
         self._looks = self._busy = 0

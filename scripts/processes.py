@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,16 @@ def descendants(root: int) -> list[Process]:
 def alive(pid: int) -> bool:
     """Running, and not a zombie."""
     return _of(Path(f"/proc/{pid}/stat"))[0] != "Z"
+
+
+def with_variable(name: str, value: str) -> list[int]:
+    """The processes whose environment had this variable with this value when their program started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            if os.fsencode(f"{name}={value}") in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
 def _all() -> Iterator[Process]:

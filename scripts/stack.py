@@ -1,9 +1,13 @@
-"""An isolated, real Airflow (scheduler, DAG processor, triggerer, API server) in one folder, on free loopback ports."""
+"""An isolated, real Airflow (scheduler, DAG processor, triggerer, API server) in one folder, on free ports.
+
+The UI and the API listen on loopback. Airflow's two log servers, which want a signed token, know only all interfaces.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -21,11 +25,14 @@ import home_lock
 from patience import Patience
 from stack_api import USER, Api, StackError
 
-__all__ = ["ROOT", "USER", "Stack", "StackError", "example_environment", "free_port"]
+__all__ = ["ROOT", "USER", "Stack", "StackError", "example_environment", "explain", "free_port"]
 
 ROOT = Path(__file__).resolve().parents[1]
 _PARTS = {"scheduler": "scheduler", "dag_processor": "DAG processor", "triggerer": "triggerer"}
 _LAST_LINES = 15
+_SECRETS = {"password", "secret_key", "jwt_secret", "fernet_key"}
+#: The last line of a traceback, as `airflow standalone` shows it.
+_ERROR = re.compile(r"(\S+ *\| )?[\w.]+(Error|Exception): ")
 #: Airflow's own limits of time are made for a machine that has time; here something that takes long is waited for.
 _PATIENT = {
     "AIRFLOW__API__WORKER_TIMEOUT": "600",
@@ -39,6 +46,10 @@ _PATIENT = {
 }
 
 
+#: Parts of a SQLite URL, or expanded by Airflow.
+_NOT_IN_PATHS = "?$%"
+
+
 def example_environment(matches: str, home: Path) -> dict[str, str]:
     """What the example DAGs read. Runs start manually here: a schedule would add one when a DAG is unpaused."""
     return {
@@ -48,6 +59,13 @@ def example_environment(matches: str, home: Path) -> dict[str, str]:
         "BATCHSCORE_EXAMPLES": str(home),
         "BATCHSCORE_EXAMPLE_SCHEDULE": "",
     }
+
+
+def explain(error: StackError | OSError, home: Path) -> str:
+    """A failure, for who started the Airflow; an error of the system's comes with where it may come from."""
+    if isinstance(error, StackError):
+        return f"failed: {error}"
+    return f"failed: {error}. All is written below {home}: it must be a folder you may write to, on a disk with space"
 
 
 def _silent(_: str) -> None:
@@ -78,8 +96,14 @@ class Stack(Api):
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
+        if wrong := set(f"{self.home}{self.dags}") & set(_NOT_IN_PATHS):
+            raise StackError(
+                f"Airflow misreads {' and '.join(sorted(wrong))} in a path: the home is {self.home}, the DAGs are in "
+                f"{self.dags}. Take another folder"
+            )
         self.home.mkdir(parents=True, exist_ok=True)
         self.began = datetime.now(UTC)
+        self._silence = ""
         self.is_port_given = self.port is not None
         self.port = self.port or free_port()
         self._secrets = self._load_secrets()
@@ -105,6 +129,7 @@ class Stack(Api):
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports[0]),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports[1]),
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            **_past_proxies(),
             **_PATIENT,
             **self.extra,
         }
@@ -132,7 +157,12 @@ class Stack(Api):
             made["password"] = secrets.token_urlsafe(9)
             made["fernet_key"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
             _write_private(path, made, only_first=True)
-        loaded: dict[str, str] = json.loads(path.read_text())
+        try:
+            loaded = {name: str(value) for name, value in json.loads(path.read_text()).items()}
+            if lacking := _SECRETS - loaded.keys():
+                raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+        except (ValueError, AttributeError) as error:
+            raise StackError(f"{path} is damaged ({error}): delete it, and the next start makes a new one") from None
         _write_private(self.home / "passwords.json", {USER: loaded["password"]})
         return loaded
 
@@ -151,7 +181,7 @@ class Stack(Api):
         Raises StackError if another Airflow runs on this home, or a program listens on the given port.
         """
         try:
-            lock = home_lock.take(self.home, self.url)
+            self._lock = home_lock.take(self.home, self.url)
         except home_lock.TakenError as error:
             raise StackError(str(error)) from None
         try:
@@ -160,16 +190,17 @@ class Stack(Api):
             with open(self.log, "wb") as log:
                 self.process = subprocess.Popen(
                     [sys.executable, ROOT / "scripts" / "keeper.py", *self.command],
-                    env=self.env,
+                    env={**self.env, **home_lock.mark(self.home)},
                     cwd=ROOT,
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    pass_fds=[lock],
+                    pass_fds=[self._lock],  # the home stays taken until both have ended
                 )
-        finally:
-            os.close(lock)  # the other process holds it
+        except BaseException:
+            os.close(self._lock)
+            raise
         return self
 
     def wait_until_up(self) -> None:
@@ -181,8 +212,10 @@ class Stack(Api):
     def _missing(self) -> list[str]:
         try:
             health = self.health()
+            self._silence = ""
             return [name for part, name in _PARTS.items() if health[part]["status"] != "healthy"]
-        except (OSError, HTTPException, StackError, KeyError, TypeError):
+        except (OSError, HTTPException, StackError, KeyError, TypeError) as error:
+            self._silence = f"The API server at {self.url} says no health: {error}. "
             return ["API server", *_PARTS.values()]
 
     def patience(self) -> Patience:
@@ -194,14 +227,17 @@ class Stack(Api):
         if self.process is not None and self.process.poll() is not None:
             raise StackError(f"Airflow ended with status {self.process.returncode}. {self.last_lines()}")
         if not patience.wait(reason, news):
-            raise StackError(f"nothing has moved for {self.still:.0f} s. {reason}. {self.last_lines()}")
+            raise StackError(f"nothing has moved for {self.still:.0f} s. {reason}. {self._silence}{self.last_lines()}")
 
     def last_lines(self) -> str:
         """The end of the log of all parts, and where it is."""
         if self.process is None:
             return f"Its logs are below {self.home}"
-        lines = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        lines = [line for line in self._logged() if "[http.access]" not in line][-_LAST_LINES:]
         return "\n".join([f"The last lines of {self.log}:", *lines])
+
+    def _logged(self) -> list[str]:
+        return self.log.read_text(errors="replace").splitlines() if self.process else []
 
     def no_answer(self, error: Exception, patience: Patience | None) -> Patience:
         if self.process is None and not isinstance(error, TimeoutError):
@@ -220,6 +256,8 @@ class Stack(Api):
         self.process.send_signal(signal.SIGINT if at_once else signal.SIGTERM)
         self.process.stdin.close()
         self.process.wait()
+        home_lock.kill_processes(self.home)  # a keeper that was killed leaves them behind
+        os.close(self._lock)
         self.process = None
 
     def __enter__(self) -> Self:
@@ -241,7 +279,16 @@ class Stack(Api):
             for error in self.get("/api/v2/importErrors")["import_errors"]:
                 if self._is_new(error) and dag_id in Path(self.dags, error["filename"]).read_text():
                     raise StackError(f"{error['filename']} does not import: {error['stack_trace']}")
-            self.wait(patience, f"Airflow reads the DAG files; not found yet: {dag_id}")
+            self.wait(patience, f"Airflow reads the DAG files; not found yet: {dag_id}{self._not_stored()}")
+
+    def _not_stored(self) -> str:
+        """What the DAG processor read and could not store, and why, if its log tells of such."""
+        lines = self._logged()
+        for number in reversed(range(len(lines))):
+            if "Failed to persist parsing result" in lines[number]:
+                why = next((line for line in lines[number:] if _ERROR.match(line)), "")
+                return f". Airflow cannot store what it read: {lines[number]}\n{why}".rstrip()
+        return ""
 
     def _has(self, dag_id: str) -> bool:
         try:
@@ -262,6 +309,13 @@ class Stack(Api):
         while (newest := self.newest_run(dag_id)) in (None, than):
             self.wait(patience, f"no new run of {dag_id} yet")
         return str(newest)
+
+
+def _past_proxies() -> dict[str, str]:
+    """Airflow's parts reach each other without the proxy that the environment may name."""
+    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    past = named if named == "*" else ",".join(filter(None, [named, "127.0.0.1", "localhost"]))
+    return {"no_proxy": past, "NO_PROXY": past}
 
 
 def free_port() -> int:

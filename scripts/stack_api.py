@@ -19,6 +19,10 @@ USER = "admin"
 _SECONDS_TO_ANSWER = 30
 
 
+#: The Airflow is on this machine: a proxy of the environment is not for it.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 class StackError(Exception):
     """Airflow did not do what it was asked.
 
@@ -91,7 +95,7 @@ class Api:
         headers = {"Content-Type": "application/json", **headers}
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS_TO_ANSWER) as answer:
+            with _OPENER.open(request, timeout=_SECONDS_TO_ANSWER) as answer:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             text = error.read().decode()[:1000]

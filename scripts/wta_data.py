@@ -45,7 +45,7 @@ def make_matches(folder: Path, rows: int = 600) -> None:
     for year in YEARS:
         path = folder / f"wta_matches_{year}.csv"
         if not path.exists():
-            temporary = path.with_suffix(".tmp")
+            temporary = path.with_name(f".{path.name}.{os.getpid()}")  # another first start may make the same
             with open(temporary, "w", newline="") as file:
                 writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
                 writer.writeheader()

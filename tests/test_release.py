@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
-from build_dist import build, other_bytes, wrong_contents
+from build_dist import build, changed, other_bytes, wrong_contents
 from check_release import disagreements, other_images
 from commands import run_command
 from support import ROOT
@@ -135,3 +137,20 @@ def test_a_wheel_without_the_bundle_of_its_pages_is_refused(repository: Path, tm
 def test_a_build_with_other_bytes_is_named(repository: Path, tmp_path: Path) -> None:
     built = build(repository, tmp_path / "dist", EPOCH)
     assert [problem.partition(" ")[0] for problem in other_bytes(*built, "1900000000")] == [WHEEL, SDIST]
+
+
+def test_changes_that_are_not_committed_are_named_before_they_are_built(repository: Path) -> None:
+    assert changed(repository) == []
+    (repository / "airflow_batchscore" / "py.typed").write_text("partial\n")
+    (repository / "docker-compose.yaml").write_text("not in the archives")
+    assert changed(repository) == ["airflow_batchscore/py.typed"]
+
+
+@pytest.mark.parametrize("path", [os.environ["PATH"], ""], ids=["no clone", "no git"])
+def test_make_dist_without_git_is_a_sentence(tmp_path: Path, path: str) -> None:
+    script = tmp_path / "scripts" / "build_dist.py"
+    script.parent.mkdir()
+    shutil.copy(ROOT / "scripts" / "build_dist.py", script)
+    done = run_command([sys.executable, script], env={"PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"{tmp_path} is no git clone with a commit, or git is not installed: make dist needs both\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from commands import run_command, start_command
+from processes import descendants
 from support import ROOT, wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
@@ -53,6 +55,35 @@ def test_no_process_is_left_whichever_signal_ends_the_demo(
     if number == signal.SIGKILL:
         wait_for(lambda: not _of(tmp_path), 120)
     assert not _of(tmp_path)
+
+
+def test_no_process_is_left_when_the_keeper_is_killed(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+    wait_for(lambda: len(_of(tmp_path)) >= PROCESSES, 600)
+    _kill_keeper(demo)
+    output, _ = demo.communicate()
+    assert demo.returncode == 1, output
+    assert "Airflow ended with status -9" in output
+    assert not _of(tmp_path)
+
+
+def test_what_outlives_the_demo_and_its_keeper_keeps_the_home(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+    wait_for(lambda: len(_of(tmp_path)) >= PROCESSES, 600)
+    demo.send_signal(signal.SIGSTOP)
+    _kill_keeper(demo)
+    demo.kill()
+    demo.wait()
+    second = run_command(_demo(tmp_path), capture_output=True, text=True)
+    assert second.returncode == 1
+    said, _, pids = second.stderr.strip().rpartition("kill -9 ")
+    assert f"the Airflow on {tmp_path}/airflow was killed, and some of its processes live on" in said
+    for pid in pids.split():
+        os.kill(int(pid), signal.SIGKILL)
+    wait_for(lambda: not _of(tmp_path), 60)
+
+
+def _kill_keeper(demo: subprocess.Popen[str]) -> None:
+    (keeper,) = [process.pid for process in descendants(demo.pid) if process.parent == demo.pid]
+    os.kill(keeper, signal.SIGKILL)
 
 
 def test_a_second_demo_on_the_same_home_is_refused_and_the_first_goes_on(

@@ -124,3 +124,18 @@ def test_the_keeper_ends_with_its_command(command: str, status: int, said: str) 
     finally:
         keeper.kill()
         keeper.communicate()
+
+
+def test_a_keeper_whose_log_is_full_ends_the_family_all_the_same() -> None:
+    start = "from subprocess import Popen; import time; p = Popen(['true']), Popen(['sleep', '1006']); time.sleep(1007)"
+    command = [sys.executable, KEEPER, sys.executable, "-c", start]
+    with open("/dev/full", "wb") as full:
+        keeper = start_command(command, stdin=subprocess.PIPE, stdout=full)
+    try:
+        wait_for(lambda: len(_sleepers(keeper.pid)) == 1, 60)
+        below = [process.pid for process in descendants(keeper.pid)]
+        assert keeper.wait() == 1
+        assert not any(alive(pid) for pid in below)
+    finally:
+        keeper.kill()
+        keeper.communicate()
