@@ -200,7 +200,7 @@ def published(airflow: str, python: str) -> str | None:
 
 
 def _passed(said: str) -> str:
-    """pytest's summary; an Airflow that ends later may write below it."""
+    """The summary of pytest, below which an Airflow that ends later may write."""
     (*_, summary) = (line for line in said.splitlines() if re.search(r"\d+ passed.* in \d", line))
     return ", ".join(re.findall(r"\d+ (?:passed|skipped)", summary))
 
