@@ -103,7 +103,7 @@ def _planned(planned: Sequence[Values], manifests: Sequence[Manifest], allowed: 
             "partitions without a manifest", str(len(missing)), str(allowed), missed if len(missing) > allowed else None
         ),
         Check("partitions not planned", str(len(extra)), "0", unplanned if extra else None),
-        Check("partitions with several manifests", str(twice), "0", repeated if twice else None),
+        Check("partitions scored twice", str(twice), "0", repeated if twice else None),
     ]
 
 

@@ -71,6 +71,13 @@ def test_what_a_retry_cannot_fix_is_not_retried(error: Exception) -> None:
     assert failure == Failure(1, type(error).__name__, str(error), False)
 
 
+def test_partitions_are_named_as_people_write_them_and_places_as_they_are() -> None:
+    error = InputError("partition shop=k%C3%B6ln: /staged/shop=k%C3%B6ln is gone")
+    shown, failure = _failed(error, AirflowFailException)
+    assert failure.message == "p=1: partition shop=k\u00f6ln: /staged/shop=k%C3%B6ln is gone"
+    assert str(shown) == "InputError: partition shop=k\u00f6ln: /staged/shop=k%C3%B6ln is gone"
+
+
 def test_an_input_that_changed_is_taken_as_it_is_by_a_retry() -> None:
     shown, failure = _failed(InputChangedError("part_1.csv changed"), InputChangedError)
     assert str(shown) == "part_1.csv changed"
