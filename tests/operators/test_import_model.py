@@ -11,15 +11,11 @@ import pandas as pd
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from operator_calls import executed
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder
 from support import good_rows, write_csv
 
 from airflow_batchscore import PartitionedDataset, Recipe
-from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.reference import resolve
 from airflow_batchscore.operators import ImportModelOperator
 from airflow_batchscore.operators.seal import unseal
@@ -49,8 +45,9 @@ def _imported(folder: Path, source: Any, *, params: dict[str, Any] | None = None
         source=source,
         dataset=PartitionedDataset(f"{folder}/part_{{p}}.csv"),
         partitions=[0],
+        recipe=Recipe(target="label", keys=["id"], columns=["a", "b"]),
         model_uri=f"{folder}/taken",
-        **{"recipe": Recipe(target="label", keys=["id"], columns=["a", "b"]), **options},
+        **options,
     )
     returned: dict[str, Any] = executed(operator, params=params or {})
     return returned
@@ -113,20 +110,3 @@ def _forest() -> RandomForestClassifier:
 def test_an_imported_model_of_trees_is_compiled_where_that_is_asked_for(folder: Path) -> None:
     assert str(resolve(_imported(folder, _forest, accelerate=True)["model"]).compiled).startswith("onedal:")
     assert resolve(_imported(folder, _forest)["model"]).compiled is None
-
-
-def _of_kinds() -> Pipeline:
-    """A model that takes text."""
-    rows = pd.DataFrame({"kind": ["x", "y", "x", "y"], "a": [0.0, 1, 2, 3]})
-    kinds = ColumnTransformer([("kind", OneHotEncoder(handle_unknown="ignore"), ["kind"])])
-    return make_pipeline(kinds, LogisticRegression()).fit(rows, [0, 1, 0, 1])
-
-
-def test_without_features_a_model_gets_the_columns_it_was_fitted_on_also_those_of_text(folder: Path) -> None:
-    rows = [(n, "xy"[n % 2], n % 5, n % 3, n % 2) for n in range(60)]
-    write_csv(folder / "part_0.csv", rows, header=("id", "kind", "a", "b", "label"))
-    check = [{"kind": "x", "a": 1, "expected": 0}, {"kind": "y", "a": 1, "expected": 1}]
-    taken = _imported(folder, _of_kinds, recipe=Recipe(target="label", keys=["id"]), metrics=["accuracy"], check=check)
-    manifest = read_manifest(resolve(taken["model"]))
-    assert manifest.signature.features == ("kind", "a")
-    assert manifest.metrics == {"accuracy": 1.0}
