@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -64,6 +65,12 @@ def require_columns(source: Source, names: Sequence[str], *, partition_key: str)
     """Raise InputError naming the columns of `names` that the file lacks or has twice."""
     missing = [name for name in names if name not in source.columns]
     if missing:
+        if delimiter := _other_delimiter(source.columns):
+            raise InputError(
+                f"partition {partition_key}: {source.uri} lacks the columns {missing}: its header is one name, "
+                f"{source.columns[0]!r}. Is the delimiter {delimiter!r}? Then write PartitionedDataset(..., "
+                f'read_options={{"delimiter": {json.dumps(delimiter)}}})'
+            )
         has = ", ".join(source.columns[:60])
         renamed = _renamed(missing, [name for name in source.columns if name not in names])
         raise InputError(
@@ -145,6 +152,11 @@ def _without_rounded(batch: Batch, uri: str) -> Batch:
         positions=batch.positions[kept],
         bad=sorted([*batch.bad, *bad], key=lambda row: row.position),
     )
+
+
+def _other_delimiter(columns: Sequence[str]) -> str:
+    """What may separate the names of a header that was read as one; empty if nothing does."""
+    return next((letter for letter in ";\t|" if len(columns) == 1 and letter in columns[0]), "")
 
 
 def _renamed(missing: Sequence[str], present: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from airflow_batchscore.errors import InputError
 
@@ -17,11 +17,26 @@ Values = dict[str, str]
 
 #: Longest file or folder name on common disks, in bytes.
 _LONGEST_NAME = 255
+#: Bytes of letters that are not ASCII, as `partition_key` writes them.
+_ENCODED = re.compile(r"(?:%[89A-F][0-9A-F])+")
 
 
 def partition_key(values: Mapping[str, str]) -> str:
     """The name of a partition, ``device=7/sensor=t%2F1``: a safe relative path, unique per set of values."""
     return "/".join(f"{_quoted(field)}={_quote_value(value)}" for field, value in values.items())
+
+
+def shown(key: str) -> str:
+    """A partition's name for people, who may write it like this, too: letters that are not ASCII as they are."""
+    return _ENCODED.sub(lambda found: _decoded(found[0]), key)
+
+
+def _decoded(encoded: str) -> str:
+    try:
+        text = unquote(encoded, errors="strict")
+    except UnicodeDecodeError:
+        return encoded
+    return text if text.isprintable() else encoded
 
 
 def require_short_names(values: Mapping[str, str]) -> None:

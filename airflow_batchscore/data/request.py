@@ -177,20 +177,32 @@ def _one(item: object, fields: Sequence[str]) -> Values:
     given = item.values() if isinstance(item, Mapping) else [item]
     if any(isinstance(value, (Mapping, list, tuple, set)) for value in given):
         raise InputError("partitions= holds a list or an object where a value was expected: write texts or numbers")
+    named = item
     if isinstance(item, str) and len(fields) > 1:
-        item = {name: unquote(value) for name, _, value in (piece.partition("=") for piece in item.split("/"))}
+        named = {name: unquote(value) for name, _, value in (piece.partition("=") for piece in item.split("/"))}
     elif isinstance(item, str) and fields and item.startswith(f"{fields[0]}="):
-        item = {fields[0]: unquote(item.partition("=")[2])}
-    elif not isinstance(item, Mapping):
-        if len(fields) != 1:
-            raise InputError(f"partition {item!r}: the dataset has the fields {list(fields)}; give a value for each")
-        item = {fields[0]: item}
-    if set(item) != set(fields):
-        raise InputError(f"partition {dict(item)!r}: the dataset has the fields {list(fields)}, not {sorted(item)}")
-    values = {field: "" if item[field] is None else str(item[field]) for field in fields}
+        named = {fields[0]: unquote(item.partition("=")[2])}
+    elif not isinstance(item, Mapping) and len(fields) == 1:
+        named = {fields[0]: item}
+    if not isinstance(named, Mapping) or set(named) != set(fields):
+        raise InputError(
+            f"partition {dict(item) if isinstance(item, Mapping) else item!r}: the dataset has the fields "
+            f"{list(fields)}; give a value for each{_example(item, fields)}"
+        )
+    values = {field: "" if named[field] is None else str(named[field]) for field in fields}
     for field, value in values.items():
         require_value(field, value)
     return values
+
+
+def _example(item: object, fields: Sequence[str]) -> str:
+    """How to write a partition of these fields; with the values of `item`, if it has one for each."""
+    if not fields:
+        return ""
+    values = item.split("/") if isinstance(item, str) and "=" not in item else []
+    if len(values) != len(fields):
+        values = ["..."] * len(fields)
+    return ": " + "/".join(f"{field}={value}" for field, value in zip(fields, values, strict=True))
 
 
 def _refuse_duplicates(wanted: Sequence[Values]) -> None:

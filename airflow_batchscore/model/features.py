@@ -60,13 +60,20 @@ def as_fitted(estimator: object, features: pd.DataFrame) -> pd.DataFrame:
 
     Raises RecipeError if a column it was fitted on is missing.
     """
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is not None and not all(_PLACE.fullmatch(str(name)) for name in names):
-        return in_order(features, [str(name) for name in names])
+    names = fitted_on(estimator)
+    if names:
+        return in_order(features, names)
     places = range(features.shape[1])
     if {str(label) for label in features.columns} == {str(place) for place in places}:
         return in_order(features, [str(place) for place in places])
     return features
+
+
+def fitted_on(estimator: object) -> tuple[str, ...]:
+    """The names of the columns that a model was fitted on; none if it has only their positions."""
+    given = getattr(estimator, "feature_names_in_", None)
+    names = [] if given is None else [str(name) for name in given]
+    return () if all(_PLACE.fullmatch(name) for name in names) else tuple(names)
 
 
 def text_note(features: object) -> str:

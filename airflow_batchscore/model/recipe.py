@@ -33,8 +33,9 @@ class Recipe:
     Args:
         features: function (or ``"package.module:name"``) from a DataFrame of raw rows to a DataFrame of features.
             It keeps the index; a row that it drops counts as skipped. The frame belongs to it and may be modified. It
-            must treat each row independently, because a partition is scored in blocks; this is checked. None uses the
-            columns of the model's signature as they are.
+            must treat each row independently, because a partition is scored in blocks; this is checked. None takes
+            `columns` as they are; without those, the columns that an imported model was fitted on by name, else every
+            numeric and Boolean column but target and keys.
         target: function from the raw rows to the label (a Series), or to several labels (a DataFrame), keeping the
             index; or a column name. A name that looks like an import path (``"y:label"``) is treated as one; instead
             write ``lambda frame: frame["y:label"]``. Only needed for training; it gets every column. Training skips

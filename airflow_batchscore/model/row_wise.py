@@ -136,12 +136,17 @@ def _compare(function: FunctionRef, table: pa.Table, made: Made, chosen: np.ndar
     difference = first_difference(left, right if left.columns.equals(right.columns) else right[list(left.columns)])
     if difference is not None:
         name, place = difference
-        one, other = (frame[name].iloc[place] for frame in (left, right))
+        one, other = (plain(frame[name].iloc[place]) for frame in (left, right))
         raise _depends(
             function,
             f"column {name!r} of row {np.repeat(rows, before)[place]} is {one!r} among {table.num_rows} rows, and "
             f"{other!r} when that is one of {len(chosen)}",
         )
+
+
+def plain(value: object) -> object:
+    """A cell for a message: not ``np.float64(1.5)``."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def _depends(function: FunctionRef, what: str) -> RecipeError:

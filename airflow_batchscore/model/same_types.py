@@ -173,9 +173,5 @@ def difference(ours: Made, theirs: Made) -> str | None:
     if first is None:
         return None
     name, place = first
-    one, other = left[name].iloc[place], right[name].iloc[place]
-    return f"column {name!r} of row {ours.rows[place]} of a sample is {_plain(one)!r}, not {_plain(other)!r}"
-
-
-def _plain(value: object) -> object:
-    return value.item() if hasattr(value, "item") else value
+    one, other = (row_wise.plain(frame[name].iloc[place]) for frame in (left, right))
+    return f"column {name!r} of row {ours.rows[place]} of a sample is {one!r}, not {other!r}"

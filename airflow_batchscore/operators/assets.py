@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import jinja2
 from airflow.sdk import Asset, AssetAlias, BaseOperator
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 _ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
 def asset_at(uri: str | os.PathLike[str]) -> Asset:
     """The asset for a location, as the operators name it: use it in ``schedule=``, ``inlets=`` or ``outlets=``.
 
-    Name and URI are the location itself, as it is written in the DAG; a local path becomes ``file:///...``.
+    Name and URI are the location itself, as it is written in the DAG; a local path becomes ``file:///...``, and what is
+    not printable ASCII is percent-encoded, because Airflow's database takes no other letters.
 
     Args:
         uri: a dataset's template, a model (``<uri>``, ``<uri>@<alias>``) or an output.
@@ -38,8 +41,14 @@ def asset_at(uri: str | os.PathLike[str]) -> Asset:
     text = os.fspath(uri)
     if "://" not in text:
         text = f"file://{os.path.abspath(os.path.expanduser(text))}"
+    name = _ascii(text)
     # A glob's question mark would begin a query.
-    return Asset(name=text, uri=text.replace("?", "%3F").replace("#", "%23"))
+    return Asset(name=name, uri=name.replace("?", "%3F").replace("#", "%23"))
+
+
+def _ascii(text: str) -> str:
+    """`text` as Airflow's database takes it; what is encoded in it already stays as it is."""
+    return quote(text, safe=_PRINTABLE, errors="surrogateescape")
 
 
 def known_asset(operator: BaseOperator, uri: object, suffix: str = "") -> Asset | None:
@@ -103,7 +112,7 @@ def _unique(assets: Iterable[Asset]) -> list[Asset]:
 
 def alias_of(operator: BaseOperator) -> AssetAlias:
     """Stands for what a task writes at places that only a run knows: ``<dag_id>.<task_id>``."""
-    return AssetAlias(f"{operator.dag_id}.{operator.task_id}")
+    return AssetAlias(_ascii(f"{operator.dag_id}.{operator.task_id}"))
 
 
 def raise_events(

@@ -99,7 +99,12 @@ class CheckScoresOperator(GateOperator):
         storage.write_json(verdict, result.verdict(run, limits))
         self.show(result.checks)
         result.require()
-        self.log.info("%d partitions passed: %s; see %s", len(manifests), result.account, verdict)
+        self.log.info(
+            "%d partitions passed, %d rows read = %d scored + %d skipped + %d quarantined; see %s",
+            len(manifests),
+            *result.account.astuple(),
+            verdict,
+        )
         checked = CheckedScores(result.figures, verdict.uri, items).to_dict()
         # Sealed on their own, too: a list of runs reads them alone, without the megabytes of `scores`.
         totals = self.handed_on(RunTotals.of_check(result.figures, state.scored).to_dict(), "totals", context)

@@ -7,6 +7,8 @@ raises on purpose carries no stack but that of the user's code; the whole stack 
 from __future__ import annotations
 
 import logging
+import re
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from airflow.sdk.exceptions import (
 )
 from airflow.sdk.log import redact  # type: ignore[attr-defined]
 
+from airflow_batchscore.data.pattern import shown
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, first_lines
 from airflow_batchscore.operators.task_store import TaskStore
 from airflow_batchscore.publish.progress import FAILURE_KEY, Failure
@@ -34,7 +37,11 @@ log = logging.getLogger(__name__)
 #: What ends a try otherwise than well; a kill is none of them.
 ERRORS = (Exception, AirflowTaskTimeout)
 _NO_FAILURES = (AirflowSkipException, AirflowRescheduleException)
+#: What mistakes in code raise.
+_DEFECTS = (AttributeError, ImportError, KeyError, NameError, TypeError)
+_PARTITION = re.compile(r"\bpartitions? \w\S*=\S*")
 _PACKAGE = str(Path(__file__).parents[1])
+_INSTALLED = {"site-packages", "dist-packages"}
 
 
 def begin_try(context: Mapping[str, Any], store: TaskStore, keys: Sequence[str] = (FAILURE_KEY,)) -> None:
@@ -53,22 +60,29 @@ def failed(operator: BaseOperator, context: Mapping[str, Any], store: TaskStore,
     if isinstance(error, _NO_FAILURES):
         return error
     failure = _failure(operator, context, error)
+    failure = replace(failure, message=_shown(failure.message))
     label = str(getattr(operator, "partition_label", ""))  # a sensor has none
     if label not in failure.message:
         failure = replace(failure, message=f"{label}: {failure.message}")
     store.set(FAILURE_KEY, replace(failure, message=str(redact(failure.message))).to_dict())
     _end_log_with(operator, f"{failure.kind}: {failure.message}")
-    if not isinstance(error, BatchScoreError):
+    if not isinstance(error, BatchScoreError) and not _is_defect(error):
         return error
     log.debug("the stack of the error", exc_info=error)
     return raised(error)
 
 
-def raised(error: Exception) -> Exception:
-    """An error of this package as Airflow gets it: message unchanged, with the stack of the user's code alone."""
-    shown = error if isinstance(error, InputChangedError) else AirflowFailException(f"{type(error).__name__}: {error}")
-    shown.__cause__ = _beyond_this_package(error)  # which also hides the context
-    return shown.with_traceback(None)
+def raised(error: BaseException) -> Exception:
+    """An error as Airflow gets it: the same message, with the stack of the user's code alone."""
+    told = f"{type(error).__name__}: {_shown(str(error))}"
+    given = error if isinstance(error, InputChangedError) else AirflowFailException(told)
+    given.__cause__ = _beyond_this_package(error)  # which also hides the context
+    return given.with_traceback(None)
+
+
+def _shown(message: str) -> str:
+    """A message with the names of partitions as people write them; places stay as they are."""
+    return _PARTITION.sub(lambda found: shown(found[0]), message)
 
 
 def try_number(context: Mapping[str, Any]) -> int:
@@ -87,18 +101,41 @@ def _failure(operator: BaseOperator, context: Mapping[str, Any], error: BaseExce
     if isinstance(error, AirflowTaskTimeout):
         limit = f"execution_timeout={operator.execution_timeout}"
         return Failure(number, kind, f"the task took longer than {limit}. {_advice(operator)}", retried=True)
-    return Failure(number, kind, f"{message or 'no message'}{_place(error)}. {_advice(operator)}", retried=True)
+    text = f"{message or 'no message'}{_place(error)}. "
+    if _is_defect(error):
+        return Failure(number, kind, f"{text}A retry cannot fix that: correct the code", retried=False)
+    return Failure(number, kind, f"{text}{_advice(operator)}", retried=True)
+
+
+def _is_defect(error: BaseException) -> bool:
+    """Whether code of the user's cannot run, whatever the data and the machine are like."""
+    return isinstance(error, _DEFECTS) and any(map(_is_users, _frames(error)))
 
 
 def _place(error: BaseException) -> str:
-    """Where an error was raised that this package did not foresee."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
+    """Where an error was raised that this package did not foresee: in the user's code, if that was called."""
+    frames = _frames(error)
+    last = next(filter(_is_users, reversed(frames)), frames[-1] if frames else None)
     if last is None:
         return ""
     code = last.tb_frame.f_code
     return f" (raised in {code.co_name}, {code.co_filename}:{last.tb_lineno})"
+
+
+def _frames(error: BaseException) -> list[TracebackType]:
+    """The stack of an error, outermost first."""
+    frames, last = [], error.__traceback__
+    while last is not None:
+        frames.append(last)
+        last = last.tb_next
+    return frames
+
+
+def _is_users(frame: TracebackType) -> bool:
+    """Whether a frame is of code that is neither this package's nor installed, such as that of a DAGs folder."""
+    file = frame.tb_frame.f_code.co_filename
+    is_pythons = file.startswith(("<", sysconfig.get_path("stdlib")))
+    return not is_pythons and not file.startswith(_PACKAGE) and _INSTALLED.isdisjoint(Path(file).parts)
 
 
 def _advice(operator: BaseOperator) -> str:

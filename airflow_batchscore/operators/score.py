@@ -176,6 +176,7 @@ class ScorePartitionOperator(BatchScoreOperator):
 
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.connections import connect, connect_dataset, connect_engine
+        from airflow_batchscore.data.pattern import shown
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.engine.dashboard import announced_to
         from airflow_batchscore.engine.local import LocalDask
@@ -242,7 +243,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         for partition in handed:
             self.log.info(
                 "%s: %s, %d rows read = %d scored + %d skipped + %d quarantined",
-                partition.key,
+                shown(partition.key),
                 "reused" if partition.reused else f"{partition.rows_per_second} rows/s",
                 *partition.account.astuple(),
             )

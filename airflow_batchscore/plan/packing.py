@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-from airflow_batchscore.data.pattern import require_short_names, sort_key
+from airflow_batchscore.data.pattern import require_short_names, shown, sort_key
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import Models, NoModel
@@ -90,8 +90,8 @@ def _shares(kinds: dict[str | None, list[Partition]], tasks: int) -> dict[str | 
 
 def _label(pack: Sequence[Partition]) -> str:
     if len(pack) == 1:
-        return pack[0].key
-    return f"{pack[0].key} to {pack[-1].key} ({len(pack)} partitions)"
+        return shown(pack[0].key)
+    return f"{shown(pack[0].key)} to {shown(pack[-1].key)} ({len(pack)} partitions)"
 
 
 def _pack_small(partitions: Sequence[Partition], pack_bytes: int) -> list[list[Partition]]:

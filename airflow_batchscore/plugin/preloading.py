@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import pkgutil
 from functools import cache
+from importlib.util import find_spec
 
 from airflow.sdk import conf
 
@@ -35,4 +36,10 @@ def preload_as_configured() -> None:
         return
     if wanted:
         ours = [each.name for each in pkgutil.walk_packages(airflow_batchscore.__path__, "airflow_batchscore.")]
-        preload(*(name for name in ours if ".plugin" not in name), *words("preload_modules"))
+        preload(*(name for name in ours if _may_be_needed(name)), *words("preload_modules"))
+
+
+def _may_be_needed(name: str) -> bool:
+    if name == "airflow_batchscore.operators.lineage":  # only Airflow's OpenLineage provider asks for it
+        return find_spec("airflow.providers.openlineage") is not None
+    return ".plugin" not in name

@@ -103,7 +103,7 @@ def _planned(planned: Sequence[Values], manifests: Sequence[Manifest], allowed: 
             "partitions without a manifest", str(len(missing)), str(allowed), missed if len(missing) > allowed else None
         ),
         Check("partitions not planned", str(len(extra)), "0", unplanned if extra else None),
-        Check("manifests too many", str(twice), "0", repeated if twice else None),
+        Check("partitions scored twice", str(twice), "0", repeated if twice else None),
     ]
 
 
@@ -112,8 +112,8 @@ def _one_model(manifests: Sequence[Manifest]) -> Check:
     models = {m.model.digest[:12] if m.model else m.method for m in manifests if m.choice is None}
     problem = f"partitions were scored with different models: {', '.join(sorted(models))}"
     if not models:
-        return Check("models", "those of each partition", "-")
-    return Check("models", str(len(models)), "1", problem if len(models) > 1 else None)
+        return Check("different models", "those of each partition", "-")
+    return Check("different models", str(len(models)), "1", problem if len(models) > 1 else None)
 
 
 def _accounted(manifests: Sequence[Manifest], account: Account) -> Check:

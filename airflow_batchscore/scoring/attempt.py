@@ -18,6 +18,7 @@ from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.key_types import key_types
 from airflow_batchscore.data.layout import layout_from_json, layout_to_json
+from airflow_batchscore.data.pattern import shown
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.quality.accounting import Account
@@ -75,7 +76,9 @@ class Attempt:
         #: Blocks whose calls were given, and that have no result yet.
         self.given: set[int] = set()
         if self.done:
-            log.info("partition %s: %d of %d blocks are there already", partition.key, len(self.done), self.blocks)
+            log.info(
+                "partition %s: %d of %d blocks are there already", shown(partition.key), len(self.done), self.blocks
+            )
 
     @property
     def is_complete(self) -> bool:

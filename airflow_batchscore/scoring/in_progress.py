@@ -14,7 +14,7 @@ import airflow_batchscore
 from airflow_batchscore.data.dataset import Fingerprint, PartitionedDataset
 from airflow_batchscore.data.formats.parquet_footer import read_footer
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.data.pattern import Values, partition_key, shown
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.errors import InputChangedError, InputError
@@ -39,11 +39,15 @@ def begin(job: ScoringJob, preparer: Preparer, values: Values, session: Session)
     state = partition_state(job, preparer, values)
     committed = state.committed
     if committed is not None and state.is_done(job):
-        log.info("partition %s is committed already (%s): reused, nothing is scored", committed.key, committed.uri)
+        log.info(
+            "partition %s is committed already (%s): reused, nothing is scored", shown(committed.key), committed.uri
+        )
         return committed
     if committed is not None:
         log.info(
-            "partition %s: %d rows in quarantine are scored again", committed.key, committed.account.rows_quarantined
+            "partition %s: %d rows in quarantine are scored again",
+            shown(committed.key),
+            committed.account.rows_quarantined,
         )
         job = replace(job, token=committed.token)
     return PartitionInProgress(job, values, state, session.block_memory)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
-from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.data.pattern import Values, partition_key, shown
 from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.errors import BatchScoreError, EngineError, listed
 from airflow_batchscore.scoring.block import PartSource
@@ -147,7 +147,7 @@ class _Pack:
         self._count_seconds(begun)
         self._tally.began(number, begun.attempt.blocks, len(begun.attempt.done), begun.attempt.account)
         if begun.attempt.blocks > 1:
-            log.info("partition %s: %d blocks", begun.key, begun.attempt.blocks)
+            log.info("partition %s: %d blocks", shown(begun.key), begun.attempt.blocks)
         self._go_on(number, begun)
 
     @contextmanager

@@ -9,12 +9,12 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.storage import Location
-from airflow_batchscore.errors import InputError, ModelError, listed
+from airflow_batchscore.errors import BatchScoreError, InputError, ModelError, RecipeError, listed, said
 from airflow_batchscore.model.columns import columns_of
 from airflow_batchscore.model.features import as_fitted, text_note
 from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.user_code import result_of
-from airflow_batchscore.training.rows import features_of, read_raw
+from airflow_batchscore.training.rows import features_of, missing_column, read_raw
 from airflow_batchscore.training.saved import save_and_load
 
 if TYPE_CHECKING:
@@ -53,7 +53,13 @@ def check_predictions(
     """
     wanted = {name: types[name] for name in recipe.inputs(types)}
     table = _read(check, dataset, wanted) if isinstance(check, str) else _given(check, wanted)
-    made = features_of(recipe, table.select(list(wanted)))
+    try:
+        made = features_of(recipe, table.select(list(wanted)))
+    except BatchScoreError:
+        raise
+    except Exception as error:
+        hint = missing_column(recipe, error)
+        raise RecipeError(f"the recipe failed on the rows of check=: {said(error)}{hint}") from error
     if not len(made.rows):
         raise ModelError(
             f"the recipe leaves out all {table.num_rows} rows of check=, so that nothing was compared. Nothing was "
@@ -76,11 +82,12 @@ def check_predictions(
     expected = table.column(EXPECTED).to_pylist()
     wrong = [row for row, pair in enumerate(zip(predictions, expected, strict=True)) if not _same(*pair)]
     if wrong:
-        first = listed((f"row {row}: {predictions[row]!r}, expected {expected[row]!r}" for row in wrong), "; ")
+        first = listed((f"row {row}: {predictions[row]}, expected {expected[row]}" for row in wrong), "; ")
         raise ModelError(
             f"the model gives something else here than where it was made for {len(wrong)} of {len(predictions)} "
-            f"rows of check=: {first}. Nothing was saved. Usual reasons: another order of columns, missing values that "
-            "were filled in otherwise, other types, another version of the library"
+            f"rows of check=: {first}. Nothing was saved. Usual reasons: features that are not those of the script, "
+            "another order of columns, missing values that were filled in otherwise, other types, another version of "
+            "the library"
         )
     return len(predictions)
 
@@ -91,7 +98,11 @@ def _read(uri: str, dataset: PartitionedDataset, types: Mapping[str, str | None]
         raise InputError(
             f"check={uri!r} does not exist; give the URI of a file in a supported format, or rows as dicts"
         )
-    return read_raw(dataset, [Partition({"check": uri}, (file,))], {**types, EXPECTED: None})
+    partition = Partition({"check": uri}, (file,))
+    try:
+        return read_raw(dataset, [partition], {**types, EXPECTED: None})
+    except InputError as error:
+        raise type(error)(str(error).replace(f"partition {partition.key}: ", f"check={uri}: ")) from error
 
 
 def _given(rows: Sequence[Mapping[str, object]], types: Mapping[str, str | None]) -> pa.Table:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from airflow_batchscore.model.features import fitted_on
 from airflow_batchscore.model.functions import FunctionRef
+from airflow_batchscore.model.recipe import Recipe
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.model.trust import ModelAccess
 from airflow_batchscore.training.imported import import_model
@@ -45,7 +48,7 @@ def import_version(job: ImportJob) -> TrainedModel:
         BatchScoreError: see `import_model`, `check_predictions` and `train`.
     """
     imported = import_model(job.source, flavor_name=job.flavor, sha256=job.sha256, access=job.access)
-    version = replace(job.version, estimator=imported)
+    version = replace(job.version, estimator=imported, recipe=_with_columns(job.version.recipe, imported.estimator))
     data = training_data(version)
     if job.check is not None:
         kind = imported.flavor if imported.data is None else None
@@ -53,6 +56,16 @@ def import_version(job: ImportJob) -> TrainedModel:
         rows = check_predictions(imported.estimator, version.recipe, job.check, version.dataset, types, kind)
         log.info("predictions are as expected for the %d rows of check=", rows)
     return train(version, data=data)
+
+
+def _with_columns(recipe: Recipe, estimator: object) -> Recipe:
+    """The recipe; one that names neither a function nor columns gets those that the model was fitted on."""
+    names = fitted_on(estimator)
+    if recipe.features is not None or recipe.columns is not None or not names:
+        return recipe
+    recipe = copy.copy(recipe)
+    recipe.columns = names
+    return recipe
 
 
 def import_there(tell: object, job: ImportJob, metrics: Sequence[str | FunctionRef]) -> tuple[ModelRef, bool]:

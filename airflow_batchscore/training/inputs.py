@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from airflow_batchscore.data.formats.base import Dtypes
 from airflow_batchscore.data.inferred_types import infer_types, reading_types
 from airflow_batchscore.data.notebook import notebook_types
 from airflow_batchscore.model.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,13 @@ def look_at_columns(
     columns = None if wanted is None else list(dict.fromkeys([*wanted, *recipe.keys, *extra]))
     raw = infer_types(dataset, partitions, columns, [*(recipe.columns or ()), *_label(recipe), *extra])
     # Keys may be missing here and only come with later data.
+    if missing := [name for name in recipe.keys if name not in raw]:
+        log.warning(
+            "%s: the files to train or measure on do not have the columns %s of keys=. A partition that does not have "
+            "them either cannot be scored",
+            dataset.uri,
+            missing,
+        )
     whole = [name for name in (*recipe.keys, *_label(recipe), *extra) if name in raw]
     read = raw if wanted is None else dict.fromkeys([*wanted, *extra])
     types = reading_types(dataset.column_types, raw, read, whole)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.data.blocks import cut, read, require_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Block
+from airflow_batchscore.data.formats.text_types import OTHER_ENCODING
 from airflow_batchscore.data.frames import to_frame
 from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
 from airflow_batchscore.model import row_wise, same_types
@@ -155,10 +156,11 @@ def read_block(
 def _require_whole(batch: Batch, partition_key: str, block: Block) -> None:
     if batch.bad:
         row = batch.bad[0]
-        raise InputError(
-            f"partition {partition_key}: {block.name if block.index else block.source.uri}, row {row.position}: "
-            f"{row.message}. Training takes whole files only: fix the row, or train on another partition"
-        )
+        where = f"{block.name if block.index else block.source.uri}, row {row.position}"
+        cure = ". Training takes whole files only: fix the row, or train on another partition"
+        if OTHER_ENCODING in row.message:  # which is of many rows
+            cure = ""
+        raise InputError(f"partition {partition_key}: {where}: {row.message}{cure}")
 
 
 def read_texts(dataset: PartitionedDataset, partitions: Sequence[Partition], column: str) -> list[str]:
@@ -187,7 +189,7 @@ def make_rows(source: TrainingInput, table: pa.Table) -> Rows:
     except BatchScoreError:
         raise
     except Exception as error:
-        hint = _withheld(recipe, error) or same_types.cure_of(recipe, table, dtypes)
+        hint = missing_column(recipe, error) or same_types.cure_of(recipe, table, dtypes)
         raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}{hint}") from error
     pair = same_types.check_recipe(recipe, table, list(made.frame.columns), dtypes)
     if labels is None:
@@ -202,9 +204,14 @@ def make_rows(source: TrainingInput, table: pa.Table) -> Rows:
     return Rows(features, labels, read=table.num_rows, pair=pair, unlabelled=unlabelled)
 
 
-def _withheld(recipe: Recipe, error: Exception) -> str:
+def missing_column(recipe: Recipe, error: Exception) -> str:
+    """What to do if a function of the recipe looked for a column that it does not get; empty for other errors."""
     target = recipe.target_column
-    if recipe.features is None or target is None or recipe.columns is not None or not isinstance(error, KeyError):
+    if recipe.features is None or not isinstance(error, KeyError):
+        return ""
+    if recipe.columns is not None:
+        return f". If this is a column of the data, name it, too: Recipe(columns={list(recipe.columns)}) is all it gets"
+    if target is None:
         return ""
     return (
         f". The target {target!r} is withheld from features, as what is to be scored does not have it"

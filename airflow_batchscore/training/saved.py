@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model.estimators import unwrap
 from airflow_batchscore.model.outputs import METHODS
-from airflow_batchscore.model.row_wise import first_difference
+from airflow_batchscore.model.row_wise import first_difference, plain
 from airflow_batchscore.training.likeness import first_unlike, tried
 from airflow_batchscore.training.signature import results
 
@@ -113,7 +113,7 @@ class _Pair(NamedTuple):
         if again is None or first_difference(expected, again) is not None:
             return  # results are never the same twice: `row_wise` decides whether that is allowed
         name, place = different
-        value, wanted = (frame[name].iloc[place] for frame in (actual, expected))
+        value, wanted = (plain(frame[name].iloc[place]) for frame in (actual, expected))
         row = {key: str(value) for key, value in list(rows.iloc[place].items())[:_MOST_ALONE]}
         raise self._differs(f"{method} gives {value!r}, not {wanted!r}, for the row {row}")
 

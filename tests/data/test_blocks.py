@@ -74,6 +74,17 @@ def test_a_renamed_column_is_guessed(tmp_path: Path) -> None:
         require_columns(source, ["winner_rank_points", "loser_rank_points"], partition_key="p=1")
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_a_header_that_another_delimiter_cuts_asks_for_it(tmp_path: Path, delimiter: str) -> None:
+    (tmp_path / "p_1.csv").write_text(f"id{delimiter}a\n1{delimiter}2\n")
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{p}}.csv")
+    source = cut(dataset, dataset.partition({"p": "1"}), block_rows=10)[0].source
+    with pytest.raises(InputError) as caught:
+        require_columns(source, ["id", "a"], partition_key="p=1")
+    option = f'read_options={{"delimiter": {json.dumps(delimiter)}}}'
+    assert str(caught.value).endswith(f"Is the delimiter {delimiter!r}? Then write PartitionedDataset(..., {option})")
+
+
 BIG = 2**53 + 1
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_batchscore.data.pattern import UriPattern, listing_root, partition_key, sort_key
+from airflow_batchscore.data.pattern import UriPattern, listing_root, partition_key, shown, sort_key
+from airflow_batchscore.data.request import parse_request
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -26,6 +27,13 @@ pytestmark = pytest.mark.unit
 )
 def test_matches_exactly_the_files_of_the_template(template: str, uri: str, values: dict[str, str] | None) -> None:
     assert UriPattern(template).match(uri) == values
+
+
+def test_people_see_the_letters_of_a_partition_and_may_write_them() -> None:
+    for value, seen in (("k\u00f6ln", "shop=k\u00f6ln"), ("a b%c=", "shop=a b%25c%3D"), ("%C3%B6", "shop=%25C3%25B6")):
+        assert shown(partition_key({"shop": value})) == seen
+        assert parse_request([seen], ["shop"]) == [{"shop": value}]
+    assert shown("shop=%FF%E2%80%AE") == "shop=%FF%E2%80%AE", "neither half a letter nor one that nobody sees"
 
 
 @pytest.mark.parametrize("value", ["", ".", "..", "../..", "1/../../x", "/etc"])

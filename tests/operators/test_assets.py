@@ -7,7 +7,7 @@ from typing import Any
 
 import asset_pipeline
 import pytest
-from airflow.sdk import Asset, AssetAlias
+from airflow.sdk import DAG, Asset, AssetAlias
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from operator_calls import dag, executed, handed_scores
 from support import Small
@@ -63,6 +63,32 @@ def test_a_location_is_named_as_it_is_written() -> None:
     assert asset_at("/data/x_{y}.csv") == Asset("file:///data/x_{y}.csv")
     assert asset_at(Path("/data/x")).name == "file:///data/x"
     assert asset_at("s3://b/a?b#c.csv").uri == "s3://b/a%3Fb%23c.csv"
+
+
+def test_a_location_of_any_letters_is_an_asset_that_airflow_stores(airflow_dags: dict[str, Any]) -> None:
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.models.asset import AssetModel
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    assert asset_at("s3://m\u00fcsli/a%20b c_{year}.csv").uri == "s3://m%C3%BCsli/a%20b c_{year}.csv"
+    assert asset_at("/home/jos\u00e9/\udcff\n") == asset_at("/home/jos%C3%A9/%FF%0A")
+    data = PartitionedDataset("s3://m\u00fcsli/part_{p}.csv")
+    with DAG("pr\u00e9visions", schedule=[asset_at("/home/jos\u00e9/ready")]) as stored:
+        train = _train(dataset=data, model_uri="/home/jos\u00e9/model", alias="\u00e9lu")
+        gate = CheckModelOperator(task_id="gate", model=train.output, require={}, promote_to="champion")
+        plan = _plan(dataset=data, model=gate.output)
+        CombineOperator(task_id="publish", scores=[], output_uri="/home/jos\u00e9/{{ ds }}")
+    assert _names(plan.inlets) == ["s3://m%C3%BCsli/part_{p}.csv", "file:///home/jos%C3%A9/model@champion"]
+
+    problems: dict[tuple[str, str], str] = {}
+    with create_session() as session:
+        dags = [LazyDeserializedDAG.from_dag(stored)]
+        update_dag_parsing_results_in_db("dags-folder", None, dags, problems, None, set(), session)
+        kept = set(session.scalars(select(AssetModel.uri)))
+    assert problems == {}
+    assert {asset.uri for asset in (*plan.inlets, *train.outlets, *gate.outlets)} <= kept
 
 
 @pytest.mark.parametrize(

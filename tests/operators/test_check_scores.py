@@ -40,6 +40,12 @@ def test_the_verdict_of_an_audit_lies_under_the_run_also_when_it_fails(data: Sma
     assert "p=2" in failed["problems"][0]
 
 
+def test_the_log_says_what_became_of_the_rows(data: Small, capsys: pytest.CaptureFixture[str]) -> None:
+    audited(handed_scores(data, "a", 1, 1), "a", 1)
+    said = "1 partitions passed, 20 rows read = 20 scored + 0 skipped + 0 quarantined; see "
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_missing_partition_passes_only_where_it_is_allowed(data: Small) -> None:
     scores = handed_scores(data, "a", 1, 1)
     with pytest.raises(GateError, match=r"1 of 2 planned partitions have no manifest \(p=2; 0 allowed\)"):

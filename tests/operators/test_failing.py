@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from operator_calls import Store, dag
@@ -69,6 +71,13 @@ def test_what_a_retry_cannot_fix_is_not_retried(error: Exception) -> None:
     assert failure == Failure(1, type(error).__name__, str(error), False)
 
 
+def test_partitions_are_named_as_people_write_them_and_places_as_they_are() -> None:
+    error = InputError("partition shop=k%C3%B6ln: /staged/shop=k%C3%B6ln is gone")
+    shown, failure = _failed(error, AirflowFailException)
+    assert failure.message == "p=1: partition shop=k\u00f6ln: /staged/shop=k%C3%B6ln is gone"
+    assert str(shown) == "InputError: partition shop=k\u00f6ln: /staged/shop=k%C3%B6ln is gone"
+
+
 def test_an_input_that_changed_is_taken_as_it_is_by_a_retry() -> None:
     shown, failure = _failed(InputChangedError("part_1.csv changed"), InputChangedError)
     assert str(shown) == "part_1.csv changed"
@@ -89,6 +98,35 @@ def test_a_foreign_error_keeps_its_stack_and_its_message_says_where() -> None:
     assert failure.retried
     assert failure.message.startswith("p=1: the disk is full (raised in run_stage, ")
     assert "A retry of score may fix it" in failure.message
+
+
+def _users_lookup() -> None:
+    pd.DataFrame({"a": [1]})["Kommentar"]
+
+
+def test_a_mistake_in_the_users_code_is_not_retried_and_the_message_names_its_line() -> None:
+    store, task = Store(), _task(None)
+    task.run_stage = lambda context: _users_lookup()  # type: ignore[method-assign]
+    with pytest.raises(AirflowFailException, match="KeyError: 'Kommentar'") as raised:
+        task.execute(_context(store))
+    failure = Failure.from_dict(store["batchscore_failure"])
+    assert failure is not None
+    assert (failure.kind, failure.retried) == ("KeyError", False)
+    assert re.fullmatch(
+        r"p=1: 'Kommentar' \(raised in _users_lookup, .*test_failing.py:\d+\)\. A retry cannot fix that: .*",
+        failure.message,
+    )
+    assert "in _users_lookup" in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_type_error_of_a_library_alone_is_retried() -> None:
+    store, task = Store(), _task(None)
+    task.run_stage = pd.concat  # type: ignore[method-assign, assignment]
+    with pytest.raises(TypeError):
+        task.execute(_context(store))
+    failure = Failure.from_dict(store["batchscore_failure"])
+    assert failure is not None
+    assert failure.retried
 
 
 def test_a_task_that_takes_too_long_says_so() -> None:

@@ -123,3 +123,17 @@ def test_an_entry_of_another_version_is_not_guessed_at(dataset: PartitionedDatas
     (entry,) = make_plan(requested_partitions(dataset, "3"), MODEL, max_tasks=1)
     with pytest.raises(InputError, match="another version of this package .schema 0, not 3.: clear the plan task"):
         PlanEntry.from_dict({**entry.to_dict(), "schema": 0})
+
+
+def test_a_task_is_named_after_its_partitions_as_people_write_them(tmp_path: Path) -> None:
+    for town in ("k\u00f6ln", "m\u00fcnchen"):
+        (tmp_path / f"p_{town}.csv").write_text("a\n1\n")
+    dataset = PartitionedDataset(f"{tmp_path}/p_{{town}}.csv")
+    partitions = requested_partitions(dataset, None)
+    assert [entry.label for entry in make_plan(partitions, MODEL, max_tasks=2)] == [
+        "town=k\u00f6ln",
+        "town=m\u00fcnchen",
+    ]
+    (both,) = make_plan(partitions, MODEL, max_tasks=1)
+    assert both.label == "town=k\u00f6ln to town=m\u00fcnchen (2 partitions)"
+    assert partitions[0].key == "town=k%C3%B6ln", "a folder's name"

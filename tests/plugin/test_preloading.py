@@ -10,6 +10,8 @@ import pytest
 from commands import run_command
 from support import ROOT
 
+from airflow_batchscore.plugin import preloading
+
 pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
 #: Starts as an `airflow` command does, and does what the scheduler and Celery's worker do before they fork.
@@ -76,6 +78,19 @@ def test_a_wrong_setting_is_named_and_the_plugin_loads_without_preloading() -> N
     done = run_command([sys.executable, "-c", _LOADS], capture_output=True, text=True, check=True, env=env, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "= [] False"
     assert "[batchscore] preload='maybe': write True or False" in done.stdout + done.stderr
+
+
+def test_what_the_openlineage_provider_asks_for_is_imported_where_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported: list[str] = []
+    monkeypatch.setattr(preloading, "preload", lambda *names: imported.extend(names))
+    lineage = "airflow_batchscore.operators.lineage"
+    preloading.preload_as_configured.__wrapped__()
+    assert {lineage, "airflow_batchscore.operators.score"} <= {*imported}
+    imported.clear()
+    monkeypatch.setitem(sys.modules, "airflow.providers.openlineage", None)
+    preloading.preload_as_configured.__wrapped__()
+    assert "airflow_batchscore.operators.score" in imported
+    assert lineage not in imported
 
 
 def test_a_celery_worker_preloads() -> None:

@@ -42,7 +42,7 @@ def _quarantined(manifest: Any) -> list[dict[str, Any]]:
         (b"id,a,b\n", r"partition p=1: .*part_1.csv holds no rows.*allow_empty"),
         (b"id,a,label\n1,2,3\n", r"partition p=1: .*part_1.csv lacks the columns \['b'\]\. .* It has id, a, label"),
         (b"\n\n", r"part_1.csv has no header"),
-        (b"id,a,\xe9,b\n1,2,3,4\n", r"header of .*part_1.csv is not utf-8.*give the encoding"),
+        (b"id,a,\xe9,b\n1,2,3,4\n", r"header of .*part_1.csv is not utf-8.*encoding.: .latin-1"),
     ],
 )
 def test_a_file_that_cannot_be_scored_is_named_and_nothing_is_committed(

@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from support import Small, good_rows, small
 
 from airflow_batchscore import Recipe
-from airflow_batchscore.errors import InputError, ModelError
+from airflow_batchscore.errors import InputError, ModelError, RecipeError
 from airflow_batchscore.training.imported_check import check_predictions
 from airflow_batchscore.training.train import TrainingJob, training_data
 
@@ -129,3 +129,20 @@ def test_a_check_whose_rows_the_recipe_leaves_out_compares_nothing_and_fails(dat
     rows = [{"id": n, "a": None, "b": 1, "label": 0, "expected": None} for n in range(3)]
     with pytest.raises(ModelError, match="leaves out all 3 rows of check=, so that nothing was compared"):
         _checked(data, _fitted(data), rows, features=lambda frame: frame.dropna())
+
+
+def test_a_check_that_the_recipe_cannot_read_says_why(data: Small, tmp_path: Path) -> None:
+    rows = [{"a": 1.0, "b": 2.0, "expected": 0}]
+    with pytest.raises(RecipeError, match=r"failed on the rows of check=: KeyError: .* Recipe\(columns=\['a'\]\)"):
+        _checked(data, _fitted(data), rows, columns=["a"], features=lambda frame: frame[["b"]])
+    file = tmp_path / "check.csv"
+    file.write_text("a;b;expected\n1;2;0\n")
+    with pytest.raises(InputError, match=f"^check={file}: {file} lacks the columns .* Is the delimiter ';'"):
+        _checked(data, _fitted(data), str(file))
+
+
+def test_a_prediction_and_what_was_expected_are_told_as_the_same_type(data: Small, tmp_path: Path) -> None:
+    file = tmp_path / "check.csv"
+    file.write_text("a,b,expected\n1,2,7\n")
+    with pytest.raises(ModelError, match=r"row 0: [01], expected 7\. .*features that are not those of the script"):
+        _checked(data, _fitted(data), str(file))

@@ -169,3 +169,28 @@ def test_the_target_is_withheld_and_who_asks_for_it_is_told(folder: Path) -> Non
     source, partitions = _source(folder, Recipe(lambda frame: frame[["a", "label"]], "label"))
     with pytest.raises(RecipeError, match="KeyError.*The target 'label' is withheld from features"):
         read_rows(source, partitions)
+
+
+def test_a_column_that_features_reads_and_columns_does_not_name_is_told(folder: Path) -> None:
+    source, partitions = _source(folder, Recipe(lambda frame: frame[["a", "b"]], "label", columns=["a"]))
+    with pytest.raises(RecipeError, match=r"KeyError.*name it, too: Recipe\(columns=\['a'\]\) is all it gets"):
+        read_rows(source, partitions)
+
+
+def test_text_of_another_encoding_says_how_to_read_it(folder: Path) -> None:
+    (folder / "part_1.csv").write_bytes("a,town,label\n1,K\u00f6ln,0\n2,Bonn,1\n".encode("latin-1"))
+    source, (_, partition) = _source(folder, Recipe(lambda frame: frame[["a"]], "label", columns=["a"]))
+    source = replace(source, types={"a": "float64", "town": "string", "label": "int64"})
+    with pytest.raises(InputError, match=r"part_1.csv, row 0: column 'town': .*\{\"encoding\": \"latin-1\"\}$"):
+        read_rows(source, [partition])
+    latin = replace(source.dataset, read_options={"encoding": "latin-1"})
+    assert read_rows(replace(source, dataset=latin), [partition]).read == 2
+
+
+def test_keys_that_the_data_does_not_have_are_told_before_anything_is_scored(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for columns in (["a"], None):
+        caplog.clear()
+        _source(folder, Recipe(target="label", keys=["id", "order"], columns=columns))
+        assert "do not have the columns ['order'] of keys=" in caplog.text

@@ -15,7 +15,7 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.exact import EXACT_FLOATS, NO_EXACT_FLOAT
 from airflow_batchscore.data.formats.csv_rows import RowParser, Rows, as_latin1, as_text
 from airflow_batchscore.data.formats.lines import Lines
-from airflow_batchscore.data.formats.text_types import EXPECTED, arrow_type
+from airflow_batchscore.data.formats.text_types import EXPECTED, OTHER_ENCODING, arrow_type
 from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.data.no_type import still_empty
@@ -262,4 +262,5 @@ def _rounded(text: pa.Array, values: pa.Array) -> list[int]:
 def _misfit(cell: str | None, wanted: pa.DataType) -> str:
     if str(wanted) == "double" and cell is not None and _WHOLE.fullmatch(cell.strip()):
         return f"{cell} {NO_EXACT_FLOAT}"
-    return f"expected {EXPECTED[str(wanted)]}, found {cell!r}"
+    hint = f". {OTHER_ENCODING}" if str(wanted) == "string" else ""
+    return f"expected {EXPECTED[str(wanted)]}, found {cell!r}{hint}"

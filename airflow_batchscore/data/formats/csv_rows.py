@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_batchscore.data.batch import BadRow
 from airflow_batchscore.data.formats.csv_quoting import PIECE_BYTES, Quoting, count_lines, each_line_is_a_row
 from airflow_batchscore.data.formats.lines import Lines
+from airflow_batchscore.data.formats.text_types import OTHER_ENCODING
 from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.errors import InputError
 
@@ -37,7 +38,7 @@ def parse_header(line: bytes, options: JsonMapping, uri: str) -> tuple[str, ...]
     try:
         text = line.decode(options.get("encoding") or "utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise InputError(f"the header of {uri} is not {error.encoding} ({error.reason}); give the encoding") from error
+        raise InputError(f"the header of {uri} is not {error.encoding} ({error.reason}). {OTHER_ENCODING}") from error
     delimiter, quote = options.get("delimiter", ","), options.get("quotechar", '"')
     if text.count(quote) % 2:
         raise InputError(f"the header of {uri} has a line end inside a quoted name; rename the column")

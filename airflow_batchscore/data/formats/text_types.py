@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 #: Arrow type -> what a value of it looks like, for messages.
 EXPECTED = {"double": "a number", "int64": "a whole number", "bool": "true or false", "string": "UTF-8 text"}
+OTHER_ENCODING = 'Is the file in another encoding? Name it, such as read_options={"encoding": "latin-1"}'
 
 
 def arrow_type(name: str) -> pa.DataType:

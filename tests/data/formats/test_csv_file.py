@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_entered_anywhere_is_a_stream(
     ("raw", "options", "message"),
     [
         (b"\na,b\n", {}, "has no header: its first line is empty"),
-        (b"a,\xe9\n", {}, "header of .* is not utf-8 .* give the encoding"),
+        (b"a,\xe9\n", {}, "header of .* is not utf-8 .*encoding.: .latin-1"),
         (b'a,"b\nc"\n', {}, "has a line end inside a quoted name; rename the column"),
         (b"a,b\n", {"encoding": "no such"}, "the encoding 'no such' is unknown"),
         (b"a,b\n", {"encoding": "base64"}, "the encoding 'base64' is unknown"),

@@ -101,6 +101,6 @@ def test_a_header_loses_its_byte_order_mark_and_line_end() -> None:
 
 
 def test_a_header_of_other_encoding_is_refused_with_advice() -> None:
-    with pytest.raises(InputError, match="header of u is not utf-8 .* give the encoding"):
+    with pytest.raises(InputError, match="header of u is not utf-8 .*encoding.: .latin-1"):
         parse_header(b"a,\xe9\n", {}, "u")
     assert parse_header(b"a,\xe9\n", {"encoding": "latin-1"}, "u") == ("a", "é")
