@@ -207,7 +207,8 @@ class _LocalSession:
             self._probe = Probe(self._workers if self._processes == "auto" else 1, threads)
             self._resources.callback(self._probe.stop)
             self._threads = self._in_threads.enter_context(thread_cluster(threads, dashboard=self._dashboard))
-            log.info("Dask LocalCluster: %d threads (task slots on this machine: %d)", threads, self._slots)
+            many = "thread" if threads == 1 else "threads"
+            log.info("Dask LocalCluster: %d %s (task slots on this machine: %d)", threads, many, self._slots)
             self._announce(self._threads)
         return self._threads, self._probe
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: LightGBM's names for the columns of an array.
 _PLACE = re.compile(r"Column_\d+")
+#: In the messages of libraries that refuse the type of a column.
+_OF_TYPES = re.compile(r"\b(strings?|str|dtypes?|input types|convert|non-numeric|categor\w+)\b", re.IGNORECASE)
 
 
 class FeatureNames(TypedDict):
@@ -69,11 +71,11 @@ def as_fitted(estimator: object, features: pd.DataFrame) -> pd.DataFrame:
     return features
 
 
-def text_note(features: object) -> str:
+def text_note(features: object, error: Exception) -> str:
     """Hint for when an estimator rejects features and some are strings, such as categories from a Parquet file."""
     import pandas as pd
 
-    if not isinstance(features, pd.DataFrame):
+    if not isinstance(features, pd.DataFrame) or not _OF_TYPES.search(str(error)):
         return ""
     names = [str(name) for name in features if pd.api.types.infer_dtype(features[name], skipna=True) == "string"]
     if not names:
