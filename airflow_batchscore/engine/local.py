@@ -64,7 +64,7 @@ class LocalDask(Engine):
             Airflow's: the task scores in a process of it, and loads the model nowhere else. It needs the libraries of
             the model and what workers need. A relative path begins in the folder of the DAG's file. Scoring only.
         environment: the same, in an environment that uv makes once on each machine: the name of a requirements file
-            beside the DAG's, or a list of its lines, ``["scikit-learn==1.3.2", "numpy<2"]``. Needs uv:
+            beside the DAG's, or a list of its lines, ``["scikit-learn==1.3.2", "pandas<3"]``. Needs uv:
             ``airflow-batchscore[environments]``.
     """
 

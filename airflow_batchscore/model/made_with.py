@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
+
+from airflow_batchscore.errors import ModelError, ScoringError
 
 #: Library -> (version that a model was made with, version here); None if that is not known, or it is not installed.
 Versions: TypeAlias = Mapping[str, tuple[str | None, str | None]]
@@ -35,9 +37,23 @@ def of_pickle(data: bytes) -> Versions:
     return {"scikit-learn": (made, here)} if made != here else {}
 
 
+@contextmanager
+def named(versions: Callable[[], Versions]) -> Iterator[None]:
+    """The message of an error of the model or of scoring ends with these versions, if there are any."""
+    try:
+        yield
+    except (ModelError, ScoringError) as error:
+        if text := cause(versions()):
+            raise type(error)(f"{error}{text}") from error
+        raise
+
+
 def cause(versions: Versions) -> str:
     """For the end of the message of an error that other versions may have caused; empty if there are none."""
-    differ = ", ".join(f"{name} {made} (here {here})" for name, (made, here) in versions.items())
+    differ = ", ".join(
+        f"{name} {made or 'of an unknown version'} (here {here or 'not installed'})"
+        for name, (made, here) in versions.items()
+    )
     return f". The model was made with {differ}{cure(versions)}" if differ else ""
 
 

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import made_with
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.reference import ModelRef
@@ -49,17 +48,13 @@ def import_version(job: ImportJob) -> TrainedModel:
     imported = import_model(job.source, flavor_name=job.flavor, sha256=job.sha256, access=job.access)
     version = replace(job.version, estimator=imported)
     data = training_data(version)
-    try:
+    with made_with.named(lambda: imported.other_versions):
         if job.check is not None:
             kind = imported.flavor if imported.data is None else None
             types = data.source.types
             rows = check_predictions(imported.estimator, version.recipe, job.check, version.dataset, types, kind)
             log.info("predictions are as expected for the %d rows of check=", rows)
         return train(version, data=data)
-    except ModelError as error:
-        if cause := made_with.cause(imported.other_versions):
-            raise type(error)(f"{error}{cause}") from error
-        raise
 
 
 def import_there(tell: object, job: ImportJob, metrics: Sequence[str | FunctionRef]) -> tuple[ModelRef, bool]:

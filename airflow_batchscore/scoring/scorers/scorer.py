@@ -186,12 +186,8 @@ class Scorer:
         if part is None:
             manifest = self._model.manifest
             limit, together = self._rules.limit.rows_of(rows), not manifest.recipe.row_wise
-            try:
+            with made_with.named(lambda: other_versions(manifest)):
                 taken, part, failed = quarantine.score_rows(batch.table, self._score_rows, limit, together=together)
-            except ScoringError as error:
-                if cause := made_with.cause(other_versions(manifest)):
-                    raise ScoringError(f"{error}{cause}") from error
-                raise
         bad = [bad_row(batch, row, error) for row, error in failed]
         if part is None:
             return ScoredBatch.empty(schema, failed=bad)
