@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
 
-from airflow_batchscore.errors import ModelError, ScoringError
+from airflow_batchscore.errors import BatchScoreError, ModelError, ScoringError, said
 
 #: Library -> (version that a model was made with, version here); None if that is not known, or it is not installed.
 Versions: TypeAlias = Mapping[str, tuple[str | None, str | None]]
@@ -45,6 +45,12 @@ def named(versions: Callable[[], Versions]) -> Iterator[None]:
     except (ModelError, ScoringError) as error:
         if text := cause(versions()):
             raise type(error)(f"{error}{text}") from error
+        raise
+    except (BatchScoreError, OSError):
+        raise
+    except Exception as error:  # a library may raise anything if attributes of its newer version are missing
+        if text := cause(versions()):
+            raise ModelError(f"{said(error)}{text}") from error
         raise
 
 

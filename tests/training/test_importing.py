@@ -78,6 +78,15 @@ def test_an_error_of_predict_names_both_versions_and_no_cause_that_it_is_not(
     assert "categories" not in str(raised.value)
 
 
+def test_an_error_that_scikit_learn_itself_raises_on_the_way_names_both_versions(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    model = _fitted(frame)
+    del model.transform_input  # as a pipeline of scikit-learn 1.3 has none, which get_params() asks for
+    with pytest.raises(ModelError, match=rf"AttributeError: 'Pipeline' object has no attribute 'transf.*\. {NAMED}"):
+        _import(tmp_path, _by_another_version(model))
+
+
 def test_an_error_of_load_names_both_versions(tmp_path: Path, frame: pd.DataFrame) -> None:
     data = _by_another_version(_fitted(frame)).replace(b"LogisticRegression", b"LogisticRegressiom")
     with pytest.raises(ModelError, match=rf"cannot be loaded as joblib: AttributeError: .*\. {NAMED}"):
