@@ -161,8 +161,9 @@ def _error(python: str, module: str, name: str, message: str, stack: str) -> Exc
     if stack:
         log.error("the stack in %s:\n%s", python, stack.rstrip())
     if name in ("ImportError", "ModuleNotFoundError"):
-        again = made.again(python)
-        install = f"Add it to environment=. {again}" if again else "Install it there, then clear the task"
+        install = "Install it there, in a version that fits the others, then clear the task"
+        if again := made.again(python):
+            install = f"Add it to environment=; if it is there, the environment is damaged. {again}"
         return EngineError(f"{python} cannot import what it needs: {message}. {install}")
     if module.startswith("airflow_batchscore."):
         known = getattr(importlib.import_module(module), name, None)

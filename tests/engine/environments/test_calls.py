@@ -129,6 +129,17 @@ def test_a_damaged_environment_that_a_task_made_is_to_be_removed(tmp_path: Path)
         call(python, "called_elsewhere:add", 1, 2)
 
 
+def test_a_module_that_is_missing_in_an_environment_that_a_task_made_is_to_be_listed(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "versions.txt").touch()
+    python = tmp_path / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    message = f"that_nobody_has'. Add it to environment=; if it is there, .* is damaged. .*rm -r {tmp_path}$"
+    with pytest.raises(EngineError, match=message):
+        call(str(python), "called_elsewhere:needs_a_module")
+
+
 @pytest.mark.parametrize("name", CRASHES)
 def test_a_crash_in_an_environment_that_a_task_made_says_how_to_have_it_made_again(tmp_path: Path, name: str) -> None:
     (tmp_path / "bin").mkdir()
