@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 #: LightGBM's names for the columns of an array.
 _PLACE = re.compile(r"Column_\d+")
 #: In the messages of libraries that refuse the type of a column.
-_OF_TYPES = re.compile(r"\b(strings?|str|dtypes?|input types|convert|non-numeric|category|categories|categorical\w*)\b", re.IGNORECASE)
+_OF_TYPES = re.compile(
+    r"\b(strings?|str|dtypes?|input types|convert|non-numeric|category|categories|categorical\w*)\b", re.IGNORECASE
+)
 
 
 class FeatureNames(TypedDict):
