@@ -64,7 +64,7 @@ class LocalDask(Engine):
             Airflow's: the task scores in a process of it, and loads the model nowhere else. It needs the libraries of
             the model and what workers need. A relative path begins in the folder of the DAG's file. Scoring only.
         environment: the same, in an environment that uv makes once on each machine: the name of a requirements file
-            beside the DAG's, or a list of its lines, ``["scikit-learn==1.3.2", "numpy<2"]``. Needs uv:
+            beside the DAG's, or a list of its lines, ``["scikit-learn==1.3.2", "pandas<3"]``. Needs uv:
             ``airflow-batchscore[environments]``.
     """
 
@@ -207,7 +207,8 @@ class _LocalSession:
             self._probe = Probe(self._workers if self._processes == "auto" else 1, threads)
             self._resources.callback(self._probe.stop)
             self._threads = self._in_threads.enter_context(thread_cluster(threads, dashboard=self._dashboard))
-            log.info("Dask LocalCluster: %d threads (task slots on this machine: %d)", threads, self._slots)
+            many = "thread" if threads == 1 else "threads"
+            log.info("Dask LocalCluster: %d %s (task slots on this machine: %d)", threads, many, self._slots)
             self._announce(self._threads)
         return self._threads, self._probe
 

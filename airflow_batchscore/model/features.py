@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 #: LightGBM's names for the columns of an array.
 _PLACE = re.compile(r"Column_\d+")
+#: In the messages of libraries that refuse the type of a column.
+_OF_TYPES = re.compile(
+    r"\b(strings?|str|dtypes?|input types|convert|non-numeric|category|categories|categorical\w*)\b", re.IGNORECASE
+)
 
 
 class FeatureNames(TypedDict):
@@ -76,11 +80,11 @@ def fitted_on(estimator: object) -> tuple[str, ...]:
     return () if all(_PLACE.fullmatch(name) for name in names) else tuple(names)
 
 
-def text_note(features: object) -> str:
+def text_note(features: object, error: Exception) -> str:
     """Hint for when an estimator rejects features and some are strings, such as categories from a Parquet file."""
     import pandas as pd
 
-    if not isinstance(features, pd.DataFrame):
+    if not isinstance(features, pd.DataFrame) or not _OF_TYPES.search(str(error)):
         return ""
     names = [str(name) for name in features if pd.api.types.infer_dtype(features[name], skipna=True) == "string"]
     if not names:

@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from airflow_batchscore.data.storage.inside import read_inside
 from airflow_batchscore.errors import ModelError, listed
+from airflow_batchscore.model import made_with
 from airflow_batchscore.model.compiled.estimators import with_compiled
 from airflow_batchscore.model.compiled.onedal import PREDICTS
 from airflow_batchscore.model.compiled.stored import Stored
@@ -88,11 +89,11 @@ def deserialise(ref: ModelRef, manifest: ModelManifest, data: VerifiedBytes, tru
             differ = ", ".join(f"{n} {v} (here {here.get(n)})" for n, v in saved.items() if here.get(n) != v)
             raise ModelError(
                 f"model {ref.uri} cannot be loaded: {type(error).__name__}: {error}. It was saved with "
-                f"{differ or 'the same library versions as here'}"
+                f"{differ or 'the same library versions as here'}{made_with.cure(other_versions(manifest))}"
             ) from error
 
 
-def other_versions(manifest: ModelManifest) -> dict[str, tuple[str | None, str | None]]:
+def other_versions(manifest: ModelManifest) -> made_with.Versions:
     """Library -> (version at training, version here), for those that differ and that predictions depend on."""
     libraries = flavor(manifest.flavor).libraries
     here = library_versions(*libraries)

@@ -113,7 +113,7 @@ def fit(estimator: Any, rows: Rows, keys: Sequence[str], client: Client | None =
     except Exception as error:
         raise ModelError(
             f"{type(estimator).__name__} could not be fitted on {len(rows.features)} rows of {', '.join(keys)}: "
-            f"{said(error)}{text_note(rows.features)}"
+            f"{said(error)}{text_note(rows.features, error)}"
         ) from error
 
 

@@ -11,6 +11,7 @@ from typing import TypeGuard
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.data.storage.inside import read_inside
 from airflow_batchscore.errors import ModelError
+from airflow_batchscore.model import made_with
 from airflow_batchscore.model.estimators import unwrap
 from airflow_batchscore.model.flavors import Flavor, flavor, flavor_of, flavor_of_file
 from airflow_batchscore.model.functions import FunctionRef
@@ -20,6 +21,8 @@ from airflow_batchscore.training.fit import call_factory
 #: MLflow sources. With two slashes, MLflow reads a server name from the string; ours comes from its settings.
 _REGISTRY = re.compile(r"(models|runs):/[^/]")
 _IMPORT_PATH = re.compile(r"[\w.]+:[\w.]+")
+#: What pickle says of a function or class that the script or notebook itself defined: workers run another one.
+_OF_SCRIPT = re.compile(r"Can't get attribute '([^']+)' on <module '__main__'")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class ImportedModel:
     flavor: Flavor
     identity: str
     data: bytes | None = field(default=None, repr=False)
+
+    @property
+    def other_versions(self) -> made_with.Versions:
+        """What its bytes say it was made with, where that differs from here."""
+        return made_with.of_pickle(self.data) if self.data is not None else {}
 
 
 def import_model(
@@ -103,5 +111,16 @@ def _loaded(source: str, data: bytes, kind: Flavor, sha256: str | None, trust: T
     except ModelError:
         raise
     except Exception as error:
-        raise ModelError(f"{source} cannot be loaded as {kind.name}: {type(error).__name__}: {error}") from error
+        message = f"{source} cannot be loaded as {kind.name}: {type(error).__name__}: {error}"
+        raise ModelError(f"{message}{_of_script(error)}{made_with.cause(made_with.of_pickle(data))}") from error
     return ImportedModel(unwrap(estimator), kind, digest, data)
+
+
+def _of_script(error: Exception) -> str:
+    found = _OF_SCRIPT.search(str(error))
+    if found is None:
+        return ""
+    return (
+        f". {found[1]!r} was defined in the script or notebook that made the model: put it into a module beside the "
+        "DAGs, import it from there, and dump the model again"
+    )

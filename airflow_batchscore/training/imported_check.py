@@ -71,7 +71,7 @@ def check_predictions(
     try:
         values = result_of(estimator, "predict", inputs.copy())
     except Exception as error:
-        note = text_note(made.frame)
+        note = text_note(made.frame, error)
         raise ModelError(f"predict failed on the rows of check=: {type(error).__name__}: {error}{note}") from error
     (column, *more) = columns_of(estimator, values, "predict")
     if more:

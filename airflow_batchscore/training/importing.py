@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from airflow_batchscore.model import made_with
 from airflow_batchscore.model.features import fitted_on
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.recipe import Recipe
@@ -50,12 +51,13 @@ def import_version(job: ImportJob) -> TrainedModel:
     imported = import_model(job.source, flavor_name=job.flavor, sha256=job.sha256, access=job.access)
     version = replace(job.version, estimator=imported, recipe=_with_columns(job.version.recipe, imported.estimator))
     data = training_data(version)
-    if job.check is not None:
-        kind = imported.flavor if imported.data is None else None
-        types = data.source.types
-        rows = check_predictions(imported.estimator, version.recipe, job.check, version.dataset, types, kind)
-        log.info("predictions are as expected for the %d rows of check=", rows)
-    return train(version, data=data)
+    with made_with.named(lambda: imported.other_versions):
+        if job.check is not None:
+            kind = imported.flavor if imported.data is None else None
+            types = data.source.types
+            rows = check_predictions(imported.estimator, version.recipe, job.check, version.dataset, types, kind)
+            log.info("predictions are as expected for the %d rows of check=", rows)
+        return train(version, data=data)
 
 
 def _with_columns(recipe: Recipe, estimator: object) -> Recipe:

@@ -110,7 +110,8 @@ def _outputs(estimator: object, features: pd.DataFrame, method: str) -> list[Out
             values = result_of(estimator, method, features.copy())
     except Exception as error:
         raise ModelError(
-            f"{method} of {type(estimator).__name__} failed on {len(features)} rows: {said(error)}{text_note(features)}"
+            f"{method} of {type(estimator).__name__} failed on {len(features)} rows: {said(error)}"
+            f"{text_note(features, error)}"
         ) from error
     return columns_of(estimator, values, method)
 

@@ -134,7 +134,7 @@ def test_takes_its_share_of_the_machine(monkeypatch: pytest.MonkeyPatch, caplog:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     with caplog.at_level("INFO"), LocalDask().session(slots=3) as session:
         list(session.run(square, [(Item(1),)]))
-    assert "Dask LocalCluster: 1 threads (task slots on this machine: 3)" in caplog.text
+    assert "Dask LocalCluster: 1 thread (task slots on this machine: 3)" in caplog.text
 
 
 def test_memory_is_shared_by_the_slots_and_the_workers() -> None:

@@ -15,6 +15,7 @@ from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.compiled.estimators import Compiled
+from airflow_batchscore.model.opening import VerifiedBytes, deserialise
 from airflow_batchscore.model.reference import ModelRef, resolve
 from airflow_batchscore.training.train import TrainingJob, train
 
@@ -85,3 +86,16 @@ def test_another_version_of_onedal_is_a_warning(ref: ModelRef, caplog: pytest.Lo
     with caplog.at_level(logging.WARNING):
         artifact.load(replace(ref, manifest_digest=None))
     assert "was trained with daal 1.0, this worker has 2" in caplog.text
+
+
+def test_a_model_of_another_version_that_cannot_be_loaded_asks_for_the_environment_of_its_import(ref: ModelRef) -> None:
+    manifest = artifact.read_manifest(ref)
+    imported = replace(manifest, libraries={**manifest.libraries, "scikit-learn": "1.3.2"})
+    lines = r"environment=\['scikit-learn==1.3.2'\]"
+    message = (
+        rf"cannot be loaded: .*1.3.2 \(here .*Import it with {lines}, and give the scoring task the same: LocalDask"
+    )
+    with pytest.raises(ModelError, match=message):
+        deserialise(ref, imported, VerifiedBytes(b"damaged", None), ())
+    with pytest.raises(ModelError, match="with the same library versions as here$"):
+        deserialise(ref, manifest, VerifiedBytes(b"damaged", None), ())

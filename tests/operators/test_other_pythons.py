@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import sys
@@ -18,6 +19,7 @@ from operator_calls import dag, executed
 from support import good_rows, write_csv
 
 from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
+from airflow_batchscore.engine.environments import needs
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.reference import resolve
 from airflow_batchscore.operators import ImportModelOperator, PlanPartitionsOperator, ScorePartitionOperator
@@ -49,6 +51,25 @@ for name in ("plain", "lead"):
 own = features(1)
 expected = pd.DataFrame({"plain": model.predict_proba(own)[:, 1], "lead": model.decision_function(own) * 2})
 expected.to_parquet(f"{folder}/expected.parquet")
+"""
+
+#: A pipeline of numbers and text as most are, which fails with pandas 3.
+IMPUTED = """
+import sys, joblib, pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+folder = sys.argv[1]
+rows = lambda p: pd.read_csv(f"{folder}/part_{p}.csv")
+kinds = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
+model = make_pipeline(make_column_transformer((SimpleImputer(), ["a"]), (kinds, ["kind"])), LogisticRegression())
+model.fit(rows(0)[["a", "kind"]], rows(0)["label"])
+joblib.dump(model, f"{folder}/theirs.joblib", compress=3)
+expected = pd.DataFrame({"id": rows(1)["id"], "prediction_1": model.predict_proba(rows(1)[["a", "kind"]])[:, 1]})
+expected.to_parquet(f"{folder}/expected.parquet")
+print(pd.__version__)
 """
 
 
@@ -174,3 +195,58 @@ def test_an_interpreter_that_exists_gives_the_same_scores(tmp_path: Path) -> Non
         found = _scored(tmp_path, "theirs", engine, method="predict_proba", outputs=["prediction_1"], force=True)
         expected = pd.read_parquet(tmp_path / "expected.parquet")["prediction_1"]
         assert found.drop_duplicates("id")["prediction_1"].tolist() == expected.tolist()
+
+
+def _imputed(folder: Path, python: str) -> str:
+    """A file of such a pipeline, and what it predicts, both in `folder`; returns pandas' version."""
+    for partition in (0, 1):
+        rows = pd.DataFrame(good_rows(300, partition * 1000), columns=["id", "a", "b", "label"])
+        rows["kind"] = rows["b"].map({0: "x", 1: "y"})  # others are missing
+        rows.loc[::7, "a"] = None
+        rows.to_csv(folder / f"part_{partition}.csv", index=False)
+    return run(python, IMPUTED, folder)
+
+
+def _imputed_import(folder: Path, **options: Any) -> Any:
+    with dag():
+        take = ImportModelOperator(
+            task_id="take",
+            source=f"{folder}/theirs.joblib",
+            sha256=hashlib.sha256((folder / "theirs.joblib").read_bytes()).hexdigest(),
+            dataset=_dataset(folder),
+            partitions=[0],
+            recipe=Recipe(target="label", keys=["id"], columns=["a", "kind"]),
+            model_uri=f"{folder}/taken_theirs",
+            alias="champion",
+            **options,
+        )
+    return executed(take)
+
+
+def test_a_pin_of_scikit_learn_alone_is_enough_for_a_pipeline_where_the_task_has_newer_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = {"pandas": "3.0.6", "pyarrow": "26.0.1"}
+    ours = [line for line in needs.versions_of_task() if line.partition("==")[0] not in newer]
+    monkeypatch.setattr(needs, "versions_of_task", lambda: [*ours, *map("==".join, newer.items())])
+    environment = ["scikit-learn==1.3.2"]
+    assert _imputed(tmp_path, python_with(environment)).startswith("2.")
+    _imputed_import(tmp_path, environment=environment)
+    engine = LocalDask(workers=2, environment=environment)
+    found = _scored(tmp_path, "theirs", engine, method="predict_proba", outputs=["prediction_1"])
+    expected = pd.read_parquet(tmp_path / "expected.parquet")["prediction_1"]
+    assert found["prediction_1"].tolist() == expected.tolist()
+
+
+def test_what_a_model_of_another_scikit_learn_fails_with_names_both_and_the_environment_to_give(tmp_path: Path) -> None:
+    import sklearn
+
+    environment = ["scikit-learn==1.3.2"]
+    _imputed(tmp_path, python_with(environment))
+    named = rf"made with scikit-learn 1.3.2 \(here {sklearn.__version__}\)\. Import it with environment="
+    with pytest.raises(AirflowFailException, match=f"object has no attribute '_fill_dtype'. The model was {named}"):
+        _imputed_import(tmp_path)
+    _imputed_import(tmp_path, environment=environment)
+    cure = r"1.3.2 \(here .*Import it with environment=.*give the scoring task the same: LocalDask\(environment="
+    with pytest.raises(AirflowFailException, match=f"cannot be loaded: AttributeError: .*{cure}"):
+        _scored(tmp_path, "theirs", LocalDask(workers=2), method="predict_proba", outputs=["prediction_1"])

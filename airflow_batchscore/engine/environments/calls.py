@@ -26,7 +26,7 @@ import airflow_batchscore
 from airflow_batchscore.data.storage import credentials
 from airflow_batchscore.data.storage.local_files import scratch_folder
 from airflow_batchscore.engine.base import WorkerLostError
-from airflow_batchscore.engine.environments import needs
+from airflow_batchscore.engine.environments import made, needs
 from airflow_batchscore.errors import BatchScoreError, EngineError
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ _START = Path(__file__).with_name("start.py")
 #: They would lead the other Python to the libraries of this one.
 _UNSET = ("PYTHONPATH", "PYTHONHOME", "PYTHONEXECUTABLE", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 _END_SECONDS = 10
+_CRASHES = (signal.SIGBUS, signal.SIGSEGV, signal.SIGILL)
 
 
 def call(
@@ -160,10 +161,10 @@ def _error(python: str, module: str, name: str, message: str, stack: str) -> Exc
     if stack:
         log.error("the stack in %s:\n%s", python, stack.rstrip())
     if name in ("ImportError", "ModuleNotFoundError"):
-        return EngineError(
-            f"{python} cannot import what it needs: {message}. Install it there, in a version that fits the others, "
-            "then clear the task"
-        )
+        install = "Install it there, in a version that fits the others, then clear the task"
+        if again := made.again(python):
+            install = f"Add it to environment=; if it is there, the environment is damaged. {again}"
+        return EngineError(f"{python} cannot import what it needs: {message}. {install}")
     if module.startswith("airflow_batchscore."):
         known = getattr(importlib.import_module(module), name, None)
         if isinstance(known, type) and issubclass(known, (BatchScoreError, WorkerLostError)):
@@ -182,8 +183,12 @@ def _lost(python: str, process: subprocess.Popen[bytes], doing: str) -> Exceptio
             f"{python} ended with status {code} while it {doing}; what it wrote is above. Does it start by hand? If a "
             "library ended it, change its version"
         )
-    memory = ", most likely for lack of memory" if -code == signal.SIGKILL else ""
+    ended, why, cure = signal.Signals(-code), "", ""
+    if ended == signal.SIGKILL:
+        why, cure = ", most likely for lack of memory", ". Give the task more memory, or smaller blocks (block_rows)"
+    elif ended in _CRASHES:
+        why = ", most likely by a library that is damaged or does not fit the others"
+        cure = f". {made.again(python) or 'Install its libraries again, or other versions of them'}"
     return WorkerLostError(
-        f"{python} was ended by {signal.Signals(-code).name}{memory}, while it {doing}. What was written is kept for a "
-        "retry. Give the task more memory, or smaller blocks (block_rows)"
+        f"{python} was ended by {ended.name}{why}, while it {doing}. What was written is kept for a retry{cure}"
     )

@@ -33,7 +33,9 @@ class Environment:
         if python is None and environment is None:
             return None
         if python is not None and environment is not None:
-            raise InputError(f"{what}: give python, an interpreter that exists, or environment, to have one made")
+            raise InputError(
+                f"{what}: give python, an interpreter that exists, or environment, to have one made, not both"
+            )
         if python is not None:
             if not isinstance(python, str) or not python:
                 raise InputError(f"{what}(python={python!r}): give the path of an interpreter, '/envs/x/bin/python'")

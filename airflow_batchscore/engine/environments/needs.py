@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
 
+from airflow_batchscore.engine.environments import made
 from airflow_batchscore.errors import EngineError
 
 _DISTRIBUTION = "airflow-batchscore"
@@ -90,7 +91,8 @@ def check(python: str, lines: Sequence[str], version: tuple[int, ...], installed
             lacking.append(line)
             said.append(f"{requirement.name} {requirement.specifier} (it has {have})")
     if lacking:
+        install = f"Install it, then clear the task: {shlex.quote(python)} -m pip install {shlex.join(lacking)}"
         raise EngineError(
             f"{python} lacks {', '.join(said)}: scoring there needs what workers need. Nothing was read or written. "
-            f"Install it, then clear the task: {shlex.quote(python)} -m pip install {shlex.join(lacking)}"
+            f"{made.again(python) or install}"
         )

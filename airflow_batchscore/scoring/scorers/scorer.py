@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.casting import texts
 from airflow_batchscore.errors import OutputError, ScoringError, first_lines
-from airflow_batchscore.model import row_wise
+from airflow_batchscore.model import made_with, row_wise
 from airflow_batchscore.model.features import in_order
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.loaded import LoadedModel
+from airflow_batchscore.model.opening import other_versions
 from airflow_batchscore.model.outputs import OutputSpec, check_method
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.scoring.scorers.columns import prediction_column
@@ -183,12 +184,10 @@ class Scorer:
         failed: list[tuple[int, Exception]] = []
         part = self._score_matrix(batch.table)
         if part is None:
-            taken, part, failed = quarantine.score_rows(
-                batch.table,
-                self._score_rows,
-                self._rules.limit.rows_of(rows),
-                together=not self._model.manifest.recipe.row_wise,
-            )
+            manifest = self._model.manifest
+            limit, together = self._rules.limit.rows_of(rows), not manifest.recipe.row_wise
+            with made_with.named(lambda: other_versions(manifest)):
+                taken, part, failed = quarantine.score_rows(batch.table, self._score_rows, limit, together=together)
         bad = [bad_row(batch, row, error) for row, error in failed]
         if part is None:
             return ScoredBatch.empty(schema, failed=bad)

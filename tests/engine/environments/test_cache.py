@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from commands import start_command
 from support import ROOT, wait_for
 
-from airflow_batchscore.engine.environments import cache
+from airflow_batchscore.engine.environments import cache, needs
 from airflow_batchscore.errors import EngineError, InputError
 
 pytestmark = pytest.mark.unit
@@ -23,6 +27,8 @@ pytestmark = pytest.mark.unit
 UV = f"""#!{sys.executable} -S
 import json, os, pathlib, sys, time
 here = pathlib.Path(__file__).parent
+if sys.argv[1] == "--version":
+    sys.exit(print("uv 0.9.1 (2026-01-01)"))
 with open(here / "calls", "a") as calls:
     calls.write(json.dumps([sys.argv[1:], os.environ.get("UV_FIND_LINKS")]) + "\\n")
 if sys.argv[1] == "venv":
@@ -44,6 +50,7 @@ def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "uv").write_text(UV)
     (folder / "uv").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(cache, "find_spec", lambda name: None)  # the extra `environments` is not installed
     return folder
 
 
@@ -125,6 +132,7 @@ def test_a_task_killed_half_way_leaves_nothing_that_the_next_would_use(uv: Path,
     ("said", "raised", "advice"),
     [
         ("x No solution found when resolving dependencies" + 3000 * " why", InputError, "Correct the list"),
+        ("x Failed to download `x==1`: Hash mismatch for `x==1`", InputError, "Correct the list"),
         ("error: Failed to fetch: `https://pypi.org/simple/x/`", OSError, "A retry makes it again; offline"),
     ],
 )
@@ -132,8 +140,18 @@ def test_what_uv_says_is_passed_on(uv: Path, kept: Path, said: str, raised: type
     (uv / "then").write_text(f"sys.exit({said!r})")
     with pytest.raises(raised, match=f"(?s)environment with x: uv could not make it.*{advice}"):
         cache.interpreter(["x"], kept)
+    assert list(kept.iterdir()) == []
     (uv / "then").unlink()
-    assert cache.interpreter(["x"], kept).exists()
+    python = cache.interpreter(["x"], kept)
+    assert list(kept.iterdir()) == [python.parents[1]]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_named(uv: Path, kept: Path, number: int) -> None:
+    (uv / "then").write_text(f"sys.exit('error: failed to write: {os.strerror(number)} (os error {number})')")
+    with pytest.raises(OSError, match=r"a disk became full while it was made in .*kept .*Make room there, in uv's"):
+        cache.interpreter(["x"], kept)
+    assert list(kept.iterdir()) == []
 
 
 def test_packages_that_do_not_go_together_are_found_before_a_task_uses_them(uv: Path, kept: Path) -> None:
@@ -148,9 +166,32 @@ def test_packages_that_do_not_go_together_are_found_before_a_task_uses_them(uv: 
 
 def test_without_uv_the_message_says_what_to_do(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(cache, "find_spec", lambda name: None)
     assert shutil.which("uv") is None
     with pytest.raises(EngineError, match=r"pip install \"airflow-batchscore\[environments\]\""):
         cache.interpreter(["x"], kept)
+    assert list(kept.iterdir()) == []
+
+
+def test_an_old_uv_is_refused_before_it_fails_on_options_that_it_lacks(uv: Path, kept: Path) -> None:
+    (uv / "uv").write_text("#!/bin/sh\necho uv 0.1.45\n")
+    with pytest.raises(EngineError, match=r"bin/uv is uv 0.1.45, and uv 0.5 or newer is needed. Run pip install"):
+        cache.interpreter(["x"], kept)
+
+
+def test_the_installed_packages_uv_comes_before_another_on_path(
+    uv: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "installed" / "uv"
+    package.mkdir(parents=True)
+    (package / "__main__.py").write_text(f"import runpy\nrunpy.run_path({str(uv / 'real')!r}, run_name='__main__')")
+    (uv / "uv").rename(uv / "real")
+    (uv / "uv").write_text("#!/bin/sh\necho uv 0.1.45\n")
+    (uv / "uv").chmod(0o755)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setattr(cache, "find_spec", lambda name: name == "uv")
+    assert cache.interpreter(["x"], kept).exists()
+    assert _built(uv) == 1
 
 
 @pytest.mark.parametrize(
@@ -177,6 +218,29 @@ def test_indexes_digests_and_comments_are_taken(uv: Path, kept: Path) -> None:
     python = cache.interpreter([*lines, "y; python_version > '3'  # why"], kept)
     asked = (python.parents[1] / "requirements.txt").read_text().splitlines()
     assert asked[:4] == [*lines, "y; python_version > '3'"]
+
+
+def test_a_file_that_pip_compile_wrote_is_taken(uv: Path, kept: Path) -> None:
+    lines = ["six==1.16.0 \\", "    --hash=sha256:aa \\", "    --hash=sha256:bb", "    # via", "    #   -r model.in"]
+    python = cache.interpreter([*lines, "x==1\t# why", "# a comment \\", "y==2"], kept)
+    asked = (python.parents[1] / "requirements.txt").read_text().splitlines()
+    assert asked[:3] == ["six==1.16.0 --hash=sha256:aa --hash=sha256:bb", "x==1", "y==2"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "more"),
+    [
+        (["scikit-learn==1.3.2"], ["pyarrow<23", "pandas<3"]),
+        (["Scikit_Learn==1.5.*"], ["pandas<3"]),
+        (["scikit-learn==1.3.2", "pandas==3.0.0", "PyArrow>=23"], []),
+        (["scikit-learn==1.8.0"], []),
+        (["scikit-learn>=1.3"], []),
+    ],
+)
+def test_an_old_scikit_learn_brings_what_it_works_with(uv: Path, kept: Path, lines: list[str], more: list[str]) -> None:
+    python = cache.interpreter(lines, kept)
+    asked = (python.parents[1] / "requirements.txt").read_text().splitlines()
+    assert asked[: len(asked) - len(needs.requirements())] == [*lines, *more]
 
 
 def test_libraries_of_the_task_do_not_count_for_a_new_environment(
@@ -208,3 +272,69 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_option(uv: Path, tmp_pat
     (tmp_path / "file").touch()
     with pytest.raises(EngineError, match=r"\[batchscore\] environments_folder"):
         cache.interpreter(["x"], tmp_path / "file" / "kept")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_there_and_cannot_be_written_is_named_with_the_option(uv: Path, kept: Path) -> None:
+    kept.mkdir(0o500)
+    with pytest.raises(EngineError, match=r"cannot be kept in .*kept \(Permission denied\).*environments_folder"):
+        cache.interpreter(["x"], kept)
+
+
+def test_a_lock_that_cannot_be_made_is_named_with_the_option(
+    uv: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = cache.interpreter(["x"], kept)
+    python.unlink()
+    (kept / f"{python.parents[1].name}.lock").mkdir()
+    with pytest.raises(EngineError, match=r"cannot be kept in .*kept \(Is a directory\).*environments_folder"):
+        cache.interpreter(["x"], kept)
+
+
+def test_folders_above_are_this_users_alone_whatever_the_umask(uv: Path, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        cache.interpreter(["x"], tmp_path / "above" / "kept")
+    finally:
+        os.umask(before)
+    assert [oct(path.stat().st_mode & 0o777) for path in (tmp_path / "above", tmp_path / "above" / "kept")] == [
+        "0o700"
+    ] * 2
+
+
+def test_a_user_without_a_home_is_told_to_name_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    with pytest.raises(EngineError, match=r"has no home folder. Set \[batchscore\] environments_folder"):
+        cache.default_folder()
+
+
+@pytest.mark.slow
+def test_a_task_that_waited_for_a_lock_which_was_removed_does_not_build_beside_the_next(
+    kept: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The waiting one gets a lock that nobody else will ever look for."""
+    made = threading.Event()
+    kept.mkdir(0o700)
+    path, order = kept / "key.lock", []
+
+    def wait() -> None:
+        with cache._locked(path):
+            order.append("waited")
+            made.set()
+
+    with ExitStack() as others, caplog.at_level(logging.INFO):
+        with cache._locked(path):
+            waiting = threading.Thread(target=wait)
+            waiting.start()
+            wait_for(lambda: "waiting for it" in caplog.text, 10)
+            path.unlink()
+            others.enter_context(cache._locked(path))
+        assert not made.wait(0.5)
+        order.append("next")
+    waiting.join()
+    assert order == ["next", "waited"]
+    assert not path.exists()

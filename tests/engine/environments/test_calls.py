@@ -23,6 +23,9 @@ from airflow_batchscore.errors import EngineError, InputChangedError, RecipeErro
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 
+CRASHES = ("SIGBUS", "SIGSEGV", "SIGILL")
+
+
 def _call(name: str, *arguments: object, **options: Any) -> Any:
     return call(sys.executable, f"called_elsewhere:{name}", *arguments, **options)
 
@@ -81,8 +84,13 @@ def test_the_log_shows_the_stack_of_the_users_code_alone(caplog: pytest.LogCaptu
 @pytest.mark.parametrize(
     ("how", "raised", "said"),
     [
-        ("SIGKILL", WorkerLostError, "ended by SIGKILL, most likely for lack of memory, while it scored p=1"),
-        ("SIGSEGV", WorkerLostError, "ended by SIGSEGV, while it scored p=1"),
+        (
+            "SIGKILL",
+            WorkerLostError,
+            "ended by SIGKILL, most likely for lack of memory, while it scored p=1.*more memory",
+        ),
+        ("SIGTERM", WorkerLostError, "ended by SIGTERM, while it scored p=1. What was written is kept for a retry$"),
+        *((name, WorkerLostError, f"{name}, most likely by a library that is damaged") for name in CRASHES),
         ("exit", EngineError, "ended with status 7 while it scored p=1"),
     ],
 )
@@ -106,6 +114,41 @@ def test_a_python_without_the_packages_is_told_what_to_install(tmp_path: Path) -
     python = f"{tmp_path}/bin/python"
     with pytest.raises(EngineError, match=f"{python} lacks .*pandas.*: {python} -m pip install .*'pandas<4,>=2.2'"):
         call(python, "called_elsewhere:add", 1, 2)
+
+
+def _made_by_a_task(home: Path) -> str:
+    """An interpreter in a folder as the cache of environments makes them; it has no library."""
+    run_command([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+    (home / "versions.txt").write_text("pandas==2.3.3\n")
+    return f"{home}/bin/python"
+
+
+def test_a_damaged_environment_that_a_task_made_is_to_be_removed(tmp_path: Path) -> None:
+    python = _made_by_a_task(tmp_path / "kept")
+    with pytest.raises(EngineError, match=rf"lacks .*The next task .* if you remove it: rm -r {tmp_path}/kept$"):
+        call(python, "called_elsewhere:add", 1, 2)
+
+
+def test_a_module_that_is_missing_in_an_environment_that_a_task_made_is_to_be_listed(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "versions.txt").touch()
+    python = tmp_path / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    message = f"that_nobody_has'. Add it to environment=; if it is there, .* is damaged. .*rm -r {tmp_path}$"
+    with pytest.raises(EngineError, match=message):
+        call(str(python), "called_elsewhere:needs_a_module")
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_a_crash_in_an_environment_that_a_task_made_says_how_to_have_it_made_again(tmp_path: Path, name: str) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "versions.txt").touch()
+    python = tmp_path / "bin" / "python"
+    python.write_text(f"#!/bin/sh\nkill -{name.removeprefix('SIG')} $$\n")
+    python.chmod(0o755)
+    with pytest.raises(WorkerLostError, match=rf"ended by {name}.*makes the environment again.*rm -r {tmp_path}$"):
+        call(str(python), "called_elsewhere:add", 1, 2)
 
 
 def test_the_other_process_ends_with_the_task_however_that_ends(tmp_path: Path) -> None:

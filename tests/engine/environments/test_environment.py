@@ -15,7 +15,10 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"python": "/a/python", "environment": ["x"]}, "an interpreter that exists, or environment"),
+        (
+            {"python": "/a/python", "environment": ["x"]},
+            "an interpreter that exists, or environment, to have one made, not both",
+        ),
         ({"python": ""}, "give the path of an interpreter"),
         ({"python": 3.11}, "give the path of an interpreter"),
         ({"environment": []}, "give the name of a requirements file, or a list of its lines"),

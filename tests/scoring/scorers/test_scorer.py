@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,16 @@ def test_the_reason_of_a_bad_row_can_be_written_whatever_it_holds() -> None:
     message = "half a character \\ud83d in 2 of 3"
     assert row == BadRow(40, "ValueError", message, {"a": "1.0", "b": "2.0", "id": "7"})
     assert len(bad_row(_batch([(7, 1, 2)]), 0, ValueError("x" * 10**6)).message) == 2000
+
+
+def test_rows_that_fail_in_a_model_of_another_version_name_both_versions(data: Small, tmp_path: Path) -> None:
+    model = _model(data, tmp_path, "sklearn.linear_model:LogisticRegression")
+    del model.estimator.coef_  # type: ignore[attr-defined]
+    rows = _batch([(n, 1.0, 2.0) for n in range(20)])
+    with pytest.raises(ScoringError, match="does not fit this data$"):
+        _score(model, rows)
+    manifest = replace(model.manifest, libraries={**model.manifest.libraries, "scikit-learn": "1.3.2"})
+    of_import = LoadedModel(model.ref, manifest, lambda: model.estimator)
+    message = r"rows fail, .*made with scikit-learn 1.3.2 \(here .*LocalDask\(environment=\['scikit-learn==1.3.2'\]\)$"
+    with pytest.raises(ScoringError, match=message):
+        _score(of_import, rows)
