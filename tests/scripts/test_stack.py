@@ -191,6 +191,7 @@ def test_what_outlives_a_killed_stack_and_its_keeper_is_named(tmp_path: Path) ->
     keeper, kept = (process.pid for process in descendants(first.pid))
     first.send_signal(signal.SIGSTOP)
     os.kill(kept, signal.SIGSTOP)  # it gets SIGTERM, as Airflow does, and is slow to end
+    wait_for(lambda: {process.pid: process.state for process in descendants(first.pid)}[kept] == "T", 60)
     os.kill(keeper, signal.SIGKILL)
     first.kill()
     first.wait()
