@@ -1,4 +1,4 @@
-# Needs only: python3 (3.11 to 3.13) with venv and pip, make, git.
+# Needs only: python3 (3.11 to 3.14) with venv and pip, make, git.
 PYTHON ?= python3
 BIN := .venv/bin
 # All but mlflow, which wants older libraries than Airflow does, and torch, which is gigabytes.
