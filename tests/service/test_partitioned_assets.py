@@ -1,0 +1,100 @@
+"""The example of partitioned assets on a real scheduler: years arrive, are scored alone, rolled up, corrected."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from demo import arrive
+from examples import EXAMPLES
+from runs import succeed
+from stack import Stack
+from support import Wta
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+
+YEARS = ["2014", "2015", "2016"]
+
+
+def _home(stack: Stack) -> Path:
+    return Path(stack.extra["WTA_HOME"])
+
+
+def _keys(stack: Stack, dag_id: str) -> list[str]:
+    return sorted(run["partition_key"] for run in stack.started_by_events(dag_id))
+
+
+def _published(stack: Stack) -> dict[str, str]:
+    """Year -> digest of the bytes of its file."""
+    folder = _home(stack) / "predictions_by_arrival"
+    files = {path.parent.name.removeprefix("year="): path for path in folder.glob("year=*/*.parquet")}
+    return {year: hashlib.sha256(path.read_bytes()).hexdigest() for year, path in files.items()}
+
+
+def _manifests(stack: Stack, year: str) -> set[str]:
+    return {path.parent.name for path in (_home(stack) / "staging" / f"year={year}").glob("*/manifest.json")}
+
+
+def _arrive(stack: Stack) -> list[str]:
+    """What a look announces, after the runs that it starts have ended."""
+    said: list[str] = []
+    arrive(stack, said.append)
+    (announced,) = [line.removeprefix("announced: ") for line in said if line.startswith("announced: ")]
+    return announced.split(", ")
+
+
+@pytest.fixture(scope="module")
+def full_set(stack: Stack) -> dict[str, str]:
+    """The first look, which announces three years. Returns what was published of each."""
+    for dag_id in EXAMPLES["wta_partitioned_assets"].dags:
+        stack.wait_for_dag(dag_id)
+    if not (_home(stack) / "models" / "wta" / "aliases" / "champion.json").exists():
+        succeed(stack, "wta_batch_scoring", {"years": [2014], "output": "predictions_of_2014.parquet"})
+    assert sorted(_arrive(stack)) == YEARS
+    return _published(stack)
+
+
+@pytest.fixture
+def corrected(matches: Wta) -> Iterator[None]:
+    """A match of 2015 is gone."""
+    path = matches.folder / "wta_matches_2015.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rstrip().rindex(b"\n") + 1])
+    yield
+    path.write_bytes(whole)
+
+
+def test_each_year_that_arrives_is_scored_and_published_by_a_run_of_its_own(
+    stack: Stack, full_set: dict[str, str]
+) -> None:
+    assert _keys(stack, "wta_score_year") == YEARS
+    assert sorted(full_set) == YEARS
+    run = stack.started_by_events("wta_score_year")[0]
+    (scored,) = [
+        task for task in stack.task_instances("wta_score_year", run["dag_run_id"]) if task["task_id"] == "score"
+    ]
+    assert scored["rendered_map_index"] == f"year={run['partition_key']}"
+
+
+def test_the_full_set_is_published_once_when_the_last_year_is_there(stack: Stack, full_set: dict[str, str]) -> None:
+    assert _keys(stack, "wta_full_set") == ["2014..2016"]
+    found = pd.read_parquet(_home(stack) / "first_full_set.parquet")
+    alone = pd.read_parquet(_home(stack) / "predictions_by_arrival")
+    assert found["year"].astype(str).value_counts().to_dict() == alone["year"].astype(str).value_counts().to_dict()
+    assert {len(_manifests(stack, year)) for year in YEARS} == {1}, "nothing was scored again"
+
+
+@pytest.mark.usefixtures("corrected")
+def test_a_corrected_year_is_scored_and_published_alone(stack: Stack, full_set: dict[str, str]) -> None:
+    before = _home(stack) / "first_full_set.parquet"
+    whole = before.read_bytes()
+    assert _arrive(stack) == ["2015"]
+    assert _keys(stack, "wta_score_year") == ["2014", "2015", "2015", "2016"]
+    now = _published(stack)
+    assert {year for year in YEARS if now[year] != full_set[year]} == {"2015"}
+    assert {year: len(_manifests(stack, year)) for year in YEARS} == {"2014": 1, "2015": 2, "2016": 1}
+    assert _keys(stack, "wta_full_set") == ["2014..2016"]
+    assert before.read_bytes() == whole
