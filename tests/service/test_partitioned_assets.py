@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from demo import arrive
 from examples import EXAMPLES
-from runs import succeed
+from runs import explain, succeed
 from stack import Stack
-from support import Wta
+from support import Wta, newest_summary
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
@@ -34,8 +34,13 @@ def _published(stack: Stack) -> dict[str, str]:
     return {year: hashlib.sha256(path.read_bytes()).hexdigest() for year, path in files.items()}
 
 
-def _manifests(stack: Stack, year: str) -> set[str]:
-    return {path.parent.name for path in (_home(stack) / "staging" / f"year={year}").glob("*/manifest.json")}
+def _staged(stack: Stack) -> dict[str, dict[str, int]]:
+    """Year -> committed manifests and when they were written."""
+    folders = {year: _home(stack) / "staging" / f"year={year}" for year in YEARS}
+    return {
+        year: {str(path): path.stat().st_mtime_ns for path in folder.glob("*/manifests/*.json")}
+        for year, folder in folders.items()
+    }
 
 
 def _arrive(stack: Stack) -> list[str]:
@@ -84,17 +89,34 @@ def test_the_full_set_is_published_once_when_the_last_year_is_there(stack: Stack
     found = pd.read_parquet(_home(stack) / "first_full_set.parquet")
     alone = pd.read_parquet(_home(stack) / "predictions_by_arrival")
     assert found["year"].astype(str).value_counts().to_dict() == alone["year"].astype(str).value_counts().to_dict()
-    assert {len(_manifests(stack, year)) for year in YEARS} == {1}, "nothing was scored again"
+    assert newest_summary(_home(stack), "first_full_set.parquet")["totals"]["reused"] == 3
+
+
+def test_a_look_at_what_has_not_changed_announces_nothing(stack: Stack, full_set: dict[str, str]) -> None:
+    asset = next(a for a in stack.get("/api/v2/assets?limit=100")["assets"] if "wta_matches_{year}" in a["uri"])
+    succeed(stack, "wta_arrivals", {})
+    events = stack.get(f"/api/v2/assets/events?asset_id={asset['id']}&limit=100")["asset_events"]
+    assert sorted(event["partition_key"] for event in events) == YEARS
+
+
+def test_a_year_can_be_named_in_the_form(stack: Stack, full_set: dict[str, str]) -> None:
+    run_id = stack.trigger("wta_score_year", {}, partition_key="2014")
+    assert stack.wait_for_run("wta_score_year", run_id, 120) == "success", explain(stack, "wta_score_year", run_id)
+    tasks = stack.task_instances("wta_score_year", run_id)
+    assert [task["rendered_map_index"] for task in tasks if task["task_id"] == "score"] == ["year=2014"]
+    assert _published(stack) == full_set
 
 
 @pytest.mark.usefixtures("corrected")
 def test_a_corrected_year_is_scored_and_published_alone(stack: Stack, full_set: dict[str, str]) -> None:
     before = _home(stack) / "first_full_set.parquet"
-    whole = before.read_bytes()
+    whole, staged = before.read_bytes(), _staged(stack)
     assert _arrive(stack) == ["2015"]
     assert _keys(stack, "wta_score_year") == ["2014", "2015", "2015", "2016"]
     now = _published(stack)
     assert {year for year in YEARS if now[year] != full_set[year]} == {"2015"}
-    assert {year: len(_manifests(stack, year)) for year in YEARS} == {"2014": 1, "2015": 2, "2016": 1}
+    after = _staged(stack)
+    assert {year for year in YEARS if after[year] != staged[year]} == {"2015"}
+    assert len(after["2015"]) == len(staged["2015"]) + 1
     assert _keys(stack, "wta_full_set") == ["2014..2016"]
     assert before.read_bytes() == whole
