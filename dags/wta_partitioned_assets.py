@@ -30,8 +30,8 @@ Matches and predictions are partitioned assets, and their partition keys are yea
    was corrected.
 2. `wta_score_year` runs once for each of these events: it scores that year with the champion model, which
    `wta_batch_scoring` trains, and publishes that year.
-3. `wta_full_set` runs once, when all years of {YEARS} have been published, and puts them into one file. A year that is
-   corrected later does not start it again: trigger it then, and it replaces what has changed.
+3. `wta_full_set` runs once, when all years of {YEARS} have been published, and puts them into one file. Years that are
+   corrected later do not start it again before all have been: trigger it then, and it replaces what has changed.
 
 Unpause 2 and 3 before 1 runs: Airflow drops events that no active DAG waits for.
 

@@ -57,16 +57,19 @@ class Announced:
 
     @classmethod
     def from_dict(cls, value: object) -> Announced:
-        """Raises InputError for what another version of this package kept."""
+        """Raises InputError for what another version of this package, or somebody else, kept there."""
         if value is None:
             return cls()
-        if not isinstance(value, Mapping) or value.get("schema") != SCHEMA:
-            raise InputError(
-                f"what was announced was kept under {MEMORY!r} in the asset's state store by another version of this "
-                "package. Delete that value (Airflow's REST API: assets/{asset_id}/state-store), and all partitions "
-                "are announced once more"
-            )
-        return cls(value["known"], value["last"], value["token"])
+        try:
+            if isinstance(value, Mapping) and value["schema"] == SCHEMA:
+                return cls(dict(value["known"]), dict(value["last"]), str(value["token"]))
+        except (KeyError, TypeError, ValueError):
+            pass
+        raise InputError(
+            f"{MEMORY!r} in the asset's state store was not written by this version of the package. Delete that value "
+            f"(Airflow's REST API: DELETE /api/v2/assets/<id>/state-store/{MEMORY}), and all partitions are announced "
+            "once more"
+        )
 
     def settled(self, *, raised: bool) -> Announced:
         """After looking whether the events of the last announcement were raised."""
