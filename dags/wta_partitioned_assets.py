@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.sdk import DAG, PartitionedAssetTimetable
 from wta_common import HOME, MODEL_URI, SCHEDULE, STAGING_URI, matches
@@ -39,7 +40,7 @@ Unpause 2 and 3 before 1 runs: Airflow drops events that no active DAG waits for
 
 **Reads** `{matches.uri}`. **Publishes** the folder `{BY_YEAR}`, by year, and `{FULL_SET}`.
 """
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "start_date": datetime(2026, 1, 1, tzinfo=UTC),
     "catchup": False,
     "default_args": {"owner": "ml-platform", "retries": 2, "retry_delay": timedelta(seconds=20)},
