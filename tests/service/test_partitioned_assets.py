@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from demo import arrive
+from demo_results import print_results
 from examples import EXAMPLES
 from runs import explain, succeed
 from stack import Stack
@@ -89,18 +91,29 @@ def test_each_year_that_arrives_is_scored_and_published_by_a_run_of_its_own(
     assert scored["rendered_map_index"] == f"year={run['partition_key']}"
 
 
-def test_the_full_set_is_published_once_when_the_last_year_is_there(stack: Stack, full_set: dict[str, str]) -> None:
+def test_the_full_set_is_published_once_when_the_last_year_is_there(
+    stack: Stack, full_set: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _keys(stack, "wta_full_set") == ["2014..2016"]
     found = pd.read_parquet(_home(stack) / "first_full_set.parquet")
     alone = pd.read_parquet(_home(stack) / "predictions_by_arrival")
     assert found["year"].astype(str).value_counts().to_dict() == alone["year"].astype(str).value_counts().to_dict()
     assert newest_summary(_home(stack), "first_full_set.parquet")["totals"]["reused"] == 3
+    print_results("wta_partitioned_assets", _home(stack))
+    assert re.findall(r"^20\d\d", capsys.readouterr().out, re.MULTILINE) == YEARS
 
 
-def test_a_look_at_what_has_not_changed_announces_nothing(stack: Stack, full_set: dict[str, str]) -> None:
+def test_a_year_named_in_the_form_is_scored_and_a_look_meanwhile_announces_nothing(
+    stack: Stack, full_set: dict[str, str]
+) -> None:
+    run_id = stack.trigger("wta_score_year", {}, partition_key="2014")
     succeed(stack, "wta_arrivals", {})
     events = stack.get(f"/api/v2/assets/events?asset_id={_matches(stack)}&limit=100")["asset_events"]
     assert sorted(event["partition_key"] for event in events) == YEARS
+    assert stack.wait_for_run("wta_score_year", run_id, 120) == "success", explain(stack, "wta_score_year", run_id)
+    tasks = stack.task_instances("wta_score_year", run_id)
+    assert [task["rendered_map_index"] for task in tasks if task["task_id"] == "score"] == ["year=2014"]
+    assert _published(stack) == full_set
 
 
 def test_what_a_killed_task_announced_without_any_event_is_announced_again(
@@ -114,14 +127,6 @@ def test_what_a_killed_task_announced_without_any_event_is_announced_again(
     runs = len(stack.started_by_events("wta_score_year"))
     assert _arrive(stack) == ["2014"]
     assert len(stack.started_by_events("wta_score_year")) == runs + 1
-    assert _published(stack) == full_set
-
-
-def test_a_year_can_be_named_in_the_form(stack: Stack, full_set: dict[str, str]) -> None:
-    run_id = stack.trigger("wta_score_year", {}, partition_key="2014")
-    assert stack.wait_for_run("wta_score_year", run_id, 120) == "success", explain(stack, "wta_score_year", run_id)
-    tasks = stack.task_instances("wta_score_year", run_id)
-    assert [task["rendered_map_index"] for task in tasks if task["task_id"] == "score"] == ["year=2014"]
     assert _published(stack) == full_set
 
 
