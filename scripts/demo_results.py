@@ -39,7 +39,16 @@ def matches(home: Path) -> None:
 
 def one_year(home: Path) -> None:
     """The years that runs of `wta_yearly_scoring` have published."""
-    folder = home / "predictions_by_year"
+    _years_of(home / "predictions_by_year")
+
+
+def arrived(home: Path) -> None:
+    """The years that runs of `wta_score_year` have published, and the full set."""
+    _years_of(home / "predictions_by_arrival")
+    print(f"full set     {short(home / 'first_full_set.parquet')}")
+
+
+def _years_of(folder: Path) -> None:
     scored = pd.read_parquet(folder)
     years = scored.groupby("year", observed=True)
     rows = [(str(year), f"{len(found):,}", f"{_right(found).mean():.1%}") for year, found in years]
@@ -148,6 +157,7 @@ _COUNTS = ("rows_read", "rows_scored", "rows_skipped", "rows_quarantined")
 _OF: dict[str, Callable[[Path], None]] = {
     "wta_batch_scoring": matches,
     "wta_yearly_scoring": one_year,
+    "wta_partitioned_assets": arrived,
     "hazard_regression": hazards,
     "hazard_spark": spark_hazards,
     "sensor_anomaly": sensors,

@@ -9,6 +9,7 @@ from airflow_batchscore.compat import require_airflow
 require_airflow()
 
 if TYPE_CHECKING:
+    from airflow_batchscore.operators.announce_partitions import AnnouncePartitionsOperator
     from airflow_batchscore.operators.check_model import CheckModelOperator
     from airflow_batchscore.operators.check_scores import CheckScoresOperator
     from airflow_batchscore.operators.combine import CombineOperator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_batchscore.operators.train import TrainOperator
 
 _HOMES = {
+    "AnnouncePartitionsOperator": "announce_partitions",
     "CheckModelOperator": "check_model",
     "CheckScoresOperator": "check_scores",
     "CombineOperator": "combine",
@@ -29,6 +31,7 @@ _HOMES = {
     "TrainOperator": "train",
 }
 __all__ = [
+    "AnnouncePartitionsOperator",
     "CheckModelOperator",
     "CheckScoresOperator",
     "CombineOperator",

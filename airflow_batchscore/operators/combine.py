@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import Json, JsonObject
-from airflow_batchscore.errors import OutputError
+from airflow_batchscore.errors import InputError, OutputError
 from airflow_batchscore.links import RunReportLink
+from airflow_batchscore.operators.assets import alias_of
 from airflow_batchscore.operators.authored import kind_of
 from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, scoring_run, task_name
+from airflow_batchscore.operators.failing import try_number
+from airflow_batchscore.operators.partition_keys import (
+    raises_partition_events,
+    require_event_keys,
+    require_partition_events,
+)
 from airflow_batchscore.operators.places import Place
 from airflow_batchscore.operators.score import ScorePartitionOperator
 
@@ -40,6 +47,10 @@ class CombineOperator(BatchScoreOperator):
             write the output. A single file is written by the task.
         conn_id: connection for the output. Templated.
         scores_conn_id: connection for the scores' storage; default: `conn_id`. Templated.
+        partition_events: raise an asset event for each partition that changed, with its key, in place of one for all.
+            They start DAGs with ``PartitionedAssetTimetable`` and no other DAG. Default: only in runs without a
+            partition key of DAGs whose own schedule is about partitions; see docs/how-to/schedule-by-assets.md. Needs
+            Airflow 3.3.
 
     Returns:
         A `PublishedRun` as JSON: ``{"schema", "output", "rows", "partitions", "added", "replaced", "unchanged", "kept",
@@ -90,6 +101,7 @@ class CombineOperator(BatchScoreOperator):
         engine: Engine | None = None,
         conn_id: str | None = None,
         scores_conn_id: str | None = None,
+        partition_events: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -103,8 +115,20 @@ class CombineOperator(BatchScoreOperator):
         self.engine = engine
         self.conn_id = conn_id
         self.scores_conn_id = scores_conn_id
+        self.partition_events = partition_events
         self.reads_planned()
         self.writes(output_uri)
+        if partition_events:
+            self._require_partition_events()
+
+    def _require_partition_events(self) -> None:
+        require_partition_events("partition_events=True")
+        if alias_of(self) in self.outlets:
+            raise InputError(
+                f"partition_events=True: only a run knows output_uri={self.output_uri!r}, and Airflow puts partition "
+                "keys on the events of assets that the DAG declares. Write the location, or a template of params "
+                "that have defaults"
+            )
 
     def _is_audited(self) -> bool:
         """Whether only the output of a check is accepted: yes, unless the DAG passes scores directly."""
@@ -132,6 +156,8 @@ class CombineOperator(BatchScoreOperator):
         planned = None if self.plan is None else read_plan(self, context)
         _, state = read_scores(items, self.scores_conn_id or self.conn_id, planned)
         manifests = state.manifests
+        if raises_partition_events(self, context, self.partition_events):
+            require_event_keys(manifest.partition for manifest in manifests)
         if planned is not None:
             require_planned(planned, manifests)
         publication = Publication(
@@ -151,7 +177,7 @@ class CombineOperator(BatchScoreOperator):
         passed = passed_audit(self, context)
         published = combine(manifests, output, publication)
         summary = summarise(manifests, published, run=run, reused=state.reused, passed=passed)
-        self.outcome = published_scores(self.output_uri, summary, manifests, run)
+        self.outcome = published_scores(self.output_uri, summary, manifests, run, retried=try_number(context) > 1)
         copy = connect(Location(self.report_uri, self.conn_id)) if self.report_uri else None
         report = leave_report(manifests, published, summary, task_name(context), copy)
         self.log.info("published %d rows of %d partitions at %s", published.rows, len(manifests), self.output_uri)
