@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Partitions on the page; the JSON beside it has all of them.
 _MAX_PARTITIONS = 500
+#: Features on the page, those with the most drift.
+_MAX_FEATURES = 60
 #: Of more partitions than these, the worst come first.
 _IN_ORDER = 50
 #: PSI that is worth a look, by convention, where the audit has no limit of its own.
@@ -38,9 +40,12 @@ def render(summary: Summary, manifests: Sequence[Manifest]) -> str:
         headline=_headline(summary),
         said=_said(summary),
         planned=_time(summary.changes.generation),
-        drift_limit=_drift_limit(summary),
+        drift_limit=partial(_drift_limit, summary),
+        usual_limit=_drift_limit(summary, None),
         rows=[facts.to_dict() for facts in _worth_a_look(summary.partitions)],
         in_order=len(summary.partitions) <= _IN_ORDER,
+        features=[feature.to_dict() for feature in summary.features[:_MAX_FEATURES]],
+        sample=next((feature.figures.sample for feature in summary.features), None),
         plots=plots(manifests, reference) if reference else [],
         curve=curve(learned) if learned else None,
     )
@@ -68,7 +73,7 @@ def _said(summary: Summary) -> list[str]:
         worst = max(drifted, key=lambda facts: facts.drift or 0.0)
         sentences.append(
             f"The highest drift from the training data is {worst.drift:.3f} (PSI), of {worst.drift_column} in "
-            f"{worst.partition}: {_judged(worst.drift or 0.0, summary)}"
+            f"{worst.partition}: {_judged(worst.drift or 0.0, worst.drift_column, summary)}"
         )
     return sentences
 
@@ -79,17 +84,18 @@ def _skipped_by(summary: Summary) -> str:
     return "by recipes, or for want of a model" if summary.coverage else "by the function"
 
 
-def _judged(drift: float, summary: Summary) -> str:
-    if summary.passed and summary.passed.max_drift is not None:
-        return f"the audit allowed {summary.passed.max_drift:g}"
+def _judged(drift: float, column: str | None, summary: Summary) -> str:
+    allowed = summary.passed.drift_allowed(column) if summary.passed else None
+    if allowed is not None:
+        return f"the audit allowed {allowed:g}"
     if drift > _SHIFT:
         return f"over {_SHIFT}, it is worth a look; the audit set no limit"
     return "stable, by convention" if drift < 0.1 else "a slight shift, by convention"
 
 
-def _drift_limit(summary: Summary) -> float:
-    """From which drift is marked."""
-    limit = summary.passed.max_drift if summary.passed else None
+def _drift_limit(summary: Summary, column: str | None) -> float:
+    """From which drift of a column is marked."""
+    limit = summary.passed.drift_allowed(column) if summary.passed else None
     return _SHIFT if limit is None else limit
 
 
