@@ -102,10 +102,10 @@ class CheckScoresOperator(GateOperator):
             max_outside=if_given(self.max_outside),
             allow_missing=as_number(self.allow_missing, "allow_missing", int),
         )
-        planned = read_plan(self, context)
+        planned, notices = read_plan(self, context)
         items, state = read_scores(score_items(self, context), self.conn_id, planned)
         manifests = state.manifests
-        result = audit(planned, manifests, limits)
+        result = audit(planned, manifests, limits, notices)
         run, staging = scoring_run(context), staged_runs_folder(manifests)
         self.outcome = audited(staging.parent.uri, result)
         verdict = run_place(staging, run, task_name(context), VERDICT)

@@ -21,12 +21,15 @@ from airflow_batchscore.scoring.manifest import Manifest
 STRICT = Limits()
 
 
-def audit(planned: Sequence[Values], manifests: list[Manifest], limits: Limits = STRICT) -> Audit:
+def audit(
+    planned: Sequence[Values], manifests: list[Manifest], limits: Limits = STRICT, notices: Sequence[str] = ()
+) -> Audit:
     """Check manifests, and the size and rows of every part on storage, against the plan and the limits.
 
     Args:
         planned: field values of the partitions that the run planned to score.
         manifests: what scoring committed, from `read_manifests`.
+        notices: what the plan found unusual, for people.
 
     Raises:
         GateError: a limit is not a number, or is set for a column that does not exist.
@@ -42,7 +45,9 @@ def audit(planned: Sequence[Values], manifests: list[Manifest], limits: Limits =
     ]
     drifts, measured = _beside_training(manifests, limits)
     checks += measured
-    return Audit(manifests, account, drifts, checks)
+    if notices:
+        checks.append(Check("unusual in the plan", listed(notices, "; "), "no limit"))
+    return Audit(manifests, account, drifts, checks, notices)
 
 
 def _beside_training(manifests: Sequence[Manifest], limits: Limits) -> tuple[dict[str, Drift], list[Check]]:

@@ -86,12 +86,14 @@ class Audit:
     Attributes:
         drift: per partition; empty if no limit was set.
         checks: everything that was looked at.
+        notices: in sentences, what people should look at although it is allowed.
     """
 
     manifests: list[Manifest]
     account: Account
     drift: dict[str, Drift]
     checks: list[Check]
+    notices: Sequence[str] = ()
 
     @property
     def problems(self) -> list[str]:
