@@ -15,6 +15,7 @@ from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.publish.plots import curve, plots
 from airflow_batchscore.publish.published import Report
 from airflow_batchscore.publish.summary import PartitionFacts, Summary, one_model
+from airflow_batchscore.publish.trends import Point, trends
 from airflow_batchscore.scoring.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -30,8 +31,12 @@ _IN_ORDER = 50
 _SHIFT = 0.25
 
 
-def render(summary: Summary, manifests: Sequence[Manifest]) -> str:
-    """The page. All text from data is escaped."""
+def render(summary: Summary, manifests: Sequence[Manifest], points: Sequence[Point] = ()) -> str:
+    """The page. All text from data is escaped.
+
+    Args:
+        points: of the last runs that published to the same place, oldest first.
+    """
     ref = one_model(manifests)
     reference = read_manifest(ref).profile if ref else None
     learned = summary.model.learning_curve if summary.model else None
@@ -46,6 +51,9 @@ def render(summary: Summary, manifests: Sequence[Manifest]) -> str:
         in_order=len(summary.partitions) <= _IN_ORDER,
         features=[feature.to_dict() for feature in summary.features[:_MAX_FEATURES]],
         sample=next((feature.figures.sample for feature in summary.features), None),
+        trends=[trend.to_dict() for trend in trends(points)],
+        runs=len(points),
+        versions=len({point.model for point in points}),
         plots=plots(manifests, reference) if reference else [],
         curve=curve(learned) if learned else None,
     )
@@ -128,12 +136,14 @@ def facts_uri(report_uri: str) -> str:
     return report_uri.removesuffix(".html").removesuffix("report") + "summary.json"
 
 
-def write_report(manifests: Sequence[Manifest], summary: Summary, location: Location) -> Report:
+def write_report(
+    manifests: Sequence[Manifest], summary: Summary, location: Location, points: Sequence[Point] = ()
+) -> Report:
     """Write the page at `location` and the JSON beside it.
 
     ``report.html`` goes with ``summary.json``, ``x.report.html`` with ``x.summary.json``.
     """
-    page = render(summary, manifests).encode()
+    page = render(summary, manifests, points).encode()
     facts = location.at(facts_uri(location.uri))
     storage.write_bytes(location, page)
     storage.write_json(facts, summary.to_dict())
