@@ -56,8 +56,8 @@ class ColumnLimits:
         unknown = sorted(set(self.own) - columns)
         if unknown:
             raise GateError(
-                f"{self.argument} names {listed(unknown)}, which {'is' if len(unknown) == 1 else 'are'} not among "
-                f"{what}: {listed(sorted(columns)) or 'there are none'}. Correct the name"
+                f"{self.argument} names {listed(unknown)}, not among {what}: "
+                f"{listed(sorted(columns)) or 'there are none'}. Correct the name"
             )
 
     def worst(self, values: Mapping[str, float]) -> tuple[str, float] | None:

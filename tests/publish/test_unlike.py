@@ -71,8 +71,8 @@ def test_each_feature_and_each_column_of_drift_can_have_a_limit_of_its_own(manif
 
 
 @pytest.mark.parametrize(("limits", "message"), [
-    ({"max_unseen": {"chanel": 0.1}}, "max_unseen names chanel, which is not among the model's features: channel"),
-    ({"max_drift": {"prise": 0.1}}, "max_drift names prise, which is not among the features and outputs .*prediction"),
+    ({"max_unseen": {"chan": 0.1}}, "max_unseen names chan, not among the model's features: channel"),
+    ({"max_drift": {"prise": 0.1}}, "max_drift names prise, not among the features and outputs .*prediction"),
     ({"max_outside": 5}, "max_outside=5 is no limit: give a share"),
     ({"max_unseen": "nan"}, "max_unseen='nan' is no limit"),
 ])  # fmt: skip
