@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import unquote
@@ -68,28 +68,35 @@ class Arrivals:
         for each in self._groups.values():
             each.sort(key=lambda partition: self._order(partition.values))
 
-    def newest(self) -> set[str]:
-        """Keys of the last partition of each group."""
-        return {group[-1].key for group in self._groups.values()}
+    def volumes(self, keys: Collection[str] | None = None) -> list[Volume]:
+        """The sizes of these partitions, without those that have fewer than `LEAST` before them.
 
-    def volumes(self, keys: Iterable[str]) -> list[Volume]:
-        """The sizes of these partitions, without those that have fewer than `LEAST` before them."""
-        wanted, found = set(keys), []
-        for group in self._groups.values():
-            for at, partition in enumerate(group):
-                before = group[max(0, at - MOST) : at]
-                if partition.key in wanted and len(before) >= LEAST:
-                    found.append(_volume(partition, [each.size for each in before]))
+        Args:
+            keys: None for the newest partition of each group.
+        """
+        found = []
+        for group, at in self._chosen(keys):
+            before = group[max(0, at - MOST) : at]
+            if len(before) >= LEAST:
+                found.append(_volume(group[at], [each.size for each in before]))
         return found
 
-    def late(self, keys: Iterable[str]) -> dict[str, str]:
-        """Which of these partitions arrived later than usual: key -> a sentence."""
-        wanted, found = set(keys), {}
-        for group in self._groups.values():
-            for at, partition in enumerate(group):
-                if partition.key in wanted and (text := self._late(group[:at], partition.values, _arrival(partition))):
-                    found[partition.key] = f"partition {partition.key} arrived late: {text}"
+    def late(self, keys: Collection[str] | None = None) -> dict[str, str]:
+        """Which of these partitions arrived later than usual: key -> a sentence; see `volumes`."""
+        found = {}
+        for group, at in self._chosen(keys):
+            partition = group[at]
+            if text := self._late(group[max(0, at - MOST - 1) : at], partition.values, _arrival(partition)):
+                found[partition.key] = f"partition {partition.key} arrived late: {text}"
         return found
+
+    def _chosen(self, keys: Collection[str] | None) -> Iterator[tuple[Sequence[Partition], int]]:
+        """Groups, and the place of a partition in its group."""
+        for group in self._groups.values():
+            if keys is None:
+                yield group, len(group) - 1
+            else:
+                yield from ((group, at) for at, partition in enumerate(group) if partition.key in keys)
 
     def overdue(self, missing: Sequence[str], now: float) -> list[str]:
         """Which of the partitions that are not there should be, in sentences.

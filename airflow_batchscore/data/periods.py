@@ -9,17 +9,16 @@ from datetime import UTC, datetime
 
 #: Fields that are a time together, the year among them.
 _PARTS = ("year", "month", "day", "hour")
-#: Ways to write a time, and what they look like: `strptime` alone would take "2026-1" and "20261" for months.
-_FORMS = {
-    "%Y": r"(19|20)\d\d",
-    "%Y-%m": r"\d{4}-\d\d",
-    "%Y%m": r"(19|20)\d{4}",
-    "%Y-%m-%d": r"\d{4}-\d\d-\d\d",
-    "%Y%m%d": r"(19|20)\d{6}",
-    "%Y-%m-%dT%H": r"\d{4}-\d\d-\d\dT\d\d",
-    "%Y%m%d%H": r"(19|20)\d{8}",
-}
-
+#: Ways to write a time: year, month, day and hour.
+_FORMS = (
+    r"((?:19|20)\d\d)",
+    r"(\d{4})-(\d\d)",
+    r"((?:19|20)\d\d)(\d\d)",
+    r"(\d{4})-(\d\d)-(\d\d)",
+    r"((?:19|20)\d\d)(\d\d)(\d\d)",
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d)",
+    r"((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)",
+)
 #: Share of the partitions that must have the order, of so many that are looked at.
 _MOST, _LOOKED_AT = 0.9, 1000
 
@@ -30,7 +29,7 @@ class Periods:
 
     Attributes:
         fields: that make it.
-        form: of `strptime`; None for parts of a time (`year`, `month`), and for numbers.
+        form: a regular expression, whose groups are a year, month, ...; None for parts of a time, and for numbers.
         are_times: whether `order` is in seconds since 1970 (UTC, at the beginning of the period).
     """
 
@@ -80,14 +79,16 @@ class Periods:
             return float(int(values[self.fields[0]]))
         if self.form is None:
             part = {name.lower(): int(values[name]) for name in self.fields}
-            return datetime(
-                part["year"], part.get("month", 1), part.get("day", 1), part.get("hour", 0), tzinfo=UTC
-            ).timestamp()
-        text = values[self.fields[0]]
-        if not re.fullmatch(_FORMS[self.form], text):
-            raise ValueError(text)
-        return datetime.strptime(text, self.form).replace(tzinfo=UTC).timestamp()
+            return _begins(part["year"], part.get("month", 1), part.get("day", 1), part.get("hour", 0))
+        found = re.fullmatch(self.form, values[self.fields[0]])
+        if found is None:
+            raise ValueError(values)
+        return _begins(*map(int, found.groups()))
 
     def others(self, values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """The fields that partitions share with those before them."""
         return tuple((name, value) for name, value in values.items() if name not in self.fields)
+
+
+def _begins(year: int, month: int = 1, day: int = 1, hour: int = 0) -> float:
+    return datetime(year, month, day, hour, tzinfo=UTC).timestamp()

@@ -24,10 +24,8 @@ def unusual(
         GateError: a partition is larger or smaller, or none has a history to compare it with.
         InputError: `max_change` is no limit.
     """
-    arrivals = Arrivals(every)
-    keys = {partition.key for partition in planned}
-    if len(keys) == len(every):
-        keys &= arrivals.newest()
+    keys = None if len(planned) == len(every) else {partition.key for partition in planned}
+    arrivals = Arrivals(every, like=keys)
     volumes = arrivals.volumes(keys)
     if max_change is not None:
         _require_volumes(volumes, max_change)

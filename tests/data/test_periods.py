@@ -46,7 +46,8 @@ def test_a_few_odd_partitions_do_not_count() -> None:
     days = [{"day": f"2026-03-{n:02d}"} for n in range(1, 20)]
     periods = Periods.of([{"day": "latest"}, *days])
     assert periods is not None
-    assert (periods.form, periods.has_order({"day": "latest"}), periods.has_order({"other": "1"})) == (
-        "%Y-%m-%d", False, False,
-    )  # fmt: skip
+    assert (periods.are_times, periods.fields) == (True, ("day",))
+    assert [periods.has_order(values) for values in (*days[:2], {"day": "latest"}, {"other": "1"})] == [True] * 2 + [
+        False
+    ] * 2
     assert Periods.of([{"day": "latest"}, *days[:5]]) is None
