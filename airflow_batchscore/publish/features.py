@@ -172,7 +172,9 @@ def _scaled(side: _Side) -> dict[str, list[float]]:
     if not side.of_training:
         return {name: list(counts) for name, counts in side.expected.items()}
     totals = {name: (side.expected[name], sum(counts)) for name, counts in side.found.items()}
-    return {name: [count * rows / sum(counts) for count in counts] for name, (counts, rows) in totals.items()}
+    return {
+        name: [count * rows / sum(counts) for count in counts] for name, (counts, rows) in totals.items() if sum(counts)
+    }
 
 
 def _figures(side: _Side) -> dict[str, FeatureFigures]:
