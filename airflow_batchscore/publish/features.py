@@ -16,7 +16,7 @@ from airflow_batchscore.scoring.manifest import Manifest
 #: Model -> the profile of its training data.
 References = Mapping[ModelRef, ReferenceProfile]
 #: Features times partitions whose figures a summary holds one by one.
-MOST_FIGURES = 20_000
+MOST_FIGURES = 10_000
 _Counts = Mapping[str, Sequence[float]]
 
 
