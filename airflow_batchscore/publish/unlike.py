@@ -52,7 +52,7 @@ UNSEEN = _Kind(
 )
 OUTSIDE = _Kind(
     "max_outside",
-    "outside the training range",
+    "values outside the training range",
     "features of numbers",
     "of the rows lie outside the range of training",
     outside_share,

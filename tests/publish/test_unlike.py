@@ -51,15 +51,15 @@ def test_the_problem_names_partition_feature_share_error_examples_limit_and_what
         "partition day=2: in channel, 9.80% (±1.80%, from 1,000 rows) of the rows have a class that training did not "
         "see, such as 'fax' (allowed 1.00%): see whether the supplier renamed them, or train a version that knows them",
     )  # fmt: skip
-    assert checks["outside the training range"].passed
-    assert checks["outside the training range"].found.endswith("% of price in day=2")
+    assert checks["values outside the training range"].passed
+    assert checks["values outside the training range"].found.endswith("% of price in day=2")
     assert checks["drift (PSI)"].allowed == "no limit"
     assert "unseen classes" not in _checks(manifests, max_outside=1)
 
 
 def test_each_feature_and_each_column_of_drift_can_have_a_limit_of_its_own(manifests: list[Manifest]) -> None:
     checks = _checks(manifests, max_outside={"price": 0.1}, max_drift={"channel": 0.1, "*": 100})
-    problem = checks["outside the training range"].problem or ""
+    problem = checks["values outside the training range"].problem or ""
     assert "in price, " in problem
     said = "of the rows lie outside the range of training (10.0079 to 110), such as 439.67 (allowed 10.00%)"
     assert said in problem
