@@ -160,22 +160,27 @@ class PartitionedDataset:
     def _read(self, request: object) -> Request:
         return read_request(request, self.fields, self.max_partitions)
 
-    def _find(self, wanted: Sequence[Values] | None) -> tuple[list[Partition], list[Values]]:
-        by_key = {partition.key: partition for partition in self.discover()}
+    def _find(
+        self, wanted: Sequence[Values] | None, among: Sequence[Partition] | None = None
+    ) -> tuple[list[Partition], list[Values]]:
+        by_key = {partition.key: partition for partition in (self.discover() if among is None else among)}
         if wanted is None:
             return list(by_key.values()), []
         existing = [by_key[partition_key(values)] for values in wanted if partition_key(values) in by_key]
         return existing, [values for values in wanted if partition_key(values) not in by_key]
 
-    def require(self, request: object = None) -> list[Partition]:
+    def require(self, request: object = None, among: Sequence[Partition] | None = None) -> list[Partition]:
         """The requested partitions.
+
+        Args:
+            among: what `discover` returned, to list storage once only.
 
         Raises:
             InputError: names each one that is missing, or has fewer files or bytes than the `PartitionSensor` that
                 returned the request saw.
         """
         asked = self._read(request)
-        existing, missing = self._find(asked.wanted)
+        existing, missing = self._find(asked.wanted, among)
         self._require_as_seen(asked.seen, existing, missing)
         if missing:
             keys = [partition.key for partition in self.discover()]

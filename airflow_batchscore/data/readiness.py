@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from airflow_batchscore.data.arrivals import Arrivals
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import partition_key
@@ -70,12 +71,14 @@ class Readiness:
         missing: keys of partitions that do not exist.
         unsettled: keys of partitions with a file that changed more recently.
         shapes: what the next look compares with; empty unless changes are checked.
+        late: which of the missing ones should be there, in sentences.
     """
 
     found: Sequence[Partition]
     missing: Sequence[str]
     unsettled: Sequence[str]
     shapes: Shapes = field(default_factory=dict)
+    late: Sequence[str] = ()
 
     @property
     def ready(self) -> bool:
@@ -88,7 +91,7 @@ class Readiness:
             pieces.append(f"{len(self.missing)} not there: {', '.join(self.missing[:20])}")
         if self.unsettled:
             pieces.append(f"{len(self.unsettled)} still changing: {', '.join(self.unsettled[:20])}")
-        return "; ".join(pieces)
+        return "; ".join([*pieces, *self.late[:20]])
 
     def to_dict(self) -> JsonObject:
         """What the sensor returns by XCom."""
@@ -129,8 +132,9 @@ def judge(
     keys = list(listed) if wanted is None else wanted
     missing = [key for key in keys if key not in listed]
     existing = [key for key in keys if key in listed]
+    late = Arrivals(listed.values(), like=missing).overdue(missing, now) if missing else []
     if not stable_for:
-        return Readiness([listed[key] for key in existing], missing, [])
+        return Readiness([listed[key] for key in existing], missing, [], late=late)
     shapes = {key: _shape(listed[key], before.get(key), now) for key in existing}
     settled_before = now - stable_for
     unsettled = {
@@ -143,6 +147,7 @@ def judge(
         missing,
         [k for k in existing if k in unsettled],
         shapes,
+        late,
     )
 
 

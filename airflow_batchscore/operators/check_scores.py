@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import Json, JsonObject
@@ -24,8 +24,12 @@ class CheckScoresOperator(GateOperator):
             allows all); rows that a `ModelPolicy` skips are not counted. None: at least one of the rows read must be
             scored. Templated.
         max_drift: highest population stability index against the training data, of any feature or output of any
-            partition (below 0.1 stable, above 0.25 a shift); None skips this check. Where each row has its own model,
-            the rows of all models are measured together. Templated.
+            partition (below 0.1 stable, above 0.25 a shift); None skips this check. A mapping sets limits by column,
+            ``{"price": 0.1, "*": 0.25}``; without ``"*"`` the other columns have none. Where each row has its own
+            model, the rows of all models are measured together. Templated.
+        max_unseen: highest share of a partition's rows with a class of a feature that training did not see (``0.01``),
+            for every such feature or by feature, as `max_drift`; None skips this check. Templated.
+        max_outside: the same for numbers below the lowest or above the highest of training. Templated.
         allow_missing: number of planned partitions that may lack a manifest. Templated.
         conn_id: connection for the scores' storage. Templated.
 
@@ -40,7 +44,8 @@ class CheckScoresOperator(GateOperator):
 
     Fails at once, with every problem in the message: a planned partition is missing, an account does not add up, a part
     is missing or its rows differ from its manifest, more than one model, too many rows in quarantine or skipped, drift,
-    or drift that cannot be measured (a function, nothing scored, no profile of the training data).
+    unseen classes, numbers outside the training range, or one of these that is limited and cannot be measured (a
+    function, nothing scored, no profile of the training data).
     """
 
     template_fields: Sequence[str] = (
@@ -49,6 +54,8 @@ class CheckScoresOperator(GateOperator):
         "max_quarantined",
         "max_skipped",
         "max_drift",
+        "max_unseen",
+        "max_outside",
         "allow_missing",
         "conn_id",
     )
@@ -60,7 +67,9 @@ class CheckScoresOperator(GateOperator):
         scores: Json,
         max_quarantined: int | float | str = 0,
         max_skipped: int | float | str | None = None,
-        max_drift: float | str | None = None,
+        max_drift: float | str | Mapping[str, float | str] | None = None,
+        max_unseen: float | str | Mapping[str, float | str] | None = None,
+        max_outside: float | str | Mapping[str, float | str] | None = None,
         allow_missing: int | str = 0,
         conn_id: str | None = None,
         **kwargs: Any,
@@ -71,6 +80,8 @@ class CheckScoresOperator(GateOperator):
         self.max_quarantined = max_quarantined
         self.max_skipped = max_skipped
         self.max_drift = max_drift
+        self.max_unseen = max_unseen
+        self.max_outside = max_outside
         self.allow_missing = allow_missing
         self.conn_id = conn_id
 
@@ -87,12 +98,14 @@ class CheckScoresOperator(GateOperator):
             max_quarantined=self.max_quarantined,
             max_skipped=if_given(self.max_skipped),
             max_drift=if_given(self.max_drift),
+            max_unseen=if_given(self.max_unseen),
+            max_outside=if_given(self.max_outside),
             allow_missing=as_number(self.allow_missing, "allow_missing", int),
         )
-        planned = read_plan(self, context)
+        planned, notices = read_plan(self, context)
         items, state = read_scores(score_items(self, context), self.conn_id, planned)
         manifests = state.manifests
-        result = audit(planned, manifests, limits)
+        result = audit(planned, manifests, limits, notices)
         run, staging = scoring_run(context), staged_runs_folder(manifests)
         self.outcome = audited(staging.parent.uri, result)
         verdict = run_place(staging, run, task_name(context), VERDICT)

@@ -153,7 +153,7 @@ class CombineOperator(BatchScoreOperator):
         began = time.time_ns()
         run = scoring_run(context)
         items = score_items(self, context, audited=self._is_audited())
-        planned = None if self.plan is None else read_plan(self, context)
+        planned = None if self.plan is None else read_plan(self, context)[0]
         _, state = read_scores(items, self.scores_conn_id or self.conn_id, planned)
         manifests = state.manifests
         if raises_partition_events(self, context, self.partition_events):

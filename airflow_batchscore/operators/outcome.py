@@ -113,10 +113,10 @@ def evaluated(dataset: str, ref: ModelRef, evaluation: Evaluation, checks: Seque
     )
 
 
-def planned(dataset: str, partitions: Sequence[Partition], model: str | None) -> Outcome:
+def planned(dataset: str, partitions: Sequence[Partition], model: str | None, notices: Sequence[str] = ()) -> Outcome:
     """A run was planned."""
     data = Data(dataset, partitions=[partition.values for partition in partitions])
-    return Outcome([data, Data(_without_version(model))] if model else [data])
+    return Outcome([data, Data(_without_version(model))] if model else [data], notices=notices)
 
 
 def scored_partitions(dataset: str, staging: str, results: Sequence[tuple[Manifest, bool]]) -> Outcome:
@@ -146,7 +146,7 @@ def audited(staging: str, audit: Audit) -> Outcome:
         [_written(staging, manifests)],
         gauges={} if drift is None else {"drift": drift},
         checks=audit.checks,
-        notices=_quarantined(manifests),
+        notices=[*_quarantined(manifests), *audit.notices],
     )
 
 

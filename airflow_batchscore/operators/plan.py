@@ -41,6 +41,10 @@ class PlanPartitionsOperator(BatchScoreOperator):
             names the kind of worker the partition needs. The name appears as ``resources`` in the entries, and
             partitions of different kinds never share a task; see docs/operations.md for scoring tasks on different
             workers.
+        max_volume_change: how many times larger or smaller (in bytes) than usual a partition may be, such as ``3``: the
+            plan fails before anything is paid for. Usual is the median of up to 30 partitions before it; of a plan of
+            all partitions, the newest is looked at. Without a limit, an unusual size or a late arrival is a warning in
+            the log, in the verdict of `CheckScoresOperator`, in the report and of the notifier. Templated.
         plan_uri: folder for the partition lists of tasks with more than 20 partitions; XCom then carries references to
             them. Without it, a plan of very many partitions is a very long XCom that every task reads. Templated.
         conn_id: connection for the model's storage. Templated.
@@ -62,6 +66,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         "model_policy",
         "max_tasks",
         "pack_bytes",
+        "max_volume_change",
         "plan_uri",
         "conn_id",
         "plan_conn_id",
@@ -83,6 +88,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         max_tasks: int | str | None = None,
         pack_bytes: int | str | None = None,
         resources_for: Callable[[Partition], str] | str | None = None,
+        max_volume_change: float | str | None = None,
         plan_uri: str | None = None,
         conn_id: str | None = None,
         plan_conn_id: str | None = None,
@@ -96,6 +102,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         self.max_tasks = max_tasks
         self.pack_bytes = pack_bytes
         self.resources_for = resources_for
+        self.max_volume_change = max_volume_change
         self.plan_uri = plan_uri
         self.conn_id = conn_id
         self.plan_conn_id = plan_conn_id
@@ -114,14 +121,19 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow_batchscore.operators.trust import model_trust
         from airflow_batchscore.plan.choose import plan_models
         from airflow_batchscore.plan.packing import make_plan, requested_partitions
+        from airflow_batchscore.plan.unusual import as_list, unusual
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
         trust = model_trust(self, context, *(place.field for place in self.places if place.use == "model"))
-        partitions, model = requested_partitions(dataset, self.partitions), self.model_given("model", context)
+        every = dataset.discover()
+        partitions, model = requested_partitions(dataset, self.partitions, every), self.model_given("model", context)
         conn_id = connect(Location(model.name, self.conn_id)).conn_id if model else None
         access = ModelAccess(conn_id, trust)
-        self.outcome = planned(dataset.uri, partitions, model.name if model else None)
+        notices = unusual(every, partitions, self._max_change())
+        for text in as_list(notices):
+            self.log.warning("%s", text)
+        self.outcome = planned(dataset.uri, partitions, model.name if model else None, as_list(notices))
         models = plan_models(model, dataset, partitions, self.model_policy, access)
         chosen, pack_bytes = self.resources_for, if_given(self.pack_bytes)
         plan = make_plan(
@@ -132,7 +144,12 @@ class PlanPartitionsOperator(BatchScoreOperator):
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
             generation=generation,
             dataset=self.dataset.uri,
+            notices=notices,
         )
         self.log.info("%d partitions in %d tasks", len(partitions), len(plan))
         lists = Location(self.plan_uri, self.plan_conn_id or self.conn_id) if self.plan_uri is not None else None
         return [self.handed_on(shortened(entry.to_dict(), lists), "plan", context) for entry in plan]
+
+    def _max_change(self) -> float | None:
+        given = if_given(self.max_volume_change)
+        return None if given is None else as_number(given, "max_volume_change", float)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from airflow_batchscore.operators.combine import CombineOperator
 
 
-def read_plan(operator: CheckScoresOperator | CombineOperator, context: Context) -> list[Values]:
-    """Field values of every partition of the plan that `operator` was given.
+def read_plan(operator: CheckScoresOperator | CombineOperator, context: Context) -> tuple[list[Values], list[str]]:
+    """Field values of every partition of the plan that `operator` was given, and what the plan found unusual.
 
     Raises:
         GateError: the plan was altered or is incomplete.
@@ -36,8 +36,9 @@ def read_plan(operator: CheckScoresOperator | CombineOperator, context: Context)
             f"plan={operator.plan[:100]!r}: give the output of PlanPartitionsOperator itself, not a template"
         )
     given = _items(operator.plan)
-    entries = full([operator.taken(item, "plan", context, "plan") for item in given])
-    return planned_partitions([PlanEntry.from_dict(entry) for entry in entries])
+    taken = full([operator.taken(item, "plan", context, "plan") for item in given])
+    entries = [PlanEntry.from_dict(entry) for entry in taken]
+    return planned_partitions(entries), [text for entry in entries for text in entry.notices]
 
 
 def score_items(

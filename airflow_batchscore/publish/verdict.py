@@ -10,7 +10,7 @@ from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.publish.coverage import scored_coverage
-from airflow_batchscore.publish.drift import Drift, drift_limit
+from airflow_batchscore.publish.drift import Drift, drift_limits
 from airflow_batchscore.publish.state import ScoringRun
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.check import Check, as_lines, problems_of
@@ -29,14 +29,19 @@ class Limits:
         max_skipped: the same for skipped rows, without those that a `ModelPolicy` skips; None: at least one of the rows
             read must be scored.
         max_drift: highest population stability index against the training data, of any feature or output column of any
-            partition; None skips this check. A partition whose drift cannot be measured is a problem.
+            partition, or a mapping of columns to limits (see `ColumnLimits`); None skips this check. A partition whose
+            drift cannot be measured is a problem.
+        max_unseen: the same for the share of rows with a class of a feature that training did not see.
+        max_outside: the same for the share of rows with a number outside the range that training saw.
         allow_missing: number of planned partitions that may lack a manifest.
     """
 
     max_quarantined: float | str = 0
     max_skipped: float | str | None = None
-    max_drift: float | str | None = None
+    max_drift: float | str | Mapping[str, float | str] | None = None
     allow_missing: int = 0
+    max_unseen: float | str | Mapping[str, float | str] | None = None
+    max_outside: float | str | Mapping[str, float | str] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,14 @@ class Audit:
     Attributes:
         drift: per partition; empty if no limit was set.
         checks: everything that was looked at.
+        notices: in sentences, what people should look at although it is allowed.
     """
 
     manifests: list[Manifest]
     account: Account
     drift: dict[str, Drift]
     checks: list[Check]
+    notices: Sequence[str] = ()
 
     @property
     def problems(self) -> list[str]:
@@ -148,22 +155,26 @@ class KeptVerdict:
 
     Attributes:
         checks: everything that the audit looked at.
-        max_drift: highest drift (PSI) that it allowed; None if it measured none.
+        max_drift: highest drift (PSI) that it allowed of a column without a limit of its own; None if it set none.
+        max_drift_of: column -> highest drift that it allowed of it.
         drifts: digest of a manifest -> PSI of the column that drifted most, and that column.
     """
 
     checks: Sequence[Check] = ()
     max_drift: float | None = None
     drifts: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    max_drift_of: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, verdict: Json) -> KeptVerdict | None:
         """Of `Audit.verdict`, which holds text where a template gave the limit; None for any other JSON."""
         try:
             allowed = verdict["limits"]["max_drift"]
+            limits = None if allowed is None else drift_limits(allowed)
             return cls(
                 checks=[Check.from_dict(check) for check in verdict.get("checks", [])],
-                max_drift=None if allowed is None else drift_limit(allowed),
+                max_drift=limits.others if limits else None,
+                max_drift_of=limits.own if limits else {},
                 drifts={
                     score["digest"]: (score["drift"], str(score["drift_column"]))
                     for score in verdict.get("scores", [])
@@ -175,7 +186,15 @@ class KeptVerdict:
 
     def to_dict(self) -> JsonObject:
         """Plain JSON: what the run report shows."""
-        return {"checks": [check.to_dict() for check in self.checks], "max_drift": self.max_drift}
+        return {
+            "checks": [check.to_dict() for check in self.checks],
+            "max_drift": self.max_drift,
+            "max_drift_of": dict(self.max_drift_of),
+        }
+
+    def drift_allowed(self, column: str | None) -> float | None:
+        """The highest drift that it allowed of a column; None if it did not limit it."""
+        return self.max_drift if column is None else self.max_drift_of.get(column, self.max_drift)
 
 
 @dataclass(frozen=True)

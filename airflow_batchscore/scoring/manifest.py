@@ -21,6 +21,7 @@ from airflow_batchscore.errors import InputError, ScoringError
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.models import SKIPPED, Chosen
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.quality.beyond import Beyond
 from airflow_batchscore.quality.profile import Counts, Expected, merge
 
 FORMAT = 3
@@ -45,6 +46,8 @@ class BlockResult:
         uncovered: which rows had no model of their own (``"sensor_id=17: missing, skipped"``), and how many there were.
         padded: CSV rows with too few cells, whose missing last cells were taken as empty (``pad_short_rows``).
         footer: SHA-256 of the part's footer; empty if another attempt wrote the part.
+        beyond: what the rows hold that the training rows did not; None if an earlier version of this package made the
+            part.
     """
 
     index: int
@@ -61,13 +64,16 @@ class BlockResult:
     expected_predictions: Expected = field(default_factory=dict)
     padded: int = 0
     footer: str = ""
+    beyond: Beyond | None = None
 
     def to_dict(self) -> JsonObject:
-        return {**vars(self), "account": self.account.to_dict()}  # `asdict` would copy every count
+        beyond = self.beyond and self.beyond.to_dict()
+        return {**vars(self), "account": self.account.to_dict(), "beyond": beyond}  # `asdict` would copy every count
 
     @classmethod
     def from_dict(cls, value: JsonMapping) -> BlockResult:
-        return cls(**{**value, "account": Account.from_dict(value["account"])})
+        account, beyond = Account.from_dict(value["account"]), value.get("beyond")
+        return cls(**{**value, "account": account, "beyond": Beyond.from_dict(beyond) if beyond else None})
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,11 @@ class Manifest:
             features = merge(features, block.expected_features)
             predictions = merge(predictions, block.expected_predictions)
         return features, predictions
+
+    def beyond(self) -> Beyond | None:
+        """What the rows hold that the training rows did not; None if an earlier version scored some of the blocks."""
+        looked = [block.beyond for block in self.blocks if block.beyond is not None]
+        return sum(looked, Beyond()) if len(looked) == len(self.blocks) else None
 
     @property
     def rows_without_model(self) -> int:

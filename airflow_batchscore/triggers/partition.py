@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -85,7 +86,9 @@ class PartitionTrigger(BaseTrigger):
         name = json.dumps(self.dataset, sort_keys=True)
         max_age = min(KEPT_SECONDS, self.poke_interval)
         partitions, began = await shared.look(name, lambda: _listed(dataset), max_age=max_age)
-        return judge(partitions, self._asked[0], stable_for=self.stable_for, now=began, before=before)
+        # A long listing takes a while to judge, and other triggers wait for this event loop.
+        wait = partial(judge, stable_for=self.stable_for, now=began, before=before)
+        return await asyncio.to_thread(wait, partitions, self._asked[0])
 
 
 def _listed(dataset: PartitionedDataset) -> dict[str, Partition]:
