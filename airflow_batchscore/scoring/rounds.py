@@ -24,6 +24,7 @@ from airflow_batchscore.scoring.sample import Piece, SampledDataset, sliced, spr
 #: Rows of the first slices of blocks.
 _FIRST_ROWS = 1000
 _GROWTH = 16
+_CAUTION = 0.8
 #: A sample measures for so long, however short the run is.
 _LEAST_SECONDS = 2.0
 #: No sample needs longer than this.
@@ -76,7 +77,7 @@ class Rounds:
         self._pinned: dict[str, tuple[Partition, list[Block]]] = {}
         self._rounds: list[_Round] = []
         self._turn = 0
-        self._first = self._small = self._second = self._next = 0.0
+        self._first = self._small = self._second = self._next = self._left = 0.0
         self._cutting = math.inf
         self._memory = MemoryWatch()
         self._block = math.inf
@@ -103,7 +104,8 @@ class Rounds:
         if len(rates) >= _ENOUGH and spent > _LEAST_SECONDS / 2 and pstdev(rates) < _AGREEMENT * fmean(rates):
             return False
         allowed = min(max(seconds - self._first - self._small - self._second, _LEAST_SECONDS), _MOST_SECONDS)
-        return spent + self._next <= allowed
+        self._left = allowed - spent
+        return self._next <= self._left
 
     @property
     def _seen(self) -> list[_Round]:
@@ -134,11 +136,12 @@ class Rounds:
             done = self._score(pieces, share)
             self._rounds.append(done)
             whole = sum(each.share == 1 for each in self._rounds)
-            self._next = done.seconds * (min(_GROWTH, 1 / share) if share < 1 else 1 if whole == 1 else 2)
-            if whole > 1:
-                count = 2 * sum(len(piece.blocks) for piece in pieces)
-            share = min(share * _GROWTH, 1.0)
+            self._next = done.seconds * (1 if whole == 1 else 2)
             yield self._pace(small)
+            if share < 1:  # as large as there is time for
+                share = min(1.0, share * min(_GROWTH, max(2.0, _CAUTION * self._left / done.seconds)))
+            elif whole > 1:
+                count = 2 * sum(len(piece.blocks) for piece in pieces)
 
     def _whole(self, unit: str) -> Iterator[Pace]:
         """Whole partitions, small ones first."""
