@@ -20,6 +20,13 @@ def held() -> int:
     return size
 
 
+def most_held() -> int:
+    """The most bytes that this process ever held, without its children."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 class MemoryWatch:
     """Finds the most memory that was held while `watched`."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from airflow_batchscore.engine.base import Capacity
-from airflow_batchscore.engine.memory import held
+from airflow_batchscore.engine.memory import held, most_held
 from airflow_batchscore.operators.task_store import TaskStore
 from airflow_batchscore.publish.progress import PROGRESS_KEY, Progress
 from airflow_batchscore.scoring.tally import Count, Tally
@@ -60,7 +60,7 @@ class _Reporter:
     def __init__(self, work: Work, tally: Tally, store: TaskStore) -> None:
         self._work, self._tally, self._store = work, tally, store
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._memory = 0
+        self._memory = self._peak = 0
 
     def run(self, ended: threading.Event) -> None:
         next_line = time.monotonic() + _LOG_SECONDS
@@ -77,6 +77,7 @@ class _Reporter:
 
     def _write(self) -> None:
         work, count = self._work, self._tally.count()
+        self._peak = max(self._peak, self._memory, most_held())
         progress = Progress(
             try_number=work.try_number,
             started=self._started,
@@ -95,6 +96,7 @@ class _Reporter:
             done=count.done,
             current=count.current,
             slowest=count.slowest,
+            peak=self._peak,
         )
         self._store.set(PROGRESS_KEY, progress.to_dict())
 

@@ -11,9 +11,11 @@ from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.model.training_record import LearningCurve, Search
+from airflow_batchscore.plan.estimate import Estimate
 from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.coverage import Coverage, scored_coverage
 from airflow_batchscore.publish.drift import Drift, partition_drifts
+from airflow_batchscore.publish.estimated import Estimated
 from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.quarantined import Quarantined, look_into_quarantine
 from airflow_batchscore.publish.read_with import ReadWith, read_with
@@ -117,6 +119,7 @@ class Summary:
         account: of all partitions.
         partitions: in their order.
         passed: what the audit of these scores checked; None if there was none.
+        estimate: what was predicted before scoring began; None if nothing was.
         quarantined: None if no row is in quarantine.
         read_with: lines of code that read the output.
     """
@@ -132,6 +135,7 @@ class Summary:
     account: Account
     partitions: Sequence[PartitionFacts]
     passed: KeptVerdict | None
+    estimate: Estimated | None
     quarantined: Quarantined | None
     read_with: Sequence[ReadWith]
 
@@ -149,6 +153,7 @@ class Summary:
             "totals": {"partitions": len(self.partitions), "reused": self.reused, **self.account.to_dict()},
             "partitions": [partition.to_dict() for partition in self.partitions],
             "passed": self.passed.to_dict() if self.passed else None,
+            "estimate": self.estimate.to_dict() if self.estimate else None,
             "quarantined": asdict(self.quarantined) if self.quarantined else None,
             "read_with": [asdict(line) for line in self.read_with],
         }
@@ -161,6 +166,7 @@ def summarise(
     run: ScoringRun,
     reused: Mapping[str, bool],
     passed: KeptVerdict | None = None,
+    estimate: Estimate | None = None,
 ) -> Summary:
     """The facts of a publication.
 
@@ -168,6 +174,7 @@ def summarise(
         manifests: the published partitions, in order.
         reused: partition key -> whether its scores were committed before this run.
         passed: what their audit checked, if there was one.
+        estimate: what their plan predicted, if it did.
     """
     drifts = partition_drifts(manifests)
     ref = one_model(manifests)
@@ -186,6 +193,7 @@ def summarise(
             for manifest in manifests
         ],
         passed=passed,
+        estimate=Estimated.of(estimate, manifests, reused) if estimate else None,
         quarantined=look_into_quarantine(manifests),
         read_with=read_with(published.target, list(manifests[0].partition)),
     )
