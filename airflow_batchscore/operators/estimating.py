@@ -70,7 +70,7 @@ def estimated(
         engine,
         python=interpreter(operator, engine.elsewhere),
         slots=task_slots(operator, mapped=len(entries)),
-        parallel_tasks=parallel_tasks or most_at_once(operator, mapped=len(entries)),
+        parallel_tasks=most_at_once(operator, len(entries)) if parallel_tasks is None else parallel_tasks,
         task_seconds=task_seconds,
         share=share,
         price_per_core_hour=price_per_core_hour,

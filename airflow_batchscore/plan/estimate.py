@@ -45,7 +45,8 @@ class Room:
     """Where tasks run.
 
     Attributes:
-        workers: of each task: blocks that it scores at once.
+        workers: of each task: blocks that it scores at once. 0 if that is not known: paces are then those of all
+            workers together.
         tasks: that run at once.
         most: workers of all tasks that can work at once: cores of the machines, or the workers of one cluster.
         task_seconds: from the start of a task's process until it works.
@@ -69,7 +70,8 @@ def task_times(tasks: Sequence[Task], room: Room) -> tuple[list[float], float]:
         blocks = sum(_blocks(size, pace) for size, pace in task)
         alone = max((pace.start_up for _, pace in task), default=0.0) + sum(pace.partition for _, pace in task)
         # The last blocks leave workers without any.
-        waves = math.ceil(blocks / room.workers) / blocks if blocks else 0.0
+        workers = max(room.workers, 1)
+        waves = math.ceil(blocks / workers) / blocks if blocks else 0.0
         seconds.append(room.task_seconds + alone + work * waves)
         busy += alone + work
     return seconds, busy
@@ -94,18 +96,18 @@ class Estimate:
 
     Attributes:
         seconds: of all scoring tasks together, by the clock; probably between `low` and `high`.
-        core_seconds: that workers are busy, in all tasks; what is paid for.
+        core_seconds: that workers are busy, in all tasks; what is paid for. None if their number is not known.
         peak_memory: that one task needs; None if it scores on other machines.
         cost: `core_seconds` at the price per core and hour; None without a price.
         rows, partitions, bytes: to be scored; `reused` partitions are committed already, and are not among them.
-        tasks, parallel_tasks, workers: how many tasks, how many at once, and the workers of each.
+        tasks, parallel_tasks, workers: how many tasks, how many at once, and the workers of each; 0 if not known.
         sample_rows, sample_seconds: that were scored for this, and how long all of it took.
     """
 
     seconds: float
     low: float
     high: float
-    core_seconds: float
+    core_seconds: float | None
     peak_memory: int | None
     cost: float | None
     rows: int
@@ -132,12 +134,17 @@ class Estimate:
         if max_cost is not None and self.cost is not None and self.cost > max_cost:
             problems.append(f"cost about {self.cost:.2f}, more than max_cost={max_cost:g}")
         if problems:
-            at_once = "1 task" if self.parallel_tasks == 1 else f"{self.parallel_tasks:,} tasks"
             raise GateError(
                 f"the run would {', and '.join(problems)}; nothing was scored. It has about {self.rows:,} rows in "
-                f"{self.partitions:,} partitions to score, by {at_once} at once with {self.workers:,} workers each. "
+                f"{self.partitions:,} partitions to score, {self._lanes}. "
                 f"{', '.join(advice)}, or raise the limit"
             )
+
+    @property
+    def _lanes(self) -> str:
+        tasks = "1 task" if self.tasks == 1 else f"{self.parallel_tasks:,} of {self.tasks:,} tasks at once"
+        workers = "1 worker" if self.workers == 1 else f"{self.workers:,} workers"
+        return f"{tasks} with {workers}{' each' if self.tasks > 1 else ''}" if self.workers else tasks
 
     def sentences(self) -> list[str]:
         """For the log."""
@@ -147,7 +154,7 @@ class Estimate:
         will = (
             f"The run will take about {in_words(self.seconds)} ({in_words(self.low)} to {in_words(self.high)}){memory}"
             f"{cost}: about {self.rows:,} rows in {self.partitions:,} partitions{reused}, "
-            f"{self.parallel_tasks:,} of {self.tasks:,} tasks at once, {self.workers:,} workers each."
+            f"{self._lanes}."
         )
         how = (
             f"This is what {self.sample_rows:,} rows took that were scored and thrown away, in "
@@ -186,10 +193,15 @@ def predict(
         tasks: those that only find committed partitions are empty.
 
     Raises:
-        InputError: the price is negative.
+        InputError: the price is negative, or nobody knows how many workers are to be paid.
     """
     if price_per_core_hour is not None and not 0 <= price_per_core_hour < math.inf:
         raise InputError(f"price_per_core_hour={price_per_core_hour}: give a price from 0")
+    if price_per_core_hour is not None and not room.workers:
+        raise InputError(
+            "price_per_core_hour: the engine does not say how many workers it has, so that nothing can be said of the "
+            "cost. Leave the price out, and limit the time with max_seconds"
+        )
     seconds, busy = wall_seconds(tasks, room)
     parts = [part for task in tasks for part in task]
     size = sum(size for size, _ in parts)
@@ -199,7 +211,7 @@ def predict(
         seconds=round(seconds, 3),
         low=round(seconds / spread, 3),
         high=round(seconds * spread, 3),
-        core_seconds=round(busy, 3),
+        core_seconds=round(busy, 3) if room.workers else None,
         peak_memory=max(memories, default=None),
         cost=None if price_per_core_hour is None else round(busy / 3600 * price_per_core_hour, 6),
         rows=round(sum(size * pace.rows for size, pace in parts)),

@@ -84,10 +84,10 @@ def estimate(
     """
     if not 0 < share <= 1:
         raise InputError(f"share={share}: the sample may cost more than 0 and at most 1 (all) of the run")
-    if parallel_tasks < 1 or slots < 1:
-        raise InputError(f"parallel_tasks={parallel_tasks}, slots={slots}: there is at least 1")
-    predict([], Room(), Sampled(), price_per_core_hour=price_per_core_hour)  # refuses the price before anything runs
+    if parallel_tasks < 1:
+        raise InputError(f"parallel_tasks={parallel_tasks}: give at least 1")
     asked = Asked(job, tasks, engine, slots, parallel_tasks, task_seconds, share, price_per_core_hour)
+    predict([], _room(asked), Sampled(), price_per_core_hour=price_per_core_hour)  # refuses it before anything runs
     if python is None:
         return _estimate(asked)
     uris = [job.dataset.uri, job.output_uri, *(ref.uri for ref in job.scored_with.pinned)]
@@ -136,7 +136,7 @@ def _estimate(asked: Asked) -> Estimate:
             kept = _Kept(engine, session)
             size = sum(partition.size for partition in new)
             for name, partitions in sorted(kinds.items(), key=lambda item: -sum(p.size for p in item[1])):
-                rounds = Rounds(sampled, kept, room.workers, partitions, most_bytes=asked.share * size)
+                rounds = Rounds(sampled, kept, max(room.workers, 1), partitions, most_bytes=asked.share * size)
                 part = sum(partition.size for partition in partitions) / max(size, 1)
                 for pace in rounds.paces():
                     paces[name] = pace
@@ -162,10 +162,10 @@ def _kind(job: ScoringJob, partition: Partition) -> str:
 
 def _room(asked: Asked) -> Room:
     """Tasks on one machine share its cores; those on a cluster share its workers."""
-    workers = max(1, asked.engine.capacity(asked.slots).workers)
+    workers = asked.engine.capacity(asked.slots).workers
     tasks = min(asked.parallel_tasks, max(1, len(asked.tasks)))
     if not asked.engine.is_local:
-        return Room(workers, tasks, workers, asked.task_seconds)
+        return Room(workers, tasks, max(workers, 1), asked.task_seconds)
     machines = -(-tasks // min(asked.slots, tasks))
     return Room(workers, tasks, machines * max(machine.cores(), workers), asked.task_seconds)
 

@@ -25,6 +25,8 @@ from airflow_batchscore.scoring.sample import Piece, SampledDataset, sliced, spr
 _FIRST_ROWS = 1000
 _GROWTH = 16
 _CAUTION = 0.8
+#: Of the average block.
+_WHOLE = 0.8
 #: A sample measures for so long, however short the run is.
 _LEAST_SECONDS = 2.0
 #: No sample needs longer than this.
@@ -135,6 +137,7 @@ class Rounds:
             pieces = self._take(count, share)
             done = self._score(pieces, share)
             self._rounds.append(done)
+            share = done.share
             whole = sum(each.share == 1 for each in self._rounds)
             self._next = done.seconds * (1 if whole == 1 else 2)
             yield self._pace(small)
@@ -212,7 +215,10 @@ class Rounds:
         size = 0.0
         for piece, manifest in zip(pieces, manifests, strict=True):
             size += piece.bytes([block.account.rows_read for block in manifest.blocks[: len(piece.blocks)]])
-        return self._round(share, seconds, size, manifests, sum(len(piece.blocks) for piece in pieces))
+        blocks = sum(len(piece.blocks) for piece in pieces)
+        done = size / (blocks * self._block)  # small blocks are scored whole
+        share = 1.0 if done > _WHOLE else max(share, done)
+        return self._round(share, seconds, size, manifests, blocks)
 
     def _least(self, pieces: Sequence[Piece], share: float) -> _Round:
         """What they take when nothing disturbs them."""

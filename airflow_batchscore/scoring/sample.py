@@ -54,6 +54,8 @@ def sliced(block: Block, share: float, block_rows: int) -> Block:
         return replace(block, stop=block.start + min(span, max(round(span * share), _LEAST_BYTES)))
     if source.kind == "row_groups":
         first, last = block.rows
+        if share * span >= 1:
+            return replace(block, stop=block.start + round(share * span))
         rows = max(1, round(share * ((last - first) or min(block_rows, source.rows or block_rows))))
         source = replace(source, batch_rows=min(source.batch_rows, rows))
         return replace(block, source=source, stop=block.start + 1, rows=(first, first + rows))
