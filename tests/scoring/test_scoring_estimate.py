@@ -11,9 +11,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from applied import NUMBERS, ROWS
+from s3_server import s3_options
 from support import Small, good_rows
 
 from airflow_batchscore import DaskCluster, LocalDask, PartitionedDataset
+from airflow_batchscore.data import storage
+from airflow_batchscore.data.storage import credentials
 from airflow_batchscore.engine import machine
 from airflow_batchscore.engine.base import Capacity
 from airflow_batchscore.errors import BatchScoreError, InputError
@@ -181,3 +184,20 @@ def test_tasks_of_one_machine_share_its_cores_and_tasks_of_a_cluster_its_workers
 def test_the_sample_runs_in_the_engines_own_python(data: Small) -> None:
     found = told(data.job(), "p=1", python=sys.executable)
     assert (found.partitions, found.rows) == (1, pytest.approx(500, rel=0.01))
+
+
+def test_an_object_store_keeps_only_what_was_there(data: Small, moto: str) -> None:
+    credentials.register("test", s3_options(moto))
+    try:
+        job = data.job(output_uri="s3://tennis/staged", conn_id="test")
+        data.add(2, good_rows(600))
+        found = told(job, "p=1", "p=2")
+        assert (found.partitions, found.reused) == (2, 0)
+        assert storage.list_files(job.output, recursive=True) == []
+        data.score(1, output_uri="s3://tennis/staged", conn_id="test")
+        before = storage.list_files(job.output, recursive=True)
+        found = told(job, "p=1", "p=2")
+        assert (found.partitions, found.reused) == (1, 1)
+        assert storage.list_files(job.output, recursive=True) == before
+    finally:
+        credentials.forget("test")
