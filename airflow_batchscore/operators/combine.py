@@ -140,6 +140,7 @@ class CombineOperator(BatchScoreOperator):
         from airflow_batchscore.data.apart import require_apart
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.engine.local import LocalDask
+        from airflow_batchscore.operators.estimating import estimate_before
         from airflow_batchscore.operators.outcome import published_scores
         from airflow_batchscore.operators.scored_inputs import passed_audit, read_plan, read_scores, score_items
         from airflow_batchscore.publish.audit import require_planned
@@ -176,7 +177,8 @@ class CombineOperator(BatchScoreOperator):
             require_apart(manifests[0].dataset, [self.report_uri, facts_uri(self.report_uri)])
         passed = passed_audit(self, context)
         published = combine(manifests, output, publication)
-        summary = summarise(manifests, published, run=run, reused=state.reused, passed=passed)
+        before = estimate_before(self, context)
+        summary = summarise(manifests, published, run=run, reused=state.reused, passed=passed, estimate=before)
         self.outcome = published_scores(self.output_uri, summary, manifests, run, retried=try_number(context) > 1)
         copy = connect(Location(self.report_uri, self.conn_id)) if self.report_uri else None
         report = leave_report(manifests, published, summary, task_name(context), copy)

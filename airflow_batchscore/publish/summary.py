@@ -11,9 +11,11 @@ from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.model.training_record import LearningCurve, Search
+from airflow_batchscore.plan.estimate import Estimate
 from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.coverage import Coverage, scored_coverage
 from airflow_batchscore.publish.drift import Drift, partition_drifts, references_of
+from airflow_batchscore.publish.estimated import Estimated
 from airflow_batchscore.publish.features import FeatureFigures, RunFeature, each_partition, feature_list
 from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.quarantined import Quarantined, look_into_quarantine
@@ -125,6 +127,7 @@ class Summary:
         partitions: in their order.
         features: of the model's input, those that drifted most first; empty if nothing is known of them.
         passed: what the audit of these scores checked; None if there was none.
+        estimate: what was predicted before scoring began; None if nothing was.
         quarantined: None if no row is in quarantine.
         read_with: lines of code that read the output.
     """
@@ -141,6 +144,7 @@ class Summary:
     partitions: Sequence[PartitionFacts]
     features: Sequence[RunFeature]
     passed: KeptVerdict | None
+    estimate: Estimated | None
     quarantined: Quarantined | None
     read_with: Sequence[ReadWith]
 
@@ -159,6 +163,7 @@ class Summary:
             "partitions": [partition.to_dict() for partition in self.partitions],
             "features": [feature.to_dict() for feature in self.features],
             "passed": self.passed.to_dict() if self.passed else None,
+            "estimate": self.estimate.to_dict() if self.estimate else None,
             "quarantined": asdict(self.quarantined) if self.quarantined else None,
             "read_with": [asdict(line) for line in self.read_with],
         }
@@ -171,6 +176,7 @@ def summarise(
     run: ScoringRun,
     reused: Mapping[str, bool],
     passed: KeptVerdict | None = None,
+    estimate: Estimate | None = None,
 ) -> Summary:
     """The facts of a publication.
 
@@ -178,6 +184,7 @@ def summarise(
         manifests: the published partitions, in order.
         reused: partition key -> whether its scores were committed before this run.
         passed: what their audit checked, if there was one.
+        estimate: what their plan predicted, if it did.
     """
     references = references_of(manifests)
     drifts = partition_drifts(manifests, references)
@@ -204,6 +211,7 @@ def summarise(
         ],
         features=feature_list(manifests, references, {key: drift.columns for key, drift in drifts.items()}),
         passed=passed,
+        estimate=Estimated.of(estimate, manifests, reused) if estimate else None,
         quarantined=look_into_quarantine(manifests),
         read_with=read_with(published.target, list(manifests[0].partition)),
     )
