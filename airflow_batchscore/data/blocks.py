@@ -12,10 +12,10 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.casting import taken, texts
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.exact import ROUNDED_BY_PANDAS, rounded_by_pandas
-from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Range, Source
-from airflow_batchscore.data.formats.registry import format_named
+from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Range, ReadSettings, Source
 from airflow_batchscore.data.storage.errors import reading
 from airflow_batchscore.data.type_names import arrow_type
+from airflow_batchscore.data.virtual import ROW, given_to, read_with, type_of, virtual_names, with_row_numbers
 from airflow_batchscore.errors import InputError, listed
 
 #: Share of a worker's memory for a batch as read; features, model input and outputs come on top.
@@ -31,6 +31,7 @@ def cut(
     columns: Sequence[str] | None = None,
     block_memory: int | None = None,
     keys: Sequence[str] = (),
+    numbered: bool = True,
 ) -> list[Block]:
     """Cut a partition into blocks of about `block_rows` rows, in row order.
 
@@ -38,16 +39,19 @@ def cut(
         columns: those that will be read; None for all.
         block_memory: bytes that scoring a block may use.
         keys: columns whose types in the files are recorded for `key_types`.
+        numbered: False if nobody will look at the numbers of the rows, which may cost a pass over them.
 
     Raises:
         InputError: a file is empty, cannot be read in its format, or is not the one `partition` is pinned to.
     """
     share = BATCH_BYTES if block_memory is None else block_memory // _BATCH_SHARE
+    settings = _cutting(dataset)
     request = CutRequest(block_rows, columns, min(max(share, _LEAST_BATCH_BYTES), BATCH_BYTES), keys)
 
     def cut_file(file: storage.FileInfo) -> tuple[Source, Sequence[Range]]:
         with reading(file.uri):
-            return dataset.file_format(file.uri).cut(file, dataset.settings, request)
+            source, ranges = dataset.file_format(file.uri).cut(file, settings, request)
+        return _with_given(dataset, partition, source, [*(columns or ()), *keys], keys), ranges
 
     blocks: list[Block] = []
     try:
@@ -58,12 +62,31 @@ def cut(
         # A file without rows becomes a block without rows: its part still records the columns.
         for start, stop, first, last in ranges or [(source.data_start, source.data_start, 0, 0)]:
             blocks.append(Block(len(blocks), source, start, stop, (first, last)))
+    if numbered and any(name == ROW for source, _ in files for name, _ in source.given):
+        return with_row_numbers(blocks, dataset.settings)
     return blocks
+
+
+def _cutting(dataset: PartitionedDataset) -> ReadSettings:
+    """The settings without the types of virtual columns: a format may take a declared column for one of the file."""
+    virtual = virtual_names(dataset)
+    declared = {name: kind for name, kind in dataset.column_types.items() if name not in virtual}
+    return replace(dataset.settings, options={**dataset.settings.options, "column_types": declared})
+
+
+def _with_given(
+    dataset: PartitionedDataset, partition: Partition, source: Source, asked: Sequence[str], keys: Sequence[str]
+) -> Source:
+    if not (given := given_to(dataset, partition, source, asked)):
+        return source
+    types = tuple((name, type_of(name)) for name, _ in given if name in keys)
+    return replace(source, given=given, keys=(*source.keys, *types))
 
 
 def require_columns(source: Source, names: Sequence[str], *, partition_key: str) -> None:
     """Raise InputError naming the columns of `names` that the file lacks or has twice."""
-    missing = [name for name in names if name not in source.columns]
+    given = dict(source.given)
+    missing = [name for name in names if name not in source.columns and name not in given]
     if missing:
         if delimiter := _other_delimiter(source.columns):
             raise InputError(
@@ -100,7 +123,7 @@ def read(
             column has a value.
     """
     keys = keys or {}
-    for batch in format_named(block.source.format).read(block, dataset.settings, columns, keys):
+    for batch in read_with(block, dataset.settings, columns, keys):
         _require_whole(batch, columns, keys, block)
         yield _without_rounded(batch, block.source.uri)
 

@@ -109,7 +109,7 @@ class PartitionInProgress:
             files=fingerprint.inputs,
             model=prepared.model,
             method=prepared.scorer.method,
-            keys=list(prepared.keys),
+            keys=list(attempt.keys),
             schema=_schema_of(state.folder / results[0].part),
             blocks=results,
             started=self._started,

@@ -103,7 +103,7 @@ class Trial:
         keys = {name: dataset.column_types.get(name) for name in self._keys}
         bad: BadRow | None = None
         where = ""
-        for block in cut(dataset, partition, block_rows=_ROWS, columns=list({**types, **keys})):
+        for block in cut(dataset, partition, block_rows=_ROWS, columns=list({**types, **keys}), numbered=False):
             try:
                 for batch in read(dataset, block, types, keys):
                     if batch.table.num_rows:
