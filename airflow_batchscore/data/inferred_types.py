@@ -36,7 +36,8 @@ def infer_types(
         InputError: a column is missing, occurs twice, or has incompatible types across files that state them.
     """
     kinds: dict[str, dict[str, Source]] = {}
-    for partition in partitions:
+    # Partitions of one file have the types of the file, which is looked at once.
+    for partition in partitions if dataset.by is None else partitions[:1]:
         wanted = [*(columns or ()), *required]
         blocks = cut(dataset, partition, block_rows=1 << 30, columns=wanted, numbered=False)
         for source in dict.fromkeys(block.source for block in blocks):

@@ -9,7 +9,7 @@ from airflow_batchscore.data.formats.base import Block, Source
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.storage import Stamp
 
-_LATER = frozenset({"given"})
+_LATER = frozenset({"given", "only"})
 
 
 def layout_to_json(blocks: Sequence[Block]) -> JsonObject:
@@ -38,7 +38,7 @@ def layout_from_json(value: JsonMapping) -> list[Block]:
                 **s,
                 "columns": tuple(s["columns"]),
                 "keys": tuple(map(tuple, s["keys"])),
-                "given": tuple(map(tuple, s.get("given", ()))),
+                **{name: tuple(map(tuple, s[name])) for name in _LATER if name in s},
                 "stamp": Stamp(**s["stamp"]),
             }
         )

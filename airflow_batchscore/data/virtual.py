@@ -7,8 +7,9 @@ of the file.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,20 +19,17 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Block, ReadSettings, Source, Types
 from airflow_batchscore.data.formats.registry import format_named
+from airflow_batchscore.data.partition_by import FILE, NO_VALUE, ROW
 from airflow_batchscore.data.type_names import arrow_type
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: The number of the row: from 0, over all files of the partition in the order of their URIs.
-ROW = "_row"
-#: The URI of the file that the row is in.
-FILE = "_file"
-#: The name that Hive, and what writes like it, gives to the partition of rows without a value.
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-
 _MOST_COUNTING = 8
+_MOST_KEPT = 100_000
+#: Place of a block -> its number of rows.
+_counts: dict[tuple[object, ...], int] = {}
 
 
 def virtual_names(dataset: PartitionedDataset) -> set[str]:
@@ -69,12 +67,24 @@ def with_row_numbers(blocks: Sequence[Block], settings: ReadSettings) -> list[Bl
     Where files do not state how many rows each block has, every block but the last is read once more for it.
     """
     with ThreadPoolExecutor(min(_MOST_COUNTING, os.cpu_count() or 1), thread_name_prefix="batchscore-rows") as pool:
-        counts = list(pool.map(lambda block: _rows_of(block, settings), blocks[:-1]))
+        counts = list(pool.map(lambda block: _counted(block, settings), blocks[:-1]))
     before, numbered = 0, list[Block]()
     for block, rows in zip(blocks, [*counts, 0], strict=True):
         numbered.append(replace(block, before=before))
         before += rows
     return numbered
+
+
+def _counted(block: Block, settings: ReadSettings) -> int:
+    """`_rows_of`, once for all partitions that are in the same file."""
+    source = block.source
+    place = (source.uri, source.stamp, json.dumps(settings.options, sort_keys=True, default=str))
+    key = (*place, block.start, block.stop, *block.rows)
+    if key not in _counts:
+        if len(_counts) > _MOST_KEPT:
+            _counts.clear()
+        _counts[key] = _rows_of(block, settings)
+    return _counts[key]
 
 
 def _rows_of(block: Block, settings: ReadSettings) -> int:
@@ -88,16 +98,18 @@ def _rows_of(block: Block, settings: ReadSettings) -> int:
     return sum(batch.rows_read for batch in format_named(block.source.format).read(block, settings, {}, keys))
 
 
-def read_with(block: Block, settings: ReadSettings, columns: Types, keys: Types) -> Iterator[Batch]:
-    """What the format of a block reads, with its virtual columns. Raises InputError like `blocks.read`."""
-    given = dict(block.source.given)
-    stored = [{name: kind for name, kind in wanted.items() if name not in given} for wanted in (columns, keys)]
-    for batch in format_named(block.source.format).read(block, settings, *stored):
-        if not given.keys() & {*columns, *keys}:
-            yield batch
-            continue
-        table = _with(batch.table, batch, block, columns)
-        yield replace(batch, table=table, keys=_with(batch.keys, batch, block, keys), bad=_bad(batch, block))
+def stored(source: Source, wanted: Types) -> dict[str, str | None]:
+    """Those of some columns that the file has, with their types."""
+    given = dict(source.given)
+    return {name: kind for name, kind in wanted.items() if name not in given}
+
+
+def with_given(batch: Batch, block: Block, columns: Types, keys: Types) -> Batch:
+    """A batch of the columns that a file has, with the virtual ones. Raises InputError like `blocks.read`."""
+    if not dict(block.source.given).keys() & {*columns, *keys}:
+        return batch
+    table, kept = _with(batch.table, batch, block, columns), _with(batch.keys, batch, block, keys)
+    return replace(batch, table=table, keys=kept, bad=_bad(batch, block))
 
 
 def _with(table: pa.Table, batch: Batch, block: Block, wanted: Types) -> pa.Table:

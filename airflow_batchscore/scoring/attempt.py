@@ -89,7 +89,11 @@ class Attempt:
         keys, given = self._block_job.rules.keys, [dict(source.given) for source in self._sources]
         if self._block_job.scorer.unit == "group":
             return keys
-        fields = [key for key in keys if key in self._partition.values and all(key in each for each in given)]
+        by = self._job.dataset.by
+        own = set() if by is None else {term.field for term in by.terms if term.field == term.column}
+        fields = [
+            key for key in keys if key in own or (key in self._partition.values and all(key in each for each in given))
+        ]
         return tuple(key for key in keys if key not in fields)
 
     @property
@@ -131,7 +135,8 @@ class Attempt:
     def _require_every_row(self) -> None:
         stated = [source.rows for source in self._sources]
         counts = [rows for rows in stated if rows is not None]
-        read = self.account.rows_read
+        # Files of several partitions state the rows of all of them.
+        read = self.account.rows_read + sum(result.others for result in self.done.values())
         if len(counts) == len(stated) and sum(counts) != read:
             raise InputError(
                 f"partition {self._partition.key}: its files state {sum(counts)} rows, but {read} were read. Nothing "
