@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
+from typing import TypeAlias
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import BadRow, Batch
@@ -14,7 +15,7 @@ from airflow_batchscore.data.casting import taken, texts
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.divided import divided
 from airflow_batchscore.data.exact import ROUNDED_BY_PANDAS, rounded_by_pandas
-from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Range, ReadSettings, Source
+from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Format, Range, ReadSettings, Source
 from airflow_batchscore.data.formats.registry import format_named
 from airflow_batchscore.data.partition_by import ROW
 from airflow_batchscore.data.storage.errors import reading
@@ -32,6 +33,10 @@ from airflow_batchscore.errors import InputError, listed
 #: Share of a worker's memory for a batch as read; features, model input and outputs come on top.
 _BATCH_SHARE = 12
 _LEAST_BATCH_BYTES = 1 << 20
+_MOST_CUTS = 100
+
+Cut: TypeAlias = tuple[Source, Sequence[Range]]
+_cuts: dict[str, Cut] = {}
 
 
 def cut(
@@ -62,7 +67,10 @@ def cut(
 
     def cut_file(file: storage.FileInfo) -> tuple[Source, Sequence[Range]]:
         with reading(file.uri):
-            source, ranges = dataset.file_format(file.uri).cut(file, settings, request)
+            if dataset.by is None or file.stamp is None:
+                source, ranges = dataset.file_format(file.uri).cut(file, settings, request)
+            else:
+                source, ranges = _cut_once(dataset.file_format(file.uri), file, settings, request)
         return _with_given(dataset, partition, source, [*(columns or ()), *keys, *own], keys), ranges
 
     blocks: list[Block] = []
@@ -77,6 +85,16 @@ def cut(
     if (numbered or ROW in own) and any(name == ROW for source, _ in files for name, _ in source.given):
         return with_row_numbers(blocks, dataset.settings)
     return blocks
+
+
+def _cut_once(kind: Format, file: storage.FileInfo, settings: ReadSettings, request: CutRequest) -> Cut:
+    """`Format.cut`, once for all partitions that are in the same file."""
+    key = repr((kind.name, file.uri, file.stamp, settings, request))
+    if key not in _cuts:
+        if len(_cuts) >= _MOST_CUTS:
+            _cuts.clear()
+        _cuts[key] = kind.cut(file, settings, request)
+    return _cuts[key]
 
 
 def _cutting(dataset: PartitionedDataset) -> ReadSettings:

@@ -69,6 +69,8 @@ class PartitionedDataset:
             raise InputError(f"read_options {sorted(unknown)} are unknown; there are {sorted(known)}")
         if types := self.read_options.get("column_types"):
             require_known(types, typed=chosen is None or chosen.typed)
+        if not isinstance(self.partition_by, (str, type(None))):
+            self.partition_by = list(self.partition_by)
         if self.by is not None and "{{" not in self.uri:  # else Airflow has not rendered it yet
             self._require_no_fields()
 
