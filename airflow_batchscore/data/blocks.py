@@ -77,7 +77,8 @@ def cut(
     try:
         files = storage.each(cut_file, partition.files, dataset.uri)
     except InputError as error:
-        raise type(error)(f"partition {partition.key}: {error}") from error
+        where = f"partition {partition.key}: " if partition.values or dataset.by is None else ""
+        raise type(error)(f"{where}{error}") from error
     for source, ranges in files:
         # A file without rows becomes a block without rows: its part still records the columns.
         for start, stop, first, last in ranges or [(source.data_start, source.data_start, 0, 0)]:
@@ -113,7 +114,8 @@ def _with_given(
         types = tuple((name, type_of(name)) for name, _ in given if name in keys)
         source = replace(source, given=given, keys=(*source.keys, *types))
     if dataset.by is not None:
-        require_columns(source, dataset.by.columns, partition_key=partition.key)
+        if problem := _unfit_columns(source, dataset.by.columns):
+            raise InputError(f"partition_by={dataset.partition_by!r}: {problem}")
         if ROW in dataset.by.columns and ROW in source.columns:
             raise InputError(
                 f"{source.uri} has a column {ROW!r}, which is what partition_by={dataset.partition_by!r} calls the "
@@ -124,24 +126,29 @@ def _with_given(
 
 def require_columns(source: Source, names: Sequence[str], *, partition_key: str) -> None:
     """Raise InputError naming the columns of `names` that the file lacks or has twice."""
+    if problem := _unfit_columns(source, names):
+        raise InputError(f"partition {partition_key}: {problem}")
+
+
+def _unfit_columns(source: Source, names: Sequence[str]) -> str:
+    """Which of some columns the file lacks or has twice; empty if it has each once."""
     given = dict(source.given)
     missing = [name for name in names if name not in source.columns and name not in given]
     if missing:
         if delimiter := _other_delimiter(source.columns):
-            raise InputError(
-                f"partition {partition_key}: {source.uri} lacks the columns {missing}: its header is one name, "
+            return (
+                f"{source.uri} lacks the columns {missing}: its header is one name, "
                 f"{source.columns[0]!r}. Is the delimiter {delimiter!r}? Then write PartitionedDataset(..., "
                 f'read_options={{"delimiter": {json.dumps(delimiter)}}})'
             )
         has = ", ".join(source.columns[:60])
         renamed = _renamed(missing, [name for name in source.columns if name not in names])
-        raise InputError(
-            f"partition {partition_key}: {source.uri} lacks the columns {missing}. {renamed}"
+        return (
+            f"{source.uri} lacks the columns {missing}. {renamed}"
             f"Write the file with all columns, or change what is read of it. It has {has}"
         )
     twice = sorted({name for name in names if source.columns.count(name) > 1})
-    if twice:
-        raise InputError(f"partition {partition_key}: {source.uri} has more than one column named {twice}")
+    return f"{source.uri} has more than one column named {twice}" if twice else ""
 
 
 def read(

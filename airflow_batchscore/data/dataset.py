@@ -70,6 +70,10 @@ class PartitionedDataset:
         if types := self.read_options.get("column_types"):
             require_known(types, typed=chosen is None or chosen.typed)
         if not isinstance(self.partition_by, (str, type(None))):
+            if not isinstance(self.partition_by, Sequence):
+                raise InputError(
+                    f'partition_by={self.partition_by!r}: give text, "user_id % 10", or a list of such texts'
+                )
             self.partition_by = list(self.partition_by)
         if self.by is not None and "{{" not in self.uri:  # else Airflow has not rendered it yet
             self._require_no_fields()

@@ -89,3 +89,8 @@ def test_the_expressions_of_the_page_are_read_as_it_says() -> None:
         for expressions, name in zip(given, re.findall(r"`(.+?)`", names), strict=True):
             fields = PartitionedDataset("/data/x.csv", partition_by=expressions).fields
             assert fields == tuple(values_of(name)), name
+
+
+def test_what_is_neither_text_nor_a_list_is_refused() -> None:
+    with pytest.raises(InputError, match=r'partition_by=7: give text, "user_id % 10", or a list'):
+        PartitionedDataset("/data/x.csv", partition_by=7)  # type: ignore[arg-type]
