@@ -100,11 +100,9 @@ def purchases(home: Path) -> None:
     """Whether users with a high probability buy, by fifths; of those whom the model was not trained on."""
     place = home / "purchase_likelihood"
     trained_on = json.loads((place / "summary.json").read_text())["model"]["trained_on"]
-    bought = pd.concat(
-        pd.read_parquet(path, columns=["user_id", "label"]) for path in place.glob("data/*/games.parquet")
-    )
+    bought = pd.read_csv(place / "data" / "games.csv", usecols=["user_id", "label"])
     found = pd.read_parquet(place / "predictions.parquet").merge(bought, on="user_id")
-    found = found[~("bucket=" + found["bucket"].astype(str)).isin(trained_on)]
+    found = found[~("user_id_mod_10=" + found["user_id_mod_10"].astype(str)).isin(trained_on)]
     fifths = found.groupby(pd.qcut(found["prediction"].rank(method="first"), 5, labels=False))
     rows = [("users", "probability, mean", "bought")]
     for _, one in reversed([*fifths]):

@@ -209,7 +209,8 @@ def _without_version(model: str) -> str:
 
 
 def _data_read(dataset: str, manifests: Sequence[Manifest]) -> Data:
-    files = [file for manifest in manifests for file in manifest.files]
+    # Partitions may be of the rows of one file.
+    files = list({file.uri: file for manifest in manifests for file in manifest.files}.values())
     return Data(
         dataset,
         [manifest.partition for manifest in manifests],

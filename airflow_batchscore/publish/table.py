@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.errors import OutputError, listed
 from airflow_batchscore.publish.parts import common_schema, read_parts
@@ -68,7 +69,10 @@ class ScoresTable:
         """The partition's fields alone: as many equal rows."""
         import pyarrow as pa
 
-        columns = [pa.repeat(pa.scalar(values[name]).cast(kind), rows) for name, kind in self.fields.items()]
+        texts = {name: None if values[name] == NO_VALUE else values[name] for name in self.fields}
+        columns = [
+            pa.repeat(pa.scalar(texts[name], pa.string()).cast(kind), rows) for name, kind in self.fields.items()
+        ]
         return pa.table(columns, schema=pa.schema(list(self.fields.items())))
 
     def require_same(self, published: Statement, kept: Sequence[str], output: str) -> None:
@@ -82,14 +86,18 @@ class ScoresTable:
 
 
 def _field_types(partitions: Sequence[Values]) -> dict[str, pa.DataType]:
-    """int64 for a field whose values are all integers that fit, without leading zeros; text otherwise."""
+    """int64 for a field whose values are all integers that fit, without leading zeros; text otherwise.
+
+    The name that stands for no value is a missing one, as it is for what reads folders of such names.
+    """
     import pyarrow as pa
 
     def is_number(value: str) -> bool:
         return value.isascii() and value.isdigit() and str(int(value)) == value and int(value) < 1 << 63
 
     def kind(name: str) -> pa.DataType:
-        return pa.int64() if all(is_number(partition[name]) for partition in partitions) else pa.string()
+        values = {partition[name] for partition in partitions} - {NO_VALUE}
+        return pa.int64() if values and all(map(is_number, values)) else pa.string()
 
     return {name: kind(name) for name in partitions[0]}
 
