@@ -57,11 +57,12 @@ class Partition:
 
 @dataclass
 class PartitionedDataset:
-    """Files that share a URI template, one partition for each set of field values.
+    r"""Files that share a URI template, one partition for each set of field values.
 
     Args:
         uri: template such as ``s3://tennis/wta_matches_{year}.csv``; several fields, hive folders
-            (``year={year}/``) and a glob after the last field are allowed. A field never spans a ``/``.
+            (``year={year}/``) and a glob after the last field are allowed. A field never spans a ``/``, and a regular
+            expression limits it: ``{year:\d{4}}``.
         format: ``"csv"``, ``"parquet"``, ``"jsonl"``, ``"orc"``, or one that an installed package adds. When None,
             it is taken from the suffix: ``.csv``, ``.parquet`` (``.pq``), ``.jsonl`` (``.ndjson``), ``.orc``. CSV and
             JSON Lines may be compressed: ``.csv.gz``, ``.csv.bz2``, ``.csv.zst``, ``.csv.xz``.
@@ -155,33 +156,41 @@ class PartitionedDataset:
         Args:
             request: see `parse_request`; None for all.
         """
-        return self._find(self._read(request).wanted)
+        existing, missing, _ = self._find(self.read(request))
+        return existing, missing
 
-    def _read(self, request: object) -> Request:
+    def read(self, request: object) -> Request:
+        """A request for partitions of this dataset; see `read_request`."""
         return read_request(request, self.fields, self.max_partitions)
 
-    def _find(self, wanted: Sequence[Values] | None) -> tuple[list[Partition], list[Values]]:
+    def _find(self, request: Request) -> tuple[list[Partition], list[Values], list[str]]:
+        """What exists, what does not, and the filters that nothing passes."""
         by_key = {partition.key: partition for partition in self.discover()}
-        if wanted is None:
-            return list(by_key.values()), []
-        existing = [by_key[partition_key(values)] for values in wanted if partition_key(values) in by_key]
-        return existing, [values for values in wanted if partition_key(values) not in by_key]
+        asked = request.asked([partition.values for partition in by_key.values()])
+        if asked.wanted is None:
+            return list(by_key.values()), [], []
+        existing = [by_key[partition_key(values)] for values in asked.wanted if partition_key(values) in by_key]
+        missing = [values for values in asked.wanted if partition_key(values) not in by_key]
+        return existing, missing, asked.unmatched
 
     def require(self, request: object = None) -> list[Partition]:
         """The requested partitions.
 
         Raises:
-            InputError: names each one that is missing, or has fewer files or bytes than the `PartitionSensor` that
-                returned the request saw.
+            InputError: names each one that is missing, each wildcard that nothing fits, or what has fewer files or
+                bytes than the `PartitionSensor` that returned the request saw.
         """
-        asked = self._read(request)
-        existing, missing = self._find(asked.wanted)
+        asked = self.read(request)
+        existing, missing, unmatched = self._find(asked)
         self._require_as_seen(asked.seen, existing, missing)
-        if missing:
+        if missing or unmatched:
             keys = [partition.key for partition in self.discover()]
             known = f"there are {len(keys)}, {keys[0]} to {keys[-1]}" if keys else "there is no partition at all"
             names = listed(f"{partition_key(values)} ({self.pattern.fill(values)})" for values in missing)
-            raise InputError(f"no file for partition {names}; {known} in {listing_root(self.uri)[0]}")
+            fits = f"no partition fits {listed(map(repr, unmatched))}"
+            raise InputError(
+                f"{f'no file for partition {names}' if missing else fits}; {known} in {listing_root(self.uri)[0]}"
+            )
         if not existing:
             raise InputError(f"no file matches {self.uri}: check the URI and the connection")
         return existing
