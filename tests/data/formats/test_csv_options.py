@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from one_csv_file import blocks_of, one_csv
+from support import NUMBERED, good_rows, scores, small
 
 from airflow_batchscore.data.blocks import read, require_columns
 from airflow_batchscore.data.dataset import PartitionedDataset
@@ -227,3 +228,19 @@ def test_options_that_cannot_be_are_refused_when_the_dataset_is_made(options: di
 def test_a_dataset_without_these_options_keeps_its_identity() -> None:
     assert PartitionedDataset("/d/{p}.csv").reading == [None, []]
     assert PartitionedDataset("/d/{p}.csv", read_options={"decimal": ","}).reading == [None, [("decimal", ",")]]
+
+
+def test_a_german_report_has_the_scores_of_the_plain_file(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    rows = [(1_000 + number, *row[1:]) for number, row in enumerate(good_rows(300))]
+    data.add(1, rows)
+    lines = [";".join(f"{value:,}".translate(str.maketrans(",.", ".,")) for value in row) for row in rows]
+    lines[100:100] = ["# half-time", ""]
+    text = "\n".join(["Report", "# of March", "id;a;b;label", *lines, ""])
+    (tmp_path / "german").mkdir()
+    options = {**NUMBERED, "skip_rows": 1, "comment": "#", "delimiter": ";", "decimal": ",", "thousands": "."}
+    german = one_csv(tmp_path / "german", text, **options)
+    ((manifest, _),) = data.score(1, dataset=german, block_rows=40)
+    assert len(manifest.blocks) > 5
+    found = scores(manifest)
+    pd.testing.assert_frame_equal(found[["id", "prediction"]], data.plain(1))
