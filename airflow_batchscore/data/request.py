@@ -24,6 +24,7 @@ SCHEMA = 1
 _SEEN = frozenset({"partitions", "files", "bytes"})
 #: Maximum partitions per request, unless the dataset sets a limit.
 MOST_PARTITIONS = 100_000
+_LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -217,14 +218,20 @@ def _of_key(item: str, fields: Sequence[str], most: int) -> list[Values | Item]:
             choices[name] = [read_choice(name, piece.strip(), encoded=True) for piece in text.split(",")]
     said_twice = [name for date in dates if date for name in date.fields if name in choices]
     if said_twice:
-        raise InputError(f"partition {item!r}: a date is given, and {said_twice[0]}=, too; write one of the two")
+        raise InputError(
+            f"partition {_short(item)!r}: a date is given, and {said_twice[0]}=, too; write one of the two"
+        )
     require_few(prod(map(len, choices.values())) * len(dates), most)
     items = [
-        Item(item, dict(zip(choices, chosen, strict=True)), date)
+        Item(_short(item), dict(zip(choices, chosen, strict=True)), date)
         for date in dates
         for chosen in product(*choices.values())
     ]
     return [_plain(each, fields) or each for each in items]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _plain(item: Item, fields: Sequence[str]) -> Values | None:
@@ -249,6 +256,8 @@ def _one(item: object, fields: Sequence[str]) -> Values:
 
 def _unreadable(item: object, fields: Sequence[str]) -> InputError:
     shown = dict(item) if isinstance(item, Mapping) else item
+    if isinstance(shown, str):
+        shown = _short(shown)
     return InputError(
         f"partition {shown!r}: the dataset has the fields {list(fields)}; give a value for each{_example(item, fields)}"
     )

@@ -169,13 +169,14 @@ def test_a_key_says_something_of_each_field_or_leaves_it_open(request_: str, key
         ("2000-01-01..2019-12-31", "give a value for each"),
         ("year=0..9999999999", "names 10,000,000,000 partitions"),
         ("country=*/year=0..9999999999", "names 10,000,000,000 partitions"),
+        ("country=1/" * 50_000, "the dataset has the fields"),
         ("country=" + "*" * 1000, "has 1000 letters; 255 are the most"),
     ],
 )
 def test_keys_are_counted_before_they_are_written_out(request_: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         parse_request(request_, ["country", "year"], most=1000)
-    assert len(str(caught.value)) < 10_000
+    assert len(str(caught.value)) < 1_000
 
 
 def test_what_a_wildcard_finds_is_limited_too() -> None:
