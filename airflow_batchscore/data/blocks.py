@@ -16,6 +16,7 @@ from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.divided import divided
 from airflow_batchscore.data.exact import ROUNDED_BY_PANDAS, rounded_by_pandas
 from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Format, Range, ReadSettings, Source
+from airflow_batchscore.data.formats.csv_options import header_advice
 from airflow_batchscore.data.formats.registry import format_named
 from airflow_batchscore.data.partition_by import ROW
 from airflow_batchscore.data.storage.errors import reading
@@ -142,9 +143,10 @@ def _unfit_columns(source: Source, names: Sequence[str]) -> str:
                 f'read_options={{"delimiter": {json.dumps(delimiter)}}})'
             )
         has = ", ".join(source.columns[:60])
+        advice = header_advice(source.columns) if source.format == "csv" else ""
         renamed = _renamed(missing, [name for name in source.columns if name not in names])
         return (
-            f"{source.uri} lacks the columns {missing}. {renamed}"
+            f"{source.uri} lacks the columns {missing}. {renamed}{advice}"
             f"Write the file with all columns, or change what is read of it. It has {has}"
         )
     twice = sorted({name for name in names if source.columns.count(name) > 1})

@@ -10,7 +10,7 @@ from airflow_batchscore.data.arrivals import Arrivals
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import partition_key, values_of
-from airflow_batchscore.data.request import SeenPartitions, parse_request
+from airflow_batchscore.data.request import Request, SeenPartitions
 from airflow_batchscore.errors import BatchScoreError, InputError
 
 #: Consecutive looks without an answer from storage before the wait fails.
@@ -68,7 +68,7 @@ class Readiness:
 
     Attributes:
         found: partitions that exist and have not changed for as long as requested.
-        missing: keys of partitions that do not exist.
+        missing: keys of partitions that do not exist, and wildcards that no partition fits.
         unsettled: keys of partitions with a file that changed more recently.
         shapes: what the next look compares with; empty unless changes are checked.
         late: which of the missing ones should be there, in sentences.
@@ -99,19 +99,22 @@ class Readiness:
         return SeenPartitions(values, [(len(partition.files), partition.stored) for partition in self.found]).to_dict()
 
 
-def requested_keys(dataset: PartitionedDataset, request: object) -> list[str] | None:
-    """Keys of the partitions to wait for (see `parse_request`); None is ready as soon as any partition exists.
+def requested_keys(dataset: PartitionedDataset, request: Request, listed: Mapping[str, Partition]) -> list[str] | None:
+    """What to wait for; None is ready as soon as any partition exists.
 
-    Raises InputError if the request cannot be read.
+    They are keys of partitions, and each wildcard that nothing fits yet: one is ready as soon as a partition does.
     """
-    wanted = parse_request(request, dataset.fields, dataset.max_partitions)
-    if wanted is None and _must_be_read(dataset):
+    must_be_read = _must_be_read(dataset)
+    asked = request.asked([] if must_be_read else [partition.values for partition in listed.values()])
+    if must_be_read and (asked.wanted is None or asked.unmatched):
         raise InputError(
             f"partition_by={dataset.partition_by!r}: only the rows of {dataset.uri} tell which partitions there are, "
             "and a sensor does not read them. Name the partitions; or wait for the files, with a PartitionSensor whose "
             "dataset has no partition_by, and leave partitions= of the plan out"
         )
-    return None if wanted is None else [partition_key(values) for values in wanted]
+    if asked.wanted is None:
+        return None
+    return [*map(partition_key, asked.wanted), *asked.unmatched]
 
 
 def list_partitions(dataset: PartitionedDataset) -> dict[str, Partition]:
@@ -180,9 +183,10 @@ def _shape(partition: Partition, before: Shape | None, now: float) -> Shape:
 def assess(
     dataset: PartitionedDataset, request: object, *, stable_for: float | None, now: float, before: Shapes | None = None
 ) -> Readiness:
-    """Look at storage once; see `asked_for` and `judge`."""
-    wanted = requested_keys(dataset, request)
-    return judge(list_partitions(dataset), wanted, stable_for=stable_for, now=now, before=before or {})
+    """Look at storage once; see `requested_keys` and `judge`."""
+    asked = dataset.read(request)
+    listed = list_partitions(dataset)
+    return judge(listed, requested_keys(dataset, asked, listed), stable_for=stable_for, now=now, before=before or {})
 
 
 def after(error: Exception, in_a_row: int) -> Literal["again", "failed", "fatal"]:

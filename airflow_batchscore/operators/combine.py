@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import Json, JsonObject
@@ -41,6 +41,9 @@ class CombineOperator(BatchScoreOperator):
             columns, or written by another program, is replaced. Templated.
         republish: let this run replace scores of a run that was planned later, or of a later attempt. Templated.
         allow_empty: let a partition without rows replace one with rows, and publish a run without any row. Templated.
+        field_types: for a single file, partition field -> Arrow type of its column (``{"year": "string"}``). Left out,
+            a field keeps the type that the output has; in a new one it is int64 if all values are integers without
+            leading zeros, otherwise text.
         report_uri: an HTML page (with the same facts as JSON beside it) that always shows the newest publication; each
             run's own report is kept with the run in any case. Templated.
         engine: whose workers write the partitions of a folder; default ``LocalDask()``. The workers read the scores and
@@ -98,6 +101,7 @@ class CombineOperator(BatchScoreOperator):
         republish: bool | str = False,
         allow_empty: bool | str = False,
         report_uri: str | None = None,
+        field_types: Mapping[str, str] | None = None,
         engine: Engine | None = None,
         conn_id: str | None = None,
         scores_conn_id: str | None = None,
@@ -112,6 +116,7 @@ class CombineOperator(BatchScoreOperator):
         self.republish = republish
         self.allow_empty = allow_empty
         self.report_uri = report_uri
+        self.field_types = field_types
         self.engine = engine
         self.conn_id = conn_id
         self.scores_conn_id = scores_conn_id
@@ -169,6 +174,7 @@ class CombineOperator(BatchScoreOperator):
             allow_empty=as_bool(self.allow_empty),
             began=began,
             engine=connect_engine(self.engine or LocalDask()),
+            field_types=dict(self.field_types or {}),
         )
         output = connect(Location(self.output_uri, self.conn_id))
         if self.report_uri:

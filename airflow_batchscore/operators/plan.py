@@ -30,7 +30,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
     Args:
         dataset: what to score.
-        partitions: a list, ``"2000..2016"``, JSON text from a trigger form, or None for all existing ones. Templated.
+        partitions: a list, ``"2000..2016"``, ``"2026-01-30..2026-02-02"``, ``"2026-*"``, JSON text from a trigger form,
+            or None for all existing ones; see docs/how-to/choose-partitions.md. Templated.
         model: ``"<uri>@<alias>"``, ``"<uri>/<version>"`` or what `TrainOperator` returned; None for
             `ScorePartitionOperator(function=...)`. If it contains fields of the dataset
             (``"<uri>/{device}@champion"``), each partition has its own model. If it contains another field

@@ -29,7 +29,15 @@ class FolderTarget(PublishTarget):
         return [partition_file(self.location, key).uri for key in keys]
 
     def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:
-        """See `PublishTarget.publish`. Raises OutputError for ``replace_all``: a folder drops nothing."""
+        """See `PublishTarget.publish`.
+
+        Raises OutputError for ``replace_all``, as a folder drops nothing, and for ``field_types``, as it has no types.
+        """
+        if publication.field_types:
+            raise OutputError(
+                f"field_types= is for an output with a column per partition field; in {self.location} the fields are "
+                "names of folders, and who reads it says their types. Publish a single file, or leave it out"
+            )
         if publication.replace_all:
             raise OutputError(
                 f"replace_all=True is for a single file; in the folder {self.location} each partition is replaced by "
