@@ -75,7 +75,7 @@ class ScoresTable:
         """Raises OutputError if partitions are `kept` (keys) in the output, and what is published has other columns."""
         if kept and list(self.types.items()) != list(published.schema.items()):
             raise OutputError(
-                f"not published: {output} cannot be added to: {_difference(published.schema, self.types)}. The "
+                f"not published: {output} cannot be added to: {difference(published.schema, self.types)}. The "
                 f"partitions that this run did not score ({listed(kept)}) cannot be kept beside "
                 "these. Score them too, publish somewhere else, or drop them with replace_all=True"
             )
@@ -94,7 +94,7 @@ def _field_types(partitions: Sequence[Values]) -> dict[str, pa.DataType]:
     return {name: kind(name) for name in partitions[0]}
 
 
-def _difference(published: Mapping[str, str], new: Mapping[str, str]) -> str:
+def difference(published: Mapping[str, str], new: Mapping[str, str]) -> str:
     """The difference between two schemas, human-readable."""
     both = [name for name in published if name in new and new[name] != published[name]]
     differences = [
