@@ -32,7 +32,7 @@ class Data:
         uri: as the DAG names it, rendered: the template of a dataset, the folder of a model's versions.
         partitions: field values of those read or written.
         columns: column -> type.
-        version: of a model.
+        version: of a model, or of a table.
         rows, size, files: read or written; size in bytes. None if not known.
         extra: for the event of its asset; None if the task raises no event for it.
     """
@@ -163,7 +163,10 @@ def published_scores(output: str, summary: Summary, manifests: Sequence[Manifest
         "generation": changes.generation,
         "run": run.name,
     }
-    data = Data(output, written.partitions, written.columns, rows=written.rows, extra=extra)
+    if changes.version:
+        extra["table_version"] = changes.version
+    version = changes.version or None
+    data = Data(output, written.partitions, written.columns, version=version, rows=written.rows, extra=extra)
     return Outcome(
         [_data_read(manifests[0].dataset, manifests), *_models_read(manifests)],
         [data],

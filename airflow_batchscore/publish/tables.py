@@ -30,6 +30,11 @@ class Table(ABC):
         """The Airflow connection of its catalog; None for a table without one."""
         return None
 
+    @property
+    def registered_as(self) -> str:
+        """The name under which `credentials` has that connection: it may be a storage's, too, with other options."""
+        return f"catalog {self.catalog_conn_id}"
+
     @abstractmethod
     def target(self, location: Location) -> PublishTarget:
         """The table in that folder. Raises OutputError if it cannot be there; nothing is read or written yet."""

@@ -10,12 +10,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.tables import Table
+from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable, key_of
 from airflow_batchscore.publish.targets.table_files import DataFile
+from airflow_batchscore.publish.targets.table_record import record_file
 from airflow_batchscore.publish.targets.table_storage import delta_options, place_of
-from airflow_batchscore.publish.targets.table_target import Commit, SeenTable, TableTarget, key_of
+from airflow_batchscore.publish.targets.table_target import TableTarget
 from airflow_batchscore.publish.targets.table_types import table_type
 
 if TYPE_CHECKING:
@@ -79,6 +82,7 @@ class DeltaTarget(TableTarget):
         from deltalake import CommitProperties, Schema, Transaction
         from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
+        self._require_decisions(commit.record)
         now = int(time.time() * 1000)
         added = [
             AddAction(file.path, file.size, dict(file.partition), now, data_change=True, stats=file.stats)
@@ -121,6 +125,14 @@ class DeltaTarget(TableTarget):
     def name_in_table(self, file: DataFile) -> str:
         """See `TableTarget.name_in_table`."""
         return file.path
+
+    def _require_decisions(self, record: str) -> None:
+        """Raises OutputError for a store that writes over what is there: two publications could both commit."""
+        if not self.location.is_local and storage.create_bytes(record_file(self.location, record), b""):
+            raise OutputError(
+                f"not published: the store of {self.location} ignores If-None-Match and writes over files, so that two "
+                "publications could both commit. Use a store with conditional writes, or publish a file"
+            )
 
     def _require_plain(self, table: DeltaTable) -> None:
         """Raises OutputError for a table whose writers must do what is not done here."""

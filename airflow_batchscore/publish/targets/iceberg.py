@@ -13,9 +13,10 @@ from airflow_batchscore.data.storage import Location, real
 from airflow_batchscore.data.storage.credentials import options_of
 from airflow_batchscore.errors import InputError, OutputError
 from airflow_batchscore.publish.tables import Iceberg
+from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable, key_of
 from airflow_batchscore.publish.targets.table_files import DataFile
 from airflow_batchscore.publish.targets.table_storage import iceberg_options, place_of
-from airflow_batchscore.publish.targets.table_target import Commit, SeenTable, TableTarget, key_of
+from airflow_batchscore.publish.targets.table_target import TableTarget
 from airflow_batchscore.publish.targets.table_types import table_type
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class IcebergTarget(TableTarget):
     def _catalog(self) -> Catalog:
         from pyiceberg.catalog import load_catalog
 
-        properties = {**iceberg_options(self.location), **(options_of(self.table.conn_id) or {})}
+        properties = {**iceberg_options(self.location), **(options_of(self.table.registered_as) or {})}
         try:
             return load_catalog(self.table.catalog, **properties)
         except ValueError as error:  # it is not configured

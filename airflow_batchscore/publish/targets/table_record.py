@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location
-from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.stamp import PartitionStamp, Statement
 
 _FOLDER = "_published"
@@ -51,26 +50,18 @@ class TableRecord:
         }
 
     def write(self, table: Location) -> str:
-        """Store it beside the table's data; returns its number, as text.
-
-        Raises OutputError for a store that would let two publications overwrite each other.
-        """
+        """Store it beside the table's data; returns its number, as text."""
         number = str(secrets.randbits(62))
-        file = _file(table, number)
+        file = record_file(table, number)
         data = json.dumps({**json.loads(self.statement.to_bytes()), "files": self.files}).encode()
         if not storage.create_bytes(file, data):
             raise OSError(f"{file} exists already; try again")
-        if not table.is_local and storage.create_bytes(file, data):
-            raise OutputError(
-                f"not published: the store of {table} ignores If-None-Match and writes over files, so "
-                "that two publications could both commit. Use a store with conditional writes, or publish a file"
-            )
         return number
 
     @classmethod
     def read(cls, table: Location, number: str) -> TableRecord:
         """Raises FileNotFoundError; `ForeignFileError` if it is none."""
-        file = _file(table, number)
+        file = record_file(table, number)
         data = storage.read_bytes(file)
         statement = Statement.from_bytes(data, file.uri)
         return cls(statement, json.loads(data)["files"])
@@ -81,15 +72,16 @@ EMPTY = TableRecord(Statement({}, []), {})
 
 def drop_record(table: Location, number: str) -> None:
     """Remove a record that was not committed."""
-    storage.delete(_file(table, number))
+    storage.delete(record_file(table, number))
 
 
 def drop_old_records(table: Location, current: str) -> None:
     """Remove those that no commit names any more."""
     for file in storage.list_files(table / _FOLDER):
-        if file.uri != _file(table, current).uri and file.mtime_ns < time.time_ns() - _OLD_NS:
+        if file.uri != record_file(table, current).uri and file.mtime_ns < time.time_ns() - _OLD_NS:
             storage.delete(table.at(file.uri))
 
 
-def _file(table: Location, number: str) -> Location:
+def record_file(table: Location, number: str) -> Location:
+    """Where the record of that number is."""
     return table / _FOLDER / f"{number}.json"

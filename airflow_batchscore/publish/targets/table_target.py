@@ -10,11 +10,10 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.pattern import partition_key
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import BatchScoreError, OutputError, listed
 from airflow_batchscore.publish.changes import Changes, require_rows
@@ -23,6 +22,7 @@ from airflow_batchscore.publish.stamp import ForeignFileError, PartitionStamp, P
 from airflow_batchscore.publish.table import ScoresTable, difference
 from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
+from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable
 from airflow_batchscore.publish.targets.table_files import DATA, DataFile, write_files
 from airflow_batchscore.publish.targets.table_record import EMPTY, TableRecord, drop_old_records, drop_record
 from airflow_batchscore.publish.targets.table_types import require_values, table_schema
@@ -34,65 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 20
-#: Stands in a partition's key for no value, as in hive's folders.
-_NULL = "__HIVE_DEFAULT_PARTITION__"
-
-
-@dataclass(frozen=True)
-class SeenTable:
-    """A table as it was seen.
-
-    Attributes:
-        version: of the table, for people.
-        state: differs after each commit.
-        types: column -> type, as `table_type` has it; of partition columns, too.
-        fields: its partition columns.
-        files: partition key -> its data files: the name, and what the library calls the file.
-        record: number of its `TableRecord`; empty if this package has not published there.
-        handle: the library's table.
-    """
-
-    version: str
-    state: str
-    types: Mapping[str, pa.DataType | None]
-    fields: Sequence[str]
-    files: Mapping[str, Mapping[str, Any]]
-    record: str
-    handle: Any
-
-    @property
-    def names(self) -> dict[str, frozenset[str]]:
-        """The files' names."""
-        return {key: frozenset(files) for key, files in self.files.items()}
-
-
-@dataclass(frozen=True)
-class Commit:
-    """What one commit does.
-
-    Attributes:
-        seen: the table that it changes; None creates it.
-        table: the columns of the data files.
-        fields: the partition columns, and their types in the table.
-        added: data files, which are there.
-        removed: partition keys, all of whose files leave the table.
-        record: number of the record.
-        run: ``"<dag_id>/<run_id>"``.
-    """
-
-    seen: SeenTable | None
-    table: ScoresTable
-    fields: Mapping[str, pa.DataType]
-    added: Sequence[DataFile]
-    removed: Sequence[str]
-    record: str
-    run: str
-
-    @property
-    def removed_files(self) -> list[Any]:
-        """As the library calls them."""
-        files = self.seen.files if self.seen else {}
-        return [file for key in self.removed for file in files.get(key, {}).values()]
 
 
 class TableTarget(PublishTarget):
@@ -270,8 +211,3 @@ class TableTarget(PublishTarget):
         for manifest in manifests:
             require_values(fields, manifest.partition, uri)
         return ScoresTable(fields if self.fields_in_files else {}, columns), fields
-
-
-def key_of(fields: Sequence[str], values: Sequence[object]) -> str:
-    """The key of a partition of a table."""
-    return partition_key({name: _NULL if one is None else str(one) for name, one in zip(fields, values, strict=True)})
