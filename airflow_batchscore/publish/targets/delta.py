@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location
@@ -64,7 +65,9 @@ class DeltaTarget(TableTarget):
         files: dict[str, dict[str, Any]] = {}
         for action in pa.table(table.get_add_actions()).to_pylist():
             key = key_of(fields, [action["partition"][name] for name in fields] if fields else [])
-            files.setdefault(key, {})[action["path"]] = action
+            # The log has URLs, and so has this table; actions are given with the path itself.
+            path = unquote(action["path"])
+            files.setdefault(key, {})[path] = {**action, "path": path}
         number = table.transaction_version(_APP)
         return SeenTable(
             version=str(table.version()),
@@ -121,6 +124,10 @@ class DeltaTarget(TableTarget):
             [*removed, *added], "append", table.schema(), list(commit.fields), commit_properties=properties
         )
         return str(table.version() + 1)
+
+    def folder_of(self, key: str) -> str:
+        """Named as in hive: the log says the values, but Polars takes them from the path."""
+        return key
 
     def name_in_table(self, file: DataFile) -> str:
         """See `TableTarget.name_in_table`."""

@@ -98,15 +98,11 @@ class IcebergTarget(TableTarget):
 
     def commit(self, commit: Commit) -> str:
         """See `TableTarget.commit`: the files that leave and those that come are one snapshot."""
-        from pyiceberg.exceptions import NoSuchNamespaceError
         from pyiceberg.io.pyarrow import parquet_file_to_data_file
         from pyiceberg.table import TableProperties
 
         if commit.seen is None:
-            try:
-                change = self._created(commit)
-            except NoSuchNamespaceError as error:
-                raise OutputError(f"not published: {error}. Create the namespace in the catalog first") from error
+            change = self._created(commit)
         else:
             table: PyicebergTable = commit.seen.handle
             # In memory only: a retry would put the files into the other's version without deciding again.
@@ -137,14 +133,21 @@ class IcebergTarget(TableTarget):
     def _created(self, commit: Commit) -> Transaction:
         import pyarrow as pa
 
-        columns = [field.with_nullable(True) for field in commit.table.schema]
-        change = self._catalog().create_table_transaction(
-            self.table.name, pa.schema(columns), location=self._place, properties={}
-        )
+        catalog, namespace = self._catalog(), self.table.name.rpartition(".")[0]
+        if not catalog.namespace_exists(namespace):
+            raise OutputError(
+                f"not published: the catalog {self.table.catalog} has no namespace {namespace}. Create it there first"
+            )
+        schema = pa.schema([field.with_nullable(True) for field in commit.table.schema])
+        change = catalog.create_table_transaction(self.table.name, schema, location=self._place)
         with change.update_spec() as spec:
             for name in commit.fields:
                 spec.add_identity(name)
         return change
+
+    def folder_of(self, key: str) -> str:
+        """One for all: a path with values would hide the column of the file from who reads it alone."""
+        return "data"
 
     def name_in_table(self, file: DataFile) -> str:
         """See `TableTarget.name_in_table`."""

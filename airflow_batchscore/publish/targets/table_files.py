@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +24,8 @@ from airflow_batchscore.scoring.manifest import Manifest
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-#: Folder of the data files, below the table's.
-DATA = "data"
+#: Begins the names of data files, and of no other program's.
+PREFIX = "batchscore-"
 #: Longer texts are left out of the statistics.
 _LONGEST = 32
 
@@ -63,16 +63,30 @@ class _Writing(PartitionJob):
 
 
 def write_files(
-    folder: Location, table: ScoresTable, new: Sequence[tuple[PartitionStamp, Manifest]], publication: Publication
+    folder: Location,
+    table: ScoresTable,
+    new: Sequence[tuple[PartitionStamp, Manifest]],
+    publication: Publication,
+    below: Callable[[str], str],
 ) -> dict[str, DataFile]:
     """Write the data files of partitions that have rows; no table names them yet. Returns them by partition key.
+
+    Args:
+        folder: the table's.
+        below: the folder in it for a partition key.
 
     Raises:
         GateError: a part differs from its manifest.
         OutputError: the engine's workers do not share the output's disk.
     """
     jobs = [
-        _Writing(stamp=stamp, manifest=manifest, folder=folder, path=f"{DATA}/part-{uuid.uuid4()}.parquet", table=table)
+        _Writing(
+            stamp=stamp,
+            manifest=manifest,
+            folder=folder,
+            path=f"{below(stamp.key)}/{PREFIX}{uuid.uuid4()}.parquet",
+            table=table,
+        )
         for stamp, manifest in new
         if manifest.rows
     ]
@@ -84,6 +98,10 @@ def write_files(
             "the output's disk at the same path; or publish in the task, with CombineOperator(engine=LocalDask())"
         )
     return {job.stamp.key: written[job.path] for job in jobs}
+
+
+def _new_name() -> str:
+    return f"{PREFIX}{uuid.uuid4()}.parquet"
 
 
 def _write(job: _Writing) -> DataFile:

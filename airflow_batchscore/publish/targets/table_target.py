@@ -23,7 +23,7 @@ from airflow_batchscore.publish.table import ScoresTable, difference
 from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
 from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable
-from airflow_batchscore.publish.targets.table_files import DATA, DataFile, write_files
+from airflow_batchscore.publish.targets.table_files import PREFIX, DataFile, write_files
 from airflow_batchscore.publish.targets.table_record import EMPTY, TableRecord, drop_old_records, drop_record
 from airflow_batchscore.publish.targets.table_types import require_values, table_schema
 from airflow_batchscore.scoring.manifest import Manifest
@@ -61,8 +61,8 @@ class TableTarget(PublishTarget):
         return self.location / RUNS
 
     def files(self, keys: Sequence[str]) -> list[str]:
-        """One that stands for the data files, whose names are not known yet."""
-        return [(self.location / DATA / "part-0.parquet").uri]
+        """For each partition one that stands for its data files, whose names are not known yet."""
+        return [(self.location / self.folder_of(key) / f"{PREFIX}0.parquet").uri for key in keys]
 
     @abstractmethod
     def look(self) -> SeenTable | None:
@@ -78,6 +78,10 @@ class TableTarget(PublishTarget):
 
         Any error may mean that another publisher was faster, or that the commit is done: `look` tells.
         """
+
+    @abstractmethod
+    def folder_of(self, key: str) -> str:
+        """The folder of a partition's data files, below the table's."""
 
     @abstractmethod
     def name_in_table(self, file: DataFile) -> str:
@@ -108,7 +112,7 @@ class TableTarget(PublishTarget):
                 return replace(changes, version=seen.version if seen else "")
             moved = {*changes.added, *changes.replaced}
             new = [pair for pair in zip(stamps, manifests, strict=True) if pair[0].key in moved - written.keys()]
-            written |= write_files(self.location, table, new, publication)
+            written |= write_files(self.location, table, new, publication, self.folder_of)
             added = {key: file for key, file in written.items() if key in moved}
             number = self._next(record, changes, stamps, table, added).write(self.location)
             removed = [*moved, *dropped]
@@ -170,11 +174,11 @@ class TableTarget(PublishTarget):
 
     def _require_free(self) -> None:
         """A new table must not be created around files that readers take for data of another kind."""
-        own = (DATA, *self.own_folders)
         for file in storage.list_files(self.location, recursive=True):
             below = file.uri.removeprefix(f"{self.location.uri.rstrip('/')}/")
-            first = below.split("/")[0]
-            if first not in own and (not first.startswith("_") or first == "_delta_log"):
+            first, name = below.split("/")[0], below.rpartition("/")[2]
+            left_over = first in self.own_folders or name.startswith(PREFIX)  # by a publisher that was killed
+            if not left_over and (not first.startswith("_") or first == "_delta_log"):
                 raise OutputError(
                     f"not published: {self.location} is no {self.table.format} table and holds other files, such as "
                     f"{below}. Publish the table to an empty folder"
