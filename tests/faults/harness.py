@@ -27,6 +27,7 @@ from pathlib import Path
 
 import interleavings
 import stage
+import table_reader
 from attempts import (
     GROUP,
     SUPERVISOR,
@@ -43,6 +44,7 @@ from attempts import (
 
 from airflow_batchscore.data.storage import Location
 
+ANY = "SIGKILL or SIGTERM"
 #: Part -> what changes when it is written again.
 Stamps = dict[str, tuple[int, int]]
 
@@ -234,6 +236,40 @@ def publishing(server: Server, kills: int, chance: random.Random, *, name: str, 
     return row
 
 
+def tabling(server: Server, kills: int, chance: random.Random, *, name: str, fault: str) -> Row:
+    """Publish two versions of the scores in turns to a table, killed in every way; a reader must find one of them."""
+    row = Row(f"publish to a {name} table", fault)
+    with _folder() as folder:
+        prepare(folder, partitions=stage.PARTITIONS, rows=50_000)
+        if name == "iceberg":
+            table_reader.create_namespace(folder)
+        wanted, results = [], []
+        for version in (1, 2):
+            ref = stage.train(folder, version)
+            manifests = stage.score(folder, list(range(1, stage.PARTITIONS + 1)), ref, False, block_rows=10_000)
+            wanted.append([manifest.uri for manifest in manifests])
+            (folder / "wanted.json").write_text(json.dumps(wanted[-1]))
+            assert server.finish(name, folder), (folder / "log.txt").read_text()[-3000:]
+            results.append(table_reader.content(name, folder))
+        assert results[0] != results[1]
+
+        def read() -> None:
+            if table_reader.content(name, folder) not in results:
+                raise ValueError("the table is neither the old version nor the new one")
+
+        with _reader(row, read):
+            while row.kills < kills:
+                place = row.kills % 2
+                (folder / "wanted.json").write_text(json.dumps(wanted[place]))
+                way = chance.choice([TASK, SUPERVISOR, GROUP])
+                attempt, struck = begin(server, name, folder, way, 0.25, chance)
+                row.left_over += left_over(attempt)
+                row.kills += struck is not None
+                if struck is not None and server.finish(name, folder):
+                    row.survived += table_reader.content(name, folder) == results[place]
+    return row
+
+
 def _published(folder: Path, name: str) -> list[Path]:
     return [folder / "out.parquet"] if name == "file" else sorted(folder.glob("out/*/scores.parquet"))
 
@@ -274,6 +310,9 @@ _STAGES: dict[str, tuple[Callable[..., Row], dict[str, float]]] = {
     "train": (training, _EACH),
     "file": (publishing, _EACH),
     "folder": (publishing, _EACH),
+    # A hundred each.
+    "delta": (tabling, {ANY: 3.4}),
+    "iceberg": (tabling, {ANY: 3.4}),
 }
 #: Name -> (share of the kills, what runs it with a server, a number of kills and a generator of instants).
 CASES: dict[str, tuple[float, Callable[[Server, int, random.Random], Row]]] = {

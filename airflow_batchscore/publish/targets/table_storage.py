@@ -21,6 +21,9 @@ _ICEBERG = {
     "request_timeout": "s3.request-timeout",
 }
 
+#: A server that is not Amazon's ignores the region, and a request must name one.
+_ANY_REGION = "us-east-1"
+
 
 def delta_options(location: Location) -> dict[str, str]:
     """``storage_options`` of delta-rs. Raises OutputError for a store that it cannot be used with here."""
@@ -38,7 +41,7 @@ def delta_options(location: Location) -> dict[str, str]:
     chosen |= {theirs: str(options[ours]) for ours, theirs in _DELTA.items() if options.get(ours)}
     if endpoint := _endpoint(location):
         chosen |= {"aws_endpoint_url": endpoint, "aws_allow_http": str(endpoint.startswith("http://")).lower()}
-        chosen.setdefault("aws_region", "us-east-1")  # such a server ignores it, and a request must name one
+        chosen.setdefault("aws_region", _ANY_REGION)
     return chosen
 
 
@@ -48,8 +51,10 @@ def iceberg_options(location: Location) -> dict[str, str]:
     if split_scheme(location.uri)[0] != "s3" or not options:
         return {}
     chosen = {theirs: str(options[ours]) for ours, theirs in _ICEBERG.items() if options.get(ours)}
-    endpoint = _endpoint(location)
-    return {**chosen, "s3.endpoint": endpoint} if endpoint else chosen
+    if endpoint := _endpoint(location):
+        chosen["s3.endpoint"] = endpoint
+        chosen.setdefault("s3.region", _ANY_REGION)
+    return chosen
 
 
 def _endpoint(location: Location) -> str:
