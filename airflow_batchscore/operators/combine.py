@@ -39,8 +39,8 @@ class CombineOperator(BatchScoreOperator):
         allow_empty: let a partition without rows replace one with rows, and publish a run without any row. Templated.
         report_uri: an HTML page (with the same facts as JSON beside it) that always shows the newest publication; each
             run's own report is kept with the run in any case. Templated.
-        engine: whose workers write the partitions of a folder; default ``LocalDask()``. The workers read the scores and
-            write the output. A single file is written by the task.
+        engine: whose workers write the partitions of a folder or a table; default ``LocalDask()``. The workers read the
+            scores and write the output. A single file is written by the task.
         conn_id: connection for the output. Templated.
         scores_conn_id: connection for the scores' storage; default: `conn_id`. Templated.
 

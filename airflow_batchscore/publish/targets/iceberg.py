@@ -81,7 +81,9 @@ class IcebergTarget(TableTarget):
                     "not this run's. Rewrite its data files, or publish to a new table"
                 )
             values = [task.file.partition[place] for place in range(len(fields))]
-            files.setdefault(key_of(fields, values), {})[task.file.file_path] = task.file
+            # Rows that another program deleted make it another file.
+            name = "+".join([task.file.file_path, *sorted(one.file_path for one in task.delete_files)])
+            files.setdefault(key_of(fields, values), {})[name] = task.file
         snapshot = table.current_snapshot()
         return SeenTable(
             version=str(snapshot.snapshot_id) if snapshot else "",

@@ -89,41 +89,52 @@ class TableTarget(PublishTarget):
 
     def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:
         """See `PublishTarget.publish`. The columns of a table never change, also with ``replace_all``."""
-        wanted = [PartitionStamp.of(manifest, publication) for manifest in manifests]
-        written: dict[str, DataFile] = {}
+        # Columns -> partition key -> file of an attempt that lost, for the next. At an error they stay behind: a
+        # version of the table may name them.
+        written: dict[str, dict[str, DataFile]] = {}
         for _ in range(_ATTEMPTS):
-            seen = self.look()
-            if seen is None:
-                self._require_free()
-            record = self._record(seen, publication)
-            stamps = in_turn(wanted, record.stamps, publication, self.location.uri)
-            if not publication.replace_all:
-                require_rows(stamps, record.stamps, self.location.uri, publication)
-            table, fields = self._columns(seen, manifests)
-            now = seen.names if seen else {}
-            if not publication.replace_all:
-                self._require_own(now.keys() & {stamp.key for stamp in stamps} - record.stamps.keys())
-            changes = Changes.between(record.unaltered(now), stamps, keep=not publication.replace_all)
-            mine = {stamp.key for stamp in stamps}
-            dropped = sorted(now.keys() - mine) if publication.replace_all else []
-            changes = replace(changes, dropped=sorted({*changes.dropped, *dropped}))
-            newer = any(stamp.turn > record.stamps[stamp.key].turn for stamp in stamps if stamp.key in record.stamps)
-            if not changes.any and not newer:  # equal scores of a newer run make it the newest
-                return replace(changes, version=seen.version if seen else "")
-            moved = {*changes.added, *changes.replaced}
-            new = [pair for pair in zip(stamps, manifests, strict=True) if pair[0].key in moved - written.keys()]
-            written |= write_files(self.location, table, new, publication, self.folder_of)
-            added = {key: file for key, file in written.items() if key in moved}
-            number = self._next(record, changes, stamps, table, added).write(self.location)
-            removed = [*moved, *dropped]
-            commit = Commit(seen, table, fields, list(added.values()), removed, number, publication.run)
-            version = self._committed(commit)
-            if version is not None:
-                drop_old_records(self.location, number)
-                return replace(changes, version=version)
-            drop_record(self.location, number)
+            changes = self._attempt(manifests, publication, written)
+            if changes is not None:
+                log.info("%s is at version %s", self.location, changes.version)
+                return changes
             log.info("%s was changed by another program in the meantime: reading it again", self.location)
         raise OSError(f"{self.location} is being changed by others again and again; try again when they are done")
+
+    def _attempt(
+        self, manifests: Sequence[Manifest], publication: Publication, written: dict[str, dict[str, DataFile]]
+    ) -> Changes | None:
+        """Decide on the table as it is now, and commit; None if another was faster."""
+        seen = self.look()
+        if seen is None:
+            self._require_free()
+        now = seen.names if seen else {}
+        record = self._record(seen, publication)
+        wanted = [PartitionStamp.of(manifest, publication) for manifest in manifests]
+        stamps = in_turn(wanted, record.stamps, publication, self.location.uri)
+        mine = {stamp.key for stamp in stamps}
+        if not publication.replace_all:
+            require_rows(stamps, record.stamps, self.location.uri, publication)
+            self._require_own(now.keys() & mine - record.stamps.keys())
+        table, fields = self._columns(seen, manifests)
+        changes = Changes.between(record.unaltered(now), stamps, keep=not publication.replace_all)
+        foreign = now.keys() - mine - record.stamps.keys() if publication.replace_all else ()
+        changes = replace(changes, dropped=sorted([*changes.dropped, *foreign]))
+        newer = any(stamp.turn > record.stamps[stamp.key].turn for stamp in stamps if stamp.key in record.stamps)
+        if not changes.any and not newer:  # equal scores of a newer run make it the newest
+            return replace(changes, version=seen.version if seen else "")
+        moved = {*changes.added, *changes.replaced}
+        files = written.setdefault(str(table.schema), {})
+        new = [pair for pair in zip(stamps, manifests, strict=True) if pair[0].key in moved - files.keys()]
+        files |= write_files(self.location, table, new, publication, self.folder_of)
+        added = {key: file for key, file in files.items() if key in moved}
+        number = self._next(record, changes, stamps, table, added).write(self.location)
+        removed = [*moved, *changes.dropped]
+        version = self._committed(Commit(seen, table, fields, list(added.values()), removed, number, publication.run))
+        if version is None:
+            drop_record(self.location, number)
+            return None
+        drop_old_records(self.location, number)
+        return replace(changes, version=version)
 
     def _committed(self, commit: Commit) -> str | None:
         """The version after the commit; None if another was faster."""

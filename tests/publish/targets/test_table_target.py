@@ -107,6 +107,24 @@ def test_rows_do_not_disappear_unless_somebody_says_so(scored: Scored, there: La
     assert there.rows() == {2: 20}
 
 
+def test_a_run_without_any_row_makes_a_table_without_rows(scored: Scored, there: Lake) -> None:
+    assert _publish(there, scored[0], 10, allow_empty=True).added == ["p=1", "p=2"]
+    assert (there.rows(), there.versions()) == ({}, 1)
+    assert _publish(there, scored[20], 20).replaced == ["p=1", "p=2"]
+    assert there.rows() == {1: 20, 2: 20}
+
+
+def test_what_a_killed_publisher_left_does_not_stop_the_next(scored: Scored, there: Lake) -> None:
+    for name in ("_published/1.json", "data/batchscore-1.parquet", "p=1/batchscore-1.parquet", "_runs/d/r/x.html"):
+        Path(there.output, name).parent.mkdir(parents=True, exist_ok=True)
+        Path(there.output, name).write_text("half")
+    own = "_delta_log/.tmp" if there.kind == "delta" else "metadata/00000.metadata.json"
+    Path(there.output, own).parent.mkdir()
+    Path(there.output, own).write_text("half")
+    _publish(there, scored[20], 10)
+    assert there.rows() == {1: 20, 2: 20}
+
+
 def test_of_two_runs_that_publish_at_once_neither_loses(scored: Scored, there: Lake) -> None:
     _publish(there, scored[20], 10)
     slow = _meeting(there, lambda: _publish(there, scored[30][1:], 20))
