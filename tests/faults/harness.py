@@ -238,7 +238,7 @@ def publishing(server: Server, kills: int, chance: random.Random, *, name: str, 
 
 def tabling(server: Server, kills: int, chance: random.Random, *, name: str, fault: str) -> Row:
     """Publish two versions of the scores in turns to a table, killed in every way; a reader must find one of them."""
-    row = Row(f"publish to a {name} table", fault)
+    row = Row(f"publish to {'an Iceberg' if name == 'iceberg' else 'a Delta'} table", fault)
     with _folder() as folder:
         prepare(folder, partitions=stage.PARTITIONS, rows=50_000)
         if name == "iceberg":

@@ -54,6 +54,10 @@ class TableTarget(PublishTarget):
         self.table = table
         if location.name.endswith((".parquet", ".csv")):
             raise OutputError(f"{location}: a table is a folder; leave out the ending, or leave out table={table}")
+        if any(mark in location.uri for mark in "%#?"):  # deltalake creates such a table elsewhere than it reads it
+            raise OutputError(
+                f"{location}: %, # and ? are marks of a URL for libraries of tables; name a folder without"
+            )
 
     @property
     def runs(self) -> Location:

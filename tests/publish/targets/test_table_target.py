@@ -132,6 +132,14 @@ def test_of_two_runs_that_publish_at_once_neither_loses(scored: Scored, there: L
     assert (changes.replaced, changes.kept, there.rows()) == (["p=1"], ["p=2"], {1: 30, 2: 30})
 
 
+def test_what_another_program_does_meanwhile_stays(scored: Scored, there: Lake) -> None:
+    _publish(there, scored[20], 10)
+    slow = _meeting(there, lambda: there.append(_others(there, 3)))
+    version = slow.publish(scored[30][:1], _publication(scored[30][:1], 15)).version
+    assert there.rows() == there.rows(version) == {1: 30, 2: 20, 3: 1}
+    assert there.versions() == 3
+
+
 def test_two_runs_create_one_table(scored: Scored, there: Lake) -> None:
     slow = _meeting(there, lambda: _publish(there, scored[30][1:], 20))
     assert slow.publish(scored[30][:1], _publication(scored[30][:1], 15)).added == ["p=1"]
@@ -226,6 +234,8 @@ def test_a_table_is_not_created_around_other_files(scored: Scored, there: Lake) 
         _publish(there, scored[20], 20)
     with pytest.raises(OutputError, match="a table is a folder; leave out the ending"):
         there.table.target(Location("/data/scores.parquet"))
+    with pytest.raises(OutputError, match="%, # and . are marks of a URL"):
+        there.table.target(Location("/data/p%41/scores"))
 
 
 def test_a_record_that_is_gone_stops_publication(scored: Scored, there: Lake) -> None:
