@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
@@ -240,7 +241,7 @@ def tabling(server: Server, kills: int, chance: random.Random, *, name: str, fau
     """Publish two versions of the scores in turns to a table, killed in every way; a reader must find one of them."""
     row = Row(f"publish to {'an Iceberg' if name == 'iceberg' else 'a Delta'} table", fault)
     with _folder() as folder:
-        prepare(folder, partitions=stage.PARTITIONS, rows=50_000)
+        prepare(folder, partitions=stage.PARTITIONS, rows=20_000)
         if name == "iceberg":
             table_reader.create_namespace(folder)
         wanted, results = [], []
@@ -261,13 +262,27 @@ def tabling(server: Server, kills: int, chance: random.Random, *, name: str, fau
             while row.kills < kills:
                 place = row.kills % 2
                 (folder / "wanted.json").write_text(json.dumps(wanted[place]))
-                way = chance.choice([TASK, SUPERVISOR, GROUP])
-                attempt, struck = begin(server, name, folder, way, 0.25, chance)
+                attempt, struck = _struck_at_work(server, name, folder, chance)
                 row.left_over += left_over(attempt)
-                row.kills += struck is not None
-                if struck is not None and server.finish(name, folder):
+                row.kills += struck
+                if struck and server.finish(name, folder):
                     row.survived += table_reader.content(name, folder) == results[place]
     return row
+
+
+def _struck_at_work(server: Server, name: str, folder: Path, chance: random.Random) -> tuple[Attempt, bool]:
+    """An attempt that is killed when it has begun to write, three times of four: data files, record and commit are
+    written within moments, long after it has started. False if it had ended before."""
+
+    def files() -> int:
+        return sum(len(names) for _, _, names in os.walk(folder / "out"))
+
+    before, attempt = files(), server.start(name, folder)
+    wait_until(lambda: attempt.task is not None or attempt.ended())
+    if chance.random() < 0.75:
+        wait_until(lambda: files() > before or attempt.ended())
+    time.sleep(chance.uniform(0, 0.25))
+    return attempt, not attempt.ended() and strike(attempt, chance.choice([TASK, SUPERVISOR, GROUP]), chance)
 
 
 def _published(folder: Path, name: str) -> list[Path]:

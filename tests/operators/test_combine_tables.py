@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from lakes import KINDS, lake
-from operator_calls import audited, handed_scores, published
+from operator_calls import audited, context, handed_scores, published, publishing
 from support import Small, good_rows
 
 from airflow_batchscore.data.storage import credentials
 from airflow_batchscore.errors import InputError, OutputError
+from airflow_batchscore.operators.lineage import lineage_of
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.run_view_model import output_view
 
@@ -54,6 +55,20 @@ def test_a_run_says_which_version_it_made(
     )
     view = output_view(PublishedRun.from_dict(done), None, False, None, "", ["p"])
     assert view["read_with"] == facts["read_with"], "the run's page shows the report's lines"
+
+
+def test_lineage_and_the_assets_event_name_the_version(data: Small, tmp_path: Path) -> None:
+    with lake("delta", tmp_path / "lake") as there:
+        operator = publishing(handed_scores(data, "a", 1, 1), Path(there.output), table=there.table)
+        operator.run_stage(context("publish", "a"))
+    assert operator.outcome is not None
+    (written,) = operator.outcome.writes
+    assert (written.uri, written.version) == (there.output, "0")
+    assert written.extra is not None
+    assert written.extra["table_version"] == "0"
+    (output,) = lineage_of(operator.outcome).outputs
+    assert (output.namespace, output.name) == ("file", there.output)
+    assert output.facets["version"].datasetVersion == "0"
 
 
 def test_what_a_catalog_needs_is_named(data: Small, tmp_path: Path) -> None:

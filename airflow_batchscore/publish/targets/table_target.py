@@ -55,9 +55,7 @@ class TableTarget(PublishTarget):
         if location.name.endswith((".parquet", ".csv")):
             raise OutputError(f"{location}: a table is a folder; leave out the ending, or leave out table={table}")
         if any(mark in location.uri for mark in "%#?"):  # deltalake creates such a table elsewhere than it reads it
-            raise OutputError(
-                f"{location}: %, # and ? are marks of a URL for libraries of tables; name a folder without"
-            )
+            raise OutputError(f"{location}: %, # and ? are marks of a URL to libraries of tables; name another folder")
 
     @property
     def runs(self) -> Location:
