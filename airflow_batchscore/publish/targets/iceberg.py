@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location, real
 from airflow_batchscore.data.storage.credentials import options_of
 from airflow_batchscore.errors import InputError, OutputError
@@ -21,6 +22,7 @@ from airflow_batchscore.publish.targets.table_types import table_type
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
+    from pyiceberg.manifest import DataFile as PyicebergFile
     from pyiceberg.table import Table as PyicebergTable
     from pyiceberg.table import Transaction
 
@@ -115,12 +117,13 @@ class IcebergTarget(TableTarget):
             names = change.table_metadata.schema().name_mapping.model_dump_json()
             properties[TableProperties.DEFAULT_NAME_MAPPING] = names
         change.set_properties(properties)
-        io = change._table.io
+        io, metadata = change._table.io, change.table_metadata
+
+        def entered(file: DataFile) -> PyicebergFile:
+            return parquet_file_to_data_file(io, metadata, self.name_in_table(file))
+
         try:
-            added = [
-                parquet_file_to_data_file(io, change.table_metadata, f"{self._place}/{file.path}")
-                for file in commit.added
-            ]
+            added = storage.each(entered, commit.added, self.location.uri)
         except ValueError as error:  # such as nulls in a required column
             raise OutputError(f"not published: the scores do not fit {self.table.name}: {error}") from error
         # A snapshot also where no file changes: only that makes two publications of the same table conflict.
