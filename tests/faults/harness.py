@@ -12,6 +12,7 @@ that of an undisturbed run, byte for byte.
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import random
@@ -23,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import interleavings
@@ -241,15 +242,11 @@ def tabling(server: Server, kills: int, chance: random.Random, *, name: str, fau
     """Publish two versions of the scores in turns to a table, killed in every way; a reader must find one of them."""
     row = Row(f"publish to {'an Iceberg' if name == 'iceberg' else 'a Delta'} table", fault)
     with _folder() as folder:
-        prepare(folder, partitions=stage.PARTITIONS, rows=20_000)
         if name == "iceberg":
             table_reader.create_namespace(folder)
-        wanted, results = [], []
-        for version in (1, 2):
-            ref = stage.train(folder, version)
-            manifests = stage.score(folder, list(range(1, stage.PARTITIONS + 1)), ref, False, block_rows=10_000)
-            wanted.append([manifest.uri for manifest in manifests])
-            (folder / "wanted.json").write_text(json.dumps(wanted[-1]))
+        wanted, results = _two_versions(), []
+        for uris in wanted:
+            (folder / "wanted.json").write_text(json.dumps(uris))
             assert server.finish(name, folder), (folder / "log.txt").read_text()[-3000:]
             results.append(table_reader.content(name, folder))
         assert results[0] != results[1]
@@ -268,6 +265,20 @@ def tabling(server: Server, kills: int, chance: random.Random, *, name: str, fau
                 if struck and server.finish(name, folder):
                     row.survived += table_reader.content(name, folder) == results[place]
     return row
+
+
+@cache
+def _two_versions() -> list[list[str]]:
+    """Manifests of the scores by two versions of the model, which all tables share; they are removed at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="batchscore-faults-"))
+    atexit.register(shutil.rmtree, folder)
+    prepare(folder, partitions=stage.PARTITIONS, rows=20_000)
+    wanted = []
+    for version in (1, 2):
+        ref = stage.train(folder, version)
+        manifests = stage.score(folder, list(range(1, stage.PARTITIONS + 1)), ref, False, block_rows=10_000)
+        wanted.append([manifest.uri for manifest in manifests])
+    return wanted
 
 
 def _struck_at_work(server: Server, name: str, folder: Path, chance: random.Random) -> tuple[Attempt, bool]:
