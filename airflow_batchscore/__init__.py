@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from airflow_batchscore.model.recipe import Recipe
     from airflow_batchscore.model.trust import Trust
     from airflow_batchscore.plan.policy import ModelPolicy
+    from airflow_batchscore.publish.tables import Delta, Iceberg
 
 __version__ = "0.1.0"
 __all__ = [
     "DaskCluster",
+    "Delta",
+    "Iceberg",
     "LocalDask",
     "Location",
     "ModelPolicy",
@@ -29,6 +32,8 @@ __all__ = [
 
 _HOMES = {
     "DaskCluster": "engine.dask",
+    "Delta": "publish.tables",
+    "Iceberg": "publish.tables",
     "LocalDask": "engine.local",
     "Location": "data.storage.location",
     "ModelPolicy": "plan.policy",

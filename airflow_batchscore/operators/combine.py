@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batchscore.engine.base import Engine
+    from airflow_batchscore.publish.tables import Table
 
 
 class CombineOperator(BatchScoreOperator):
@@ -35,10 +36,12 @@ class CombineOperator(BatchScoreOperator):
         output_uri: if it ends in ``.parquet`` or ``.csv``: one file with a column per partition field. Otherwise a
             folder, hive-partitioned, one file per partition, unless another package registers the suffix (see
             docs/adding/output.md). In all cases this run's partitions replace their earlier versions, and other
-            partitions are kept. Templated.
+            partitions are kept. For a table, its folder. Templated.
+        table: ``Delta()`` or ``Iceberg("tennis.scores", catalog="lake")``: `output_uri` is the folder of such a table,
+            in which the run's partitions are replaced in one commit (docs/how-to/publish-to-a-table.md).
         plan: output of `PlanPartitionsOperator`; if given, every planned partition must be present. Templated.
-        replace_all: build a single file from this run's partitions alone: others are dropped, and a file with other
-            columns, or written by another program, is replaced. Templated.
+        replace_all: build a single file or a table from this run's partitions alone: others are dropped, and what
+            another program wrote is replaced, a file also if it has other columns. Templated.
         republish: let this run replace scores of a run that was planned later, or of a later attempt. Templated.
         allow_empty: let a partition without rows replace one with rows, and publish a run without any row. Templated.
         field_types: for a single file, partition field -> Arrow type of its column (``{"year": "string"}``). Left out,
@@ -46,8 +49,8 @@ class CombineOperator(BatchScoreOperator):
             leading zeros, otherwise text.
         report_uri: an HTML page (with the same facts as JSON beside it) that always shows the newest publication; each
             run's own report is kept with the run in any case. Templated.
-        engine: whose workers write the partitions of a folder; default ``LocalDask()``. The workers read the scores and
-            write the output. A single file is written by the task.
+        engine: whose workers write the partitions of a folder or a table; default ``LocalDask()``. The workers read the
+            scores and write the output. A single file is written by the task.
         conn_id: connection for the output. Templated.
         scores_conn_id: connection for the scores' storage; default: `conn_id`. Templated.
         partition_events: raise an asset event for each partition that changed, with its key, in place of one for all.
@@ -58,7 +61,8 @@ class CombineOperator(BatchScoreOperator):
     Returns:
         A `PublishedRun` as JSON: ``{"schema", "output", "rows", "partitions", "added", "replaced", "unchanged", "kept",
         "dropped", "report", "report_conn_id", "report_digest", "summary"}``: rows and partitions of this run, the
-        number of partitions added, replaced and so on, and the location and digest of the run's own report: in the
+        number of partitions added, replaced and so on (of a table also ``table`` and the ``version`` that the commit
+        made: a Delta version or an Iceberg snapshot), and the location and digest of the run's own report: in the
         folder's ``_runs/<dag_id>/<run_id>/``, or beside a file in ``_runs/<name>/<dag_id>/<run_id>/``.
 
     A single file is either the old publication or the new one. In a folder this holds per partition file; on a local
@@ -97,6 +101,7 @@ class CombineOperator(BatchScoreOperator):
         scores: Json,
         output_uri: str,
         plan: Json = None,
+        table: Table | None = None,
         replace_all: bool | str = False,
         republish: bool | str = False,
         allow_empty: bool | str = False,
@@ -112,6 +117,7 @@ class CombineOperator(BatchScoreOperator):
         self.scores = scores
         self.output_uri = output_uri
         self.plan = plan
+        self.table = table
         self.replace_all = replace_all
         self.republish = republish
         self.allow_empty = allow_empty
@@ -141,7 +147,7 @@ class CombineOperator(BatchScoreOperator):
         return not tasks or not all(issubclass(kind_of(task), ScorePartitionOperator) for task in tasks)
 
     def run_stage(self, context: Context) -> JsonObject:
-        from airflow_batchscore.connections import connect, connect_engine
+        from airflow_batchscore.connections import connect, connect_engine, connect_table
         from airflow_batchscore.data.apart import require_apart
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.engine.local import LocalDask
@@ -177,12 +183,13 @@ class CombineOperator(BatchScoreOperator):
             field_types=dict(self.field_types or {}),
         )
         output = connect(Location(self.output_uri, self.conn_id))
+        connect_table(self.table)
         if self.report_uri:
             if not self.report_uri.endswith(".html"):
                 raise OutputError(f"report_uri={self.report_uri!r} is a page: let it end in .html")
             require_apart(manifests[0].dataset, [self.report_uri, facts_uri(self.report_uri)])
         passed = passed_audit(self, context)
-        published = combine(manifests, output, publication)
+        published = combine(manifests, output, publication, self.table)
         before = estimate_before(self, context)
         summary = summarise(manifests, published, run=run, reused=state.reused, passed=passed, estimate=before)
         self.outcome = published_scores(self.output_uri, summary, manifests, run, retried=try_number(context) > 1)

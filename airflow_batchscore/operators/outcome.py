@@ -33,7 +33,7 @@ class Data:
         uri: as the DAG names it, rendered: the template of a dataset, the folder of a model's versions.
         partitions: field values of those read or written.
         columns: column -> type.
-        version: of a model.
+        version: of a model, or of a table.
         rows, size, files: read or written; size in bytes. None if not known.
         extra: for the event of its asset; None if the task raises no event for it.
         event_keys: of the partitions that changed, for a task that raises an event for each; a model's are its
@@ -174,8 +174,18 @@ def published_scores(
         "generation": changes.generation,
         "run": run.name,
     }
+    if changes.version:
+        extra["table_version"] = changes.version
     keys = [event_key(manifest.partition) for manifest in manifests if manifest.key in changed]
-    data = Data(output, written.partitions, written.columns, rows=written.rows, extra=extra, event_keys=keys)
+    data = Data(
+        output,
+        written.partitions,
+        written.columns,
+        version=changes.version or None,
+        rows=written.rows,
+        extra=extra,
+        event_keys=keys,
+    )
     return Outcome(
         [_data_read(manifests[0].dataset, manifests), *_models_read(manifests)],
         [data],

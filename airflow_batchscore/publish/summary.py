@@ -155,6 +155,7 @@ class Summary:
             "version": self.version,
             "output": self.output,
             "generation": self.changes.generation,
+            **({"table_version": self.changes.version} if self.changes.version else {}),
             **self.changes.to_dict(),
             "model": asdict(self.model) if self.model else None,
             "coverage": asdict(self.coverage) if self.coverage else None,

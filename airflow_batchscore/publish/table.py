@@ -99,7 +99,7 @@ class ScoresTable:
             retyped = any(published.schema.get(name, str(kind)) != str(kind) for name, kind in self.fields.items())
             hint = ". CombineOperator(field_types={field: type}) names the type of a partition field" if retyped else ""
             raise OutputError(
-                f"not published: {output} cannot be added to: {_difference(published.schema, self.types)}. The "
+                f"not published: {output} cannot be added to: {difference(published.schema, self.types)}. The "
                 f"partitions that this run did not score ({listed(kept)}) cannot be kept beside "
                 f"these. Score them too, publish somewhere else, or drop them with replace_all=True{hint}"
             )
@@ -167,7 +167,7 @@ def _unfit(values: Iterable[str], kind: pa.DataType) -> str | None:
     return None
 
 
-def _difference(published: Mapping[str, str], new: Mapping[str, str]) -> str:
+def difference(published: Mapping[str, str], new: Mapping[str, str]) -> str:
     """The difference between two schemas, human-readable."""
     both = [name for name in published if name in new and new[name] != published[name]]
     differences = [

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.stamp import Publication
+from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.scoring.manifest import Manifest
 
 RUNS = "_runs"
@@ -21,7 +22,10 @@ class PublishTarget(ABC):
 
     Attributes:
         location: its URI is as the user wrote it, for messages and reports.
+        table: the kind of table, for one that `CombineOperator(table=)` names.
     """
+
+    table: Table | None = None
 
     def __init__(self, location: Location) -> None:
         """Raises OutputError for a place where this kind of output cannot be; nothing is read or written yet."""
