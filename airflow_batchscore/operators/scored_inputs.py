@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.connections import connect
@@ -80,9 +81,13 @@ def read_scores(
     chosen = current_tasks([str(item["task"][0]) for item in items], tasks, planned)
     scored = scored_partitions([tasks[place] for place in chosen])
     state = RunState.read(scored, connect(Location(scored[0].manifest, conn_id)).conn_id)
-    for model in {m.model.location for m in state.manifests if m.model}:
-        connect(model)
-    return [items[place] for place in chosen], state
+    # Scores that were committed by hand name no connection: their models are reached by the storage's default one.
+    reached = {place: connect(place) for place in {m.model.location for m in state.manifests if m.model}}
+    manifests = [
+        replace(m, model=replace(m.model, conn_id=reached[m.model.location].conn_id)) if m.model else m
+        for m in state.manifests
+    ]
+    return [items[place] for place in chosen], replace(state, manifests=manifests)
 
 
 def passed_audit(operator: CombineOperator, context: Context) -> KeptVerdict | None:
