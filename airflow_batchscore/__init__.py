@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_batchscore.api.clean import clean_staging
     from airflow_batchscore.api.model import load
+    from airflow_batchscore.api.models import models
     from airflow_batchscore.api.plan import plan_run
     from airflow_batchscore.api.preview import preview
     from airflow_batchscore.api.reach import register_connection
@@ -32,8 +34,10 @@ __all__ = [
     "Spark",
     "Trust",
     "__version__",
+    "clean_staging",
     "combine",
     "load",
+    "models",
     "plan_run",
     "preview",
     "promote",
@@ -52,8 +56,10 @@ _HOMES = {
     "Recipe": "model.recipe",
     "Spark": "engine.spark",
     "Trust": "model.trust",
+    "clean_staging": "api.clean",
     "combine": "api.score",
     "load": "api.model",
+    "models": "api.models",
     "plan_run": "api.plan",
     "preview": "api.preview",
     "promote": "api.train",

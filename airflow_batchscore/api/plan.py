@@ -101,7 +101,7 @@ def plan_run(
         preparer = Preparer(replace(work.job, output_uri=folder, conn_id=None))
         planned = [_planned(work, preparer, partition) for partition in work.partitions]
     if publish_to is None:
-        return PlannedRun(work.job.dataset.uri, output_uri, None, [each for each, _ in planned])
+        return PlannedRun(work.job.dataset.uri, work.job.output_uri, None, [each for each, _ in planned])
     target = target_of(usable(Location(publish_to, work.job.conn_id)))
     require_apart(work.job.dataset.uri, target.files([partition.key for partition in work.partitions]))
     stamps = target.published()
@@ -110,7 +110,7 @@ def plan_run(
     with_changes = [replace(each, change=_change(each, digest, stamps)) for each, digest in planned]
     asked = {each.partition for each in with_changes}
     kept = [key for key in stamps if key not in asked]
-    return PlannedRun(work.job.dataset.uri, output_uri, publish_to, with_changes, kept)
+    return PlannedRun(work.job.dataset.uri, work.job.output_uri, target.location.uri, with_changes, kept)
 
 
 def _planned(work: Work, preparer: Preparer, partition: Partition) -> tuple[PlannedPartition, str]:

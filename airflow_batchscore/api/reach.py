@@ -31,7 +31,8 @@ def register_connection(conn_id: str, options: Mapping[str, object]) -> None:
 def usable(location: Location) -> Location:
     """The location, reachable from this process.
 
-    A relative path is one of the current folder. Without a connection, the storage's own environment counts: the variables, files and roles that its clients use.
+    A relative path is one of the current folder.
+    Without a connection, the storage's own environment counts: the variables, files and roles that its clients use.
 
     Raises:
         InputError: the connection is not registered and there is no Airflow that has it.

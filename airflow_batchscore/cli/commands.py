@@ -196,6 +196,33 @@ def promote(given: argparse.Namespace) -> Answer:
     return Answer(checked.to_dict(), show, code=0 if checked.promoted_to else 1)
 
 
+def clean(given: argparse.Namespace) -> Answer:
+    """Remove staged scores that nobody needs any more."""
+    from airflow_batchscore.api.clean import clean_staging
+
+    cleaned = clean_staging(
+        given.output,
+        published=[] if given.published == ["none"] else given.published,
+        keep_days=given.keep_days,
+        keep_runs=given.keep_runs,
+        min_age_hours=given.min_age_hours,
+        dry_run=given.dry_run,
+        conn_id=given.conn_id,
+    )
+
+    def show() -> None:
+        rows = [
+            [each.partition, each.identity, each.why, each.committed, each.files, each.bytes]
+            for each in cleaned.removed
+        ]
+        show_table(cleaned.staging, ["partition", "identity", "why", "committed", "files", "bytes"], rows)
+        would = "would be removed" if cleaned.dry_run else "removed"
+        used = f"; {cleaned.in_use} are in use and stay" if cleaned.in_use else ""
+        show_line(f"{len(rows)} {would}, {cleaned.bytes:,} bytes; {cleaned.kept} kept{used}")
+
+    return Answer(cleaned.to_dict(), show)
+
+
 def _limit(text: str) -> tuple[str, str]:
     """``accuracy>=0.9`` as metric and limit."""
     import re

@@ -33,6 +33,10 @@ example:
   batchscore score 'orders_{year}.csv' --model models/returns@champion --partitions 2023..2024 \\
       --output staged --publish-to scores.parquet
 """
+_CLEAN = """\
+example:
+  batchscore clean staged --published scores.parquet --keep-days 30 --keep-runs 5 --dry-run
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,6 +146,22 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument("--require", metavar="LIMIT", action="append", default=[], help="such as 'accuracy>=0.9'")
     promote.add_argument("--baseline", metavar="MODEL", help="the model that limits such as '>=baseline' mean")
     options.add_trust(promote.add_argument_group("the model"))
+
+    clean = _command(sub, "clean", commands.clean, "remove staged scores that nobody needs any more", _CLEAN)
+    clean.add_argument("output", help="the folder where scores are staged")
+    clean.add_argument(
+        "--published",
+        metavar="URI",
+        action="append",
+        required=True,
+        help="an output that is made of these scores, whose scores stay (again for each); or: none",
+    )
+    clean.add_argument("--keep-days", metavar="N", type=float, help="keep what was committed in the last N days")
+    clean.add_argument("--keep-runs", metavar="N", type=int, help="keep the newest N scorings of each partition")
+    clean.add_argument(
+        "--min-age-hours", metavar="N", type=float, default=72, help="touch nothing younger; default: 72"
+    )
+    clean.add_argument("--dry-run", action="store_true", help="only say what would go")
     return parser
 
 

@@ -6,13 +6,12 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.errors import BatchScoreError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from airflow_batchscore.scoring.tally import Count
 
 #: Columns of a table that is not read on a terminal.
@@ -36,6 +35,7 @@ def require_tables() -> None:
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table. Numbers stand on the right."""
     from rich import box
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -45,7 +45,13 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
         table.add_column(Text(plain(name)), justify="right" if are_numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    _console().print(table)
+    if sys.stdout.isatty():
+        Console(highlight=False, markup=False, emoji=False).print(table)
+        return
+    page = Console(width=_WIDE, file=StringIO(), highlight=False, markup=False, emoji=False, no_color=True)
+    with page.capture() as written:
+        page.print(table)
+    print("\n".join(line.rstrip() for line in written.get().splitlines()))
 
 
 def show_line(text: str) -> None:
@@ -64,12 +70,6 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else plain(f"{value:.6g}" if isinstance(value, float) else value)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ require_airflow()
 if TYPE_CHECKING:
     from airflow_batchscore.operators.check_model import CheckModelOperator
     from airflow_batchscore.operators.check_scores import CheckScoresOperator
+    from airflow_batchscore.operators.clean_staging import CleanStagingOperator
     from airflow_batchscore.operators.combine import CombineOperator
     from airflow_batchscore.operators.evaluate import EvaluateOperator
     from airflow_batchscore.operators.import_model import ImportModelOperator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "CheckModelOperator": "check_model",
     "CheckScoresOperator": "check_scores",
+    "CleanStagingOperator": "clean_staging",
     "CombineOperator": "combine",
     "EvaluateOperator": "evaluate",
     "ImportModelOperator": "import_model",
@@ -31,6 +33,7 @@ _HOMES = {
 __all__ = [
     "CheckModelOperator",
     "CheckScoresOperator",
+    "CleanStagingOperator",
     "CombineOperator",
     "EvaluateOperator",
     "ImportModelOperator",

@@ -3,6 +3,9 @@
 A manifest never changes. ``<identity>/manifests/000001.json`` is the first, `force` and replays write the next number,
 and the highest number counts. So what an audit checked is what is published, whatever is committed meanwhile, and a
 scorer that was suspended finds a number taken that it did not see when it began.
+
+Who removes staged scores takes the next number, too, with a note in a manifest's place (`revoke`), before the first
+file goes: from then on the partition is not committed, and no scorer that began before can commit.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import InputFile
@@ -25,6 +29,10 @@ from airflow_batchscore.quality.profile import Counts, Expected, merge
 
 FORMAT = 3
 
+#: In the place of a manifest's format: the scores before it were removed.
+_REMOVED = "removed"
+#: A note has fewer bytes, a manifest more.
+NOTE_BYTES = 200
 _FOLDER = "manifests"
 _NAME = re.compile(r"(\d{6,})\.json")
 
@@ -203,7 +211,7 @@ class Manifest:
 
     @classmethod
     def read(cls, location: Location) -> Manifest | None:
-        """The manifest at `location`, None if there is none.
+        """The manifest at `location`, None if there is none, or the note that its scores were removed.
 
         Raises:
             InputError: it is not a manifest of this format, or its counts do not add up.
@@ -212,6 +220,8 @@ class Manifest:
         if data is None:
             return None
         value = storage.parse_json(uri, data)
+        if value.get("format") == _REMOVED:
+            return None
         if value.get("format") != FORMAT:
             raise InputError(f"{uri} has format {value.get('format')!r}, this version reads {FORMAT}; {_SCORE_AGAIN}")
         try:
@@ -252,6 +262,22 @@ def _read(location: Location) -> bytes | None:
 def numbered(folder: Location, number: int) -> Location:
     """The manifest with that number, below an identity's folder."""
     return folder / _FOLDER / f"{number:06d}.json"
+
+
+def revoke(folder: Location, number: int) -> bool:
+    """Take the next number after `number`, the newest one that was seen, with the note that the scores were removed.
+
+    Returns False if somebody took it meanwhile: the scores are in use, and nothing may be removed.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return storage.create_bytes(numbered(folder, number + 1), storage.json_bytes({"format": _REMOVED, "time": now}))
+
+
+def number_of(name: str) -> int | None:
+    """The number of a manifest by its path below the identity's folder; None for any other file."""
+    folder, _, file = name.rpartition("/")
+    match = _NAME.fullmatch(file)
+    return int(match[1]) if match and folder == _FOLDER else None
 
 
 def newest_number(folder: Location) -> int:
