@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -343,3 +346,35 @@ def test_on_an_object_store(data: Small, moto: str) -> None:
         assert audit([again.partition], [again]).problems == []
     finally:
         credentials.forget("cleaned")
+
+
+def test_scorers_and_two_cleaners_that_wait_for_nothing_lose_no_commit(data: Small) -> None:
+    """Each commit is the newest of its partition: whole when it is made, and whole afterwards."""
+    for partition in (2, 3):
+        data.add(partition, good_rows(30, 1000 * partition))
+    _scored(data)
+    ended = threading.Event()
+
+    def keep_cleaning() -> None:
+        while not ended.wait(0.2):
+            with suppress(OSError):  # the other's temporary file was removed, too
+                _clean(data, min_age_hours=0)
+
+    committed: dict[tuple[int, str], Manifest] = {}
+    with ThreadPoolExecutor() as cleaners:
+        running = [cleaners.submit(keep_cleaning) for _ in range(2)]
+        try:
+            for method in METHODS:
+                for partition in (1, 2, 3):
+                    for _ in range(50):
+                        with suppress(InputChangedError, OSError):
+                            (committed[partition, method], _), *_ = data.score(partition, method=method, block_rows=10)
+                            assert len(scores(committed[partition, method])) == 30
+                            break
+        finally:
+            ended.set()
+        for each in running:
+            each.result()
+    newest = [manifest for (_, method), manifest in committed.items() if method == METHODS[-1]]
+    assert len(committed) == 9
+    assert audit([manifest.partition for manifest in newest], newest).problems == []
