@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.INFO if given.verbose else logging.WARNING, format="%(message)s", handlers=[ToStderr()]
     )
     # As `python -m` does; last, so that no file of the folder hides a library.
-    sys.path += [os.path.abspath(folder) for folder in (*given.import_path, os.getcwd())]
+    folders = [os.path.abspath(folder) for folder in (*given.import_path, os.getcwd())]
+    sys.path += [folder for folder in folders if folder not in sys.path]
     try:
         if not given.json:
             require_tables()

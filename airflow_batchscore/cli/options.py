@@ -127,7 +127,8 @@ def score_options(given: argparse.Namespace) -> dict[str, Any]:
         "trust": trust_of(given),
     }
     more = ("block_rows", "quarantine", "allow_empty", "force", "replay_quarantined")
-    return options | {name: getattr(given, name) for name in more if getattr(given, name, None) not in (None, False)}
+    set_there = {name: getattr(given, name, None) for name in more}
+    return options | {name: value for name, value in set_there.items() if value is not None and value is not False}
 
 
 def trust_of(given: argparse.Namespace) -> Trust | None:

@@ -146,7 +146,8 @@ def clean_staging(
             removed.append(_removed(each, "temporary", left))
             if not dry_run:
                 _delete(each, left)
-    return Cleaned(staging.uri, dry_run, removed, len(stay), sum(each.bytes for each in stay), in_use)
+    kept = [each for each in stay if not each.is_removed]
+    return Cleaned(staging.uri, dry_run, removed, len(kept), sum(each.bytes for each in kept), in_use)
 
 
 def _published(outputs: Sequence[Location]) -> Mapping[str, Set[str]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from commands import run_command
-from support import ROOT, Small, good_rows, newly_trained, small
+from support import Small, good_rows, newly_trained, small
 
 import airflow_batchscore
 from airflow_batchscore import Location, Trust, load
@@ -162,20 +160,6 @@ def test_a_model_that_is_not_there_not_whole_or_not_trusted_is_not_loaded(data: 
 def test_relative_paths_are_of_the_current_folder(data: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(data.folder)
     assert load(f"model/{data.model.version}").ref.uri == data.model.uri
-
-
-def test_it_works_where_airflow_is_not_installed(data: Small) -> None:
-    script = f"""
-import sys
-sys.modules["airflow"] = None
-import airflow_batchscore
-assert "pandas" not in sys.modules and "pyarrow" not in sys.modules
-import pandas
-model = airflow_batchscore.load({data.model.uri!r})
-print(len(model.predict(pandas.read_csv({str(data.folder / "part_0.csv")!r}))))
-"""
-    done = run_command([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout == "200\n", done.stderr
 
 
 def test_what_the_package_offers_exists() -> None:

@@ -125,14 +125,21 @@ def test_a_whole_run_where_airflow_is_not_installed(data: Small) -> None:
 import sys
 sys.modules["airflow"] = None
 import airflow_batchscore as batchscore
+assert not sys.modules.keys() & {{"dask", "numpy", "pandas", "pyarrow", "sklearn"}}
 if __name__ == "__main__":
     data = batchscore.PartitionedDataset({data.dataset.uri!r}, read_options={{"column_types": {{"id": "int64"}}}})
     run = batchscore.score(data, {data.model.uri!r}, "1..2", output_uri={f"{data.folder}/staged"!r},
                            publish_to={f"{data.folder}/out"!r})
     print(run.account.rows_scored, run.published.added)
+    print(len(batchscore.load({data.model.uri!r}).predict(run.frame().assign(a=1.0, b=2))))
+    try:
+        batchscore.load("s3://bucket/model@champion", conn_id="mine")
+    except batchscore.api.reach.InputError as error:
+        print(error)
 """
     done = run_command([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout == "60 2\n", done.stderr
+    assert done.stdout.startswith("60 2\n60\n"), done.stderr
+    assert "Airflow is not installed here. Leave conn_id out" in done.stdout
     planned_again = plan_run(
         data.dataset, data.model.uri, "1..2", output_uri=f"{data.folder}/staged", publish_to=f"{data.folder}/out"
     )

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
-from commands import run_command
 from s3_server import s3_client, s3_options
-from support import ROOT, good_rows, small
+from support import good_rows, small
 
-from airflow_batchscore import DaskCluster, LocalDask, PartitionedDataset, load, plan_run, register_connection, score
+from airflow_batchscore import (
+    DaskCluster,
+    LocalDask,
+    PartitionedDataset,
+    load,
+    plan_run,
+    register_connection,
+    runs,
+    score,
+)
 from airflow_batchscore.api.reach import absolute, usable, usable_dataset, usable_engine
 from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.errors import InputError
@@ -61,28 +69,11 @@ def test_a_run_on_s3_with_options_that_were_given(tmp_path: Path, moto: str) -> 
         credentials.forget("mine")
 
 
-_LIST = """
-import sys
-{first}
-from airflow_batchscore import runs
-try:
-    runs("s3://tennis/out", conn_id="mine")
-except Exception as error:
-    print(error)
-"""
-
-
-@pytest.mark.parametrize(
-    ("first", "said"),
-    [
-        ("sys.modules['airflow'] = None", "Airflow is not installed here. Leave conn_id out"),
-        ("", "no run left a trace in s3://tennis/out/_runs"),
-    ],
-)
-def test_a_connection_of_airflows(moto: str, first: str, said: str) -> None:
+def test_a_connection_of_airflows(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a variable of the environment, as outside of tasks."""
-    connection = f"aws://test-key:test-secret@/?endpoint_url={moto.replace(':', '%3A').replace('/', '%2F')}"
-    environment = {**os.environ, "AIRFLOW_CONN_MINE": f"{connection}&region_name=us-east-1"}
-    command = [sys.executable, "-c", _LIST.format(first=first)]
-    done = run_command(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert said in done.stdout, done.stderr
+    connection = f"aws://test-key:test-secret@/?endpoint_url={quote(moto, safe='')}&region_name=us-east-1"
+    monkeypatch.setenv("AIRFLOW_CONN_BY_VARIABLE", connection)
+    with pytest.raises(InputError, match="no run left a trace in s3://tennis/out/_runs"):
+        runs("s3://tennis/out", conn_id="by_variable")
+    credentials.forget("by_variable")
+    assert "_AIRFLOW_PROCESS_CONTEXT" not in os.environ
