@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from airflow_batchscore.api.reach import usable
@@ -99,7 +100,7 @@ def plan_run(
     with tempfile.TemporaryDirectory(prefix="batchscore-plan-") as folder:
         # A list of many models is written where scores are staged: a plan writes nothing there.
         preparer = Preparer(replace(work.job, output_uri=folder, conn_id=None))
-        planned = [_planned(work, preparer, partition) for partition in work.partitions]
+        planned = storage.each(partial(_planned, work, preparer), work.partitions, work.job.output_uri)
     if publish_to is None:
         return PlannedRun(work.job.dataset.uri, work.job.output_uri, None, [each for each, _ in planned])
     target = target_of(usable(Location(publish_to, work.job.conn_id)))

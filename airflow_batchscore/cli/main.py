@@ -49,12 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folders = [os.path.abspath(folder) for folder in (*given.import_path, os.getcwd())]
     sys.path += [folder for folder in folders if folder not in sys.path]
     try:
-        if not given.json:
-            require_tables()
-        answer = given.run(given)
+        return _run(given)
     except KeyboardInterrupt:
         print("batchscore: interrupted; what was committed stays, and the next run goes on from there", file=sys.stderr)
         return _INTERRUPTED
+
+
+def _run(given: argparse.Namespace) -> int:
+    try:
+        if not given.json:
+            require_tables()
+        answer = given.run(given)
     except Exception as error:
         return _failed(error, debug=given.debug)
     try:

@@ -99,7 +99,7 @@ def test_a_function_instead_of_a_model(data: Small) -> None:
         ({"model": None}, InputError, "give model='<uri>@<alias>', or function='module:name'"),
         ({"function": "test_api_score:plus"}, InputError, "function= replaces the model"),
         ({"partitions": [7]}, InputError, "no file for partition p=7"),
-        ({"metod": "predict"}, InputError, "there is no option metod; there are method"),
+        ({"way": "predict"}, InputError, "there is no option way; there are method"),
         ({"method": "guess"}, ModelError, "method='guess' is unknown"),
         ({"quarantine": -1}, Exception, "quarantine=-1: give a count"),
         ({"output_uri": "s3://b/x", "conn_id": "nowhere"}, InputError, "nowhere"),
