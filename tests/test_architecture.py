@@ -72,6 +72,7 @@ def test_worker_code_loads_without_airflow() -> None:
 def test_importing_operators_loads_no_heavy_library() -> None:
     loaded = _loaded_after(
         "from airflow_batchscore import LocalDask, ModelPolicy, PartitionedDataset, Recipe\n"
+        "from airflow_batchscore import load, preview, score, train\n"
         "from airflow_batchscore.operators import (CheckModelOperator, CheckScoresOperator, CombineOperator,\n"
         "    EvaluateOperator, ImportModelOperator, PlanPartitionsOperator, ScorePartitionOperator, TrainOperator)\n"
         "from airflow_batchscore.sensors import PartitionSensor\n"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import airflow_batchscore
 from airflow_batchscore.cli import commands, options
-from airflow_batchscore.cli.screen import ToStderr, plain, require_tables
+from airflow_batchscore.cli.screen import ToStderr, plain, prints_on_stderr, require_tables
 from airflow_batchscore.errors import BatchScoreError, first_lines
 
 _FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
@@ -59,7 +59,8 @@ def _run(given: argparse.Namespace) -> int:
     try:
         if not given.json:
             require_tables()
-        answer = given.run(given)
+        with prints_on_stderr():
+            answer = given.run(given)
     except Exception as error:
         return _failed(error, debug=given.debug)
     try:

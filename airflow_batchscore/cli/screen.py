@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,18 @@ def progress_bar(what: str, *, wanted: bool) -> Iterator[Callable[[Count], None]
             bar.update(task, completed=count.blocks, total=count.blocks_total, rows=rows)
 
         yield show
+
+
+@contextmanager
+def prints_on_stderr() -> Iterator[None]:
+    """What libraries (Airflow's log) and users' functions print is no part of the answer, also from other processes."""
+    with redirect_stdout(sys.stderr), ExitStack() as restored:
+        with suppress(OSError):  # there is no stdout, or no stderr
+            own = os.dup(1)
+            restored.callback(os.close, own)
+            os.dup2(2, 1)
+            restored.callback(os.dup2, own, 1)
+        yield
 
 
 class ToStderr(logging.Handler):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from commands import run_command
 from operator_calls import planned, scored
-from support import ROOT, Small, good_rows, newest_summary, small
+from support import Small, good_rows, newest_summary, small
 
-from airflow_batchscore import LocalDask, combine, plan_run, runs, score
+from airflow_batchscore import LocalDask, combine, runs, score
 from airflow_batchscore.errors import GateError, InputError, ModelError, OutputError
 from airflow_batchscore.scoring.tally import Count
 
@@ -118,29 +116,3 @@ def test_a_display_that_fails_does_not_end_the_work(data: Small, caplog: pytest.
     run = _score(data, progress=lambda count: 1 / 0)
     assert run.account.rows_scored == 60
     assert caplog.text.count("progress= raised, and is not called again") == 1
-
-
-def test_a_whole_run_where_airflow_is_not_installed(data: Small) -> None:
-    script = f"""
-import sys
-sys.modules["airflow"] = None
-import airflow_batchscore as batchscore
-assert not sys.modules.keys() & {{"dask", "numpy", "pandas", "pyarrow", "sklearn"}}
-if __name__ == "__main__":
-    data = batchscore.PartitionedDataset({data.dataset.uri!r}, read_options={{"column_types": {{"id": "int64"}}}})
-    run = batchscore.score(data, {data.model.uri!r}, "1..2", output_uri={f"{data.folder}/staged"!r},
-                           publish_to={f"{data.folder}/out"!r})
-    print(run.account.rows_scored, run.published.added)
-    print(len(batchscore.load({data.model.uri!r}).predict(run.frame().assign(a=1.0, b=2))))
-    try:
-        batchscore.load("s3://bucket/model@champion", conn_id="mine")
-    except batchscore.api.reach.InputError as error:
-        print(error)
-"""
-    done = run_command([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.startswith("60 2\n60\n"), done.stderr
-    assert "Airflow is not installed here. Leave conn_id out" in done.stdout
-    planned_again = plan_run(
-        data.dataset, data.model.uri, "1..2", output_uri=f"{data.folder}/staged", publish_to=f"{data.folder}/out"
-    )
-    assert planned_again.counts == {"reuse": 2, "unchanged": 2, "kept": 0}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from support import good_rows, newly_trained, small, write_csv
 
-from airflow_batchscore import LocalDask, Recipe, load, models, promote, train
+from airflow_batchscore import Recipe, load, models, promote, train
 from airflow_batchscore.errors import GateError, InputError, ModelError
 
 pytestmark = pytest.mark.unit
@@ -30,9 +30,7 @@ def test_train_promote_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     write_csv(tmp_path / "part_0.csv", good_rows(200))
     from sklearn.linear_model import LogisticRegression
 
-    model = train(
-        "part_{p}.csv", [0], RECIPE, LogisticRegression(), model_uri="models/m", alias="latest", engine=LocalDask()
-    )
+    model = train("part_{p}.csv", [0], RECIPE, LogisticRegression(), model_uri="models/m", alias="latest")
     assert load("models/m@latest").ref == model.ref
     with pytest.raises(GateError, match=r"accuracy is .*, required >1\. It was not promoted"):
         promote("models/m@latest", "champion", require={"accuracy": ">1"})

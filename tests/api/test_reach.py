@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -67,6 +68,17 @@ def test_a_run_on_s3_with_options_that_were_given(tmp_path: Path, moto: str) -> 
         assert planned.counts == {"reuse": 1, "unchanged": 1, "kept": 0}
     finally:
         credentials.forget("mine")
+
+
+def test_a_connection_where_there_is_no_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where it is not installed: Python finds no such module."""
+    monkeypatch.setitem(sys.modules, "airflow", None)
+    with pytest.raises(
+        InputError, match=r"Airflow is not installed here\. Leave conn_id out.*register_connection\('x'"
+    ):
+        load("s3://tennis/model@champion", conn_id="x")
+    with pytest.raises(InputError, match="Airflow is not installed here"):
+        usable_engine(DaskCluster(conn_id="x"))
 
 
 def test_a_connection_of_airflows(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:

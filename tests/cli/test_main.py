@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import pty
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from commands import run_command, start_command
+from commands import start_command
 from support import ROOT, Small, wait_for
 
 from airflow_batchscore.cli.main import main
@@ -24,31 +24,17 @@ pytestmark = pytest.mark.unit
 
 DATA = ["part_{p}.csv", "--model", "model@champion"]
 NO_AIRFLOW = "import sys; sys.modules['airflow'] = None; "
-START = "from airflow_batchscore.cli.main import main; sys.exit(main())"
+START = "import runpy; runpy.run_module('airflow_batchscore', run_name='__main__')"
 
 
-def _command(*words: str, first: str = NO_AIRFLOW) -> list[str]:
-    return [sys.executable, "-c", f"{first}{START}", *words]
+def _command(*words: str) -> list[str]:
+    """``python -m airflow_batchscore``, without an Airflow."""
+    return [sys.executable, "-c", f"{NO_AIRFLOW}{START}", *words]
 
 
 def _environment(**more: str) -> dict[str, str]:
     plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
     return {**plain, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **more}
-
-
-def _run(words: Sequence[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    return run_command(words, capture_output=True, text=True, cwd=folder, env=_environment(**more))
-
-
-def test_a_run_without_airflow_as_a_module(shop: Small) -> None:
-    score = ["score", *DATA, "--partitions", "1", "--output", "staged", "--publish-to", "out.csv"]
-    module = "import runpy; sys.argv[0] = 'batchscore'; runpy.run_module('airflow_batchscore', run_name='__main__')"
-    done = _run([sys.executable, "-c", f"{NO_AIRFLOW}{module}", *score], shop.folder)
-    assert done.returncode == 0, done.stderr
-    assert "out.csv: 1 added" in done.stdout
-    assert "\x1b" not in done.stdout + done.stderr
-    assert not any(line != line.rstrip() for line in done.stdout.splitlines())
-    assert main(["runs", "out.csv"]) == 0
 
 
 def test_the_console_script_is_this_command() -> None:
@@ -124,12 +110,23 @@ def test_what_nobody_foresaw_names_its_kind(
     assert capsys.readouterr().err == "batchscore: ZeroDivisionError: division by zero (--debug shows where)\n"
 
 
-def test_what_reads_the_output_may_close_it(shop: Small) -> None:
-    words = shlex.join(_command("preview", *DATA, "--partition", "0", "--rows", "200", "--json"))
-    script = f'{words} | true; echo "${{PIPESTATUS[0]}}"'
-    done = _run(["bash", "-c", script], shop.folder)
-    assert done.stdout == "141\n"
-    assert done.stderr == ""
+def test_what_reads_the_output_may_close_it(shop: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert main(["preview", *DATA, "--partition", "0", "--json"]) == 141
+        assert main(["preview", *DATA, "--partition", "0"]) == 0  # what comes now goes nowhere
+
+
+def test_what_a_function_prints_is_no_part_of_the_answer(shop: Small, capfd: pytest.CaptureFixture[str]) -> None:
+    (shop.folder / "talking.py").write_text(
+        "import os\ndef talk(frame):\n    print('one')\n    os.system('echo two')\n    return frame[['a']]\n"
+    )
+    assert main(["preview", "part_{p}.csv", "--function", "talking:talk", "--json"]) == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out)["rows_scored"] == 10
+    assert {"one", "two"} <= set(err.splitlines())
 
 
 def test_names_that_a_terminal_would_obey_are_shown_as_text(shop: Small, capsys: pytest.CaptureFixture[str]) -> None:
