@@ -25,6 +25,10 @@ from airflow_batchscore import (
 from airflow_batchscore.api.reach import absolute, usable, usable_dataset, usable_engine
 from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.errors import InputError
+from airflow_batchscore.operators.scored_inputs import read_scores
+from airflow_batchscore.publish.audit import audit
+from airflow_batchscore.publish.verdict import Limits
+from airflow_batchscore.scoring.scored import ScoredTask
 
 pytestmark = pytest.mark.unit
 
@@ -45,7 +49,7 @@ def test_engines() -> None:
         usable_engine(DaskCluster(conn_id="nobody"))
 
 
-def test_a_run_on_s3_with_options_that_were_given(tmp_path: Path, moto: str) -> None:
+def test_a_run_on_s3_with_options_that_were_given(tmp_path: Path, moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = small(tmp_path)
     data.add(1, good_rows(30, 1000))
     client = s3_client(moto)
@@ -68,6 +72,15 @@ def test_a_run_on_s3_with_options_that_were_given(tmp_path: Path, moto: str) -> 
         assert planned.counts == {"reuse": 1, "unchanged": 1, "kept": 0}
     finally:
         credentials.forget("mine")
+
+    # In Airflow, which reuses the scores, the connection has another name.
+    connection = f"aws://test-key:test-secret@/?endpoint_url={quote(moto, safe='')}&region_name=us-east-1"
+    monkeypatch.setenv("AIRFLOW_CONN_OF_AIRFLOW", connection)
+    task = {"task": ["score"], **ScoredTask("p=1", run.scored, "of_airflow").to_dict()}
+    _, state = read_scores([task], "of_airflow")
+    assert [manifest.model and manifest.model.conn_id for manifest in state.manifests] == ["of_airflow"]
+    assert not audit([{"p": "1"}], state.manifests, Limits(max_drift=100)).problems
+    credentials.forget("of_airflow")
 
 
 def test_a_connection_where_there_is_no_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
