@@ -210,8 +210,7 @@ class _Cleaner:
         digests = self._published.get(each.partition)
         if not digests:
             return False
-        files = [each.folder.at(file.info.uri) for file in each.manifests]
-        return any(hashlib.sha256(storage.read_bytes(file)).hexdigest() in digests for file in files)
+        return any(_digest(each.folder.at(file.info.uri)) in digests for file in each.manifests)
 
     def _of_checked_runs(self, staging: Location) -> set[str]:
         """What the newest runs were checked with, and those of the last days: they may be about to publish it."""
@@ -225,6 +224,14 @@ class _Cleaner:
         verdicts = storage.each(storage.read_json, kept, staging.uri)
         scores: Iterable[Mapping[str, str]] = (score for each in verdicts if each for score in each.get("scores", ()))
         return named_identities([score["manifest"] for score in scores])
+
+
+def _digest(manifest: Location) -> str:
+    """Of its bytes; empty if another cleaner has just removed it."""
+    try:
+        return hashlib.sha256(storage.read_bytes(manifest)).hexdigest()
+    except FileNotFoundError:
+        return ""
 
 
 def _removed(each: StagedIdentity, why: Why, files: Sequence[StagedFile]) -> Removed:
