@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_batchscore.api.clean import clean_staging
+    from airflow_batchscore.api.model import load
+    from airflow_batchscore.api.models import models
+    from airflow_batchscore.api.plan import plan_run
+    from airflow_batchscore.api.preview import preview
+    from airflow_batchscore.api.reach import register_connection
+    from airflow_batchscore.api.runs import runs
+    from airflow_batchscore.api.score import combine, score
+    from airflow_batchscore.api.train import promote, train
     from airflow_batchscore.data.dataset import PartitionedDataset
     from airflow_batchscore.data.storage.location import Location
     from airflow_batchscore.engine.dask import DaskCluster
@@ -28,6 +37,17 @@ __all__ = [
     "Spark",
     "Trust",
     "__version__",
+    "clean_staging",
+    "combine",
+    "load",
+    "models",
+    "plan_run",
+    "preview",
+    "promote",
+    "register_connection",
+    "runs",
+    "score",
+    "train",
 ]
 
 _HOMES = {
@@ -41,6 +61,17 @@ _HOMES = {
     "Recipe": "model.recipe",
     "Spark": "engine.spark",
     "Trust": "model.trust",
+    "clean_staging": "api.clean",
+    "combine": "api.score",
+    "load": "api.model",
+    "models": "api.models",
+    "plan_run": "api.plan",
+    "preview": "api.preview",
+    "promote": "api.train",
+    "register_connection": "api.reach",
+    "runs": "api.runs",
+    "score": "api.score",
+    "train": "api.train",
 }
 
 

@@ -11,7 +11,7 @@ def get_provider_info() -> dict[str, Any]:
     """Package, operators, sensors, triggers and links, in the form of Airflow's provider schema."""
     name = "Batch scoring"
     operators = ["announce_partitions", "train", "import_model", "check_model", "plan", "score", "check_scores"]
-    operators += ["combine", "evaluate"]
+    operators += ["combine", "evaluate", "clean_staging"]
     return {
         "package-name": "airflow-batchscore",
         "name": name,

@@ -44,6 +44,7 @@ class Attempt:
     Args:
         block_memory: bytes that a worker may use for a block; None if unknown.
         replayed: the committed manifest whose blocks with quarantined rows are scored again; None otherwise.
+        removed: number of the note that earlier scores were removed, whose parts do not count; 0 if there is none.
 
     Attributes:
         layout: the blocks.
@@ -61,7 +62,9 @@ class Attempt:
         partition: Partition,
         block_memory: int | None,
         replayed: Manifest | None,
+        removed: int = 0,
     ) -> None:
+        self._removed = removed
         self._job, self._partition, self._block_memory, self._replayed = job, partition, block_memory, replayed
         self._block_job = block_job
         self.layout = self._layout()
@@ -174,7 +177,7 @@ class Attempt:
     @property
     def _layout_file(self) -> Location:
         token = hashlib.sha256(self._job.token.encode()).hexdigest()[:8] if self._job.token else "shared"
-        return self._block_job.folder / f"blocks-{token}.json"
+        return self._block_job.folder / f"blocks-{token}{f'-{self._removed}' if self._removed else ''}.json"
 
     def _new_layout(self) -> list[Block]:
         """Cut into blocks, check the columns before anything is scored, and store the layout for a retry.
@@ -202,6 +205,8 @@ class Attempt:
             identity.append(self._replayed.replays + 1)
         if self._block_job.scorer.unit == "group":
             identity.append(f"hashes {HASHES}")
+        if self._removed:
+            identity.append(f"after {self._removed}")  # who removes earlier parts never names these
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
     def _key_types(self) -> dict[str, str | None]:

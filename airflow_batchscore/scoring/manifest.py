@@ -3,12 +3,13 @@
 A manifest never changes. ``<identity>/manifests/000001.json`` is the first, `force` and replays write the next number,
 and the highest number counts. So what an audit checked is what is published, whatever is committed meanwhile, and a
 scorer that was suspended finds a number taken that it did not see when it began.
+
+Who removes staged scores takes the next number, too; see `manifest_numbers.revoke`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 
@@ -23,11 +24,9 @@ from airflow_batchscore.plan.models import SKIPPED, Chosen
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.beyond import Beyond
 from airflow_batchscore.quality.profile import Counts, Expected, merge
+from airflow_batchscore.scoring.manifest_numbers import REMOVED
 
 FORMAT = 3
-
-_FOLDER = "manifests"
-_NAME = re.compile(r"(\d{6,})\.json")
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ class Manifest:
 
     @classmethod
     def read(cls, location: Location) -> Manifest | None:
-        """The manifest at `location`, None if there is none.
+        """The manifest at `location`, None if there is none, or the note that its scores were removed.
 
         Raises:
             InputError: it is not a manifest of this format, or its counts do not add up.
@@ -229,6 +228,8 @@ class Manifest:
         if data is None:
             return None
         value = storage.parse_json(uri, data)
+        if value.get("format") == REMOVED:
+            return None
         if value.get("format") != FORMAT:
             raise InputError(f"{uri} has format {value.get('format')!r}, this version reads {FORMAT}; {_SCORE_AGAIN}")
         try:
@@ -264,14 +265,3 @@ def _read(location: Location) -> bytes | None:
         return storage.read_bytes(location)
     except FileNotFoundError:
         return None
-
-
-def numbered(folder: Location, number: int) -> Location:
-    """The manifest with that number, below an identity's folder."""
-    return folder / _FOLDER / f"{number:06d}.json"
-
-
-def newest_number(folder: Location) -> int:
-    """The number of the manifest that counts, by one small listing; 0 if the identity is not committed."""
-    names = (file.uri.rpartition("/")[2] for file in storage.list_files(folder / _FOLDER))
-    return max((int(match[1]) for match in map(_NAME.fullmatch, names) if match), default=0)

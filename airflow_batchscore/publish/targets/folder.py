@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location, real, swap
-from airflow_batchscore.errors import OutputError
+from airflow_batchscore.errors import OutputError, listed
 from airflow_batchscore.publish.changes import Changes
-from airflow_batchscore.publish.stamp import Publication
+from airflow_batchscore.publish.stamp import PartitionStamp, Publication
 from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
 from airflow_batchscore.publish.targets.local_folder import publish_local
-from airflow_batchscore.publish.targets.partition_files import partition_file
+from airflow_batchscore.publish.targets.partition_files import partition_file, published_file, published_keys, stamps_of
 from airflow_batchscore.publish.targets.remote_folder import publish_remote
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -27,6 +28,15 @@ class FolderTarget(PublishTarget):
     def files(self, keys: Sequence[str]) -> list[str]:
         """The partitions' files."""
         return [partition_file(self.location, key).uri for key in keys]
+
+    def published(self) -> Mapping[str, PartitionStamp]:
+        """See `PublishTarget.published`. Raises OutputError for a file that this package did not publish."""
+        keys = published_keys(self.location)
+        files = storage.each(lambda key: published_file(self.location, key), keys, self.location.uri)
+        damaged = [key for key, file in zip(keys, files, strict=True) if file.seen and not file.stamp]
+        if damaged:
+            raise OutputError(f"{self.location}: {listed(damaged)} cannot be read: publish them again")
+        return stamps_of(dict(zip(keys, files, strict=True)))
 
     def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:
         """See `PublishTarget.publish`.

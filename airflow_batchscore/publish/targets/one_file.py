@@ -105,6 +105,14 @@ class OneFileTarget(PublishTarget):
         """A writer of a new file at `path`."""
         ...
 
+    def published(self) -> Mapping[str, PartitionStamp]:
+        """See `PublishTarget.published`; empty if there is no file."""
+        try:
+            _, statement = swap.read_seen(self.place, self.statement)
+        except (ForeignFileError, DamagedParquetError) as error:
+            raise OutputError(f"{error}: what it holds is not known") from error
+        return statement.by_key if statement else {}
+
     def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:
         """See `PublishTarget.publish`."""
         return _FilePublication(self, publication).publish(manifests)

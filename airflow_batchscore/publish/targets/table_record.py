@@ -9,6 +9,7 @@ the record was changed, and is published again when a run has it.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from airflow_batchscore.data.storage import Location
 from airflow_batchscore.publish.stamp import PartitionStamp, Statement
 
 _FOLDER = "_published"
+_RECORD = re.compile(r"/\d+\.json$")
 #: How long a record is kept that no commit names any more: somebody may still be reading it.
 _OLD_NS = 24 * 3600 * 10**9
 
@@ -80,6 +82,23 @@ def drop_old_records(table: Location, current: str) -> None:
     for file in storage.list_files(table / _FOLDER):
         if file.uri != record_file(table, current).uri and file.mtime_ns < time.time_ns() - _OLD_NS:
             storage.delete(table.at(file.uri))
+
+
+def recorded(table: Location) -> list[PartitionStamp]:
+    """The stamps of all records in a table's folder, for which no catalog is asked; empty if it holds no table of ours.
+
+    They are those of the table, and of publications that were just replaced or not finished.
+    """
+    files = [file for file in storage.list_files(table / _FOLDER) if _RECORD.search(file.uri)]
+    records = storage.each(lambda file: _statement(table.at(file.uri)), files, table.uri)
+    return [stamp for record in records if record for stamp in record.stamps]
+
+
+def _statement(file: Location) -> Statement | None:
+    try:
+        return Statement.from_bytes(storage.read_bytes(file), file.uri)
+    except FileNotFoundError:  # dropped in the meantime
+        return None
 
 
 def record_file(table: Location, number: str) -> Location:

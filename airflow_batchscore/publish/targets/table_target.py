@@ -66,6 +66,10 @@ class TableTarget(PublishTarget):
         """For each partition one that stands for its data files, whose names are not known yet."""
         return [(self.location / self.folder_of(key) / f"{PREFIX}0.parquet").uri for key in keys]
 
+    def published(self) -> Mapping[str, PartitionStamp]:
+        """See `PublishTarget.published`; empty if there is no table."""
+        return self._record(self.look(), Publication()).stamps
+
     @abstractmethod
     def look(self) -> SeenTable | None:
         """The table as it is now; None if there is none.
