@@ -23,7 +23,13 @@ from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError, OutputError
 from airflow_batchscore.publish.runs import VERDICT
-from airflow_batchscore.publish.staged import StagedFile, StagedIdentity, named_identities, staged_identities
+from airflow_batchscore.publish.staged import (
+    StagedFile,
+    StagedIdentity,
+    named_identities,
+    staged_estimates,
+    staged_identities,
+)
 from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.publish.targets.base import RUNS
 from airflow_batchscore.publish.targets.folder import FolderTarget
@@ -133,15 +139,16 @@ def clean_staging(
     if not found:
         raise InputError(f"{staging} holds no staged scores: give the output_uri of the scoring tasks")
     cleaner = _Cleaner(staging, keep, now, digests, found)
-    doomed = [each for each in found if cleaner.goes(each)]
-    removed, in_use = list[Removed](), 0
-    for each in doomed:
-        why: Why = "old" if each.committed_ns is not None else "note" if each.is_removed else "unfinished"
-        if dry_run or _remove(each, why):
-            removed.append(_removed(each, why, each.files))
-        else:
-            in_use += 1
-    stay = [each for each in found if each not in doomed]
+    goes = storage.each(cleaner.goes, found, staging.uri)
+    doomed = [each for each, gone in zip(found, goes, strict=True) if gone]
+    gone = [True] * len(doomed) if dry_run else storage.each(_remove, doomed, staging.uri)
+    removed = [_removed(each, _why(each), each.files) for each, done in zip(doomed, gone, strict=True) if done]
+    for left_over in staged_estimates(staging):
+        if cleaner.is_old(left_over.newest_ns):
+            removed.append(_removed(left_over, "temporary", left_over.files))
+            if not dry_run:
+                _delete(left_over, left_over.files)
+    stay = [each for each, gone in zip(found, goes, strict=True) if not gone]
     for each in stay:
         left = [file for file in each.files if file.is_temporary and cleaner.is_old(file.info.mtime_ns)]
         if left:
@@ -149,7 +156,7 @@ def clean_staging(
             if not dry_run:
                 _delete(each, left)
     kept = [each for each in stay if not each.is_removed]
-    return Cleaned(staging.uri, dry_run, removed, len(kept), sum(each.bytes for each in kept), in_use)
+    return Cleaned(staging.uri, dry_run, removed, len(kept), sum(each.bytes for each in kept), gone.count(False))
 
 
 def _published(outputs: Sequence[Location]) -> Mapping[str, Set[str]]:
@@ -249,8 +256,13 @@ def _removed(each: StagedIdentity, why: Why, files: Sequence[StagedFile]) -> Rem
     )
 
 
-def _remove(each: StagedIdentity, why: Why) -> bool:
+def _why(each: StagedIdentity) -> Why:
+    return "old" if each.committed_ns is not None else "note" if each.is_removed else "unfinished"
+
+
+def _remove(each: StagedIdentity) -> bool:
     """Revoke the commit, and then remove what was listed; False if a scorer has just committed."""
+    why = _why(each)
     if why == "note":
         _delete(each, each.files)
         return True

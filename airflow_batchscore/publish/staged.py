@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import FileInfo, Location
+from airflow_batchscore.scoring.estimate import ESTIMATES
 from airflow_batchscore.scoring.manifest_numbers import NOTE_BYTES, number_of
 
 #: ``<field>=<value>/.../<identity>/<file>``
@@ -107,6 +108,17 @@ def staged_identities(staging: Location) -> list[StagedIdentity]:
         StagedIdentity(partition, identity, staging / partition / identity, files)
         for (partition, identity), files in found.items()
     ]
+
+
+def staged_estimates(staging: Location) -> list[StagedIdentity]:
+    """What estimates that were killed left in an object store."""
+    folder = staging / ESTIMATES
+    found: dict[str, list[StagedFile]] = {}
+    for info in storage.list_files(folder, recursive=True):
+        name, _, below = info.uri.removeprefix(folder.uri.rstrip("/") + "/").partition("/")
+        if re.fullmatch("[0-9a-f]{32}", name) and below:
+            found.setdefault(name, []).append(StagedFile(info, below))
+    return [StagedIdentity(ESTIMATES, name, folder / name, files) for name, files in found.items()]
 
 
 def named_identities(manifests: Sequence[str]) -> set[str]:

@@ -394,3 +394,15 @@ def test_what_a_table_holds_stays(data: Small, tmp_path: Path, kind: str) -> Non
     assert not cleaned.removed
     assert _files(published)
     assert _files(newest)
+
+
+def test_what_a_killed_estimate_left_goes(data: Small) -> None:
+    _scored(data)
+    left = data.folder / "staged" / "_estimates" / ("a" * 32) / "p=1" / "part.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"sample")
+    assert not _clean(data).removed
+    os.utime(left, (0, 0))
+    (removed,) = _clean(data).removed
+    assert (removed.partition, removed.why, removed.bytes) == ("_estimates", "temporary", 6)
+    assert not left.exists()
