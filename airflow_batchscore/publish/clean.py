@@ -2,8 +2,8 @@
 
 Never: the newest scores of a partition, what an output holds, what a kept run was checked with, what is young. The
 partition's commit is revoked first (`scoring.manifest_numbers.revoke`), in one atomic step that fails if a scorer
-commits at that moment; then the manifests go, and the parts last. So a crash leaves no manifest that counts and whose
-parts are gone, and a scorer that began before cannot commit parts that are gone.
+commits at that moment; then the manifests are emptied, and the parts go last. So a crash leaves no manifest that counts
+and whose parts are gone, and a scorer that began before cannot commit parts that are gone.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.publish.targets.base import RUNS
 from airflow_batchscore.publish.targets.folder import FolderTarget
 from airflow_batchscore.publish.targets.table_record import recorded
-from airflow_batchscore.scoring.manifest_numbers import revoke
+from airflow_batchscore.scoring.manifest_numbers import empty, revoke
 
 log = logging.getLogger(__name__)
 
 _HOUR_NS = 3600 * 10**9
 DEFAULT_MIN_AGE_HOURS = 72
-#: The note of a removal goes when no scorer that it stops can be alive any more.
+#: What is left of manifests goes when no scorer that it stops can be alive any more.
 _NOTE_HOURS = 30 * 24
 #: Incremented when the fields of `Cleaned` change.
 SCHEMA = 1
@@ -269,9 +269,9 @@ def _remove(each: StagedIdentity) -> bool:
     if not revoke(each.folder, each.number):
         log.info("partition %s: %s is in use, and stays", each.partition, each.folder)
         return False
-    log.info("partition %s: %s is removed (%s, %d bytes)", each.partition, each.folder, why, each.bytes)
-    _delete(each, each.manifests)
-    _delete(each, [file for file in each.files if file.number is None])
+    log.info("partition %s: %s is removed (%s)", each.partition, each.folder, why)
+    storage.each(lambda file: empty(each.folder.at(file.info.uri)), each.full_manifests, each.folder.uri)
+    _delete(each, each.data)
     return True
 
 

@@ -74,6 +74,16 @@ class StagedIdentity:
         return [file for _, file in sorted(numbered, key=lambda pair: pair[0])]
 
     @property
+    def full_manifests(self) -> Sequence[StagedFile]:
+        """Those that are no notes."""
+        return [file for file in self.manifests if file.info.size > NOTE_BYTES]
+
+    @property
+    def data(self) -> Sequence[StagedFile]:
+        """All files but those."""
+        return [file for file in self.files if file.number is None]
+
+    @property
     def number(self) -> int:
         """Of the newest manifest or note; 0 if there is none."""
         return (self.manifests[-1].number or 0) if self.manifests else 0
@@ -86,8 +96,8 @@ class StagedIdentity:
 
     @property
     def is_removed(self) -> bool:
-        """Whether nothing is left but the note that it was removed."""
-        return self.committed_ns is None and len(self.files) == len(self.manifests) == 1
+        """Whether nothing is left but what says that it was removed."""
+        return self.committed_ns is None and not self.data
 
 
 def staged_identities(staging: Location) -> list[StagedIdentity]:
