@@ -29,6 +29,19 @@ def date_fields(fields: Iterable[str]) -> tuple[str, ...]:
     return tuple(found) if len(found) > 1 else ()
 
 
+def unit_of(fields: Sequence[str]) -> str:
+    """The unit that these `date_fields` name together."""
+    return _UNITS[len(fields) - 1]
+
+
+def parts_in(fields: Sequence[str], values: Mapping[str, str]) -> Parts | None:
+    """The numbers in a partition's `date_fields`; None if they are no date."""
+    texts = [values[field] for field in fields]
+    if not all(len(text) <= 4 and text.isascii() and text.isdigit() for text in texts):
+        return None
+    return tuple(map(int, texts))
+
+
 @dataclass(frozen=True)
 class DateRange:
     """Consecutive days, months or hours, spread over fields.
@@ -53,10 +66,7 @@ class DateRange:
 
     def parts(self, values: Mapping[str, str]) -> Parts | None:
         """The numbers in a partition's fields; None if they are no date."""
-        texts = [values[field] for field in self.fields]
-        if not all(len(text) <= 4 and text.isascii() and text.isdigit() for text in texts):
-            return None
-        return tuple(map(int, texts))
+        return parts_in(self.fields, values)
 
     def fits(self, values: Mapping[str, str]) -> bool:
         """Whether a partition lies in the range."""
@@ -89,7 +99,7 @@ def read_dates(text: str, fields: Sequence[str]) -> DateRange:
     if depth > len(fields):
         raise InputError(
             f"{text} names {times.first.unit}s, and the dataset has only the fields {', '.join(fields)}: write "
-            f"{_UNITS[len(fields) - 1]}s"
+            f"{unit_of(fields)}s"
         )
     return DateRange(tuple(fields[:depth]), unit, begin, end)
 
