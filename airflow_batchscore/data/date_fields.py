@@ -76,15 +76,21 @@ class DateRange:
         except ValueError:
             return False
 
-    def write(self, parts: Parts, existing: Sequence[Mapping[str, str]]) -> dict[str, str]:
-        """Fields for a date that does not exist, with as many digits as those that do."""
+    def padded(self, existing: Sequence[Mapping[str, str]]) -> list[bool]:
+        """Whether numbers below 10 have two digits there, in each field behind the year."""
         small = self.fields[1:]
-        all_padded = _is_padded([values[field] for values in existing for field in small], default=True)
-        texts = {self.fields[0]: f"{parts[0]:04}"}
-        for field, part in zip(small, parts[1:], strict=True):
-            padded = _is_padded([values[field] for values in existing], default=all_padded)
-            texts[field] = f"{part:02}" if padded else str(part)
-        return texts
+        by_default = _is_padded([values[field] for values in existing for field in small], default=True)
+        return [_is_padded([values[field] for values in existing], default=by_default) for field in small]
+
+    def write(self, parts: Parts, padded: Sequence[bool]) -> dict[str, str]:
+        """Fields for a date that does not exist.
+
+        Args:
+            padded: see the method of that name.
+        """
+        small = zip(self.fields[1:], parts[1:], padded, strict=True)
+        texts = {field: f"{part:02}" if two else str(part) for field, part, two in small}
+        return {self.fields[0]: f"{parts[0]:04}", **texts}
 
 
 def read_dates(text: str, fields: Sequence[str]) -> DateRange:
