@@ -13,6 +13,7 @@ from itertools import pairwise
 from urllib.parse import unquote
 
 from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.data.partition_by import parse_partition_by
 from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.data.periods import Periods
 
@@ -48,7 +49,8 @@ class Arrivals:
     """What a listing says of each partition's predecessors.
 
     A predecessor has an earlier time, or a smaller number, in one field, and the same values in all others. Where the
-    values of no field are times or numbers, no partition comes before another, and nothing is known.
+    values of no field are times or numbers, no partition comes before another, and nothing is known. The number of a
+    bucket (``user_id % 10``) is no order.
 
     Args:
         like: keys; only partitions that differ from one of them in that field alone are looked at.
@@ -56,14 +58,21 @@ class Arrivals:
 
     def __init__(self, listed: Iterable[Partition], like: Iterable[str] | None = None) -> None:
         partitions = list(listed)
-        self._periods = Periods.of([partition.values for partition in partitions])
+        buckets = _buckets(partitions)
+        self._periods = Periods.of(
+            [{name: each.values[name] for name in each.values if name not in buckets} for each in partitions]
+        )
+        self._unordered: list[str] = []
         self._groups: dict[_Group, list[Partition]] = {}
         if self._periods is None:
+            self._unordered = [partition.key for partition in partitions]
             return
         groups = None if like is None else {self._periods.others(_values(key)) for key in like}
         for partition in partitions:
             group = self._periods.others(partition.values)
-            if (groups is None or group in groups) and self._periods.has_order(partition.values):
+            if not self._periods.has_order(partition.values):
+                self._unordered.append(partition.key)
+            elif groups is None or group in groups:
                 self._groups.setdefault(group, []).append(partition)
         for each in self._groups.values():
             each.sort(key=lambda partition: self._order(partition.values))
@@ -80,6 +89,11 @@ class Arrivals:
             if len(before) >= LEAST:
                 found.append(_volume(group[at], [each.size for each in before]))
         return found
+
+    def unmeasured(self, keys: Collection[str] | None = None) -> list[str]:
+        """Which of these partitions `volumes` leaves out."""
+        few = [group[at].key for group, at in self._chosen(keys) if min(at, MOST) < LEAST]
+        return [*few, *(key for key in self._unordered if keys is None or key in keys)]
 
     def late(self, keys: Collection[str] | None = None) -> dict[str, str]:
         """Which of these partitions arrived later than usual: key -> a sentence; see `volumes`."""
@@ -142,8 +156,19 @@ class Arrivals:
         return f"{_duration(delay)} after {since}; usual are {_duration(usual)} (the {len(delays)} before it)"
 
 
+def _buckets(partitions: Sequence[Partition]) -> set[str]:
+    """The fields that are numbers of buckets."""
+    by = parse_partition_by(partitions[0].by) if partitions and partitions[0].by else None
+    return {term.field for term in by.terms if term.buckets} if by else set()
+
+
 def _arrival(partition: Partition) -> float | None:
-    """When its last file was written, in seconds since 1970; None if the storage does not say."""
+    """When its last file was written, in seconds since 1970; None if the storage does not say.
+
+    Files that hold rows of many partitions say it of none.
+    """
+    if partition.by:
+        return None
     newest = max((file.mtime_ns for file in partition.files), default=0)
     return newest / 1e9 if newest > 0 else None
 
