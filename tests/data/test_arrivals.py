@@ -107,6 +107,23 @@ def test_a_late_arrival_is_told_in_words() -> None:
     }
 
 
+def test_a_partition_that_was_sent_again_is_not_late() -> None:
+    """The only time that storage tells is that of the correction."""
+    partitions = _days(hours=[6.0] * 40)
+    corrected = partitions[20]
+    again = _partition(corrected.values, 1000, _start(35))
+    assert _late([*partitions[:20], again, *partitions[21:]]) == []
+    numbered = [_partition({"batch": str(n)}, arrived=1000 + 600.0 * n) for n in range(20)]
+    assert _late([*numbered[:15], _partition({"batch": "15"}, arrived=99_000), *numbered[16:]]) == []
+    assert _late([*partitions[:20], again, partitions[36]]) == [again.key], "those after it came later still"
+
+
+def test_many_missing_partitions_of_a_long_history_are_looked_up() -> None:
+    there = _days(hours=[6.0] * 20_000)
+    missing = [f"day={_day(n)}" for n in range(20_000, 40_000)]
+    assert len(Arrivals(there, like=missing).overdue(missing, _start(20_010))) == 10
+
+
 def test_a_history_that_was_copied_at_once_calls_nothing_late() -> None:
     copied = [_partition({"day": _day(n)}, arrived=_start(40)) for n in range(40)]
     assert _late([*copied, _partition({"day": _day(40)}, arrived=_start(40) + 8 * HOUR)]) == []
