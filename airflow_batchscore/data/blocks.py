@@ -91,6 +91,8 @@ def cut(
 
 def _cut_once(kind: Format, file: storage.FileInfo, settings: ReadSettings, request: CutRequest) -> Cut:
     """`Format.cut`, once for all partitions that are in the same file."""
+    if format_named(kind.name) is not kind:  # one that goes by another's name, and cuts as it likes: a sample's
+        return kind.cut(file, settings, request)
     key = repr((kind.name, file.uri, file.stamp, settings, request))
     if key not in _cuts:
         if len(_cuts) >= _MOST_CUTS:
