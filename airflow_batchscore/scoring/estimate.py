@@ -24,7 +24,7 @@ from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.engine.environments.calls import call
 from airflow_batchscore.engine.environments.there import Tell, import_libraries
 from airflow_batchscore.errors import BatchScoreError, InputError
-from airflow_batchscore.plan.estimate import Estimate, Pace, Room, Sampled, Task, predict
+from airflow_batchscore.plan.estimate import Estimate, Pace, Room, Sampled, Task, predict, require_files_apart
 from airflow_batchscore.plan.models import ModelPerPartition
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.committed import partition_state
@@ -79,13 +79,15 @@ def estimate(
         share: of the run's time, for the sample: above 0, at most 1.
 
     Raises:
-        InputError: an argument is out of range, or the work cannot be cut into a sample that is small enough.
+        InputError: an argument is out of range, the dataset has `partition_by`, or the work cannot be cut into a sample
+            that is small enough.
         BatchScoreError: what scoring itself raises.
     """
     if not 0 < share <= 1:
         raise InputError(f"share={share}: the sample may cost more than 0 and at most 1 (all) of the run")
     if parallel_tasks < 1:
         raise InputError(f"parallel_tasks={parallel_tasks}: give at least 1")
+    require_files_apart(job.dataset.partition_by)
     asked = Asked(job, tasks, engine, slots, parallel_tasks, task_seconds, share, price_per_core_hour)
     predict([], _room(asked), Sampled(), price_per_core_hour=price_per_core_hour)  # refuses it before anything runs
     if python is None:
