@@ -54,7 +54,7 @@ def _value(dataset: PartitionedDataset, partition: Partition, source: Source, na
         return source.uri if name == FILE else None
     value = partition.values[name]
     # Names of folders of Hive's kind are written percent-encoded, by Spark as by this package.
-    value = unquote(value) if f"{name}={{{name}}}" in dataset.uri.split("/") else value
+    value = unquote(value) if name in dataset.pattern.hive_fields else value
     return None if value == NO_VALUE else value
 
 
