@@ -116,6 +116,7 @@ def _estimate(asked: Asked) -> Estimate:
             limit=Limit(1.0),  # of a few rows, one bad one is a large share
         )
         left = _not_committed(job, Preparer(sampled), asked.tasks)
+        looked = time.monotonic() - began
         new = [partition for task in left for partition in task]
         reused = sum(map(len, asked.tasks)) - len(new)
         kinds: dict[str, list[Partition]] = {}
@@ -138,8 +139,9 @@ def _estimate(asked: Asked) -> Estimate:
             kept = _Kept(engine, session)
             size = sum(partition.size for partition in new)
             for name, partitions in sorted(kinds.items(), key=lambda item: -sum(p.size for p in item[1])):
-                rounds = Rounds(sampled, kept, max(room.workers, 1), partitions, most_bytes=asked.share * size)
                 part = sum(partition.size for partition in partitions) / max(size, 1)
+                workers, most = max(room.workers, 1), asked.share * size
+                rounds = Rounds(sampled, kept, workers, partitions, most_bytes=most, before=looked * part)
                 for pace in rounds.paces():
                     paces[name] = pace
                     others = dict.fromkeys(kinds, pace) | paces
