@@ -67,7 +67,7 @@ def estimate(
     """Predict what it takes to score partitions, by scoring a sample.
 
     The sample is scored by the engine itself, and written below the job's output, where it is removed at once. It
-    costs at most `share` of the run, but is not ended before it has measured for a second.
+    costs at most `share` of the run, but is not ended before it has measured for two seconds.
 
     Args:
         tasks: the partitions of each task, in the order in which tasks run; one list for one call of
