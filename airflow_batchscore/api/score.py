@@ -13,6 +13,7 @@ from airflow_batchscore.api.work import ScoreOptions, Work
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.engine.environments.cache import default_folder
@@ -71,13 +72,18 @@ class ScoredRun:
         return {partition.key: partition.reused for partition in self.scored}
 
     def frame(self) -> pd.DataFrame:
-        """All scores, with the partition's fields as text columns; they must fit in memory."""
+        """All scores, with the partition's fields as text columns; they must fit in memory.
+
+        Rows without a value of a field have none, as in what is published.
+        """
         import pandas as pd
 
         parts = [(manifest, manifest.folder / block.part) for manifest in self.manifests for block in manifest.blocks]
         frames = [_read(place).assign(**dict(manifest.partition)) for manifest, place in parts]
         fields = list(self.manifests[0].partition)
         made = pd.concat(frames, ignore_index=True)
+        for name in fields:
+            made[name] = made[name].where(made[name] != NO_VALUE, None)
         return made[[*fields, *(name for name in made.columns if name not in fields)]]
 
     def to_dict(self) -> JsonObject:

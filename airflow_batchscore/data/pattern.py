@@ -169,6 +169,13 @@ class UriPattern:
         assert set(self._expressions) <= {*fields}, "reading them refuses a wrong one"
         return fields
 
+    @cached_property
+    def hive_fields(self) -> frozenset[str]:
+        """Fields that name a folder of Hive's kind, ``year={year}/``, whether an expression limits them or not."""
+        # A mark in the place of each field.
+        text = "".join(literal + ("" if field is None else f"\0{field}\0") for literal, field in self._pieces)
+        return frozenset(field for field in self.fields if f"{field}=\0{field}\0" in text.split("/"))
+
     @property
     def is_folder(self) -> bool:
         return self.template.endswith("/")

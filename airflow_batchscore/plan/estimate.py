@@ -58,6 +58,19 @@ class Room:
     task_seconds: float = 0.0
 
 
+def require_files_apart(partition_by: str | Sequence[str] | None) -> None:
+    """Raise InputError for partitions that share files.
+
+    Reading a block takes as long for one of them as for all that are in it: their bytes do not tell the time.
+    """
+    if partition_by is not None:
+        raise InputError(
+            f"estimate: what it takes to score a dataset with partition_by={partition_by!r} cannot be predicted yet: "
+            "its partitions share files, and a file is read once for many of them. Leave estimate=, max_cost= and "
+            "max_seconds= out, and score a few partitions first, with partitions=[...], to see what they take"
+        )
+
+
 #: Of one task: size and pace of each partition that it has to score.
 Task = Sequence[tuple[int, Pace]]
 

@@ -114,6 +114,7 @@ class PartitionInProgress:
             schema=_schema_of(state.folder / results[0].part),
             blocks=results,
             started=self._started,
+            ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
             seconds=self.seconds,
             rows_this_attempt=account.rows_read - attempt.reused.rows_read,
             engine=engine.describe(),

@@ -136,7 +136,8 @@ class _Pack:
         """Begin partitions until one has a call to make; returns False if none is left, or a partition has failed."""
         while not self._calls and self._waiting and not self._failed:
             # Partitions of one file begin together, so that each of its blocks is read once for all of them.
-            for _ in range(1 if self._job.dataset.by is None else min(len(self._waiting), most_together())):
+            at_once = 1 if self._job.dataset.by is None else most_together(is_local=self._engine.is_local)
+            for _ in range(min(len(self._waiting), at_once)):
                 number, values = self._waiting.popleft()
                 with self._noting_failure(number):
                     self._begin(number, values)

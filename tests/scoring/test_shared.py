@@ -165,9 +165,21 @@ def test_a_worker_that_died_left_parts_and_a_file_that_changed_leaves_none(job: 
     assert not [file for file in Path(folder.folder.uri).iterdir() if "other" in file.name], "nothing half is left"
 
 
+def test_the_limits_of_this_machine_are_not_a_clusters(monkeypatch: pytest.MonkeyPatch, job: ScoringJob) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (260, 260))
+    assert shared.most_together(is_local=True) == 2
+    assert shared.most_together(is_local=False) == 20
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1 << 20, 1 << 20))
+    assert shared.most_together(is_local=False) == 20
+    monkeypatch.setattr(shared, "_TOGETHER_ELSEWHERE", 3)
+    monkeypatch.setattr(LocalDask, "is_local", False)  # a cluster is not local; its workers could be here
+    assert sum(manifest.account.rows_read for manifest in _all(job)) == ROWS
+    assert max(READ.values()) == 2, "five partitions in threes"
+
+
 def test_so_many_partitions_share_that_all_can_be_open(monkeypatch: pytest.MonkeyPatch, job: ScoringJob) -> None:
-    assert 2 <= shared.most_together() <= 100
-    monkeypatch.setattr("airflow_batchscore.scoring.partition.most_together", lambda: 2)
+    assert 2 <= shared.most_together(is_local=True) <= 100
+    monkeypatch.setattr("airflow_batchscore.scoring.partition.most_together", lambda is_local: 2)
     manifests = _all(job)
     assert max(READ.values()) == 3, "five partitions in twos"
     assert sum(manifest.account.rows_read for manifest in manifests) == ROWS
