@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.storage import Location, credentials, locate
 from airflow_batchscore.engine.base import Engine
+from airflow_batchscore.engine.environments.cache import default_folder
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.publish.tables import Table
 
@@ -95,6 +97,11 @@ def usable_engine(engine: Engine | None) -> Engine:
         _require_airflow(str(chosen.conn_id), str(chosen))
     with _as_airflows_commands():
         return connect_engine(chosen)
+
+
+def interpreter_of(engine: Engine) -> str | None:
+    """Path of the other Python that the engine scores in, which is made first if it has to be; None for this one."""
+    return engine.elsewhere.interpreter(Path.cwd(), Path(default_folder())) if engine.elsewhere else None
 
 
 def _require_airflow(conn_id: str, what: str) -> None:

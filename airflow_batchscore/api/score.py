@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.api.progress import Progress, shown
-from airflow_batchscore.api.reach import usable, usable_engine, usable_table
+from airflow_batchscore.api.reach import interpreter_of, usable, usable_engine, usable_table
 from airflow_batchscore.api.work import ScoreOptions, Work
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.engine.base import Engine
-from airflow_batchscore.engine.environments.cache import default_folder
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.publish.audit import audit
 from airflow_batchscore.publish.combine import combine as publish
@@ -193,10 +191,9 @@ def combine(
 
 
 def _scored(work: Work, engine: Engine, tally: Tally) -> list[tuple[Manifest, bool]]:
-    values = [partition.values for partition in work.partitions]
-    if engine.elsewhere is None:
+    values, python = [partition.values for partition in work.partitions], interpreter_of(engine)
+    if python is None:
         return score_partitions(work.job, values, engine, tally=tally)
-    python = engine.elsewhere.interpreter(Path.cwd(), Path(default_folder()))
     return score_elsewhere(python, work.job, values, engine, slots=1, tally=tally)
 
 

@@ -13,6 +13,7 @@ import pytest
 from support import Small, good_rows
 
 from airflow_batchscore.cli.main import main
+from airflow_batchscore.scoring import rounds
 
 pytestmark = pytest.mark.unit
 
@@ -24,6 +25,10 @@ KEYS = {
         *("rows_read", "rows_scored", "rows_skipped", "rows_quarantined"),
     },
     "plan": {"dataset", "output", "publish_to", "partitions", "kept", "counts"},
+    "estimate": {
+        *("schema", "seconds", "low", "high", "core_seconds", "peak_memory", "cost", "rows", "partitions", "bytes"),
+        *("reused", "tasks", "parallel_tasks", "workers", "sample_rows", "sample_seconds"),
+    },
     "score": {
         *("run", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined"),
         *("partitions", "checks", "verdict", "published"),
@@ -117,6 +122,30 @@ def test_a_plan_in_which_something_fails(shop: Small, typed: Typed) -> None:
     function = ["part_{p}.csv", "--function", "support:nothing", "--output", "staged"]
     assert typed("plan", *function) == 1
     assert "has no nothing" in typed.out
+
+
+def test_estimate(shop: Small, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "_LEAST_SECONDS", 0.1)
+    run = ["estimate", *DATA, "--output", "staged", "--workers", "1"]
+    found = typed.json(*run, "--partitions", "0..1", "--price-per-core-hour", "0.04", "--max-seconds", "3600")
+    assert (found["partitions"], found["workers"]) == (2, 1)
+    assert found["rows"] == pytest.approx(230, rel=0.05)
+    assert found["cost"] is not None
+    assert not Path("staged").exists()
+    assert typed(*run, "--share", "0.5") == 0
+    assert typed.out.startswith("The run will take about ")
+    assert typed.out.count("\n") == 2
+    assert typed(*run, "--max-seconds", "0", "--json") == 1
+    assert json.loads(typed.out)["partitions"] == 3
+    assert typed.err.startswith("batchscore: the run would take about ")
+    assert typed.err.rstrip().endswith("or raise the limit")
+    assert typed(*run, "--max-cost", "1") == 1
+    assert typed.err == "batchscore: --max-cost needs a price: add --price-per-core-hour\n"
+    assert typed(*run, "--share", "2") == 1
+    assert "share=2.0: the sample may cost more than 0 and at most 1" in typed.err
+    for wrong in ("-1", "nan", "x"):
+        with pytest.raises(SystemExit):
+            typed(*run, "--max-seconds", wrong)
 
 
 def test_models_and_promote(shop: Small, typed: Typed) -> None:
