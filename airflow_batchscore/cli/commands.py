@@ -70,7 +70,7 @@ def plan(given: argparse.Namespace) -> Answer:
         given.model,
         given.partitions,
         output_uri=given.output,
-        publish_to=given.publish_to,
+        **options.output_of(given),
         **options.score_options(given),
     )
 
@@ -127,7 +127,7 @@ def score(given: argparse.Namespace) -> Answer:
             given.model,
             given.partitions,
             output_uri=given.output,
-            publish_to=given.publish_to,
+            **options.output_of(given),
             engine=engine,
             max_quarantined=given.max_quarantined,
             max_skipped=given.max_skipped,
@@ -148,7 +148,8 @@ def score(given: argparse.Namespace) -> Answer:
         done = run.published
         if done:
             changes = ("added", "replaced", "unchanged", "kept", "dropped")
-            show_line(f"{done.output}: {', '.join(f'{getattr(done, what)} {what}' for what in changes)}")
+            version = f"; version {done.version} of the table" if done.version else ""
+            show_line(f"{done.output}: {', '.join(f'{getattr(done, what)} {what}' for what in changes)}{version}")
             show_line(f"report: {done.report.page.uri}")
 
     return Answer(run.to_dict(), show)

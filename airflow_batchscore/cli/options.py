@@ -82,6 +82,10 @@ def add_run(parser: argparse.ArgumentParser, *, publishes: bool = True) -> None:
     group.add_argument("--output", metavar="URI", required=True, help="folder where scores are staged")
     if publishes:
         group.add_argument("--publish-to", metavar="URI", help="a .parquet or .csv file, or a folder")
+        group.add_argument(
+            "--table", metavar="KIND", help="the folder holds a table: delta, or iceberg:namespace.table@catalog"
+        )
+        group.add_argument("--catalog-conn-id", metavar="ID", help="Airflow connection of the Iceberg catalog")
     group.add_argument("--block-rows", metavar="N", type=int, help="rows per block")
     group.add_argument("--quarantine", metavar="N", type=number, help="rows of a block, or their share, that may fail")
     group.add_argument("--allow-empty", action="store_true", help="accept partitions without rows")
@@ -118,6 +122,27 @@ def dataset_of(given: argparse.Namespace) -> PartitionedDataset:
         options["column_types"] = {**options.get("column_types", {}), **types}
     conn_id = given.data_conn_id or given.conn_id
     return PartitionedDataset(given.dataset, format=given.format, conn_id=conn_id, read_options=options)
+
+
+def output_of(given: argparse.Namespace) -> dict[str, Any]:
+    """``publish_to`` and ``table``. Raises InputError for a table that is not one."""
+    from airflow_batchscore.publish.tables import Delta, Iceberg, Table
+
+    kind, _, rest = (given.table or "").partition(":")
+    name, at, catalog = rest.partition("@")
+    conn_id = given.catalog_conn_id
+    table: Table | None = None
+    if given.table == "delta":
+        table = Delta()
+    elif kind == "iceberg" and name and bool(at) == bool(catalog):
+        table = Iceberg(name, catalog or "default", conn_id)
+    elif given.table is not None:
+        raise InputError(f"--table {given.table!r}: write delta, or iceberg:namespace.table@catalog")
+    if table and given.publish_to is None:
+        raise InputError(f"--table {given.table}: nothing is published; add --publish-to, the table's folder")
+    if conn_id is not None and not isinstance(table, Iceberg):
+        raise InputError("--catalog-conn-id is for --table iceberg:namespace.table@catalog")
+    return {"publish_to": given.publish_to, "table": table}
 
 
 def score_options(given: argparse.Namespace) -> dict[str, Any]:

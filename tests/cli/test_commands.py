@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from lakes import KINDS, lake
 from support import Small, good_rows
 
 from airflow_batchscore.cli.main import main
@@ -115,6 +116,25 @@ def test_plan_score_runs(shop: Small, typed: Typed) -> None:
     assert typed("runs", "staged") == 0
     assert [row[2] for row in _rows(typed.out)] == ["checked"] * 3
     assert [row[7] for row in _rows(typed.out)] == ["yes", "yes", "no"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table(shop: Small, typed: Typed, kind: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with lake(kind, tmp_path_factory.mktemp("lake")) as there:
+        run = [*DATA, "--partitions", "0..1", "--output", "staged", "--publish-to", there.output]
+        catalog = ["--catalog-conn-id", "lake"] if kind == "iceberg" else []
+        table = ["--table", {"delta": "delta", "iceberg": "iceberg:tennis.scores@lake"}[kind], *catalog]
+        assert typed.json("plan", *run, *table)["counts"] == {"score": 2, "added": 2, "kept": 0}
+        assert typed("score", *run, *table) == 0
+        version = there.opened().version() if kind == "delta" else there.opened().current_snapshot().snapshot_id
+        assert f"{there.output}: 2 added, 0 replaced, 0 unchanged, 0 kept, 0 dropped; version {version} of" in typed.out
+        assert there.rows() == {0: 200, 1: 30}
+        assert typed.json("plan", *run, *table)["counts"] == {"reuse": 2, "unchanged": 2, "kept": 0}
+        for command in ("plan", "score"):
+            assert typed(command, *run) == 1
+            assert f"on the command line --table {kind}" in typed.err
+    assert typed("plan", *DATA, "--output", "staged", "--table", "delta") == 1
+    assert typed.err == "batchscore: --table delta: nothing is published; add --publish-to, the table's folder\n"
 
 
 def test_a_plan_in_which_something_fails(shop: Small, typed: Typed) -> None:
