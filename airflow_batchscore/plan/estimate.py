@@ -139,7 +139,15 @@ class Estimate:
         return self.sample_seconds / self.seconds if self.seconds else 0.0
 
     def require_within(self, max_seconds: float | None = None, max_cost: float | None = None) -> None:
-        """Raise GateError if the run would take longer, or cost more."""
+        """Raise GateError if the run would take longer, or cost more.
+
+        Raises InputError for a limit that is no number from 0, and for `max_cost` where no price was given.
+        """
+        for name, limit in (("max_seconds", max_seconds), ("max_cost", max_cost)):
+            if limit is not None and not 0 <= limit < math.inf:
+                raise InputError(f"{name}={limit}: give a number from 0")
+        if max_cost is not None and self.cost is None:
+            raise InputError(f"max_cost={max_cost:g} needs a price: estimate with price_per_core_hour=")
         problems, advice = [], ["Plan fewer partitions"]
         if max_seconds is not None and self.seconds > max_seconds:
             problems.append(f"take about {in_words(self.seconds)}, more than max_seconds={max_seconds:g}")

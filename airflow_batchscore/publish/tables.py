@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
-from airflow_batchscore.errors import OutputError
+from airflow_batchscore.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from airflow_batchscore.publish.targets.base import PublishTarget
@@ -33,7 +33,7 @@ class Table(ABC):
     @property
     def registered_as(self) -> str:
         """The name under which `credentials` has that connection: it may be a storage's, too, with other options."""
-        return f"catalog {self.catalog_conn_id}"
+        return catalog_name(str(self.catalog_conn_id))
 
     @abstractmethod
     def target(self, location: Location) -> PublishTarget:
@@ -84,6 +84,18 @@ class Iceberg(Table):
         from airflow_batchscore.publish.targets.iceberg import IcebergTarget
 
         return IcebergTarget(location, self)
+
+
+def catalog_name(conn_id: str) -> str:
+    """See `Table.registered_as`."""
+    return f"catalog {conn_id}"
+
+
+def require_table(given: object) -> Table:
+    """What was given, if it is a table. Raises InputError."""
+    if not isinstance(given, Table):
+        raise InputError(f"table={given!r}: give Delta() or Iceberg('namespace.table', catalog='...')")
+    return given
 
 
 def table_from(value: Mapping[str, str | None] | None) -> Table | None:

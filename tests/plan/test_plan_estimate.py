@@ -79,6 +79,14 @@ def test_a_limit_says_what_was_predicted_and_what_to_do() -> None:
         found.require_within(max_seconds=1, max_cost=0)
 
 
+def test_a_limit_that_nothing_can_be_compared_with_is_refused() -> None:
+    with pytest.raises(InputError, match=r"max_cost=1 needs a price: estimate with price_per_core_hour="):
+        told([100]).require_within(max_cost=1)
+    for limit in (-1, math.nan, math.inf):
+        with pytest.raises(InputError, match="max_seconds=.*: give a number from 0"):
+            told([100]).require_within(max_seconds=limit)
+
+
 @pytest.mark.parametrize("price", [-0.01, math.nan, math.inf])
 def test_a_price_is_a_number_from_zero(price: float) -> None:
     with pytest.raises(InputError, match="give a price from 0"):

@@ -84,15 +84,6 @@ def drop_old_records(table: Location, current: str) -> None:
             storage.delete(table.at(file.uri))
 
 
-def is_table(folder: Location) -> bool:
-    """Whether a folder holds a table: one of ours, or a Delta or Iceberg table of another program."""
-    return (
-        bool(_records(folder))
-        or bool(storage.list_files(folder / "_delta_log"))
-        or any(file.uri.endswith(".metadata.json") for file in storage.list_files(folder / "metadata"))
-    )
-
-
 def recorded(table: Location) -> list[PartitionStamp]:
     """The stamps of all records in a table's folder, for which no catalog is asked; empty if it holds no table of ours.
 
