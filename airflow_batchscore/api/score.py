@@ -81,7 +81,7 @@ class ScoredRun:
         fields = list(self.manifests[0].partition)
         made = pd.concat(frames, ignore_index=True)
         for name in fields:
-            made[name] = made[name].where(made[name] != NO_VALUE, None)
+            made[name] = made[name].where(made[name] != NO_VALUE)
         return made[[*fields, *(name for name in made.columns if name not in fields)]]
 
     def to_dict(self) -> JsonObject:
