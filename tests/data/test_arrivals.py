@@ -147,8 +147,7 @@ def test_what_is_missing_is_overdue_once_it_should_be_there() -> None:
     arrivals = Arrivals(there, like=missing)
     assert arrivals.overdue(missing, _start(20) + 7 * HOUR) == []
     assert arrivals.overdue(missing, _start(20) + 9 * HOUR) == [
-        f"partition day={_day(20)} is late: 9 h after the beginning of its period; usually 6 h (the 20 "
-        "before it)"
+        f"partition day={_day(20)} is late: 9 h after the beginning of its period; usually 6 h (the 20 before it)"
     ]
     other = Arrivals(_days(hours=[6.0] * 20, device="7"), like=[f"device=8/day={_day(20)}"])
     assert other.overdue([f"device=8/day={_day(20)}"], _start(30)) == []
