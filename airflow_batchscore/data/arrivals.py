@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from airflow_batchscore.data.amounts import in_bytes, in_words
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.partition_by import parse_partition_by
 from airflow_batchscore.data.pattern import values_of
@@ -175,7 +176,7 @@ class Arrivals:
         slack = max(_DEVIATIONS * spread, _SLACK * statistics.median(between))
         if delay <= max(usual + slack, most):
             return None
-        return f"{_duration(delay)} after {since}; usual are {_duration(usual)} (the {len(delays)} before it)"
+        return f"{in_words(delay)} after {since}; usually {in_words(usual)} (the {len(delays)} before it)"
 
 
 def _buckets(partitions: Sequence[Partition]) -> set[str]:
@@ -216,22 +217,7 @@ def _volume(partition: Partition, before: Sequence[int]) -> Volume:
     )
     advice = "rows were sent twice" if times > 1 else "all of it was sent"
     text = (
-        f"partition {partition.key} has {_bytes(partition.size)}, {times:.2g} times the usual {_bytes(usual)} (median "
-        f"of the {len(before)} before it): look whether {advice}"
+        f"partition {partition.key} has {in_bytes(partition.size)}, {times:.2g} times the usual {in_bytes(usual)} "
+        f"(median of the {len(before)} before it): look whether {advice}"
     )
     return Volume(partition.key, times, is_unusual, text)
-
-
-def _bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if abs(seconds) >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} seconds"

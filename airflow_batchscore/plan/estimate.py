@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from airflow_batchscore.data.amounts import in_bytes, in_words
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.errors import GateError, InputError
@@ -245,22 +246,3 @@ def predict(
         sample_rows=sampled.rows,
         sample_seconds=round(sampled.seconds, 3),
     )
-
-
-def in_words(seconds: float) -> str:
-    """As people say it: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 59.5:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-
-
-def in_bytes(size: int) -> str:
-    """A size with its unit: `3.1 GB`."""
-    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
-    while value >= 999.5 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{value:.3g} {units[0]}"

@@ -31,10 +31,11 @@ def unusual(
         _require_volumes(volumes, max_change)
     found: dict[str, list[str]] = {}
     if max_change is not None and (unmeasured := arrivals.unmeasured(keys)):
-        found[unmeasured[0]] = [
+        text = (
             f"max_volume_change={max_change:g} was not measured for {len(unmeasured):,} of the partitions, "
             f"{listed(unmeasured)}: they do not have the {LEAST} before them that tell what is usual"
-        ]
+        )
+        found[unmeasured[0]] = [text]
     for volume in volumes:
         if volume.is_unusual:
             found.setdefault(volume.key, []).append(volume.text)

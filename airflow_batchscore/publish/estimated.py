@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from airflow_batchscore.data.amounts import in_bytes, in_words
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.plan.estimate import Estimate, in_bytes, in_words
+from airflow_batchscore.plan.estimate import Estimate
 from airflow_batchscore.scoring.manifest import Manifest
 
 

@@ -29,13 +29,11 @@ def test_of_all_partitions_the_newest_is_told_and_of_some_each() -> None:
     assert list(unusual(ODD, ODD[5:12])) == ["batch=10"]
     assert unusual(ODD, ODD[11:16]) == {}
     (text,) = as_list(unusual(ODD, ODD[-1:]))
-    assert text.startswith("partition batch=16 has 50 bytes, 0.051 times the usual 1 kB (median of the 16 before it)")
+    assert text.startswith("partition batch=16 has 50 B, 0.051 times the usual 1 kB (median of the 16 before it)")
 
 
 def test_a_partition_that_is_too_large_or_too_small_is_not_planned() -> None:
-    message = (
-        r"not planned, because max_volume_change=3: partition batch=16 has 50 bytes.*all of it was sent\. If it is"
-    )
+    message = r"not planned, because max_volume_change=3: partition batch=16 has 50 B.*all of it was sent\. If it is"
     with pytest.raises(GateError, match=message):
         unusual(ODD, ODD, 3)
     with pytest.raises(GateError, match="partition batch=10 has 9 kB, 9 times the usual.*rows were sent twice"):
