@@ -15,6 +15,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.shared_files import SharedFiles
 from airflow_batchscore.errors import BatchScoreError, OutputError
 from airflow_batchscore.plan.models import ModelByColumn, ModelPerPartition, OneModel
 from airflow_batchscore.publish.stamp import PartitionStamp
@@ -105,7 +106,8 @@ def plan_run(
     with tempfile.TemporaryDirectory(prefix="batchscore-plan-") as folder:
         # A list of many models is written where scores are staged: a plan writes nothing there.
         preparer = Preparer(replace(work.job, output_uri=folder, conn_id=None))
-        planned = storage.each(partial(_planned, work, preparer), work.partitions, work.job.output_uri)
+        look = partial(_planned, work, preparer, SharedFiles(work.job.dataset))
+        planned = storage.each(look, work.partitions, work.job.output_uri)
     if target is None:
         return PlannedRun(work.job.dataset.uri, work.job.output_uri, None, [each for each, _ in planned])
     require_apart(work.job.dataset.uri, target.files([partition.key for partition in work.partitions]))
@@ -118,12 +120,12 @@ def plan_run(
     return PlannedRun(work.job.dataset.uri, work.job.output_uri, target.location.uri, with_changes, kept)
 
 
-def _planned(work: Work, preparer: Preparer, partition: Partition) -> tuple[PlannedPartition, str]:
+def _planned(work: Work, preparer: Preparer, files: SharedFiles, partition: Partition) -> tuple[PlannedPartition, str]:
     """The partition, and the digest of its committed manifest."""
     job, model, skipped = work.job, *_model_of(work, partition)
     plain = PlannedPartition(partition.key, len(partition.files), partition.size, "score", model)
     try:
-        state = partition_state(job, preparer, partition.values)
+        state = partition_state(job, preparer, partition.values, files)
     except BatchScoreError as error:
         return replace(plain, doing="fails", why=str(error)), ""
     if state.committed is not None and state.is_done(job):

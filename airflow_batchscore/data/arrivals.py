@@ -28,6 +28,8 @@ _TIMES = 2.0
 _DEVIATIONS = 5.0 * 1.4826
 #: A delay is unusual only if it is longer by this share of the usual time between partitions.
 _SLACK = 0.1
+#: And by a minute: files that were copied in one go arrive a moment apart.
+_LEAST_SLACK = 60.0
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class Arrivals:
             delay, between, since = arrived - arrivals[-1], delays, "the one before it"
         usual, most = statistics.median(delays), sorted(delays)[-2]
         spread = statistics.median(abs(each - usual) for each in delays)
-        slack = max(_DEVIATIONS * spread, _SLACK * statistics.median(between))
+        slack = max(_DEVIATIONS * spread, _SLACK * statistics.median(between), _LEAST_SLACK)
         if delay <= max(usual + slack, most):
             return None
         return f"{in_words(delay)} after {since}; usually {in_words(usual)} (the {len(delays)} before it)"
