@@ -103,14 +103,11 @@ class Item:
         """
         found = existing.partitions
         for name, choice in self.choices.items():
+            series = choice.series(existing.values(name))
             if not choice.is_filter:
-                series = choice.series(existing.values(name))
                 limit(series.count)
-                allowed = frozenset(series)
-                found = [values for values in found if values[name] in allowed]
-        for name, choice in self.choices.items():
-            if choice.is_filter:
-                found = [values for values in found if choice.fits(values[name])]
+            allowed = frozenset(series)
+            found = [values for values in found if values[name] in allowed]
         if self.dates is not None:
             found = list(filter(self.dates.fits, found))
         return list(found)

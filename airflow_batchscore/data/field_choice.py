@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,7 +38,7 @@ class Series:
         return map(self.nth, range(self.count))
 
 
-class FieldChoice:
+class FieldChoice(ABC):
     """What one field may be.
 
     Attributes:
@@ -46,17 +47,13 @@ class FieldChoice:
 
     is_filter = False
 
+    @abstractmethod
     def series(self, known: Collection[str]) -> Series:
         """The values asked for.
 
         Args:
             known: the field's values in existing partitions.
         """
-        raise NotImplementedError
-
-    def fits(self, value: str) -> bool:
-        """For a filter: whether a value is one of those asked for."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -122,8 +119,9 @@ class Wildcard(FieldChoice):
         # Its stars give nothing back, so that no name takes long to refuse.
         return re.compile(fnmatch.translate(re.sub(r"\*+", "*", self.text).replace("[", "[[]")))
 
-    def fits(self, value: str) -> bool:
-        return self._regex.match(value) is not None
+    def series(self, known: Collection[str]) -> Series:
+        found = [value for value in known if self._regex.match(value)]
+        return Series(len(found), found.__getitem__)
 
 
 def read_choice(field: str, text: str, *, encoded: bool = False) -> FieldChoice:

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from publications import publish, staged
 
 from airflow_batchscore import Delta, Iceberg
 from airflow_batchscore.data.storage import credentials
+from airflow_batchscore.publish.published import Published
+from airflow_batchscore.scoring.manifest import Manifest
 
 KINDS = ["delta", "iceberg"]
 
@@ -112,3 +116,22 @@ def lake(kind: str, folder: Path, output: str = "", **options: Any) -> Iterator[
         yield made
     finally:
         credentials.forget("catalog lake")
+
+
+def part_of(start: int, rows: int, **other: Any) -> pa.Table:
+    """Scores of so many rows."""
+    ids = pa.array(range(start, start + rows), pa.int64())
+    return pa.table({"id": ids, "prediction": pa.array([0.5] * rows), **other})
+
+
+def two_staged(folder: Path) -> list[Manifest]:
+    """Partition 1 of two parts, and partition 2, with row groups that are large enough to be copied."""
+    return [
+        staged(folder, 1, part_of(0, 40_000), part_of(40_000, 40_000)),
+        staged(folder, 2, part_of(80_000, 40_000)),
+    ]
+
+
+def published(there: Lake, manifests: list[Manifest], generation: int = 1, **options: Any) -> Published:
+    """`publish` to the table of a lake."""
+    return publish(manifests, there.output, generation, table=there.table, **options)

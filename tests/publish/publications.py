@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from commands import start_command
-from support import ROOT, wait_for
+from support import ROOT, good_rows, small, wait_for
 
 from airflow_batchscore.data.formats.parquet_footer import footer_digest
 from airflow_batchscore.data.storage import Location
@@ -43,6 +43,17 @@ def publish(
         run=f"dag/{generation}", generations={manifest.key: generation for manifest in manifests}, **options
     )
     return combine(manifests, Location(str(output), conn_id), publication, table)
+
+
+def scored_twice(folder: Path) -> dict[int, list[Manifest]]:
+    """Partitions 1 and 2 with 20 rows each, and with 30."""
+    data = small(folder)
+    found = {}
+    for rows in (20, 30):
+        for partition in (1, 2):
+            data.add(partition, good_rows(rows, 1000 * partition))
+        found[rows] = [manifest for manifest, _ in data.score(1, 2)]
+    return found
 
 
 def stamps(path: Path) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 from lakes import KINDS, Lake, lake
-from publications import publish
+from publications import publish, scored_twice
 from s3_server import emptied_moto, s3_options
-from support import good_rows, small
 
 from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.errors import GateError, OutputError
@@ -26,14 +25,7 @@ pytestmark = pytest.mark.service
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Manifest]]:
-    """Partitions 1 and 2 with 20 rows each, and with 30."""
-    data = small(tmp_path_factory.mktemp("data"))
-    found = {}
-    for rows in (20, 30):
-        for partition in (1, 2):
-            data.add(partition, good_rows(rows, 1000 * partition))
-        found[rows] = [manifest for manifest, _ in data.score(1, 2)]
-    return found
+    return scored_twice(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lakes import Lake, lake
+from lakes import Lake, lake, part_of, published, two_staged
 from publications import chunks, publish, staged
 
 from airflow_batchscore import Iceberg
@@ -24,28 +24,15 @@ def there(tmp_path: Path) -> Any:
         yield made
 
 
-def _part(start: int, rows: int) -> pa.Table:
-    ids = pa.array(range(start, start + rows), pa.int64())
-    return pa.table({"id": ids, "prediction": pa.array([0.5] * rows)})
-
-
 @pytest.fixture
 def manifests(tmp_path: Path) -> list[Manifest]:
-    """Partition 1 of two parts, and partition 2, with row groups that are large enough to be copied."""
-    return [
-        staged(tmp_path / "staged", 1, _part(0, 40_000), _part(40_000, 40_000)),
-        staged(tmp_path / "staged", 2, _part(80_000, 40_000)),
-    ]
-
-
-def _publish(there: Lake, manifests: list[Manifest], generation: int = 1, **options: Any) -> Any:
-    return publish(manifests, there.output, generation, table=there.table, **options)
+    return two_staged(tmp_path / "staged")
 
 
 def test_the_bytes_of_the_parts_are_the_tables_behind_the_partitions_column(
     there: Lake, manifests: list[Manifest]
 ) -> None:
-    _publish(there, manifests)
+    published(there, manifests)
     (file,) = there.files()[1]
     parts = [Path(manifests[0].folder.uri, block.part) for block in manifests[0].blocks]
     assert [columns[1:] for columns in chunks(Path(file))] == [chunk for part in parts for chunk in chunks(part)]
@@ -59,8 +46,8 @@ def test_every_reader_finds_each_row_once(
     import polars as pl
 
     monkeypatch.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")
-    _publish(there, manifests)
-    _publish(there, manifests[:1], 2, republish=True)
+    published(there, manifests)
+    published(there, manifests[:1], 2, republish=True)
     table = there.opened()
     rows = table.scan().to_arrow()
     counted = "SELECT p, count(*), min(id), max(id) FROM rows GROUP BY p ORDER BY p"
@@ -74,8 +61,8 @@ def test_every_reader_finds_each_row_once(
 
 
 def test_a_commit_is_one_snapshot_that_names_the_run(there: Lake, manifests: list[Manifest]) -> None:
-    _publish(there, manifests)
-    version = _publish(there, [manifests[1], *manifests[:1]], 2).changes.version
+    published(there, manifests)
+    version = published(there, [manifests[1], *manifests[:1]], 2).changes.version
     snapshot = there.opened().current_snapshot()
     assert (str(snapshot.snapshot_id), snapshot.summary["batchscore.run"]) == (version, "dag/2")
     assert snapshot.summary["total-records"] == "120000"
@@ -89,16 +76,16 @@ def test_a_table_partitioned_by_more_than_values_is_refused(there: Lake, manifes
     with table.update_spec() as spec:
         spec.add_field("id", BucketTransform(4), "id_bucket")
     with pytest.raises(OutputError, match=r"is partitioned by .*bucket\[4\].*only the values of columns"):
-        _publish(there, manifests)
+        published(there, manifests)
 
 
 def test_files_of_an_earlier_partitioning_are_refused(there: Lake, manifests: list[Manifest]) -> None:
     table = there.create(pa.schema([("p", pa.int64()), ("id", pa.int64()), ("prediction", pa.float64())]))
-    table.append(_part(0, 3).add_column(0, "p", pa.array([1] * 3, pa.int64())))
+    table.append(part_of(0, 3).add_column(0, "p", pa.array([1] * 3, pa.int64())))
     with table.update_spec() as spec:
         spec.add_identity("p")
     with pytest.raises(OutputError, match="has files of an earlier partition spec"):
-        _publish(there, manifests)
+        published(there, manifests)
 
 
 def test_a_column_without_nulls_gets_none(there: Lake, tmp_path: Path) -> None:
@@ -110,12 +97,12 @@ def test_a_column_without_nulls_gets_none(there: Lake, tmp_path: Path) -> None:
     there.create(pa.schema(columns), "p")
     bad = staged(tmp_path / "bad", 2, pa.table({"id": pa.array([1, None]), "prediction": [0.5, 0.5]}))
     with pytest.raises(OutputError, match="the scores do not fit tennis.scores"):
-        _publish(there, [bad])
+        published(there, [bad])
     assert there.versions() == 0
 
 
 def test_the_table_lies_where_output_uri_says(there: Lake, manifests: list[Manifest], tmp_path: Path) -> None:
-    _publish(there, manifests)
+    published(there, manifests)
     with pytest.raises(OutputError, match=rf"lies at file://{there.output}. Let output_uri name that folder"):
         publish(manifests, tmp_path / "elsewhere", 2, table=there.table)
 
@@ -131,8 +118,8 @@ def test_a_catalog_or_namespace_that_is_missing_is_named(
 
 def test_texts_of_a_partition_are_kept_whole(there: Lake, tmp_path: Path) -> None:
     odd = "a b/c=%41 'ü\"" + "x" * 50
-    first = staged(tmp_path / "odd", "odd", _part(0, 3), partition={"p": odd}, digest="1")
-    _publish(there, [first])
-    _publish(there, [staged(tmp_path / "two", "2", _part(0, 4))], 2)
+    first = staged(tmp_path / "odd", "odd", part_of(0, 3), partition={"p": odd}, digest="1")
+    published(there, [first])
+    published(there, [staged(tmp_path / "two", "2", part_of(0, 4))], 2)
     assert there.rows() == {odd: 3, "2": 4}
-    assert _publish(there, [first], 3).changes.unchanged == [first.key]
+    assert published(there, [first], 3).changes.unchanged == [first.key]
