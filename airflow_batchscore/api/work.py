@@ -13,7 +13,6 @@ from airflow_batchscore.api.reach import usable, usable_dataset
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.recipe import column_names
 from airflow_batchscore.model.reference import GivenModel
@@ -104,9 +103,10 @@ class ScoreOptions:
         models = plan_models(given, reached, found, self.model_policy, access)
         output = usable(Location(output_uri, self.conn_id))
         run = ScoringRun(BY_HAND, _run_id(began))
+        function = FunctionJob.of(self.function, self.group_by, self.columns, self.output_types, self.row_wise)
         job = ScoringJob(
             dataset=reached,
-            scored_with=scored_with(models, self._function()),
+            scored_with=scored_with(models, function),
             output_uri=output.uri,
             spec=OutputSpec.of(self.method, self.outputs, self.flags),
             keys=None if self.keys is None else column_names(self.keys, "keys"),
@@ -121,14 +121,6 @@ class ScoreOptions:
             conn_id=output.conn_id,
         )
         return Work(job, found, run, began)
-
-    def _function(self) -> FunctionJob | None:
-        if self.function is None:
-            return None
-        columns = None if self.columns is None else column_names(self.columns, "columns")
-        by = [self.group_by] if isinstance(self.group_by, str) else self.group_by
-        of = FunctionRef.of(self.function)
-        return FunctionJob(of, column_names(by, "group_by"), columns, self.output_types, self.row_wise)
 
 
 def who() -> str:

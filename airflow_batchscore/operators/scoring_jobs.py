@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_batchscore.operators.asked import Asked
     from airflow_batchscore.operators.score import ScorePartitionOperator
     from airflow_batchscore.plan.models import Models, NoModel
-    from airflow_batchscore.scoring.job import FunctionJob, ScoredWith, ScoringJob
+    from airflow_batchscore.scoring.job import ScoredWith, ScoringJob
 
 
 def scoring_job(
@@ -38,9 +38,12 @@ def scoring_job(
     from airflow_batchscore.model.recipe import column_names
     from airflow_batchscore.operators.trust import configured_trust
     from airflow_batchscore.quality.quarantine import Limit
-    from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob, scored_with
+    from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, FunctionJob, ScoringJob, scored_with
 
-    trust, work = configured_trust(), scored_with(models, _function(operator))
+    function = FunctionJob.of(
+        operator.function, operator.group_by, operator.columns, operator.output_types, operator.row_wise
+    )
+    trust, work = configured_trust(), scored_with(models, function)
     _connect_models(operator, work, trust)
     output = connect(Location(operator.output_uri, operator.conn_id))
     return ScoringJob(
@@ -66,19 +69,6 @@ def _token(operator: ScorePartitionOperator, context: Context, asked: Asked) -> 
     if asked.force is not None:
         return f"{run_name(context)}, {asked.force}"
     return run_name(context) if as_bool(operator.force) else None
-
-
-def _function(operator: ScorePartitionOperator) -> FunctionJob | None:
-    from airflow_batchscore.model.functions import FunctionRef
-    from airflow_batchscore.model.recipe import column_names
-    from airflow_batchscore.scoring.job import FunctionJob
-
-    if operator.function is None:
-        return None
-    columns = None if operator.columns is None else column_names(operator.columns, "columns")
-    by = [operator.group_by] if isinstance(operator.group_by, str) else operator.group_by
-    of, group_by = FunctionRef.of(operator.function), column_names(by, "group_by")
-    return FunctionJob(of, group_by, columns, operator.output_types, operator.row_wise)
 
 
 def _connect_models(operator: ScorePartitionOperator, models: ScoredWith, trust: Trust) -> None:

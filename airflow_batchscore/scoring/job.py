@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.outputs import OutputSpec
+from airflow_batchscore.model.recipe import column_names
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.models import Models, NoModel
 from airflow_batchscore.quality.quarantine import Limit
@@ -31,6 +32,30 @@ class FunctionJob:
 
     column: ClassVar = None
     pinned: ClassVar[Sequence[ModelRef]] = ()
+
+    @classmethod
+    def of(
+        cls,
+        function: str | Callable[..., object] | None,
+        group_by: str | Sequence[str] = (),
+        columns: Sequence[str] | None = None,
+        output_types: Mapping[str, str] | None = None,
+        row_wise: bool = True,
+    ) -> FunctionJob | None:
+        """From arguments as people write them; None without a function.
+
+        Raises:
+            InputError, RecipeError: an argument is not of its kind.
+        """
+        if function is None:
+            return None
+        return cls(
+            FunctionRef.of(function),
+            column_names([group_by] if isinstance(group_by, str) else group_by, "group_by"),
+            None if columns is None else column_names(columns, "columns"),
+            output_types,
+            row_wise,
+        )
 
 
 #: What the rows of a run are scored with.
