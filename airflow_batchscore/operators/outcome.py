@@ -109,10 +109,10 @@ def evaluated(dataset: str, ref: ModelRef, evaluation: Evaluation, checks: Seque
     )
 
 
-def planned(dataset: str, partitions: Sequence[Partition], model: str | None) -> Outcome:
+def planned(dataset: str, partitions: Sequence[Partition], models: Sequence[str]) -> Outcome:
     """A run was planned."""
     data = Data(dataset, partitions=[partition.values for partition in partitions])
-    return Outcome([data, Data(_without_version(model))] if model else [data])
+    return Outcome([data, *(Data(name) for name in dict.fromkeys(map(_without_version, models)))])
 
 
 def scored_partitions(dataset: str, staging: str, results: Sequence[tuple[Manifest, bool]]) -> Outcome:

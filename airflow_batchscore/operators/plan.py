@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.operators.authored import items_of
 from airflow_batchscore.operators.base import BatchScoreOperator, as_number, if_given
 from airflow_batchscore.operators.places import DATASET, Place
 
@@ -31,7 +33,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
             `ScorePartitionOperator(function=...)`. If it contains fields of the dataset
             (``"<uri>/{device}@champion"``), each partition has its own model. If it contains another field
             (``"<uri>/{sensor_id}@champion"``), each value of that column has its own model, and all existing models are
-            pinned together. Templated.
+            pinned together. A list of two is the champion and its challenger: both score, one reading of the data
+            serves both, and only the champion's scores are published. Templated.
         model_policy: what to do when the model of a partition or value is missing, damaged, too old or too new;
             default: fail. See `ModelPolicy`.
         max_tasks: maximum number of mapped tasks; default: Airflow's ``[core] max_map_length``. Above it partitions
@@ -117,11 +120,16 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
-        trust = model_trust(self, context, *(place.field for place in self.places if place.use == "model"))
-        partitions, model = requested_partitions(dataset, self.partitions), self.model_given("model", context)
-        conn_id = connect(Location(model.name, self.conn_id)).conn_id if model else None
-        access = ModelAccess(conn_id, trust)
-        self.outcome = planned(dataset.uri, partitions, model.name if model else None)
+        fields = items_of("model", self.model)
+        trust = model_trust(self, context, *fields, "model_policy.fallback")
+        given = [model for field in fields if (model := self.model_given(field, context))]
+        if len(given) < len(fields) and fields != ["model"]:
+            raise InputError(f"model={self.model}: one of them names no model; give the champion and its challenger")
+        partitions = requested_partitions(dataset, self.partitions)
+        connected = [connect(Location(model.name, self.conn_id)) for model in given]
+        access = ModelAccess(connected[0].conn_id if connected else None, trust)
+        self.outcome = planned(dataset.uri, partitions, [model.name for model in given])
+        model = given if fields != ["model"] else next(iter(given), None)
         models = plan_models(model, dataset, partitions, self.model_policy, access)
         chosen, pack_bytes = self.resources_for, if_given(self.pack_bytes)
         plan = make_plan(

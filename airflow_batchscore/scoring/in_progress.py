@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import airflow_batchscore
 from airflow_batchscore.data.dataset import Fingerprint, PartitionedDataset
+from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.formats.parquet_footer import read_footer
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key, shown
@@ -36,7 +37,13 @@ def begin(job: ScoringJob, preparer: Preparer, values: Values, session: Session)
     Raises:
         BatchScoreError: it cannot be scored; the message names it.
     """
-    state = partition_state(job, preparer, values)
+    return begin_from(job, partition_state(job, preparer, values), values, session)
+
+
+def begin_from(
+    job: ScoringJob, state: PartitionState, values: Values, session: Session, like: list[Block] | None = None
+) -> PartitionInProgress | Manifest:
+    """`begin`, where it is known what storage has; for `like` see `Attempt`."""
     committed = state.committed
     if committed is not None and state.is_done(job):
         log.info(
@@ -50,7 +57,7 @@ def begin(job: ScoringJob, preparer: Preparer, values: Values, session: Session)
             committed.account.rows_quarantined,
         )
         job = replace(job, token=committed.token)
-    return PartitionInProgress(job, values, state, session.block_memory)
+    return PartitionInProgress(job, values, state, session.block_memory, like)
 
 
 class PartitionInProgress:
@@ -61,7 +68,14 @@ class PartitionInProgress:
         seconds: of the task, as far as they were spent on this partition.
     """
 
-    def __init__(self, job: ScoringJob, values: Values, state: PartitionState, block_memory: int | None) -> None:
+    def __init__(
+        self,
+        job: ScoringJob,
+        values: Values,
+        state: PartitionState,
+        block_memory: int | None,
+        like: list[Block] | None = None,
+    ) -> None:
         self.seconds = 0.0
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._job, self._values, self._state = job, values, state
@@ -78,7 +92,7 @@ class PartitionInProgress:
             prefix="",
             inputs=state.partition.fingerprint.digest,
         )
-        self.attempt = Attempt(job, block_job, state.partition, block_memory, state.committed)
+        self.attempt = Attempt(job, block_job, state.partition, block_memory, state.committed, like)
 
     def commit(self, engine: Engine) -> tuple[Manifest, bool]:
         """Check the account of a complete attempt, and commit it.

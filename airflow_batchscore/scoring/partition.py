@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
@@ -21,9 +21,9 @@ from airflow_batchscore.errors import BatchScoreError, EngineError, listed
 from airflow_batchscore.scoring.block import PartSource
 from airflow_batchscore.scoring.committed import partition_state
 from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
+from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
-from airflow_batchscore.scoring.part import BlockJob
 from airflow_batchscore.scoring.prepare import Preparer
 from airflow_batchscore.scoring.tally import Tally
 
@@ -33,7 +33,73 @@ log = logging.getLogger(__name__)
 _NAMES = ("part-0-00000.parquet", "manifests/000001.json")
 
 #: The number of a partition, and what is called for one of its blocks; the block comes last.
-NumberedCall: TypeAlias = tuple[int, Callable[..., BlockResult], BlockJob, PartSource]
+NumberedCall: TypeAlias = tuple[int, Callable[..., Any], Any, PartSource]
+
+#: What is known of a partition once it is scored; its first item is the manifest.
+S = TypeVar("S", bound=tuple[Any, ...])
+S_co = TypeVar("S_co", bound=tuple[Any, ...], covariant=True)
+
+
+class BeingTried(Protocol):
+    """See `Attempt`."""
+
+    blocks: int
+    done: dict[int, BlockResult]
+    account: Account
+    given: set[int]
+
+    @property
+    def is_complete(self) -> bool: ...
+
+    def next_calls(self) -> Sequence[tuple[Callable[..., Any], Any, PartSource]]: ...
+
+    def add(self, result: Any) -> BlockResult: ...
+
+
+class BeingScored(Protocol[S_co]):
+    """See `PartitionInProgress`."""
+
+    key: str
+    seconds: float
+
+    @property
+    def attempt(self) -> BeingTried: ...
+
+    def commit(self, engine: Engine) -> S_co: ...
+
+
+class Work(Protocol[S]):
+    """What is done to each partition.
+
+    Attributes:
+        job: says what is read, and where scores go.
+    """
+
+    @property
+    def job(self) -> ScoringJob: ...
+
+    def begin(self, values: Values, session: Session) -> BeingScored[S] | S:
+        """Begin to score a partition; what is known of it, if it is scored already. Raises BatchScoreError."""
+        ...
+
+    def found(self, values: Values) -> S | None:
+        """What is known of a partition if it is scored already."""
+        ...
+
+
+class _Alone:
+    """Partitions that are scored once."""
+
+    def __init__(self, job: ScoringJob) -> None:
+        self.job, self._preparer = job, Preparer(job)
+
+    def begin(self, values: Values, session: Session) -> PartitionInProgress | tuple[Manifest, bool]:
+        begun = begin(self.job, self._preparer, values, session)
+        return (begun, True) if isinstance(begun, Manifest) else begun
+
+    def found(self, values: Values) -> tuple[Manifest, bool] | None:
+        state = partition_state(self.job, self._preparer, values)
+        return (state.committed, True) if state.committed is not None and state.is_done(self.job) else None
 
 
 def score_partitions(
@@ -53,58 +119,64 @@ def score_partitions(
         BatchScoreError: a partition cannot be scored. No further call is made then; partitions whose calls were all
             made are completed and committed, and what was scored of the others is kept for a retry.
     """
-    folders = [job.output / partition_key(values) / "identity" for values in partitions[:1]]
-    require_apart(job.dataset.uri, [(folder / name).uri for folder in folders for name in _NAMES])
-    preparer = Preparer(job)
-    committed = _committed(job, preparer, partitions)
+    return score_together(_Alone(job), partitions, engine, slots=slots, tally=tally)
+
+
+def score_together(
+    work: Work[S], partitions: Sequence[Values], engine: Engine, *, slots: int = 1, tally: Tally | None = None
+) -> list[S]:
+    """`score_partitions`, for any work."""
+    output = work.job.output
+    folders = [output / partition_key(values) / "identity" for values in partitions[:1]]
+    require_apart(work.job.dataset.uri, [(folder / name).uri for folder in folders for name in _NAMES])
+    found = _found(work, partitions)
     tally = tally or Tally(len(partitions))
     with engine.session(slots) as session:
-        return _Pack(job, preparer, partitions, committed, engine, session, tally).score()
+        return _Pack(work, partitions, found, engine, session, tally).score()
 
 
-def _committed(job: ScoringJob, preparer: Preparer, partitions: Sequence[Values]) -> dict[int, Manifest]:
+def _found(work: Work[S], partitions: Sequence[Values]) -> dict[int, S]:
     """Of several partitions in a remote store, those already committed: their few requests run in parallel."""
-    if job.output.is_local or len(partitions) < 2:
+    if work.job.output.is_local or len(partitions) < 2:
         return {}
 
-    def done(values: Values) -> Manifest | None:
+    def look(values: Values) -> S | None:
         try:
-            state = partition_state(job, preparer, values)
+            return work.found(values)
         except (BatchScoreError, OSError):  # raised when it is this partition's turn
             return None
-        return state.committed if state.is_done(job) else None
 
-    looked = storage.each(done, partitions, job.output_uri)
-    return {number: manifest for number, manifest in enumerate(looked) if manifest is not None}
+    looked = storage.each(look, partitions, work.job.output_uri)
+    return {number: scored for number, scored in enumerate(looked) if scored is not None}
 
 
-class _Pack:
+class _Pack(Generic[S]):
     """Partitions that share workers: one after the other is begun, as workers become free."""
 
     def __init__(
         self,
-        job: ScoringJob,
-        preparer: Preparer,
+        work: Work[S],
         partitions: Sequence[Values],
-        committed: dict[int, Manifest],
+        found: dict[int, S],
         engine: Engine,
         session: Session,
         tally: Tally,
     ) -> None:
-        self._job, self._preparer, self._engine, self._session = job, preparer, engine, session
-        self._waiting = deque((number, values) for number, values in enumerate(partitions) if number not in committed)
-        self._in_progress: dict[int, PartitionInProgress] = {}
-        self._scored = {number: (manifest, True) for number, manifest in committed.items()}
+        self._work, self._engine, self._session = work, engine, session
+        self._waiting = deque((number, values) for number, values in enumerate(partitions) if number not in found)
+        self._in_progress: dict[int, BeingScored[S]] = {}
+        self._scored = found
         self._failed: dict[int, BatchScoreError] = {}
         self._calls: deque[NumberedCall] = deque()
         self._tally = tally
         self._counted = time.monotonic()
-        for number, manifest in committed.items():
+        for number, (manifest, *_) in found.items():
             tally.found(number, manifest)
 
-    def score(self) -> list[tuple[Manifest, bool]]:
+    def score(self) -> list[S]:
         """Score all partitions; see `score_partitions`."""
-        remote = not (storage.is_local(self._job.dataset.uri) and self._job.output.is_local)
+        job = self._work.job
+        remote = not (storage.is_local(job.dataset.uri) and job.output.is_local)
         while self._prepare_calls():  # again, if the results of one stage were needed for the next
             for number, result, seconds in self._session.run(_numbered, _Calls(self), remote=remote):
                 with self._noting_failure(number):
@@ -138,10 +210,10 @@ class _Pack:
         return bool(self._calls) and not self._failed
 
     def _begin(self, number: int, values: Values) -> None:
-        begun = begin(self._job, self._preparer, values, self._session)
-        if isinstance(begun, Manifest):
-            self._scored[number] = begun, True
-            self._tally.found(number, begun)
+        begun = self._work.begin(values, self._session)
+        if isinstance(begun, tuple):
+            self._scored[number] = begun
+            self._tally.found(number, begun[0])
             return
         self._in_progress[number] = begun
         self._count_seconds(begun)
@@ -165,23 +237,22 @@ class _Pack:
         if self._failed:
             raise self._failed[min(self._failed)]
 
-    def _add(self, number: int, result: BlockResult | BatchScoreError, seconds: float) -> None:
+    def _add(self, number: int, result: Any, seconds: float) -> None:
         if isinstance(result, BatchScoreError):
             raise result
         partition = self._in_progress[number]
         self._count_seconds(partition)
-        partition.attempt.add(result)
-        self._tally.scored(partition.key, result, seconds)
+        self._tally.scored(partition.key, partition.attempt.add(result), seconds)
         self._go_on(number, partition)
 
-    def _go_on(self, number: int, partition: PartitionInProgress) -> None:
+    def _go_on(self, number: int, partition: BeingScored[S]) -> None:
         self._calls.extend((number, *call) for call in partition.attempt.next_calls())
         if partition.attempt.is_complete:
             self._scored[number] = partition.commit(self._engine)
             del self._in_progress[number]
             self._tally.committed(number)
 
-    def _count_seconds(self, partition: PartitionInProgress) -> None:
+    def _count_seconds(self, partition: BeingScored[S]) -> None:
         """Count the time since the last result for the partition of this one: their sum is the time of the pack."""
         now = time.monotonic()
         partition.seconds += now - self._counted
@@ -196,8 +267,8 @@ class _Pack:
 class _Calls(Iterator[NumberedCall]):
     """The calls of a pack until there is none, which is the end: engines do not ask again."""
 
-    def __init__(self, pack: _Pack) -> None:
-        self._pack: _Pack | None = pack
+    def __init__(self, pack: _Pack[Any]) -> None:
+        self._pack: _Pack[Any] | None = pack
 
     def __next__(self) -> NumberedCall:
         call = None if self._pack is None else self._pack.next_call()
@@ -210,12 +281,10 @@ class _Calls(Iterator[NumberedCall]):
         return 0 if self._pack is None else self._pack.calls_left
 
 
-def _numbered(
-    number: int, function: Callable[..., BlockResult], job: BlockJob, unit: PartSource
-) -> tuple[int, BlockResult | BatchScoreError, float]:
+def _numbered(number: int, function: Callable[..., Any], job: Any, unit: PartSource) -> tuple[int, Any, float]:
     """The result of a call, or why its partition fails, with the number of the partition and the seconds it took."""
     began = time.monotonic()
-    result: BlockResult | BatchScoreError
+    result: Any
     try:
         result = function(job, unit)
     except BatchScoreError as error:

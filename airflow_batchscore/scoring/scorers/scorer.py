@@ -16,9 +16,11 @@ from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.opening import other_versions
 from airflow_batchscore.model.outputs import OutputSpec, check_method
+from airflow_batchscore.model.user_code import Made
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.scoring.scorers.columns import prediction_column
 from airflow_batchscore.scoring.scorers.matrix import MatrixInput
+from airflow_batchscore.scoring.scorers.shared import SharedFeatures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,6 +148,7 @@ class Scorer:
 
     Args:
         checked: features functions already verified to treat each row independently; this one is added.
+        shared: features that another model makes of the same rows; None if no other does.
 
     Raises:
         ModelError: the model lacks a requested method or column.
@@ -158,6 +161,7 @@ class Scorer:
         rules: BatchRules,
         *,
         checked: set[FunctionRef] | None = None,
+        shared: SharedFeatures | None = None,
     ) -> None:
         for method in spec.methods:
             check_method(model.estimator, method, f"model {model.ref.uri}")
@@ -174,6 +178,7 @@ class Scorer:
         self.reference_features, self.reference_outputs = features.counts, written.counts
         self._matrix = MatrixInput.of(model, spec)
         self._checked = set() if checked is None else checked
+        self._shared = shared
 
     def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:
         """See `BatchScorer`."""
@@ -213,11 +218,7 @@ class Scorer:
 
     def _score_rows(self, table: pa.Table) -> _Scored:
         """Features and outputs of raw rows."""
-        recipe, signature = self._model.manifest.recipe, self._model.manifest.signature
-        made = recipe.apply(table)
-        if recipe.features is not None and recipe.row_wise:
-            row_wise.check_quickly(recipe.features, table, made, again=recipe.features in self._checked)
-            self._checked.add(recipe.features)
+        signature, made = self._model.manifest.signature, self._features(table)
         inputs = in_order(made.frame, signature.features, whole=signature.whole_names)
         skipped = table.num_rows - len(inputs)
         if not len(inputs):
@@ -228,6 +229,19 @@ class Scorer:
         every = self._spec.call(self._model.estimator, inputs)
         self._check_lengths(every, len(made.rows))
         return _Scored(made.rows if skipped else None, skipped, every, counts)
+
+    def _features(self, table: pa.Table) -> Made:
+        recipe = self._model.manifest.recipe
+        made = self._shared.taken(table) if self._shared else None
+        if made is not None:
+            return made
+        made = recipe.apply(table)
+        if recipe.features is not None and recipe.row_wise:
+            row_wise.check_quickly(recipe.features, table, made, again=recipe.features in self._checked)
+            self._checked.add(recipe.features)
+        if self._shared:
+            self._shared.keep(table, made)
+        return made
 
     def _check_lengths(self, every: dict[str, np.ndarray], rows: int) -> None:
         for name, array in every.items():
