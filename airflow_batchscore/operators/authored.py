@@ -126,7 +126,7 @@ def dag_of(operator: BaseOperator) -> DAG | None:
 
 
 def argument(operator: object, field: str) -> Any:
-    """An argument by name, one of its attributes (``"dataset.uri"``) or items (``"model.0"``); None if there is none."""
+    """An argument by name, an attribute (``"dataset.uri"``) or item (``"model.0"``) of one; None if there is none."""
     for name in field.split("."):
         operator = _inside(operator, name, None)
     return operator

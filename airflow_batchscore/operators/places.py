@@ -75,9 +75,7 @@ class PlacedOperator(AuthoredOperator):
         for place in self.places:
             value = argument(self, place.field)
             for field in items_of(place.field, value):
-                item = argument(self, field)
-                if isinstance(item, str) and not item.lstrip().startswith("{"):  # a JSON object
-                    self._require_no_pattern(field, item, context)
+                self._require_no_pattern(field, argument(self, field), context)
             if place.use in ("model", "import") or value in (None, ""):
                 continue
             if not isinstance(value, (str, os.PathLike)):
@@ -110,8 +108,10 @@ class PlacedOperator(AuthoredOperator):
         dag = dag_of(self)
         require_output(what, location, dag.fileloc if dag else None)
 
-    def _require_no_pattern(self, field: str, value: str, context: Context) -> None:
+    def _require_no_pattern(self, field: str, value: object, context: Context) -> None:
         """A filled-in value is a name: fields or wildcards in it would turn one location into many."""
+        if not isinstance(value, str) or value.lstrip().startswith("{"):  # a JSON object
+            return
         several = [written for written in self.authored(field, context) if not written.whole]
         if several and not any(written.marks == marks_of(value) for written in several) and marks_of(value):
             raise InputError(

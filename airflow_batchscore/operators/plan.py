@@ -126,11 +126,16 @@ class PlanPartitionsOperator(BatchScoreOperator):
         if len(given) < len(fields) and fields != ["model"]:
             raise InputError(f"model={self.model}: one of them names no model; give the champion and its challenger")
         partitions = requested_partitions(dataset, self.partitions)
-        connected = [connect(Location(model.name, self.conn_id)) for model in given]
-        access = ModelAccess(connected[0].conn_id if connected else None, trust)
+        conn_ids = list(dict.fromkeys(connect(Location(model.name, self.conn_id)).conn_id for model in given))
+        if len(conn_ids) > 1:
+            raise InputError(
+                f"model={self.model}: champion and challenger are read through one connection: keep both in one storage"
+            )
+        access = ModelAccess(next(iter(conn_ids), None), trust)
         self.outcome = planned(dataset.uri, partitions, [model.name for model in given])
-        model = given if fields != ["model"] else next(iter(given), None)
-        models = plan_models(model, dataset, partitions, self.model_policy, access)
+        models = plan_models(
+            given if fields != ["model"] else next(iter(given), None), dataset, partitions, self.model_policy, access
+        )
         chosen, pack_bytes = self.resources_for, if_given(self.pack_bytes)
         plan = make_plan(
             partitions,

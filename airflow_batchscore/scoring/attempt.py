@@ -205,9 +205,7 @@ def new_layout(
     job: ScoringJob, partition: Partition, block_memory: int | None, columns: Sequence[str], keys: Sequence[str]
 ) -> list[Block]:
     """Cut a partition for a job; see `cut`."""
-    return cut(
-        job.dataset, partition, block_rows=job.block_rows, columns=columns, block_memory=block_memory, keys=keys
-    )
+    return cut(job.dataset, partition, block_rows=job.block_rows, columns=columns, block_memory=block_memory, keys=keys)
 
 
 def layout_digest(layout: Sequence[Block]) -> str:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
@@ -21,11 +21,11 @@ from airflow_batchscore.errors import BatchScoreError, EngineError, listed
 from airflow_batchscore.scoring.block import PartSource
 from airflow_batchscore.scoring.committed import partition_state
 from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
-from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.job import ScoringJob
-from airflow_batchscore.scoring.manifest import BlockResult, Manifest
+from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.prepare import Preparer
 from airflow_batchscore.scoring.tally import Tally
+from airflow_batchscore.scoring.work import BeingScored, S, Work
 
 log = logging.getLogger(__name__)
 
@@ -34,57 +34,6 @@ _NAMES = ("part-0-00000.parquet", "manifests/000001.json")
 
 #: The number of a partition, and what is called for one of its blocks; the block comes last.
 NumberedCall: TypeAlias = tuple[int, Callable[..., Any], Any, PartSource]
-
-#: What is known of a partition once it is scored; its first item is the manifest.
-S = TypeVar("S", bound=tuple[Any, ...])
-S_co = TypeVar("S_co", bound=tuple[Any, ...], covariant=True)
-
-
-class BeingTried(Protocol):
-    """See `Attempt`."""
-
-    blocks: int
-    done: dict[int, BlockResult]
-    account: Account
-    given: set[int]
-
-    @property
-    def is_complete(self) -> bool: ...
-
-    def next_calls(self) -> Sequence[tuple[Callable[..., Any], Any, PartSource]]: ...
-
-    def add(self, result: Any) -> BlockResult: ...
-
-
-class BeingScored(Protocol[S_co]):
-    """See `PartitionInProgress`."""
-
-    key: str
-    seconds: float
-
-    @property
-    def attempt(self) -> BeingTried: ...
-
-    def commit(self, engine: Engine) -> S_co: ...
-
-
-class Work(Protocol[S]):
-    """What is done to each partition.
-
-    Attributes:
-        job: says what is read, and where scores go.
-    """
-
-    @property
-    def job(self) -> ScoringJob: ...
-
-    def begin(self, values: Values, session: Session) -> BeingScored[S] | S:
-        """Begin to score a partition; what is known of it, if it is scored already. Raises BatchScoreError."""
-        ...
-
-    def found(self, values: Values) -> S | None:
-        """What is known of a partition if it is scored already."""
-        ...
 
 
 class _Alone:

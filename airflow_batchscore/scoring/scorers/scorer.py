@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.casting import texts
 from airflow_batchscore.errors import OutputError, ScoringError, first_lines
-from airflow_batchscore.model import made_with, row_wise
+from airflow_batchscore.model import made_with
 from airflow_batchscore.model.features import in_order
-from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.opening import other_versions
 from airflow_batchscore.model.outputs import OutputSpec, check_method
-from airflow_batchscore.model.user_code import Made
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.scoring.scorers.columns import prediction_column
 from airflow_batchscore.scoring.scorers.matrix import MatrixInput
@@ -147,8 +145,7 @@ class Scorer:
     """Scores batches with one model.
 
     Args:
-        checked: features functions already verified to treat each row independently; this one is added.
-        shared: features that another model makes of the same rows; None if no other does.
+        shared: the features, if other models use them too.
 
     Raises:
         ModelError: the model lacks a requested method or column.
@@ -160,7 +157,6 @@ class Scorer:
         spec: OutputSpec,
         rules: BatchRules,
         *,
-        checked: set[FunctionRef] | None = None,
         shared: SharedFeatures | None = None,
     ) -> None:
         for method in spec.methods:
@@ -177,8 +173,7 @@ class Scorer:
         #: Counts of the training data: of the features, and of the written columns.
         self.reference_features, self.reference_outputs = features.counts, written.counts
         self._matrix = MatrixInput.of(model, spec)
-        self._checked = set() if checked is None else checked
-        self._shared = shared
+        self._shared = shared or SharedFeatures()
 
     def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:
         """See `BatchScorer`."""
@@ -218,7 +213,8 @@ class Scorer:
 
     def _score_rows(self, table: pa.Table) -> _Scored:
         """Features and outputs of raw rows."""
-        signature, made = self._model.manifest.signature, self._features(table)
+        signature = self._model.manifest.signature
+        made = self._shared.features(self._model.manifest.recipe, table)
         inputs = in_order(made.frame, signature.features, whole=signature.whole_names)
         skipped = table.num_rows - len(inputs)
         if not len(inputs):
@@ -229,19 +225,6 @@ class Scorer:
         every = self._spec.call(self._model.estimator, inputs)
         self._check_lengths(every, len(made.rows))
         return _Scored(made.rows if skipped else None, skipped, every, counts)
-
-    def _features(self, table: pa.Table) -> Made:
-        recipe = self._model.manifest.recipe
-        made = self._shared.taken(table) if self._shared else None
-        if made is not None:
-            return made
-        made = recipe.apply(table)
-        if recipe.features is not None and recipe.row_wise:
-            row_wise.check_quickly(recipe.features, table, made, again=recipe.features in self._checked)
-            self._checked.add(recipe.features)
-        if self._shared:
-            self._shared.keep(table, made)
-        return made
 
     def _check_lengths(self, every: dict[str, np.ndarray], rows: int) -> None:
         for name, array in every.items():
