@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
 from airflow_batchscore.data.blocks import require_columns
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.pattern import Values, partition_key, shown
 from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
+from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import ChampionAndChallenger, OneModel
-from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring.attempt import Attempt, Call, layout_digest, new_layout, stored_layout
-from airflow_batchscore.scoring.block import PartSource
+from airflow_batchscore.scoring.attempt import layout_digest, new_layout, stored_layout
 from airflow_batchscore.scoring.committed import PartitionState, partition_state
 from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin_from
 from airflow_batchscore.scoring.job import ScoringJob
-from airflow_batchscore.scoring.manifest import BlockResult, Manifest
+from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.scoring.pair_attempt import PairAttempt
 from airflow_batchscore.scoring.partition import score_partitions, score_together
 from airflow_batchscore.scoring.prepare import Preparer
+from airflow_batchscore.scoring.scored import Challenge, ScoredPartition, ScoredTask
 from airflow_batchscore.scoring.tally import Tally
-from airflow_batchscore.scoring.together import Results, Together, score_for_each
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,26 @@ def score_run(
     if isinstance(job.scored_with, ChampionAndChallenger):
         return score_together(_Pair(job, job.scored_with), partitions, engine, slots=slots, tally=tally)
     return [Scored(*each) for each in score_partitions(job, partitions, engine, slots=slots, tally=tally)]
+
+
+def handed_on(scored: Sequence[Scored], entry: PlanEntry, run: str, conn_id: str | None) -> ScoredTask:
+    """What a scoring task returns.
+
+    Args:
+        entry: of the plan, that the task scored.
+        run: ``<dag_id>/<run_id>``.
+        conn_id: of the scores, as the DAG names it.
+    """
+
+    def each(manifest: Manifest, *, reused: bool) -> ScoredPartition:
+        return ScoredPartition.of(manifest, reused=reused, run=run, generation=entry.generation)
+
+    challenge = None
+    if any(one.challenged is not None for one in scored):
+        own = [each(one.challenged[0], reused=one.challenged[1]) for one in scored if isinstance(one.challenged, tuple)]
+        failed = {one.manifest.key: one.challenged for one in scored if isinstance(one.challenged, str)}
+        challenge = Challenge(own, failed)
+    return ScoredTask(entry.label, [each(one.manifest, reused=one.reused) for one in scored], conn_id, challenge)
 
 
 class _Pair:
@@ -149,89 +169,6 @@ def _noted(values: Values, error: BatchScoreError) -> str:
     return str(error)
 
 
-@dataclass
-class _PairAttempt:
-    """The calls for both models; see `Attempt`.
-
-    Attributes:
-        attempts: of the champion and of the challenger; None if it is scored already, or failed.
-        problem: why the challenger failed.
-    """
-
-    attempts: list[Attempt | None]
-    problem: str | None
-
-    def __post_init__(self) -> None:
-        self._calls = self._paired([None if each is None else each.next_calls() for each in self.attempts])
-        leads = self._leads
-        waiting = {unit.index for together, unit in self._calls if together.calls[leads] is not None}
-        lead = self.attempts[leads]
-        assert lead is not None, "as something is to be scored"
-        self.done = {index: result for index, result in lead.done.items() if index not in waiting}
-        self.blocks = len(self._calls) + len(self.done)
-        self.account = sum((result.account for result in self.done.values()), Account())
-
-    @property
-    def _leads(self) -> int:
-        """Which of the two is counted: the champion, unless it is scored already."""
-        return 0 if self.attempts[0] is not None else 1
-
-    def _paired(self, calls: Sequence[Sequence[Call] | None]) -> list[tuple[Together, PartSource]]:
-        """One call for a block that both score, in the layout that both have."""
-        paired: dict[tuple[object, ...], tuple[list[Any], PartSource]] = {}
-        for place, (attempt, several) in enumerate(zip(self.attempts, calls, strict=True)):
-            for function, job, unit in several or ():
-                digest = attempt.digest if attempt else ""
-                asked, _ = paired.setdefault((unit.index, digest, function), ([None, None], unit))
-                asked[place] = function, job
-        return [(Together(tuple(asked)), unit) for asked, unit in paired.values()]
-
-    @property
-    def given(self) -> set[int]:
-        """Blocks that have no result yet."""
-        return {index for attempt in self.attempts if attempt is not None for index in attempt.given}
-
-    @property
-    def is_complete(self) -> bool:
-        return all(attempt is None or attempt.is_complete for attempt in self.attempts)
-
-    def next_calls(self) -> list[tuple[Any, Together, PartSource]]:
-        """All calls, once: a model has one stage."""
-        calls, self._calls = self._calls, []
-        return [(score_for_each, together, unit) for together, unit in calls]
-
-    def add(self, results: Results) -> BlockResult:
-        """Take the results of a call. Raises BatchScoreError: the champion failed."""
-        champion, challenger = results
-        if isinstance(champion, BatchScoreError):
-            raise champion
-        if champion is not None and self.attempts[0] is not None:
-            self.attempts[0].add(champion)
-        if isinstance(challenger, BatchScoreError):
-            self._give_up(challenger)
-        elif challenger is not None and self.attempts[1] is not None:
-            self.attempts[1].add(challenger)
-        counted = results[self._leads]
-        if isinstance(counted, BlockResult):
-            return counted
-        other = next((result for result in results if isinstance(result, BlockResult)), None)
-        return replace(other, account=Account()) if other else _NOTHING
-
-    def _give_up(self, error: BatchScoreError) -> None:
-        if isinstance(error, InputChangedError):
-            raise error
-        if self.problem is None:
-            log.error("the challenger has no scores: %s", error)
-            self.problem = str(error)
-        self.attempts[1] = None
-
-
-#: Counts for a call that gave none.
-_NOTHING = BlockResult(
-    index=0, part="", quarantine=None, bytes=0, account=Account(), features={}, predictions={}, rows=0, inputs=""
-)
-
-
 class _PairInProgress:
     """A partition that one or both models score."""
 
@@ -245,7 +182,7 @@ class _PairInProgress:
         self.key, self.seconds = key, 0.0
         self._champion, self._challenger = champion, challenger
         both = [each.attempt if isinstance(each, PartitionInProgress) else None for each in (champion, challenger)]
-        self.attempt = _PairAttempt(both, problem)
+        self.attempt = PairAttempt(both, problem)
 
     def commit(self, engine: Engine) -> Scored:
         """Commit what was scored, the champion first. Raises like `PartitionInProgress.commit`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
@@ -90,17 +90,42 @@ class ScoredPartition:
 
 
 @dataclass(frozen=True)
+class Challenge:
+    """What a challenger scored of a task's partitions.
+
+    Attributes:
+        failed: partition key -> why it has no scores.
+    """
+
+    partitions: Sequence[ScoredPartition]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON."""
+        return {"manifests": [partition.to_dict() for partition in self.partitions], "failed": dict(self.failed)}
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping | None) -> Challenge | None:
+        """The inverse of `to_dict`; None for a task without a challenger."""
+        if value is None:
+            return None
+        return cls([ScoredPartition.from_dict(each) for each in value["manifests"]], value["failed"])
+
+
+@dataclass(frozen=True)
 class ScoredTask:
     """The partitions of one scoring task.
 
     Attributes:
         label: names the task in the UI.
         conn_id: Airflow connection of the manifests' storage, as the DAG names it.
+        challenge: of the challenger, which is never published; None if the run has none.
     """
 
     label: str
     partitions: Sequence[ScoredPartition]
     conn_id: str | None = None
+    challenge: Challenge | None = None
 
     @cached_property
     def account(self) -> Account:
@@ -109,11 +134,13 @@ class ScoredTask:
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
+        challenge = {"challenge": self.challenge.to_dict()} if self.challenge else {}
         return {
             "schema": SCHEMA,
             "label": self.label,
             "conn_id": self.conn_id,
             "manifests": [partition.to_dict() for partition in self.partitions],
+            **challenge,
         }
 
     @classmethod
@@ -125,6 +152,5 @@ class ScoredTask:
             f"the scores of {value.get('label')} were passed on",
             "clear the scoring task; partitions that are committed are not scored again",
         )
-        return cls(
-            value["label"], [ScoredPartition.from_dict(each) for each in value["manifests"]], value.get("conn_id")
-        )
+        manifests = [ScoredPartition.from_dict(each) for each in value["manifests"]]
+        return cls(value["label"], manifests, value.get("conn_id"), Challenge.from_dict(value.get("challenge")))

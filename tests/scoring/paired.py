@@ -38,7 +38,9 @@ def trained(
     return train(job).ref
 
 
-def challenger_of(data: Small, recipe: Recipe | None = None, estimator: str = "sklearn.dummy:DummyClassifier") -> ModelRef:
+def challenger_of(
+    data: Small, recipe: Recipe | None = None, estimator: str = "sklearn.dummy:DummyClassifier"
+) -> ModelRef:
     """Another model of the same rows, which knows no feature."""
     return trained(data, "challenger", recipe or data.recipe, estimator)
 

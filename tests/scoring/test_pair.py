@@ -167,8 +167,8 @@ def test_a_model_that_challenges_itself_scores_once(data: Small) -> None:
 def test_forced_scores_are_forced_for_both_once_a_run(data: Small) -> None:
     challenger = challenger_of(data)
     first = score_pair(data, challenger, 1)
-    forced = score_pair(data, challenger, 1, token="d/r")
-    again = score_pair(data, challenger, 1, token="d/r")
+    run = {"token": "d/r"}
+    forced, again = score_pair(data, challenger, 1, **run), score_pair(data, challenger, 1, **run)
     assert [m.uri[-11:] for m in (first[0].manifest, *of_challenger(first))] == ["000001.json"] * 2
     assert [m.uri[-11:] for m in (forced[0].manifest, *of_challenger(forced))] == ["000002.json"] * 2
     assert (again[0].reused, again[0].challenged[1]) == (True, True)  # type: ignore[index]
