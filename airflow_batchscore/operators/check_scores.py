@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import Json, JsonObject
-from airflow_batchscore.operators.base import as_number, if_given, scoring_run, task_name
+from airflow_batchscore.operators.base import as_mapping, as_number, if_given, scoring_run, task_name
 from airflow_batchscore.operators.gate import GateOperator
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ class CheckScoresOperator(GateOperator):
             partition (below 0.1 stable, above 0.25 a shift); None skips this check. Where each row has its own model,
             the rows of all models are measured together. Templated.
         allow_missing: number of planned partitions that may lack a manifest. Templated.
+        min_agreement: share of the rows, such as ``0.95``, to which the challenger must give the champion's class; for
+            text, Booleans and whole numbers. A row that only one of them scored is a disagreement. Needs
+            ``PlanPartitionsOperator(model=[champion, challenger])``. Templated.
+        max_difference: likewise for numbers, highest absolute difference by name: ``{"p95": 0.1, "mean": 0.02, "max":
+            0.5}``. A quantile is measured within 1 %. The difference of a row that only one of them scored is
+            unbounded. Templated.
         conn_id: connection for the scores' storage. Templated.
 
     Returns:
@@ -40,7 +46,8 @@ class CheckScoresOperator(GateOperator):
 
     Fails at once, with every problem in the message: a planned partition is missing, an account does not add up, a part
     is missing or its rows differ from its manifest, more than one model, too many rows in quarantine or skipped, drift,
-    or drift that cannot be measured (a function, nothing scored, no profile of the training data).
+    drift that cannot be measured (a function, nothing scored, no profile of the training data), or a challenger that
+    is too far from the champion, or cannot be compared with it. Without a limit for it, a challenger fails nothing.
     """
 
     template_fields: Sequence[str] = (
@@ -50,6 +57,8 @@ class CheckScoresOperator(GateOperator):
         "max_skipped",
         "max_drift",
         "allow_missing",
+        "min_agreement",
+        "max_difference",
         "conn_id",
     )
 
@@ -62,6 +71,8 @@ class CheckScoresOperator(GateOperator):
         max_skipped: int | float | str | None = None,
         max_drift: float | str | None = None,
         allow_missing: int | str = 0,
+        min_agreement: float | str | None = None,
+        max_difference: Mapping[str, float | str] | str | None = None,
         conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -72,13 +83,16 @@ class CheckScoresOperator(GateOperator):
         self.max_skipped = max_skipped
         self.max_drift = max_drift
         self.allow_missing = allow_missing
+        self.min_agreement = min_agreement
+        self.max_difference = max_difference
         self.conn_id = conn_id
 
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.data import storage
         from airflow_batchscore.operators.outcome import audited
-        from airflow_batchscore.operators.scored_inputs import read_plan, read_scores, score_items
+        from airflow_batchscore.operators.scored_inputs import read_challenge, read_plan, read_scores, score_items
         from airflow_batchscore.publish.audit import audit
+        from airflow_batchscore.publish.comparison_gate import with_comparison
         from airflow_batchscore.publish.run_totals import RunTotals
         from airflow_batchscore.publish.runs import VERDICT, run_place, staged_runs_folder
         from airflow_batchscore.publish.verdict import CheckedScores, Limits
@@ -88,11 +102,13 @@ class CheckScoresOperator(GateOperator):
             max_skipped=if_given(self.max_skipped),
             max_drift=if_given(self.max_drift),
             allow_missing=as_number(self.allow_missing, "allow_missing", int),
+            min_agreement=if_given(self.min_agreement),
+            max_difference=as_mapping(if_given(self.max_difference)),
         )
         planned = read_plan(self, context)
         items, state = read_scores(score_items(self, context), self.conn_id, planned)
         manifests = state.manifests
-        result = audit(planned, manifests, limits)
+        result = with_comparison(audit(planned, manifests, limits), read_challenge(items, state), limits)
         run, staging = scoring_run(context), staged_runs_folder(manifests)
         self.outcome = audited(staging.parent.uri, result)
         verdict = run_place(staging, run, task_name(context), VERDICT)

@@ -72,10 +72,10 @@ class ScorePartitionOperator(BatchScoreOperator):
     Returns:
         A `ScoredTask` as JSON: ``{"schema", "label", "conn_id", "manifests": [{"partition", "manifest", "digest",
         "run", "generation", "reused", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined", "seconds",
-        "rows_per_second", "blocks"}, ...]}``; with a challenger also ``"challenge": {"manifests", "failed"}``, what it
-        scored and where it failed. ``digest`` is the digest of the manifest's bytes, which never change; ``run`` is
-        ``"<dag_id>/<run_id>"``; ``generation`` is the plan's and orders publications. A list of more than 20 partitions
-        is stored below ``<output_uri>/_tasks/``, and XCom carries a reference to it.
+        "rows_per_second", "blocks"}, ...]}``; with a challenger also ``"challenge": {"model", "manifests", "failed"}``:
+        what it scored, and where it failed. ``digest`` is the digest of the manifest's bytes, which never change;
+        ``run`` is ``"<dag_id>/<run_id>"``; ``generation`` is the plan's and orders publications. A list of more than
+        20 partitions is stored below ``<output_uri>/_tasks/``, and XCom carries a reference to it.
 
     A partition is reused if its identity (input bytes and how they are read, model, code, packages, output options) is
     already committed. A retry scores only the blocks whose part is missing. Bad data, a wrong digest or a broken recipe
@@ -287,9 +287,12 @@ class ScorePartitionOperator(BatchScoreOperator):
 
 
 def _named(work: ScoredWith) -> str:
-    """The model's version, of several their number, or the function's import path."""
+    """The model's version, those of champion and challenger, of several their number, or the function's path."""
+    from airflow_batchscore.plan.models import ChampionAndChallenger
     from airflow_batchscore.scoring.job import FunctionJob
 
+    if isinstance(work, ChampionAndChallenger):
+        return f"{work.champion.version}, challenged by {work.challenger.version}"
     if isinstance(work, FunctionJob):
         return work.function.path
     versions = {ref.uri: ref.version for ref in work.pinned}

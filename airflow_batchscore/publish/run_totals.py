@@ -108,5 +108,11 @@ def models_named(models: JsonMapping | None) -> str | None:
     if models is None:
         return None
     if models["kind"] == "one":
-        return str(models["model"]["uri"]).rpartition("/")[2]
+        return _version(models["model"])
+    if models["kind"] == "champion and challenger":
+        return f"{_version(models['champion'])}, challenged by {_version(models['challenger'])}"
     return f"one for each {models['column']}" if models.get("column") else "one for each partition"
+
+
+def _version(model: JsonMapping) -> str:
+    return str(model["uri"]).rpartition("/")[2]

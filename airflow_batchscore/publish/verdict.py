@@ -31,12 +31,17 @@ class Limits:
         max_drift: highest population stability index against the training data, of any feature or output column of any
             partition; None skips this check. A partition whose drift cannot be measured is a problem.
         allow_missing: number of planned partitions that may lack a manifest.
+        min_agreement: share of the rows to which the challenger must give the champion's class; None: no limit.
+        max_difference: by name (``"p95"``, ``"mean"``, ``"max"``), highest absolute difference of the challenger's
+            numbers from the champion's; None: no limit.
     """
 
     max_quarantined: float | str = 0
     max_skipped: float | str | None = None
     max_drift: float | str | None = None
     allow_missing: int = 0
+    min_agreement: float | str | None = None
+    max_difference: Mapping[str, float | str] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,14 @@ class Audit:
     Attributes:
         drift: per partition; empty if no limit was set.
         checks: everything that was looked at.
+        comparison: of the challenger with the champion, as JSON; None if there is no challenger.
     """
 
     manifests: list[Manifest]
     account: Account
     drift: dict[str, Drift]
     checks: list[Check]
+    comparison: JsonObject | None = None
 
     @property
     def problems(self) -> list[str]:
@@ -115,6 +122,7 @@ class Audit:
             "problems": self.problems,
             "checks": [check.to_dict() for check in self.checks],
             **self.figures.to_dict(),
+            **({"comparison": self.comparison} if self.comparison else {}),
             "scores": [
                 {
                     "partition": manifest.key,
@@ -150,11 +158,13 @@ class KeptVerdict:
         checks: everything that the audit looked at.
         max_drift: highest drift (PSI) that it allowed; None if it measured none.
         drifts: digest of a manifest -> PSI of the column that drifted most, and that column.
+        comparison: of the challenger with the champion, as JSON; None if there was no challenger.
     """
 
     checks: Sequence[Check] = ()
     max_drift: float | None = None
     drifts: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    comparison: JsonObject | None = None
 
     @classmethod
     def of(cls, verdict: Json) -> KeptVerdict | None:
@@ -169,13 +179,18 @@ class KeptVerdict:
                     for score in verdict.get("scores", [])
                     if score.get("drift") is not None and math.isfinite(score["drift"])
                 },
+                comparison=verdict.get("comparison"),
             )
         except (KeyError, TypeError, AttributeError, GateError):
             return None
 
     def to_dict(self) -> JsonObject:
         """Plain JSON: what the run report shows."""
-        return {"checks": [check.to_dict() for check in self.checks], "max_drift": self.max_drift}
+        return {
+            "checks": [check.to_dict() for check in self.checks],
+            "max_drift": self.max_drift,
+            "comparison": self.comparison,
+        }
 
 
 @dataclass(frozen=True)

@@ -69,10 +69,10 @@ def handed_on(scored: Sequence[Scored], entry: PlanEntry, run: str, conn_id: str
         return ScoredPartition.of(manifest, reused=reused, run=run, generation=entry.generation)
 
     challenge = None
-    if any(one.challenged is not None for one in scored):
+    if isinstance(entry.models, ChampionAndChallenger):
         own = [each(one.challenged[0], reused=one.challenged[1]) for one in scored if isinstance(one.challenged, tuple)]
         failed = {one.manifest.key: one.challenged for one in scored if isinstance(one.challenged, str)}
-        challenge = Challenge(own, failed)
+        challenge = Challenge(entry.models.challenger, own, failed)
     return ScoredTask(entry.label, [each(one.manifest, reused=one.reused) for one in scored], conn_id, challenge)
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.data.schema_version import require_schema
+from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -97,19 +98,22 @@ class Challenge:
         failed: partition key -> why it has no scores.
     """
 
+    model: ModelRef
     partitions: Sequence[ScoredPartition]
     failed: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
-        return {"manifests": [partition.to_dict() for partition in self.partitions], "failed": dict(self.failed)}
+        manifests = [partition.to_dict() for partition in self.partitions]
+        return {"model": self.model.to_dict(), "manifests": manifests, "failed": dict(self.failed)}
 
     @classmethod
     def from_dict(cls, value: JsonMapping | None) -> Challenge | None:
         """The inverse of `to_dict`; None for a task without a challenger."""
         if value is None:
             return None
-        return cls([ScoredPartition.from_dict(each) for each in value["manifests"]], value["failed"])
+        manifests = [ScoredPartition.from_dict(each) for each in value["manifests"]]
+        return cls(ModelRef.from_dict(value["model"]), manifests, value["failed"])
 
 
 @dataclass(frozen=True)
