@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.errors import GateError
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.publish.ahead import in_order
 from airflow_batchscore.publish.comparison import MOST_SHOWN, ColumnComparison, Comparison, PartitionComparison, Row

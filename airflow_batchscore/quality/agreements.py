@@ -91,6 +91,7 @@ def _of_most(pairs: Counter[tuple[str, str]], most: int) -> dict[tuple[str, str]
     for (one, other), count in pairs.items():
         rows[one] += count
         rows[other] += count
+    del rows[OTHER]
     if len(rows) <= most:
         return dict(pairs)
     kept = {name for name, _ in sorted(rows.items(), key=lambda item: (-item[1], item[0]))[:most]}

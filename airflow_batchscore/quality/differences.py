@@ -88,9 +88,11 @@ class Differences:
 
     @property
     def correlation(self) -> float | None:
-        """Pearson's; None if one of the two is constant."""
+        """Pearson's; None if one of the two is constant, or too large to square."""
         *_, left, right, product = self.sums
-        return max(-1.0, min(1.0, product / math.sqrt(left) / math.sqrt(right))) if left > 0 and right > 0 else None
+        if not (0 < left < math.inf and 0 < right < math.inf):
+            return None
+        return max(-1.0, min(1.0, product / math.sqrt(left) / math.sqrt(right)))
 
     @property
     def mean_size(self) -> float:
@@ -144,11 +146,14 @@ def _binned(apart: np.ndarray, sizes: np.ndarray) -> dict[int, int]:
 
 
 def _sums(champion: np.ndarray, challenger: np.ndarray) -> tuple[float, float, float, float, float, float]:
+    import numpy as np
+
     if not len(champion):
         return (0, 0, 0, 0, 0, 0)
-    left, right = float(champion.mean()), float(challenger.mean())
-    one, other = champion - left, challenger - right
-    return (len(champion), left, right, float(one @ one), float(other @ other), float(one @ other))
+    with np.errstate(over="ignore", invalid="ignore"):
+        left, right = float(champion.mean()), float(challenger.mean())
+        one, other = champion - left, challenger - right
+        return (len(champion), left, right, float(one @ one), float(other @ other), float(one @ other))
 
 
 def _added(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, float, float, float, float, float]:
