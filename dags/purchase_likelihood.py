@@ -30,7 +30,8 @@ its learning curve, in the run's report, shows how many rows are enough. `gate` 
 
 There is nothing to fill in when it is triggered.
 
-**Reads** `{games.uri}`: synthetic, or the file that the environment variable `GAMES_CSV` names. **Publishes**
+**Reads** `{games.uri}`: synthetic, or the file that the environment variable `GAMES_CSV` names
+(columns `G1` to `G10` and `label`; without a `user_id`, rows are known by their number). **Publishes**
 `{PLACE}/predictions.parquet` with `bucket`, `user_id` and `prediction`, and the newest report at
 `{PLACE}/report.html`.
 """

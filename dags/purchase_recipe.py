@@ -15,10 +15,13 @@ BUCKETS = 10
 def make_data(folder: str, users: int = 20_000) -> str:
     """``bucket=<user_id % 10>/games.parquet``: the table that ``GAMES_CSV`` names, else made with a fixed seed.
 
-    Existing files are left alone. Returns one line that describes the data.
+    Rows without a `user_id` are known by their number in the file, from 0. Existing files are left alone. Returns one
+    line that describes the data.
     """
     named = os.environ.get("GAMES_CSV")
     table = pd.read_csv(named) if named else synthetic(users)
+    if "user_id" not in table:
+        table["user_id"] = range(len(table))
     for bucket in range(BUCKETS):
         path = Path(folder, f"bucket={bucket}", "games.parquet")
         if not path.exists():

@@ -36,6 +36,7 @@ class Batch:
         keys: the columns of the same rows that are passed through with their scores; a column can be in both.
         positions: the row numbers within the block.
         padded: number of rows whose missing trailing cells are read as empty.
+        others: number of rows of the file that were read with these and are in other partitions.
     """
 
     table: pa.Table
@@ -43,6 +44,7 @@ class Batch:
     bad: list[BadRow]
     keys: pa.Table
     padded: int = 0
+    others: int = 0
 
     @property
     def rows_read(self) -> int:

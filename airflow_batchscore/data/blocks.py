@@ -6,16 +6,27 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.casting import taken, texts
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.divided import divided
 from airflow_batchscore.data.exact import ROUNDED_BY_PANDAS, rounded_by_pandas
-from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Range, Source
+from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Range, ReadSettings, Source
 from airflow_batchscore.data.formats.registry import format_named
+from airflow_batchscore.data.partition_by import ROW
 from airflow_batchscore.data.storage.errors import reading
 from airflow_batchscore.data.type_names import arrow_type
+from airflow_batchscore.data.virtual import (
+    given_to,
+    stored,
+    type_of,
+    virtual_names,
+    with_given,
+    with_row_numbers,
+)
 from airflow_batchscore.errors import InputError, listed
 
 #: Share of a worker's memory for a batch as read; features, model input and outputs come on top.
@@ -31,6 +42,7 @@ def cut(
     columns: Sequence[str] | None = None,
     block_memory: int | None = None,
     keys: Sequence[str] = (),
+    numbered: bool = True,
 ) -> list[Block]:
     """Cut a partition into blocks of about `block_rows` rows, in row order.
 
@@ -38,16 +50,20 @@ def cut(
         columns: those that will be read; None for all.
         block_memory: bytes that scoring a block may use.
         keys: columns whose types in the files are recorded for `key_types`.
+        numbered: False if nobody will look at the numbers of the rows, which may cost a pass over them.
 
     Raises:
         InputError: a file is empty, cannot be read in its format, or is not the one `partition` is pinned to.
     """
     share = BATCH_BYTES if block_memory is None else block_memory // _BATCH_SHARE
-    request = CutRequest(block_rows, columns, min(max(share, _LEAST_BATCH_BYTES), BATCH_BYTES), keys)
+    settings, own = _cutting(dataset), () if dataset.by is None else dataset.by.columns
+    wanted = None if columns is None else [*columns, *own]
+    request = CutRequest(block_rows, wanted, min(max(share, _LEAST_BATCH_BYTES), BATCH_BYTES), keys)
 
     def cut_file(file: storage.FileInfo) -> tuple[Source, Sequence[Range]]:
         with reading(file.uri):
-            return dataset.file_format(file.uri).cut(file, dataset.settings, request)
+            source, ranges = dataset.file_format(file.uri).cut(file, settings, request)
+        return _with_given(dataset, partition, source, [*(columns or ()), *keys, *own], keys), ranges
 
     blocks: list[Block] = []
     try:
@@ -58,12 +74,40 @@ def cut(
         # A file without rows becomes a block without rows: its part still records the columns.
         for start, stop, first, last in ranges or [(source.data_start, source.data_start, 0, 0)]:
             blocks.append(Block(len(blocks), source, start, stop, (first, last)))
+    if (numbered or ROW in own) and any(name == ROW for source, _ in files for name, _ in source.given):
+        return with_row_numbers(blocks, dataset.settings)
     return blocks
+
+
+def _cutting(dataset: PartitionedDataset) -> ReadSettings:
+    """The settings without the types of virtual columns: a format may take a declared column for one of the file."""
+    virtual = virtual_names(dataset)
+    declared = {name: kind for name, kind in dataset.column_types.items() if name not in virtual}
+    return replace(dataset.settings, options={**dataset.settings.options, "column_types": declared})
+
+
+def _with_given(
+    dataset: PartitionedDataset, partition: Partition, source: Source, asked: Sequence[str], keys: Sequence[str]
+) -> Source:
+    if dataset.by is not None:
+        source = replace(source, only=tuple(partition.values.items()))
+    if given := given_to(dataset, partition, source, asked):
+        types = tuple((name, type_of(name)) for name, _ in given if name in keys)
+        source = replace(source, given=given, keys=(*source.keys, *types))
+    if dataset.by is not None:
+        require_columns(source, dataset.by.columns, partition_key=partition.key)
+        if ROW in dataset.by.columns and ROW in source.columns:
+            raise InputError(
+                f"{source.uri} has a column {ROW!r}, which is what partition_by={dataset.partition_by!r} calls the "
+                "number of a row: rename the column, or divide the rows by another one"
+            )
+    return source
 
 
 def require_columns(source: Source, names: Sequence[str], *, partition_key: str) -> None:
     """Raise InputError naming the columns of `names` that the file lacks or has twice."""
-    missing = [name for name in names if name not in source.columns]
+    given = dict(source.given)
+    missing = [name for name in names if name not in source.columns and name not in given]
     if missing:
         if delimiter := _other_delimiter(source.columns):
             raise InputError(
@@ -99,7 +143,48 @@ def read(
         InputError: the file is damaged or has changed, a column cannot be read as the requested type, or a `NO_TYPE`
             column has a value.
     """
+    if block.source.only:
+        for (batch,) in read_shared(dataset, [block], columns, keys):
+            yield batch
+        return
     keys = keys or {}
+    for batch in _stored_rows(dataset, block, stored(block.source, columns), stored(block.source, keys)):
+        yield with_given(batch, block, columns, keys)
+
+
+def read_shared(
+    dataset: PartitionedDataset,
+    blocks: Sequence[Block],
+    columns: Mapping[str, str | None],
+    keys: Mapping[str, str | None] | None = None,
+) -> Iterator[list[Batch]]:
+    """`read` for several partitions at once, which have the same block of the same file: it is read once.
+
+    Args:
+        blocks: that block, as each of the partitions has it.
+    """
+    by, keys, first = dataset.by, keys or {}, blocks[0]
+    assert by is not None, "a block of one partition of several in a file"
+    source = first.source
+    own = {name: dataset.column_types.get(name) for name in by.columns}
+    parts = divided(
+        partial(_stored_rows, dataset, first),
+        lambda batch: with_given(batch, first, {}, own).keys.select(list(own)),
+        stored(source, own),
+        by,
+        [dict(block.source.only) for block in blocks],
+        source,
+        stored(source, columns),
+        stored(source, keys),
+    )
+    for batches in parts:
+        yield [with_given(batch, block, columns, keys) for batch, block in zip(batches, blocks, strict=True)]
+
+
+def _stored_rows(
+    dataset: PartitionedDataset, block: Block, columns: Mapping[str, str | None], keys: Mapping[str, str | None]
+) -> Iterator[Batch]:
+    """The rows of a block, of all partitions that the file has."""
     for batch in format_named(block.source.format).read(block, dataset.settings, columns, keys):
         _require_whole(batch, columns, keys, block)
         yield _without_rounded(batch, block.source.uri)

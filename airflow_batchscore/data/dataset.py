@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from typing import ClassVar
 
 from airflow_batchscore.data import storage
@@ -15,44 +12,15 @@ from airflow_batchscore.data.column_types import require_known
 from airflow_batchscore.data.formats.base import Format, ReadSettings
 from airflow_batchscore.data.formats.registry import format_named, format_of, known_options
 from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.partition import Fingerprint as Fingerprint
+from airflow_batchscore.data.partition import InputFile as InputFile
+from airflow_batchscore.data.partition import Partition as Partition
+from airflow_batchscore.data.partition_by import PartitionBy, parse_partition_by
 from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, partition_key, sort_key
 from airflow_batchscore.data.request import MOST_PARTITIONS, Request, read_request
 from airflow_batchscore.data.storage import FileInfo, Location
 from airflow_batchscore.data.storage.opened import stamp_of
 from airflow_batchscore.errors import InputError, listed
-
-
-@dataclass(frozen=True)
-class Partition:
-    """One set of field values and the files that hold it, sorted by URI."""
-
-    values: Values
-    files: tuple[FileInfo, ...]
-
-    @property
-    def key(self) -> str:
-        return partition_key(self.values)
-
-    @property
-    def size(self) -> int:
-        """Size in storage, in bytes."""
-        return sum(file.size for file in self.files)
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """The identity of the bytes read from this partition; requires a partition from `PartitionedDataset.pin`."""
-
-        def identity(file: FileInfo) -> tuple[str, int, str]:
-            assert file.stamp is not None, "a partition is pinned before it has a fingerprint"
-            return file.uri, file.stamp.size, file.stamp.tag
-
-        return Fingerprint(tuple(map(identity, self.files)))
-
-    @cached_property
-    def shape(self) -> str:
-        """A value that changes when a file is added, removed, grows or shrinks."""
-        shape = json.dumps([[file.uri, file.size] for file in self.files])
-        return hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()
 
 
 @dataclass
@@ -73,6 +41,9 @@ class PartitionedDataset:
             ``"date32"``).
         max_partitions: limit per request. A trigger form can say ``"0..9999999999"``, which should not fill the
             worker's memory; raise the limit for datasets with more partitions.
+        partition_by: divides the rows of the files instead of the files: ``"country"``, ``"user_id % 10"``,
+            ``"hash(user_id) % 10"``, ``"month(ts)"`` (also year, day, hour), or a list of these. `uri` then has no
+            fields, and may name one file, a glob or a folder. See docs/how-to/one-file-many-partitions.md.
     """
 
     uri: str
@@ -80,6 +51,7 @@ class PartitionedDataset:
     conn_id: str | None = None
     read_options: JsonObject = field(default_factory=dict)
     max_partitions: int = MOST_PARTITIONS
+    partition_by: str | Sequence[str] | None = None
 
     #: Airflow renders these inside an operator's arguments.
     template_fields: ClassVar[tuple[str, ...]] = ("uri", "conn_id")
@@ -97,6 +69,16 @@ class PartitionedDataset:
             raise InputError(f"read_options {sorted(unknown)} are unknown; there are {sorted(known)}")
         if types := self.read_options.get("column_types"):
             require_known(types, typed=chosen is None or chosen.typed)
+        if self.by is not None and "{{" not in self.uri:  # else Airflow has not rendered it yet
+            self._require_no_fields()
+
+    def _require_no_fields(self) -> None:
+        if self.pattern.fields:
+            raise InputError(
+                f"the dataset's uri {self.uri!r} has the fields {list(self.pattern.fields)} and "
+                f"partition_by={self.partition_by!r}; it can have one or the other: write * for the fields, or leave "
+                "partition_by out"
+            )
 
     def to_dict(self) -> JsonObject:
         """Plain JSON: the arguments of ``PartitionedDataset(**value)``."""
@@ -108,7 +90,14 @@ class PartitionedDataset:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        return self.pattern.fields
+        return self.pattern.fields if self.by is None else self.by.fields
+
+    @property
+    def by(self) -> PartitionBy | None:
+        """What divides the rows of the files among partitions, if `partition_by` was given."""
+        if self.partition_by is None:
+            return None
+        return parse_partition_by(self._expressions)
 
     @property
     def column_types(self) -> dict[str, str]:
@@ -123,7 +112,12 @@ class PartitionedDataset:
     @property
     def reading(self) -> list[object]:
         """The settings that decide how a file's bytes are read, as JSON: part of every identity."""
-        return [self.format, sorted((name, str(value)) for name, value in self.read_options.items())]
+        options = sorted((name, str(value)) for name, value in self.read_options.items())
+        return [self.format, options, *([] if self.partition_by is None else [["partition_by", *self._expressions]])]
+
+    @property
+    def _expressions(self) -> tuple[str, ...]:
+        return (self.partition_by,) if isinstance(self.partition_by, str) else tuple(self.partition_by or ())
 
     def file_format(self, uri: str) -> Format:
         """The format of one file. Raises InputError if it cannot be determined."""
@@ -133,7 +127,18 @@ class PartitionedDataset:
         raise InputError(f"the format of {uri} is not clear from its name; give PartitionedDataset(format=...)")
 
     def discover(self) -> list[Partition]:
-        """Every partition in storage, in order (numbers by value)."""
+        """Every partition in storage, in order (numbers by value).
+
+        Values of `partition_by` that nothing else tells are found by reading these columns of all files.
+        """
+        if self.by is not None:
+            from airflow_batchscore.data.counted_rows import rows_by_partition
+
+            files = self.files()
+            counted = rows_by_partition(self, files) if files else []
+            total = sum(rows for _, rows in counted)
+            partitions = [self.partition_of(values, files, (rows, total)) for values, rows in counted]
+            return sorted(partitions, key=lambda partition: sort_key(partition.values))
         groups: dict[str, tuple[Values, list[FileInfo]]] = {}
         pattern = self.pattern
         for info in self._listing(self.uri):
@@ -143,6 +148,14 @@ class PartitionedDataset:
                 groups.setdefault(partition_key(values), (values, []))[1].append(info)
         partitions = [Partition(values, tuple(files)) for values, files in groups.values()]
         return sorted(partitions, key=lambda partition: sort_key(partition.values))
+
+    def files(self) -> tuple[FileInfo, ...]:
+        """All files of a dataset whose rows are divided by `partition_by`."""
+        self._require_no_fields()
+        files = tuple(info for info in self._listing(self.uri) if self.pattern.match(info.uri) is not None)
+        for file in files:
+            _require_utf8(file.uri)
+        return files
 
     def _listing(self, uri: str) -> list[FileInfo]:
         storage.split_scheme(uri)  # rejects what the folder listing would not see
@@ -180,6 +193,9 @@ class PartitionedDataset:
         if missing:
             keys = [partition.key for partition in self.discover()]
             known = f"there are {len(keys)}, {keys[0]} to {keys[-1]}" if keys else "there is no partition at all"
+            if self.by is not None and keys:
+                names = listed(map(partition_key, missing))
+                raise InputError(f"no row of {self.uri} is in partition {names}; {known}")
             names = listed(f"{partition_key(values)} ({self.pattern.fill(values)})" for values in missing)
             raise InputError(f"no file for partition {names}; {known} in {listing_root(self.uri)[0]}")
         if not existing:
@@ -192,9 +208,9 @@ class PartitionedDataset:
         lost = [f"{key} is gone" for key in map(partition_key, missing) if key in seen]
         for partition in existing:
             files, size = seen.get(partition.key, (0, 0))
-            if len(partition.files) < files or partition.size < size:
+            if len(partition.files) < files or partition.stored < size:
                 lost.append(
-                    f"{partition.key} has {len(partition.files)} files of {partition.size} bytes in all, not {files} "
+                    f"{partition.key} has {len(partition.files)} files of {partition.stored} bytes in all, not {files} "
                     f"of {size}"
                 )
         if lost:
@@ -205,6 +221,8 @@ class PartitionedDataset:
 
     def partition(self, values: Mapping[str, str]) -> Partition:
         """One partition by its field values, with as little listing as the template allows."""
+        if self.by is not None:
+            return self._divided_partition(values)
         pattern = self.pattern
         uri = pattern.fill(values)
         if "*" in uri or pattern.is_folder:
@@ -215,6 +233,20 @@ class PartitionedDataset:
         if not files:
             raise InputError(f"partition {partition_key(values)}: no file matches {uri}; it was there when planned")
         return Partition(dict(values), tuple(files))
+
+    def _divided_partition(self, values: Mapping[str, str]) -> Partition:
+        if set(values) != set(self.fields):
+            raise InputError(f"partition {dict(values)}: the dataset has the fields {list(self.fields)}; plan again")
+        files = self.files()
+        if not files:
+            raise InputError(
+                f"partition {partition_key(values)}: no file matches {self.uri}; it was there when planned"
+            )
+        return self.partition_of({field: values[field] for field in self.fields}, files)
+
+    def partition_of(self, values: Values, files: tuple[FileInfo, ...], share: tuple[int, int] = (1, 1)) -> Partition:
+        """A partition that `partition_by` makes of some files; without values all of their rows."""
+        return Partition(values, files, self._expressions, share)
 
     def pin(self, partition: Partition) -> Partition:
         """Pin the partition to its current bytes: all readers refuse others.
@@ -244,27 +276,3 @@ def _require_utf8(uri: str) -> None:
             f"the name of the file {os.fsencode(uri)!r} is not UTF-8, so that no manifest or report can name it; "
             "rename it, or give the dataset a uri that it does not match"
         ) from None
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file as it was read: URI, size in bytes, and ETag (or mtime and inode)."""
-
-    uri: str
-    size: int
-    tag: str
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """URI, size in bytes, and ETag (or mtime and inode) of each file of a partition."""
-
-    files: tuple[tuple[str, int, str], ...]
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.files).encode()).hexdigest()
-
-    @property
-    def inputs(self) -> list[InputFile]:
-        return [InputFile(*file) for file in self.files]

@@ -12,6 +12,7 @@ from airflow_batchscore.data.formats.base import Block, Source
 from airflow_batchscore.data.formats.registry import format_named
 from airflow_batchscore.data.no_type import NO_TYPE
 from airflow_batchscore.data.type_names import arrow_type, name_of
+from airflow_batchscore.data.virtual import type_of
 from airflow_batchscore.errors import InputError
 
 _WHOLE = ("int64", "uint64")
@@ -35,8 +36,10 @@ def infer_types(
         InputError: a column is missing, occurs twice, or has incompatible types across files that state them.
     """
     kinds: dict[str, dict[str, Source]] = {}
-    for partition in partitions:
-        blocks = cut(dataset, partition, block_rows=1 << 30, columns=[*(columns or ()), *required])
+    # Partitions of one file have the types of the file, which is looked at once.
+    for partition in partitions if dataset.by is None else partitions[:1]:
+        wanted = [*(columns or ()), *required]
+        blocks = cut(dataset, partition, block_rows=1 << 30, columns=wanted, numbered=False)
         for source in dict.fromkeys(block.source for block in blocks):
             require_columns(source, required, partition_key=partition.key)
         for block in blocks:
@@ -58,7 +61,7 @@ def sample_types(
     """
     files: dict[Source, Block] = {}
     needed = [*(columns or ()), *required]
-    for block in cut(dataset, partition, block_rows=1 << 30, columns=needed):
+    for block in cut(dataset, partition, block_rows=1 << 30, columns=needed, numbered=False):
         files.setdefault(block.source, block)
     kinds: dict[str, str] = {}
     for first in files.values():
@@ -91,6 +94,7 @@ def _types(
     if read_as.typed:
         require_columns(source, [name for name in source.columns if wanted(name)], partition_key=partition_key)
     yield from read_as.types(block, dataset.settings, wanted, sample=sample)
+    yield from ((name, type_of(name)) for name, _ in source.given)
 
 
 def _agreed(name: str, types: Mapping[str, Source]) -> str:

@@ -28,8 +28,10 @@ def key_types(
         for name, kind in source.keys:
             by_name.setdefault(name, {}).setdefault(kind, source.uri)
     for source in sources:
+        given = dict(source.given)
         for name in () if format_named(source.format).typed else by_name:
-            by_name[name].setdefault("string", source.uri)
+            if name not in given:
+                by_name[name].setdefault("string", source.uri)
     types = dict(asked)
     for name, kinds in by_name.items():
         if name in declared:

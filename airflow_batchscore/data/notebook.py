@@ -47,7 +47,8 @@ def notebook_types(
     for partition in partitions:
         for file in partition.files:
             source = cut(dataset, replace(partition, files=(file,)), block_rows=1 << 30)[0].source
-            stated = format_named(source.format).notebook_types(source, dataset.settings, list(open_to_doubt))
+            names = [name for name in open_to_doubt if name in source.columns]
+            stated = format_named(source.format).notebook_types(source, dataset.settings, names)
             if stated is not None:
                 return {**whole, **stated}
     return dict(whole)

@@ -26,6 +26,12 @@ def partition_key(values: Mapping[str, str]) -> str:
     return "/".join(f"{_quoted(field)}={_quote_value(value)}" for field, value in values.items())
 
 
+def values_of(key: str) -> Values:
+    """The values of a partition by its name: the inverse of `partition_key`."""
+    pieces = (piece.partition("=") for piece in key.split("/"))
+    return {unquote(field): unquote(value) for field, _, value in pieces}
+
+
 def shown(key: str) -> str:
     """A partition's name for people, who may write it like this, too: letters that are not ASCII as they are."""
     return _ENCODED.sub(lambda found: _decoded(found[0]), key)

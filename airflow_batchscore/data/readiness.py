@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
-from airflow_batchscore.data.pattern import partition_key
+from airflow_batchscore.data.pattern import partition_key, values_of
 from airflow_batchscore.data.request import SeenPartitions, parse_request
-from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.errors import BatchScoreError, InputError
 
 #: Consecutive looks without an answer from storage before the wait fails.
 FAILED_LOOKS = 3
@@ -93,7 +93,7 @@ class Readiness:
     def to_dict(self) -> JsonObject:
         """What the sensor returns by XCom."""
         values = [partition.values for partition in self.found]
-        return SeenPartitions(values, [(len(partition.files), partition.size) for partition in self.found]).to_dict()
+        return SeenPartitions(values, [(len(partition.files), partition.stored) for partition in self.found]).to_dict()
 
 
 def requested_keys(dataset: PartitionedDataset, request: object) -> list[str] | None:
@@ -102,12 +102,28 @@ def requested_keys(dataset: PartitionedDataset, request: object) -> list[str] | 
     Raises InputError if the request cannot be read.
     """
     wanted = parse_request(request, dataset.fields, dataset.max_partitions)
+    if wanted is None and _must_be_read(dataset):
+        raise InputError(
+            f"partition_by={dataset.partition_by!r}: only the rows of {dataset.uri} tell which partitions there are, "
+            "and a sensor does not read them. Name the partitions; or wait for the files, with a PartitionSensor whose "
+            "dataset has no partition_by, and leave partitions= of the plan out"
+        )
     return None if wanted is None else [partition_key(values) for values in wanted]
 
 
 def list_partitions(dataset: PartitionedDataset) -> dict[str, Partition]:
-    """The existing partitions by key."""
+    """The existing partitions by key.
+
+    Where only the rows tell which partitions there are, all of the files stand under an empty key: nothing is read.
+    """
+    if _must_be_read(dataset):
+        files = dataset.files()
+        return {"": dataset.partition_of({}, files)} if files else {}
     return {partition.key: partition for partition in dataset.discover()}
+
+
+def _must_be_read(dataset: PartitionedDataset) -> bool:
+    return dataset.by is not None and dataset.by.known is None
 
 
 def judge(
@@ -126,6 +142,9 @@ def judge(
         before: `Readiness.shapes` of the previous look, or nothing. Files whose number or size differs since then have
             changed, whatever their modification times say.
     """
+    whole = listed.get("")
+    if whole is not None and whole.by and wanted is not None:
+        listed = {key: replace(whole, values=values_of(key)) for key in wanted}
     keys = list(listed) if wanted is None else wanted
     missing = [key for key in keys if key not in listed]
     existing = [key for key in keys if key in listed]

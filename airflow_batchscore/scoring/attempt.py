@@ -15,7 +15,7 @@ from dataclasses import replace
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.blocks import cut, require_columns
 from airflow_batchscore.data.dataset import Partition
-from airflow_batchscore.data.formats.base import Block
+from airflow_batchscore.data.formats.base import Block, Source
 from airflow_batchscore.data.key_types import key_types
 from airflow_batchscore.data.layout import layout_from_json, layout_to_json
 from airflow_batchscore.data.pattern import shown
@@ -68,7 +68,8 @@ class Attempt:
         self._block_job, self._like = block_job, like
         self.layout = self._layout()
         self.digest = layout_digest(self.layout)
-        self._block_job = replace(block_job, key_types=self._key_types(), prefix=self._prefix())
+        rules = replace(block_job.rules, keys=self._kept_keys())
+        self._block_job = replace(block_job, rules=rules, key_types=self._key_types(), prefix=self._prefix())
         stages = _stages(self._block_job, self.layout)
         self._stages = iter(stages)
         self._units = [unit for _, units in stages for unit in units]
@@ -81,6 +82,30 @@ class Attempt:
             log.info(
                 "partition %s: %d of %d blocks are there already", shown(partition.key), len(self.done), self.blocks
             )
+
+    def _kept_keys(self) -> tuple[str, ...]:
+        """The keys that parts have: the partition's own fields are not repeated in each row, as readers see them twice.
+
+        Groups keep theirs, which are part of what names a group.
+        """
+        keys, given = self._block_job.rules.keys, [dict(source.given) for source in self._sources]
+        if self._block_job.scorer.unit == "group":
+            return keys
+        by = self._job.dataset.by
+        own = set() if by is None else {term.field for term in by.terms if term.field == term.column}
+        fields = [
+            key for key in keys if key in own or (key in self._partition.values and all(key in each for each in given))
+        ]
+        return tuple(key for key in keys if key not in fields)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key columns of the parts."""
+        return self._block_job.rules.keys
+
+    @property
+    def _sources(self) -> list[Source]:
+        return list(dict.fromkeys(block.source for block in self.layout))
 
     @property
     def is_complete(self) -> bool:
@@ -111,9 +136,10 @@ class Attempt:
         return [self.done[unit.index] for unit in self._units]
 
     def _require_every_row(self) -> None:
-        stated = [source.rows for source in dict.fromkeys(block.source for block in self.layout)]
+        stated = [source.rows for source in self._sources]
         counts = [rows for rows in stated if rows is not None]
-        read = self.account.rows_read
+        # Files of several partitions state the rows of all of them.
+        read = self.account.rows_read + sum(result.others for result in self.done.values())
         if len(counts) == len(stated) and sum(counts) != read:
             raise InputError(
                 f"partition {self._partition.key}: its files state {sum(counts)} rows, but {read} were read. Nothing "
@@ -162,8 +188,8 @@ class Attempt:
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
     def _key_types(self) -> dict[str, str | None]:
-        sources, asked = [block.source for block in self.layout], self._block_job.key_types
-        types = key_types(sources, asked, self._job.dataset.column_types, self._partition.key)
+        asked = self._block_job.key_types
+        types = key_types(self._sources, asked, self._job.dataset.column_types, self._partition.key)
         return {name: types[name] for name in asked}  # a layout for two models names the keys of both
 
     def _existing(self, stages: Stages) -> dict[int, BlockResult]:

@@ -49,12 +49,16 @@ def writes_a_part(function: Callable[[BlockJob, U], BlockResult]) -> Callable[[B
                 if existing is not None:
                     return existing
             return function(job, unit)
-        except BatchScoreError as error:
-            raise type(error)(f"partition {partition_key(job.partition)}, {unit.name}: {error}") from error
-        except OSError as error:
-            raise OSError(f"partition {partition_key(job.partition)}, {unit.name}: {error}") from error
+        except (BatchScoreError, OSError) as error:
+            raise named(error, job, unit) from error
 
     return run
+
+
+def named(error: BatchScoreError | OSError, job: BlockJob, unit: PartSource) -> BatchScoreError | OSError:
+    """An error of the same kind that says which partition and block it is of."""
+    kind = type(error) if isinstance(error, BatchScoreError) else OSError
+    return kind(f"partition {partition_key(job.partition)}, {unit.name}: {error}")
 
 
 @writes_a_part

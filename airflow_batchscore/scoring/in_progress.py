@@ -109,7 +109,7 @@ class PartitionInProgress:
         results = attempt.results()
         _unchanged(job.dataset, self._values, fingerprint)
         account = attempt.account.check(f"partition {self.key}")
-        if account.rows_read == 0 and not job.allow_empty:
+        if account.rows_read == 0 and not job.accepts_empty:
             files = ", ".join(file.uri for file in state.partition.files)
             raise InputError(
                 f"partition {self.key}: {files} holds no rows. Nothing was committed; if a partition without "
@@ -123,7 +123,7 @@ class PartitionInProgress:
             files=fingerprint.inputs,
             model=prepared.model,
             method=prepared.scorer.method,
-            keys=list(prepared.keys),
+            keys=list(attempt.keys),
             schema=_schema_of(state.folder / results[0].part),
             blocks=results,
             started=self._started,

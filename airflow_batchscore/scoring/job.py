@@ -87,6 +87,11 @@ class ScoringJob:
             raise InputError(f"block_rows={self.block_rows}: a block has at least 1 row")
 
     @property
+    def accepts_empty(self) -> bool:
+        """Whether a partition without rows is right: a file may have no row of some bucket."""
+        return self.allow_empty or self.dataset.by is not None
+
+    @property
     def output(self) -> Location:
         """The folder below which scores are staged."""
         return Location(self.output_uri, self.conn_id)

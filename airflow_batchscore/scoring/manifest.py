@@ -44,6 +44,7 @@ class BlockResult:
         inputs: digest of the fingerprint of the bytes that it was made from.
         uncovered: which rows had no model of their own (``"sensor_id=17: missing, skipped"``), and how many there were.
         padded: CSV rows with too few cells, whose missing last cells were taken as empty (``pad_short_rows``).
+        others: rows of the block that are in other partitions of the file.
         footer: SHA-256 of the part's footer; empty if another attempt wrote the part.
     """
 
@@ -60,10 +61,14 @@ class BlockResult:
     expected_features: Expected = field(default_factory=dict)
     expected_predictions: Expected = field(default_factory=dict)
     padded: int = 0
+    others: int = 0
     footer: str = ""
 
     def to_dict(self) -> JsonObject:
-        return {**vars(self), "account": self.account.to_dict()}  # `asdict` would copy every count
+        value = {**vars(self), "account": self.account.to_dict()}  # `asdict` would copy every count
+        if not self.others:
+            del value["others"]
+        return value
 
     @classmethod
     def from_dict(cls, value: JsonMapping) -> BlockResult:

@@ -92,7 +92,7 @@ class PartWriter:
         self._writer: pq.ParquetWriter | None = None
         self.account = Account()
         self.bad: list[BadRow] = []
-        self._rows = self._padded = 0
+        self._rows = self._padded = self._others = 0
         self._features: profile.Counts = {}
         self._predictions: profile.Counts = {}
         self._expected: tuple[profile.Expected, profile.Expected] = ({}, {})
@@ -130,6 +130,7 @@ class PartWriter:
         self.account += Account(batch.rows_read, scored.scored, scored.skipped, len(bad))
         self._rows += scored.table.num_rows
         self._padded += batch.padded
+        self._others += batch.others
         self._features = profile.merge(self._features, scored.features)
         self._predictions = profile.merge(self._predictions, scored.predictions)
         features, predictions = self._expected
@@ -186,6 +187,7 @@ class PartWriter:
             expected_features=self._expected[0],
             expected_predictions=self._expected[1],
             padded=self._padded,
+            others=self._others,
         )
 
     def _write_quarantine(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeAlias
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
+from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.pattern import Values, partition_key, shown
 from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.errors import BatchScoreError, EngineError, listed
@@ -24,6 +25,7 @@ from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.prepare import Preparer
+from airflow_batchscore.scoring.shared import Call, most_together, score_shared, together
 from airflow_batchscore.scoring.tally import Tally
 from airflow_batchscore.scoring.work import BeingScored, S, Work
 
@@ -32,8 +34,8 @@ log = logging.getLogger(__name__)
 #: Example names of what is written below a partition's identity.
 _NAMES = ("part-0-00000.parquet", "manifests/000001.json")
 
-#: The number of a partition, and what is called for one of its blocks; the block comes last.
-NumberedCall: TypeAlias = tuple[int, Callable[..., Any], Any, PartSource]
+#: The result of a call for one partition, with the number of the partition and the seconds it took.
+Finished: TypeAlias = tuple[int, Any, float]
 
 
 class _Alone:
@@ -116,7 +118,7 @@ class _Pack(Generic[S]):
         self._in_progress: dict[int, BeingScored[S]] = {}
         self._scored = found
         self._failed: dict[int, BatchScoreError] = {}
-        self._calls: deque[NumberedCall] = deque()
+        self._calls: deque[Call] = deque()
         self._tally = tally
         self._counted = time.monotonic()
         for number, (manifest, *_) in found.items():
@@ -127,9 +129,10 @@ class _Pack(Generic[S]):
         job = self._work.job
         remote = not (storage.is_local(job.dataset.uri) and job.output.is_local)
         while self._prepare_calls():  # again, if the results of one stage were needed for the next
-            for number, result, seconds in self._session.run(_numbered, _Calls(self), remote=remote):
-                with self._noting_failure(number):
-                    self._add(number, result, seconds)
+            for finished in self._session.run(_numbered, _Calls(self), remote=remote):
+                for number, result, seconds in finished:
+                    with self._noting_failure(number):
+                        self._add(number, result, seconds)
                 if self._failed and not self._can_complete_one():
                     break  # which cancels what is in flight
         self._raise_failure()
@@ -141,7 +144,7 @@ class _Pack(Generic[S]):
             )
         return [self._scored[number] for number in sorted(self._scored)]
 
-    def next_call(self) -> NumberedCall | None:
+    def next_call(self) -> Call | None:
         """The next call, if there is one now: results may make others possible."""
         return self._calls.popleft() if self._prepare_calls() else None
 
@@ -153,9 +156,12 @@ class _Pack(Generic[S]):
     def _prepare_calls(self) -> bool:
         """Begin partitions until one has a call to make; returns False if none is left, or a partition has failed."""
         while not self._calls and self._waiting and not self._failed:
-            number, values = self._waiting.popleft()
-            with self._noting_failure(number):
-                self._begin(number, values)
+            # Partitions of one file begin together, so that each of its blocks is read once for all of them.
+            for _ in range(1 if self._work.job.dataset.by is None else min(len(self._waiting), most_together())):
+                number, values = self._waiting.popleft()
+                with self._noting_failure(number):
+                    self._begin(number, values)
+            self._calls = deque(together(self._calls))
         return bool(self._calls) and not self._failed
 
     def _begin(self, number: int, values: Values) -> None:
@@ -195,7 +201,9 @@ class _Pack(Generic[S]):
         self._go_on(number, partition)
 
     def _go_on(self, number: int, partition: BeingScored[S]) -> None:
-        self._calls.extend((number, *call) for call in partition.attempt.next_calls())
+        self._calls.extend(
+            ((number,), function, (job,), (unit,)) for function, job, unit in partition.attempt.next_calls()
+        )
         if partition.attempt.is_complete:
             self._scored[number] = partition.commit(self._engine)
             del self._in_progress[number]
@@ -209,17 +217,17 @@ class _Pack(Generic[S]):
 
     def _can_complete_one(self) -> bool:
         """Whether the calls that were made may complete a partition."""
-        cannot = {*self._failed, *(number for number, *_ in self._calls)}
+        cannot = {*self._failed, *(number for numbers, *_ in self._calls for number in numbers)}
         return any(number not in cannot for number in self._in_progress)
 
 
-class _Calls(Iterator[NumberedCall]):
+class _Calls(Iterator[Call]):
     """The calls of a pack until there is none, which is the end: engines do not ask again."""
 
     def __init__(self, pack: _Pack[Any]) -> None:
         self._pack: _Pack[Any] | None = pack
 
-    def __next__(self) -> NumberedCall:
+    def __next__(self) -> Call:
         call = None if self._pack is None else self._pack.next_call()
         if call is None:
             self._pack = None
@@ -230,12 +238,22 @@ class _Calls(Iterator[NumberedCall]):
         return 0 if self._pack is None else self._pack.calls_left
 
 
-def _numbered(number: int, function: Callable[..., Any], job: Any, unit: PartSource) -> tuple[int, Any, float]:
-    """The result of a call, or why its partition fails, with the number of the partition and the seconds it took."""
+def _numbered(
+    numbers: Sequence[int],
+    function: Callable[..., Any],
+    jobs: Sequence[Any],
+    units: Sequence[PartSource],
+) -> list[Finished]:
+    """The results of a call, or why a partition fails."""
     began = time.monotonic()
-    result: Any
-    try:
-        result = function(job, unit)
-    except BatchScoreError as error:
-        result = error
-    return number, result, time.monotonic() - began
+    results: Sequence[Any]
+    blocks = [unit for unit in units if isinstance(unit, Block)]
+    if len(numbers) > 1:
+        results = score_shared(jobs, blocks)
+    else:
+        try:
+            results = [function(jobs[0], units[0])]
+        except BatchScoreError as error:
+            results = [error]
+    seconds = (time.monotonic() - began) / len(numbers)
+    return [(number, result, seconds) for number, result in zip(numbers, results, strict=True)]

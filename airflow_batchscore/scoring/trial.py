@@ -103,7 +103,9 @@ class Trial:
         keys = {name: dataset.column_types.get(name) for name in self._keys}
         bad: BadRow | None = None
         where = ""
-        for block in cut(dataset, partition, block_rows=_ROWS, columns=list({**types, **keys})):
+        blocks = cut(dataset, partition, block_rows=_ROWS, columns=list({**types, **keys}), numbered=False)
+        # Partitions of one file are tried on the same rows: those of one may be far apart, or none.
+        for block in (replace(block, source=replace(block.source, only=())) for block in blocks):
             try:
                 for batch in read(dataset, block, types, keys):
                     if batch.table.num_rows:
@@ -126,7 +128,7 @@ class Trial:
         """For a partition without rows: what the function returns for the first partition that has some."""
         files = ", ".join(file.uri for file in partition.files)
         path = self._function.function.path
-        if not self._job.allow_empty:
+        if not self._job.accepts_empty:
             raise InputError(
                 f"partition {partition.key}: {files} holds no rows. Nothing was committed; if a partition "
                 "without rows is right, set allow_empty=True"

@@ -92,7 +92,9 @@ def missing_in(
     """The columns in `names` that lack a value in a partition."""
     wanted = {name: types[name] for name in names}
     missing: set[str] = set()
-    for block in cut(dataset, partition, block_rows=_BLOCK_ROWS, columns=list(wanted)) if wanted else ():
+    if not wanted:
+        return missing
+    for block in cut(dataset, partition, block_rows=_BLOCK_ROWS, columns=list(wanted), numbered=False):
         for batch in read(dataset, block, wanted):
             table: pa.Table = batch.table
             missing |= {name for name in wanted if table.column(name).null_count}

@@ -58,7 +58,7 @@ def _read(job: BlockJob, whole: Whole) -> Batch:
     keys: list[pa.Table] = []
     positions: list[np.ndarray] = []
     bad: list[BadRow] = []
-    before = padded = 0
+    before = padded = others = 0
     for block in whole.blocks:
         read = 0
         for batch in batches(job, block):
@@ -66,8 +66,9 @@ def _read(job: BlockJob, whole: Whole) -> Batch:
             keys.append(batch.keys)
             positions.append(before + batch.positions)
             bad += [replace(row, position=before + row.position) for row in batch.bad]
-            read += batch.rows_read
+            read += batch.rows_read + batch.others
+            others += batch.others
             padded += batch.padded
         before += read
     # Every column has one type across all files: `Prepared.types`, `key_types`.
-    return Batch(pa.concat_tables(tables), np.concatenate(positions), bad, pa.concat_tables(keys), padded)
+    return Batch(pa.concat_tables(tables), np.concatenate(positions), bad, pa.concat_tables(keys), padded, others)

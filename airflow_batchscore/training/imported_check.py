@@ -58,7 +58,7 @@ def check_predictions(
     except BatchScoreError:
         raise
     except Exception as error:
-        hint = missing_column(recipe, error)
+        hint = missing_column(recipe, error, dataset)
         raise RecipeError(f"the recipe failed on the rows of check=: {said(error)}{hint}") from error
     if not len(made.rows):
         raise ModelError(

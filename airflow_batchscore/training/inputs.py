@@ -10,6 +10,7 @@ from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Dtypes
 from airflow_batchscore.data.inferred_types import infer_types, reading_types
 from airflow_batchscore.data.notebook import notebook_types
+from airflow_batchscore.data.virtual import virtual_names
 from airflow_batchscore.model.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ def look_at_columns(
     columns = None if wanted is None else list(dict.fromkeys([*wanted, *recipe.keys, *extra]))
     raw = infer_types(dataset, partitions, columns, [*(recipe.columns or ()), *_label(recipe), *extra])
     # Keys may be missing here and only come with later data.
-    if missing := [name for name in recipe.keys if name not in raw]:
+    present = {*raw, *virtual_names(dataset)}
+    if missing := [name for name in recipe.keys if name not in present]:
         log.warning(
             "%s: the files to train or measure on do not have the columns %s of keys=. A partition that does not have "
             "them either cannot be scored",

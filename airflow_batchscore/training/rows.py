@@ -12,6 +12,7 @@ from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.formats.text_types import OTHER_ENCODING
 from airflow_batchscore.data.frames import to_frame
+from airflow_batchscore.data.virtual import virtual_names
 from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
 from airflow_batchscore.model import row_wise, same_types
 from airflow_batchscore.model.model_names import model_names
@@ -189,7 +190,7 @@ def make_rows(source: TrainingInput, table: pa.Table) -> Rows:
     except BatchScoreError:
         raise
     except Exception as error:
-        hint = missing_column(recipe, error) or same_types.cure_of(recipe, table, dtypes)
+        hint = missing_column(recipe, error, source.dataset) or same_types.cure_of(recipe, table, dtypes)
         raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}{hint}") from error
     pair = same_types.check_recipe(recipe, table, list(made.frame.columns), dtypes)
     if labels is None:
@@ -204,13 +205,16 @@ def make_rows(source: TrainingInput, table: pa.Table) -> Rows:
     return Rows(features, labels, read=table.num_rows, pair=pair, unlabelled=unlabelled)
 
 
-def missing_column(recipe: Recipe, error: Exception) -> str:
+def missing_column(recipe: Recipe, error: Exception, dataset: PartitionedDataset) -> str:
     """What to do if a function of the recipe looked for a column that it does not get; empty for other errors."""
     target = recipe.target_column
     if recipe.features is None or not isinstance(error, KeyError):
         return ""
     if recipe.columns is not None:
         return f". If this is a column of the data, name it, too: Recipe(columns={list(recipe.columns)}) is all it gets"
+    if error.args and error.args[0] in virtual_names(dataset):
+        name = error.args[0]
+        return f". {name!r} is no column of the files, but the data set has it: Recipe(columns=[..., {name!r}])"
     if target is None:
         return ""
     return (

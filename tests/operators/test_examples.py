@@ -158,11 +158,20 @@ def test_a_scheduled_run_scores_the_day_of_its_data_interval(airflow_dags: dict[
     assert found["sensor"].nunique() == 2
 
 
-def test_a_purchase_has_a_probability_under_the_name_asked_for(airflow_dags: dict[str, Any]) -> None:
+def test_a_purchase_has_a_probability_under_the_name_asked_for(
+    airflow_dags: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import purchase_recipe
+
+    plain = purchase_recipe.synthetic(20_000).drop(columns="user_id")
+    assert list(plain) == [*purchase_recipe.GAMES, "label"], "the file that people have, as it is"
+    plain.to_csv(tmp_path / "games.csv", index=False)
+    monkeypatch.setenv("GAMES_CSV", str(tmp_path / "games.csv"))
     assert _run(airflow_dags, "purchase_likelihood")[0] == "success"
     found = pd.read_parquet(PLACE / "purchase_likelihood" / "predictions.parquet")
     assert list(found) == ["bucket", "user_id", "prediction"]
     assert (found["user_id"] % 10 == found["bucket"]).all()
+    assert sorted(found["user_id"]) == list(range(20_000)), "rows are known by their number"
     assert found["prediction"].between(0, 1).all()
     model = _summary("purchase_likelihood")["model"]
     assert model["learning_curve"]["enough"] < 4000

@@ -78,6 +78,8 @@ class Source:
         batch_rows: maximum number of rows a reader returns at once.
         batch_bytes: maximum number of bytes a reader returns at once.
         keys: the types of the key columns requested from `cut`, if the format has types; see `type_names`.
+        given: columns that were requested and that the file lacks, with the value of all of its rows; see `virtual`.
+        only: the partition whose rows are read, if those of the file are divided among several; see `divided`.
     """
 
     uri: str
@@ -91,6 +93,8 @@ class Source:
     batch_rows: int = BATCH_ROWS
     batch_bytes: int = BATCH_BYTES
     keys: tuple[tuple[str, str], ...] = ()
+    given: tuple[tuple[str, str | None], ...] = ()
+    only: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:
@@ -108,6 +112,7 @@ class Block:
 
     Attributes:
         rows: first and last row (excluded) within a single unit, if the block is part of one; zeros otherwise.
+        before: number of rows of the partition before the block, if somebody asked for the numbers of rows.
     """
 
     index: int
@@ -115,6 +120,7 @@ class Block:
     start: int
     stop: int
     rows: tuple[int, int] = (0, 0)
+    before: int = 0
 
     @property
     def name(self) -> str:
@@ -174,6 +180,10 @@ class Format(ABC):
         Args:
             sample: look at the first rows only.
         """
+
+    def rows(self, block: Block, settings: ReadSettings) -> int | None:
+        """How many rows a block has, if the file states it: less is then read where rows are numbered."""
+        return None
 
     def notebook_types(self, source: Source, settings: ReadSettings, names: Sequence[str]) -> Dtypes | None:
         """Types of pandas' own that a file states for some columns; None if it has no rows. See `data.notebook`."""

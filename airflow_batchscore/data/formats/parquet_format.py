@@ -17,6 +17,7 @@ from airflow_batchscore.data.formats.base import (
     Types,
     require_bytes,
 )
+from airflow_batchscore.data.formats.parquet_footer import input_footer
 from airflow_batchscore.data.formats.parquet_reader import ParquetReader
 from airflow_batchscore.data.formats.typed_rows import TypedRows, key_types_in, types_in
 from airflow_batchscore.data.storage import FileInfo, Location
@@ -66,6 +67,12 @@ class Parquet(Format):
         source = block.source
         names = [name for name in source.columns if wanted(name)]
         return types_in(ParquetReader(Location(source.uri, settings.conn_id), source.stamp, names).schema, wanted)
+
+    def rows(self, block: Block, settings: ReadSettings) -> int | None:
+        if block.rows[1]:
+            return block.rows[1] - block.rows[0]
+        metadata = input_footer(Location(block.source.uri, settings.conn_id), block.source.stamp)
+        return sum(int(metadata.row_group(group).num_rows) for group in range(block.start, block.stop))
 
     def notebook_types(self, source: Source, settings: ReadSettings, names: Sequence[str]) -> Dtypes | None:
         """Pandas' nullable types, from the metadata it writes, and categories of text."""

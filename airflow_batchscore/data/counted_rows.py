@@ -1,0 +1,92 @@
+"""The partitions that `partition_by` makes of the rows of some files, and how many rows each has."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from airflow_batchscore.data.blocks import cut, read
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.formats.base import Block
+from airflow_batchscore.data.partition_by import PartitionBy
+from airflow_batchscore.data.pattern import Values, require_value
+from airflow_batchscore.data.storage import FileInfo
+from airflow_batchscore.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BLOCK_ROWS = 250_000
+_MOST_THREADS = 8
+
+
+def rows_by_partition(dataset: PartitionedDataset, files: Sequence[FileInfo]) -> list[tuple[Values, int]]:
+    """Every partition with its number of rows; for buckets of one column, which need no reading, 1 for each.
+
+    Raises:
+        InputError: there are more than the dataset's `max_partitions`, a value cannot name a partition, or a file
+            cannot be read.
+    """
+    by = dataset.by
+    assert by is not None, "asked where rows are divided"
+    if by.known is not None:
+        # Rows without a value are few, or should be.
+        return [(values, int(values != by.without_value)) for values in by.known]
+    counts = _counted(dataset, by, files)
+    made = [(dict(zip(by.fields, texts, strict=True)), rows) for texts, rows in counts.items()]
+    for values, _ in made:
+        for field, text in values.items():
+            _require_name(by, field, text)
+    return made
+
+
+def _require_name(by: PartitionBy, field: str, text: str) -> None:
+    try:
+        require_value(field, text)
+    except InputError as error:
+        column = by.terms[by.fields.index(field)].column
+        raise InputError(
+            f'{error}, so that it cannot name a partition. Divide the rows by partition_by="hash({column}) % 10"'
+        ) from error
+
+
+def _counted(dataset: PartitionedDataset, by: PartitionBy, files: Sequence[FileInfo]) -> Counter[tuple[str, ...]]:
+    # Without values it is the whole of the files.
+    blocks = cut(dataset, Partition({}, tuple(files)), block_rows=_BLOCK_ROWS, columns=[])
+    types = {name: dataset.column_types.get(name) for name in by.columns}
+    counts: Counter[tuple[str, ...]] = Counter()
+
+    def count(block: Block) -> Counter[tuple[str, ...]]:
+        here: Counter[tuple[str, ...]] = Counter()
+        for batch in read(dataset, block, {}, types):
+            here.update(_labelled(by.labels(batch.keys)))
+            here[tuple(by.without_value.values())] += len(batch.bad)
+            _require_few(dataset, by, len(here))
+        return here
+
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="batchscore-rows") as pool:
+        for here in pool.map(count, blocks):
+            counts.update(here)
+            _require_few(dataset, by, len(counts))
+    return +counts
+
+
+def _labelled(labels: Sequence[pa.Array]) -> dict[tuple[str, ...], int]:
+    import pyarrow as pa
+
+    names = [str(number) for number in range(len(labels))]
+    found = pa.table(dict(zip(names, labels, strict=True))).group_by(names).aggregate([([], "count_all")])
+    texts = zip(*(found.column(name).to_pylist() for name in names), strict=True)
+    return dict(zip(texts, found.column("count_all").to_pylist(), strict=True))
+
+
+def _require_few(dataset: PartitionedDataset, by: PartitionBy, count: int) -> None:
+    if count > dataset.max_partitions:
+        raise InputError(
+            f"partition_by={dataset.partition_by!r} makes more than {dataset.max_partitions:,} partitions of "
+            f'{dataset.uri}. Divide the rows into buckets, partition_by="hash({by.columns[0]}) % 100", or let the '
+            "DAG's author write PartitionedDataset(max_partitions=...)"
+        )

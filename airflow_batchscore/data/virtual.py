@@ -1,0 +1,149 @@
+"""Columns that no file has, and that keys and features may name: a row's number, its file, its partition's fields.
+
+They are added to what a format has read, so that no format needs to know them. A column of the file with the same name
+is the one that counts. They are read where they are named only: a recipe or function that gets "all columns" gets those
+of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from airflow_batchscore.data.batch import BadRow, Batch
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.formats.base import Block, ReadSettings, Source, Types
+from airflow_batchscore.data.formats.registry import format_named
+from airflow_batchscore.data.partition_by import FILE, NO_VALUE, ROW
+from airflow_batchscore.data.type_names import arrow_type
+from airflow_batchscore.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MOST_COUNTING = 8
+_MOST_KEPT = 100_000
+#: Place of a block -> its number of rows.
+_counts: dict[tuple[object, ...], int] = {}
+
+
+def virtual_names(dataset: PartitionedDataset) -> set[str]:
+    """The columns that a dataset has although its files need not have them."""
+    return {ROW, FILE, *dataset.fields}
+
+
+def given_to(
+    dataset: PartitionedDataset, partition: Partition, source: Source, asked: Collection[str]
+) -> tuple[tuple[str, str | None], ...]:
+    """`Source.given` of one file: those columns of `asked` that it lacks and a dataset has."""
+    # A file of 0 bytes states no columns, whatever its format lists.
+    names = virtual_names(dataset).difference(source.columns if source.size else ()).intersection(asked)
+    return tuple((name, _value(dataset, partition, source, name)) for name in sorted(names))
+
+
+def _value(dataset: PartitionedDataset, partition: Partition, source: Source, name: str) -> str | None:
+    """One for all rows of a file; None for the number of a row."""
+    if name in (ROW, FILE):
+        return source.uri if name == FILE else None
+    value = partition.values[name]
+    # Names of folders of Hive's kind are written percent-encoded, by Spark as by this package.
+    value = unquote(value) if f"{name}={{{name}}}" in dataset.uri.split("/") else value
+    return None if value == NO_VALUE else value
+
+
+def type_of(name: str) -> str:
+    """The type name of a virtual column, unless the user declares one."""
+    return "int64" if name == ROW else "string"
+
+
+def with_row_numbers(blocks: Sequence[Block], settings: ReadSettings) -> list[Block]:
+    """The blocks of a partition with the number of rows before each.
+
+    Where files do not state how many rows each block has, every block but the last is read once more for it.
+    """
+    with ThreadPoolExecutor(min(_MOST_COUNTING, os.cpu_count() or 1), thread_name_prefix="batchscore-rows") as pool:
+        counts = list(pool.map(lambda block: _counted(block, settings), blocks[:-1]))
+    before, numbered = 0, list[Block]()
+    for block, rows in zip(blocks, [*counts, 0], strict=True):
+        numbered.append(replace(block, before=before))
+        before += rows
+    return numbered
+
+
+def _counted(block: Block, settings: ReadSettings) -> int:
+    """`_rows_of`, once for all partitions that are in the same file."""
+    source = block.source
+    place = (source.uri, source.stamp, json.dumps(settings.options, sort_keys=True, default=str))
+    key = (*place, block.start, block.stop, *block.rows)
+    if key not in _counts:
+        if len(_counts) > _MOST_KEPT:
+            _counts.clear()
+        _counts[key] = _rows_of(block, settings)
+    return _counts[key]
+
+
+def _rows_of(block: Block, settings: ReadSettings) -> int:
+    stated = format_named(block.source.format).rows(block, settings)
+    if stated is not None:
+        return stated
+    # Any column will do: a row that cannot be read is counted, too.
+    columns = block.source.columns
+    one = next((name for name in columns if columns.count(name) == 1), None)
+    keys = {} if one is None else {one: None}
+    return sum(batch.rows_read for batch in format_named(block.source.format).read(block, settings, {}, keys))
+
+
+def stored(source: Source, wanted: Types) -> dict[str, str | None]:
+    """Those of some columns that the file has, with their types."""
+    given = dict(source.given)
+    return {name: kind for name, kind in wanted.items() if name not in given}
+
+
+def with_given(batch: Batch, block: Block, columns: Types, keys: Types) -> Batch:
+    """A batch of the columns that a file has, with the virtual ones. Raises InputError like `blocks.read`."""
+    if not dict(block.source.given).keys() & {*columns, *keys}:
+        return batch
+    table, kept = _with(batch.table, batch, block, columns), _with(batch.keys, batch, block, keys)
+    return replace(batch, table=table, keys=kept, bad=_bad(batch, block))
+
+
+def _with(table: pa.Table, batch: Batch, block: Block, wanted: Types) -> pa.Table:
+    given = dict(block.source.given)
+    if not given.keys() & wanted.keys():
+        return table
+    import pyarrow as pa
+
+    made = {
+        name: _column(name, given[name], batch, block, kind) if name in given else table.column(name)
+        for name, kind in wanted.items()
+    }
+    return pa.table(made)
+
+
+def _column(name: str, value: str | None, batch: Batch, block: Block, kind: str | None) -> pa.Array:
+    import pyarrow as pa
+
+    wanted = arrow_type(kind or type_of(name))
+    if name == ROW:
+        return pa.array(batch.positions + block.before, pa.int64()).cast(wanted)
+    try:
+        one = pa.array([value], pa.string()).cast(wanted)
+    except pa.ArrowException as error:
+        raise InputError(
+            f"{block.source.uri}: the partition's field {name!r} is {value!r}, which cannot be read as {kind}: declare "
+            f"another type, PartitionedDataset(read_options={{'column_types': {{{name!r}: 'string'}}}}), or leave it "
+            f"out ({error})"
+        ) from error
+    return pa.repeat(one[0], len(batch.positions))
+
+
+def _bad(batch: Batch, block: Block) -> list[BadRow]:
+    def raw(position: int) -> Mapping[str, str | None]:
+        return {name: str(position + block.before) if name == ROW else value for name, value in block.source.given}
+
+    return [replace(row, raw={**row.raw, **raw(row.position)}) for row in batch.bad]

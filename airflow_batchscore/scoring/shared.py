@@ -1,0 +1,158 @@
+"""One block of a file that several partitions share: it is read once, and each gets its part."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from airflow_batchscore.data.batch import Batch
+from airflow_batchscore.data.blocks import read_shared
+from airflow_batchscore.data.formats.base import Block
+from airflow_batchscore.engine.rerun import may_be_a_rerun
+from airflow_batchscore.engine.single_thread import hold_to_one_thread
+from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.scoring.block import PartSource, empty_batch, named
+from airflow_batchscore.scoring.manifest import BlockResult
+from airflow_batchscore.scoring.part import BlockJob, PartWriter, check_limit, find_result
+from airflow_batchscore.scoring.scorers.scorer import BatchScorer
+
+_MOST_TOGETHER = 100
+_FILES_OF_OTHERS = 256
+#: Blocks that may be scored at once, per core.
+_BLOCKS_A_CORE = 3
+
+#: A result, or why the partition fails.
+Result: TypeAlias = BlockResult | BatchScoreError
+#: The numbers of some partitions, what is called, and its job and unit for each.
+Call: TypeAlias = tuple[tuple[int, ...], Callable[..., Any], tuple[Any, ...], tuple[PartSource, ...]]
+
+
+def most_together() -> int:
+    """How many partitions read together: each has a part open meanwhile, per block that is scored."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    blocks = _BLOCKS_A_CORE * (os.cpu_count() or 1)
+    return max(2, min(_MOST_TOGETHER, (files - _FILES_OF_OTHERS) // blocks if files > 0 else _MOST_TOGETHER))
+
+
+def together(calls: Iterable[Call]) -> list[Call]:
+    """The calls, those for the same block of the same file as one; calls for whole files stay as they are."""
+    made: dict[object, Call] = {}
+    for place, call in enumerate(calls):
+        numbers, function, jobs, units = call
+        key = place if (shared := _shared(jobs[0], units[0])) is None else shared
+        if key in made:
+            before = made[key]
+            call = (before[0] + numbers, function, before[2] + jobs, before[3] + units)
+        made[key] = call
+    return list(made.values())
+
+
+def _shared(job: object, unit: PartSource) -> object:
+    """What calls have in common that read the same; None if no other call reads it."""
+    if not isinstance(job, BlockJob) or not isinstance(unit, Block) or not unit.source.only:
+        return None
+    source = replace(unit.source, only=(), given=())
+    types = [tuple(each.items()) for each in (job.types, job.key_types)]
+    return (source, unit.start, unit.stop, unit.rows, *types)
+
+
+def score_shared(jobs: Sequence[BlockJob], blocks: Sequence[Block]) -> list[Result]:
+    """`score_block` for several partitions of a file that have the same block of it: for each a result, or its error.
+
+    A partition that fails does not keep the others from their part.
+
+    Raises OSError like `score_block`.
+    """
+    results: list[Result | None] = [
+        find_result(job, block.index) if may_be_a_rerun() else None for job, block in zip(jobs, blocks, strict=True)
+    ]
+    hold_to_one_thread()
+    parts = [_Part(job, block) for job, block, there in zip(jobs, blocks, results, strict=True) if there is None]
+    try:
+        try:
+            _read(parts)
+        except BatchScoreError as error:
+            for part in parts:
+                part.fail(error)
+        made = iter([part.finish() for part in parts])
+    except BaseException as error:
+        for part in parts:
+            part.close(error)
+        if isinstance(error, OSError):
+            raise named(error, jobs[0], blocks[0]) from error
+        raise
+    return [next(made) if there is None else there for there in results]
+
+
+def _read(parts: Sequence[_Part]) -> None:
+    if not parts:
+        return
+    job, empty = parts[0].job, True
+    scorer: BatchScorer | None = None
+    for part in parts:
+        # Most partitions have one model: what was opened for the one serves the next.
+        alike = scorer is not None and (part.job.scorer, part.job.rules) == (job.scorer, job.rules)
+        job, scorer = part.job, part.open(scorer if alike else None)
+    for batches in read_shared(job.dataset, [part.block for part in parts], job.types, job.key_types):
+        empty = False
+        for part, batch in zip(parts, batches, strict=True):
+            part.add(batch)
+        if all(part.error is not None for part in parts):
+            return
+    for part in parts if empty else ():
+        part.add(empty_batch(part.job))
+
+
+class _Part:
+    """The part of one partition, while it is written."""
+
+    def __init__(self, job: BlockJob, block: Block) -> None:
+        self.job, self.block = job, block
+        self.error: BatchScoreError | None = None
+        self._writer: PartWriter | None = None
+        self._scorer: BatchScorer | None = None
+
+    def open(self, scorer: BatchScorer | None) -> BatchScorer:
+        """Open the part, with this scorer or the job's own, which is returned."""
+        self._scorer = scorer or self.job.scorer.open(self.job.rules)
+        writer = PartWriter(self.job, self.block.index, self.block.name, self.block.source.uri)
+        self._writer = writer.__enter__()
+        return self._scorer
+
+    def add(self, batch: Batch) -> None:
+        if self._writer is None or self._scorer is None:
+            return
+        try:
+            self._writer.add(batch, self._scorer.score(batch, self._writer.schema(self._scorer, batch)))
+            check_limit(self.job, self._writer.bad, self._writer.account)
+        except BatchScoreError as error:
+            self.fail(error)
+
+    def fail(self, error: BatchScoreError) -> None:
+        """Give the part up, because of this unless it failed before."""
+        if self.error is None:
+            self.error = error
+            self.close(error)
+
+    def close(self, error: BaseException | None = None) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.__exit__(None if error is None else type(error), error, None)
+
+    def finish(self) -> Result:
+        """Complete the part."""
+        writer = self._writer
+        if self.error is None:
+            try:
+                self.close()
+            except BatchScoreError as error:
+                self.error = error
+        if self.error is not None:
+            failed = named(self.error, self.job, self.block)
+            assert isinstance(failed, BatchScoreError)
+            return failed
+        assert writer is not None, "a part without an error was written"
+        return writer.result
