@@ -70,7 +70,7 @@ def score_shared(jobs: Sequence[BlockJob], blocks: Sequence[Block]) -> list[Resu
         find_result(job, block.index) if may_be_a_rerun() else None for job, block in zip(jobs, blocks, strict=True)
     ]
     hold_to_one_thread()
-    parts = [_Part(job, block) for job, block, there in zip(jobs, blocks, results, strict=True) if there is None]
+    parts = [OpenPart(job, block) for job, block, there in zip(jobs, blocks, results, strict=True) if there is None]
     try:
         try:
             _read(parts)
@@ -87,7 +87,7 @@ def score_shared(jobs: Sequence[BlockJob], blocks: Sequence[Block]) -> list[Resu
     return [next(made) if there is None else there for there in results]
 
 
-def _read(parts: Sequence[_Part]) -> None:
+def _read(parts: Sequence[OpenPart]) -> None:
     if not parts:
         return
     job, empty = parts[0].job, True
@@ -106,7 +106,7 @@ def _read(parts: Sequence[_Part]) -> None:
         part.add(empty_batch(part.job))
 
 
-class _Part:
+class OpenPart:
     """The part of one partition, while it is written."""
 
     def __init__(self, job: BlockJob, block: Block) -> None:

@@ -6,10 +6,9 @@ for one model after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import read
@@ -17,12 +16,12 @@ from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import BatchScoreError
-from airflow_batchscore.scoring.block import PartSource, empty_batch, score_block
+from airflow_batchscore.scoring.block import PartSource, empty_batch, named, score_block
 from airflow_batchscore.scoring.manifest import BlockResult
-from airflow_batchscore.scoring.part import BlockJob, PartWriter, check_limit
-from airflow_batchscore.scoring.scorers.scorer import BatchScorer
-from airflow_batchscore.scoring.scorers.shared import SharedFeatures
+from airflow_batchscore.scoring.part import BlockJob
+from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 from airflow_batchscore.scoring.scorers.specs import ModelSpec
+from airflow_batchscore.scoring.shared import OpenPart
 
 #: What is called for one model's part, without the unit.
 OneCall: TypeAlias = tuple[Callable[..., BlockResult], BlockJob]
@@ -44,10 +43,7 @@ def score_for_each(together: Together, unit: PartSource) -> Results:
     """
     blocks = [job for call in together.calls if call is not None for function, job in [call] if function is score_block]
     if isinstance(unit, Block) and len(blocks) == len(together.calls) and not may_be_a_rerun():
-        try:
-            results = score_in_one_reading(blocks, unit)
-        except BatchScoreError:
-            results = None  # below each says what fails it, and the others have their parts
+        results = score_in_one_reading(blocks, unit)
         if results is not None:
             return results
     return tuple(None if call is None else _alone(call, unit) for call in together.calls)
@@ -62,37 +58,51 @@ def _alone(call: OneCall, unit: PartSource) -> BlockResult | BatchScoreError:
 
 
 def score_in_one_reading(jobs: Sequence[BlockJob], block: Block) -> Results | None:
-    """Score a block that is read once; None if reading it for one model alone could give other rows.
-
-    Raises BatchScoreError: one of the models cannot score it. Nothing was written.
-    """
+    """Score a block that is read once; None if a model could get other rows, or another error, that reads it alone."""
     types, key_types = _union([job.types for job in jobs]), _union([job.key_types for job in jobs])
     if types is None or key_types is None:
         return None
     alike = all(job.types == types and job.key_types == key_types for job in jobs)
-    scorers = _opened(jobs)
     hold_to_one_thread()
-    with ExitStack() as files:
-        parts = [files.enter_context(PartWriter(job, block.index, block.name, block.source.uri)) for job in jobs]
-        empty = True
-        for batch in read(jobs[0].dataset, block, types, key_types):
-            if not alike and (batch.bad or batch.padded):
-                raise _NotAlikeError("a row that cannot be read may be bad for one model alone")
+    parts = [OpenPart(job, block) for job in jobs]
+    try:
+        _open(parts)
+        for batch in _batches(parts, types, key_types, alike=alike):
+            for part in parts:
+                part.add(batch if alike else _narrowed(batch, part.job))
+        return tuple(part.finish() for part in parts)
+    except BaseException as error:
+        for part in parts:
+            part.close(error)
+        if isinstance(error, _NotAlikeError):
+            return None
+        if isinstance(error, OSError):
+            raise named(error, jobs[0], block) from error
+        raise
+
+
+def _batches(
+    parts: Sequence[OpenPart], types: dict[str, str | None], key_types: dict[str, str | None], *, alike: bool
+) -> Iterator[Batch]:
+    """The rows; where they cannot be read, all parts have failed. Raises _NotAlikeError."""
+    job, empty = replace(parts[0].job, types=types, key_types=key_types), True
+    try:
+        for batch in read(job.dataset, parts[0].block, types, key_types):
+            if not alike and (batch.bad or batch.padded):  # a row may be bad for one model alone
+                raise _NotAlikeError
             empty = False
-            for job, part, scorer in zip(jobs, parts, scorers, strict=True):
-                _add(job, part, scorer, batch if alike else _narrowed(batch, job))
-        for job, part, scorer in zip(jobs, parts, scorers, strict=True) if empty else ():
-            _add(job, part, scorer, empty_batch(job))
-    return tuple(part.result for part in parts)
+            yield batch
+    except BatchScoreError as error:
+        if not alike:
+            raise _NotAlikeError from error
+        for part in parts:
+            part.fail(error)
+    if empty:
+        yield empty_batch(job)
 
 
-class _NotAlikeError(BatchScoreError):
+class _NotAlikeError(Exception):
     """Each model is to read the block on its own."""
-
-
-def _add(job: BlockJob, part: PartWriter, scorer: BatchScorer, batch: Batch) -> None:
-    part.add(batch, scorer.score(batch, part.schema(scorer, batch)))
-    check_limit(job, part.bad, part.account)
 
 
 def _union(several: Sequence[dict[str, str | None]]) -> dict[str, str | None] | None:
@@ -112,10 +122,15 @@ def _narrowed(batch: Batch, job: BlockJob) -> Batch:
     return replace(batch, table=table, keys=keys)
 
 
-def _opened(jobs: Sequence[BlockJob]) -> list[BatchScorer]:
-    specs: list[Any] = [job.scorer for job in jobs]
-    models = all(isinstance(spec, ModelSpec) for spec in specs)
-    if models and len({spec.recipe_digest for spec in specs}) == 1:
+def _open(parts: Sequence[OpenPart]) -> None:
+    specs = [part.job.scorer for part in parts]
+    models = [spec for spec in specs if isinstance(spec, ModelSpec)]
+    shared = None
+    if len(models) == len(parts) and len({spec.recipe_digest for spec in models}) == 1:
         shared = SharedFeatures(twice=True)
-        return [spec.open(job.rules, shared) for spec, job in zip(specs, jobs, strict=True)]
-    return [spec.open(job.rules) for spec, job in zip(specs, jobs, strict=True)]
+    for part, spec in zip(parts, specs, strict=True):
+        try:
+            rules = part.job.rules
+            part.open(spec.open(rules, shared) if isinstance(spec, ModelSpec) else spec.open(rules))
+        except BatchScoreError as error:
+            part.fail(error)

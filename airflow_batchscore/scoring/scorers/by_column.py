@@ -21,7 +21,7 @@ from airflow_batchscore.plan.models import Chosen, ModelByColumn
 from airflow_batchscore.quality import profile
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.scorers.scorer import BatchRules, BatchScorer, ScoredBatch, Scorer, sorted_batch
-from airflow_batchscore.scoring.scorers.shared import SharedFeatures
+from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 from airflow_batchscore.scoring.scorers.specs import Unit
 
 if TYPE_CHECKING:

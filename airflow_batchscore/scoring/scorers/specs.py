@@ -17,7 +17,7 @@ from airflow_batchscore.model.model_code import Code
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.scoring.scorers.scorer import BatchRules, BatchScorer, ScoredBatch, Scorer
-from airflow_batchscore.scoring.scorers.shared import SharedFeatures
+from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 
 if TYPE_CHECKING:
     import pyarrow as pa
