@@ -12,6 +12,9 @@ from airflow_batchscore.operators.gate import GateOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_batchscore.publish.state import RunChallenge
+    from airflow_batchscore.publish.verdict import Audit
+
 
 class CheckScoresOperator(GateOperator):
     """Read manifests and parts back from storage; let the run pass only if they are complete and within limits.
@@ -40,7 +43,9 @@ class CheckScoresOperator(GateOperator):
         "rows_quarantined", "max_drift", "without_drift", "uncovered", "verdict", "scores"}``. ``scores`` is the input
         of `CombineOperator`: it names exactly the manifests that passed. ``without_drift`` counts partitions without a
         drift figure. ``verdict`` is the URI of a JSON file, below ``<staging>/_runs/<dag_id>/<run_id>/``, that records
-        what was checked and what was found; it is also written when the audit fails.
+        what was checked and what was found; it is also written when the audit fails. If the run has a challenger that
+        passed, ``check.output["challenger"]`` is that version, for ``CheckModelOperator(model=..., promote_to=...)``,
+        and ``check.output["comparison"]`` what was found of it, as Markdown for a person who decides.
 
     The log shows everything that was checked, passed or not.
 
@@ -108,7 +113,8 @@ class CheckScoresOperator(GateOperator):
         planned = read_plan(self, context)
         items, state = read_scores(score_items(self, context), self.conn_id, planned)
         manifests = state.manifests
-        result = with_comparison(audit(planned, manifests, limits), read_challenge(items, state), limits)
+        challenge = read_challenge(items, state)
+        result = with_comparison(audit(planned, manifests, limits), challenge, limits)
         run, staging = scoring_run(context), staged_runs_folder(manifests)
         self.outcome = audited(staging.parent.uri, result)
         verdict = run_place(staging, run, task_name(context), VERDICT)
@@ -121,7 +127,17 @@ class CheckScoresOperator(GateOperator):
             *result.account.astuple(),
             verdict,
         )
+        if challenge is not None:
+            self._hand_on(challenge, result, context)
         checked = CheckedScores(result.figures, verdict.uri, items).to_dict()
         # Sealed on their own, too: a list of runs reads them alone, without the megabytes of `scores`.
         totals = self.handed_on(RunTotals.of_check(result.figures, state.scored).to_dict(), "totals", context)
         return self.handed_on({**checked, "totals": totals}, "audit", context)
+
+    def _hand_on(self, challenge: RunChallenge, result: Audit, context: Context) -> None:
+        from airflow_batchscore.model.reference import GivenModel
+        from airflow_batchscore.publish.comparison_gate import as_markdown
+
+        model = GivenModel(challenge.model.uri, challenge.model.digest).to_dict()
+        context["ti"].xcom_push(key="challenger", value=self.handed_on(model, "model", context))
+        context["ti"].xcom_push(key="comparison", value=as_markdown(result))

@@ -15,6 +15,8 @@ from airflow_batchscore.publish.verdict import Audit, Limits
 from airflow_batchscore.quality.check import Check
 from airflow_batchscore.quality.differences import Differences
 
+#: Begins the name of each check.
+_CHALLENGER = "challenger: "
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 _ADVICE = "look at where they disagree in the verdict and in the report; keep the champion, or change the limit"
 
@@ -54,6 +56,15 @@ def comparison_checks(comparison: Comparison | None, limits: Limits) -> list[Che
         *_agreement(comparison, share),
         *_differences(comparison, sizes),
     ]
+
+
+def as_markdown(audit: Audit) -> str:
+    """What was found of the challenger, for a person who decides."""
+    comparison = audit.comparison or {}
+    names = [comparison[role]["uri"] for role in ("challenger", "champion") if role in comparison]
+    found = [check for check in audit.checks if check.what.startswith(_CHALLENGER)]
+    rows = [f"| {check.what.removeprefix(_CHALLENGER)} | {check.found} | {check.allowed} |" for check in found]
+    return "\n".join([" against ".join(f"`{name}`" for name in names), "", "| | found | allowed |", "|-|-|-|", *rows])
 
 
 def _share(value: float | str | None) -> float | None:
@@ -97,7 +108,7 @@ def _partitions(comparison: Comparison, *, is_gate: bool) -> Check:
     )
     found = f"{every - len(problems):,} of {every:,}"
     failed = problem if is_gate and problems else None
-    return Check("challenger: partitions compared", found, "all" if is_gate else "-", failed)
+    return Check(f"{_CHALLENGER}partitions compared", found, "all" if is_gate else "-", failed)
 
 
 def _rows(comparison: Comparison, *, is_gate: bool) -> Check:
@@ -105,7 +116,7 @@ def _rows(comparison: Comparison, *, is_gate: bool) -> Check:
     every = total.compared + total.champion_alone + total.challenger_alone + total.unmatched
     found = f"{total.compared:,} of {every:,}"
     nothing = "the challenger cannot be judged: no row was scored by both" if is_gate and not total.compared else None
-    return Check("challenger: rows compared", found, "-", nothing)
+    return Check(f"{_CHALLENGER}rows compared", found, "-", nothing)
 
 
 def _agreement(comparison: Comparison, least: float | None) -> list[Check]:
@@ -115,7 +126,7 @@ def _agreement(comparison: Comparison, least: float | None) -> list[Check]:
         share = agreements.share
         found = "-" if share is None else f"{_percent(share)} of {agreements.rows:,} rows"
         if least is None:
-            checks.append(Check(f"challenger: agreement in {name}", found, "no limit"))
+            checks.append(Check(f"{_CHALLENGER}agreement in {name}", found, "no limit"))
             continue
         alone = f" ({agreements.alone:,} of them were scored by one model alone)" if agreements.alone else ""
         problem = (
@@ -124,14 +135,14 @@ def _agreement(comparison: Comparison, least: float | None) -> list[Check]:
         )
         passed = share is not None and share >= least
         checks.append(
-            Check(f"challenger: agreement in {name}", found, f"{_percent(least)}", None if passed else problem)
+            Check(f"{_CHALLENGER}agreement in {name}", found, f"{_percent(least)}", None if passed else problem)
         )
     if least is not None and not columns:
         problem = (
             "min_agreement= compares classes, and no output that both have holds text, Booleans or whole numbers"
             f"{_left_out(comparison)}: give max_difference= for numbers"
         )
-        checks.append(Check("challenger: agreement", "-", _percent(least), problem))
+        checks.append(Check(f"{_CHALLENGER}agreement", "-", _percent(least), problem))
     return checks
 
 
@@ -144,7 +155,7 @@ def _differences(comparison: Comparison, limits: Mapping[str, float]) -> list[Ch
             f"max_difference= compares numbers, and no output that both have holds any{_left_out(comparison)}: give "
             "min_agreement= for classes"
         )
-        return [Check("challenger: difference", "-", "-", problem)]
+        return [Check(f"{_CHALLENGER}difference", "-", "-", problem)]
     return [_difference(name, each, what, most) for name, each in columns.items() for what, most in limits.items()]
 
 
@@ -159,7 +170,7 @@ def _difference(column: str, differences: Differences, what: str, most: float | 
     size = _size(differences, what)
     about = "" if what in ("mean", "max") else "about "
     found = "-" if math.isnan(size) else "unbounded" if math.isinf(size) else f"{about}{size:.4g}"
-    label = f"challenger: {what} difference in {column}"
+    label = f"{_CHALLENGER}{what} difference in {column}"
     if most is None:
         return Check(label, found, "no limit")
     if size <= most:

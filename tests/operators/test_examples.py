@@ -227,3 +227,28 @@ def test_real_data_is_used_where_it_is_named(tmp_path: Path, monkeypatch: pytest
     assert str(tmp_path / "games.csv") in purchase_recipe.make_data(str(tmp_path / "games"))
     found = pd.read_parquet(tmp_path / "games" / "bucket=3" / "games.parquet")
     pd.testing.assert_frame_equal(found, games[games["user_id"] % 10 == 3].reset_index(drop=True))
+
+
+def test_a_challenger_is_promoted_if_its_scores_are_close_and_never_published(airflow_dags: dict[str, Any]) -> None:
+    place = PLACE / "champion_challenger"
+    alias = place / "models" / "hazard" / "aliases" / "champion.json"
+    state, states = _run(airflow_dags, "champion_challenger", most=0.0001)
+    assert (state, states["publish -1"], states["compare -1"], states["promote -1"]) == (
+        "failed",
+        "success",
+        "failed",
+        "upstream_failed",
+    )
+    champion = json.loads(alias.read_text())["version"]
+    first = pd.read_parquet(place / "predictions.parquet")
+    assert len(first) == 5_000
+
+    assert _run(airflow_dags, "champion_challenger")[0] == "success"
+    promoted = json.loads(alias.read_text())["version"]
+    facts = _summary("champion_challenger")
+    assert facts["model"]["version"] == champion != promoted
+    comparison = facts["passed"]["comparison"]
+    assert comparison["challenger"]["version"] == promoted
+    assert comparison["compared"] == 5_000
+    assert 0 < comparison["columns"]["hazard"]["sizes"]["p95"] < 1.5
+    pd.testing.assert_frame_equal(pd.read_parquet(place / "predictions.parquet"), first)
