@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Param, XComArg, task
 from example_home import HOME
 
 from airflow_batchscore import PartitionedDataset, Recipe
@@ -31,7 +31,7 @@ challenger, is promoted if its scores are close enough.
 
 | task | what it does |
 | --- | --- |
-| `train_champion` | trains on a part of the data and makes that version the `champion`, as if it had been in use for long |
+| `train_champion` | trains on a part of the data, and makes that version the `champion` |
 | `train_challenger` | trains on more of the data |
 | `plan`, `score` | both models score all ten parts: the data is read once, and each model has scores of its own |
 | `audit`, `publish` | the champion's scores are audited and published, whatever becomes of the challenger |
@@ -105,6 +105,6 @@ with DAG(
     compare = CheckScoresOperator(
         task_id="compare", plan=plan.output, scores=score.output, max_difference={"p95": "{{ params.most }}"}
     )
-    promote = CheckModelOperator(task_id="promote", model=compare.output["challenger"], promote_to="champion")
+    promote = CheckModelOperator(task_id="promote", model=XComArg(compare, "challenger"), promote_to="champion")
     make_data() >> [champion, challenger]
     champion >> plan

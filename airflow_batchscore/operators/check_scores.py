@@ -44,8 +44,8 @@ class CheckScoresOperator(GateOperator):
         of `CombineOperator`: it names exactly the manifests that passed. ``without_drift`` counts partitions without a
         drift figure. ``verdict`` is the URI of a JSON file, below ``<staging>/_runs/<dag_id>/<run_id>/``, that records
         what was checked and what was found; it is also written when the audit fails. If the run has a challenger that
-        passed, ``check.output["challenger"]`` is that version, for ``CheckModelOperator(model=..., promote_to=...)``,
-        and ``check.output["comparison"]`` what was found of it, as Markdown for a person who decides.
+        passed, ``XComArg(check, "challenger")`` is that version, for ``CheckModelOperator(model=..., promote_to=...)``,
+        and ``XComArg(check, "comparison")`` what was found of it, as Markdown for a person who decides.
 
     The log shows everything that was checked, passed or not.
 

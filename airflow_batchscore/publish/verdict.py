@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.errors import GateError
+from airflow_batchscore.publish.comparison_view import view
 from airflow_batchscore.publish.coverage import scored_coverage
 from airflow_batchscore.publish.drift import Drift, drift_limit
 from airflow_batchscore.publish.state import ScoringRun
@@ -170,7 +171,9 @@ class KeptVerdict:
     def of(cls, verdict: Json) -> KeptVerdict | None:
         """Of `Audit.verdict`, which holds text where a template gave the limit; None for any other JSON."""
         try:
-            allowed = verdict["limits"]["max_drift"]
+            allowed, comparison = verdict["limits"]["max_drift"], verdict.get("comparison")
+            if comparison is not None:
+                view(comparison)  # what is no comparison must not fail the report
             return cls(
                 checks=[Check.from_dict(check) for check in verdict.get("checks", [])],
                 max_drift=None if allowed is None else drift_limit(allowed),
@@ -179,9 +182,9 @@ class KeptVerdict:
                     for score in verdict.get("scores", [])
                     if score.get("drift") is not None and math.isfinite(score["drift"])
                 },
-                comparison=verdict.get("comparison"),
+                comparison=comparison,
             )
-        except (KeyError, TypeError, AttributeError, GateError):
+        except (KeyError, TypeError, ValueError, AttributeError, GateError):
             return None
 
     def to_dict(self) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 from operator_calls import context, dag, executed, planned, published, scored
 from paired import challenger_of
-from support import Small, good_rows, scores, small
+from support import Small, good_rows, newest_summary, scores, small
 
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.data.storage import Location
@@ -48,10 +49,16 @@ def _plan(data: Small, challenger: ModelRef, *partitions: int) -> list[dict[str,
     return planned(data, "r", *(partitions or (1, 2)), model=[data.model.uri, challenger.uri])
 
 
+#: Key -> what the last check handed on besides its result.
+pushed: dict[str, Any] = {}
+
+
 def _check(plan: Any, scores: Any, **limits: Any) -> dict[str, Any]:
     with dag():
         check = CheckScoresOperator(task_id="check", plan=plan, scores=scores, **limits)
-    found: dict[str, Any] = executed(check)
+    pushed.clear()
+    instance = SimpleNamespace(task_id="check", map_index=-1, xcom_push=lambda key, value: pushed.update({key: value}))
+    found: dict[str, Any] = executed(check, ti=instance)
     return found
 
 
@@ -97,6 +104,13 @@ def test_only_the_champions_scores_are_published_and_the_report_compares(
     assert (comparison["champion"]["uri"], comparison["challenger"]["uri"]) == (data.model.uri, challenger.uri)
     agreed = (mine["predict"] == theirs["predict"]).mean()
     assert comparison["columns"]["predict"]["agreement"] == pytest.approx(agreed)
+    assert newest_summary(tmp_path)["passed"]["comparison"] == comparison
+    (page,) = (tmp_path / "_runs" / "out.parquet" / "d" / "r").glob("*.report.html")
+    text = page.read_text()
+    assert f"Version <code>{challenger.version}</code> scored the same rows as the champion" in text
+    assert f'<td class="n">{agreed:.2%}</td>' in text
+    worst = comparison["columns"]["predict_proba_0"]["rows"][0]
+    assert f'<td class="text">id={worst["keys"]["id"]}</td>' in text
 
 
 def _manifest(short: dict[str, Any]) -> Manifest:
@@ -114,8 +128,12 @@ def test_a_challenger_is_let_through_or_refused_by_how_far_it_is_from_the_champi
     allowed = {check["what"]: check["allowed"] for check in _verdict(checked)["checks"]}
     assert allowed["challenger: agreement in predict"] == "10 %"
     assert allowed["challenger: p95 difference in predict_proba_1"] == "1"
+    assert unseal("model", pushed["challenger"], "model", "d/r", {"check"})["digest"] == challenger.digest
+    assert f"`{challenger.uri}` against `{data.model.uri}`" in pushed["comparison"]
+    assert f"| agreement in predict | {_verdict(checked)['checks'][-7]['found']} | 10 % |" in pushed["comparison"]
     with pytest.raises(AirflowFailException, match=r"agrees with the champion in .* % of 100 rows of predict, at"):
         _check(plan, handed, min_agreement=0.999)
+    assert not pushed
     with pytest.raises(AirflowFailException, match=r"predict_proba_0 is about .* from the champion's \(p50\)"):
         _check(plan, handed, max_difference="{'p50': 0.0001}")
 
