@@ -34,7 +34,7 @@ class CheckScoresOperator(GateOperator):
             text, Booleans and whole numbers. A row that only one of them scored is a disagreement. Needs
             ``PlanPartitionsOperator(model=[champion, challenger])``. Templated.
         max_difference: likewise for numbers, highest absolute difference by name: ``{"p95": 0.1, "mean": 0.02, "max":
-            0.5}``. A quantile is measured within 1 %. The difference of a row that only one of them scored is
+            0.5}``. A quantile is at most 1 % too large. The difference of a row that only one of them scored is
             unbounded. Templated.
         conn_id: connection for the scores' storage. Templated.
 

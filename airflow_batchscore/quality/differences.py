@@ -1,7 +1,7 @@
 """`Differences`: how far two models' numbers for the same rows lie apart, as counts that add up over blocks.
 
-Quantiles come from logarithmic bins (a DDSketch): each is within 1 % of the difference that has its rank. All else is
-exact, up to the rounding of floats.
+Quantiles come from logarithmic bins (as a DDSketch has): each is at most 1 % larger than the difference that has its
+rank, and never smaller, so that a limit holds. All else is exact, up to the rounding of floats.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 if TYPE_CHECKING:
     import numpy as np
 
-#: Relative error of a quantile.
+#: By what share of itself a quantile may be too large.
 ERROR = 0.01
-_GAMMA = (1 + ERROR) / (1 - ERROR)
+#: Of the edges of bins.
+_RATIO = math.log(1 + ERROR)
+#: Of the largest float.
+_MOST_EXPONENT = 709.78
 #: Added to a bin's exponent, so that it is above 0 for any float; the sign is that of the difference.
-_OFFSET = 50_000
+_OFFSET = 100_000
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def _binned(apart: np.ndarray, sizes: np.ndarray) -> dict[int, int]:
     import numpy as np
 
     some = sizes > 0
-    exponents = np.ceil(np.log(sizes[some]) / math.log(_GAMMA)).astype(np.int64) + _OFFSET
+    exponents = np.ceil(np.log(sizes[some]) / _RATIO).astype(np.int64) + _OFFSET
     places, counts = np.unique(np.where(apart[some] > 0, exponents, -exponents), return_counts=True)
     bins = dict(zip(places.tolist(), counts.tolist(), strict=True))
     nothing = len(sizes) - int(np.count_nonzero(some))
@@ -183,5 +186,6 @@ def _at(share: float, bins: list[tuple[int, int]], behind: int = 0) -> float | N
     place = next(place for (place, _), rows in zip(bins, passed, strict=True) if rows > rank)
     if place == 0:
         return 0.0
-    size = 2 * math.exp((abs(place) - _OFFSET) * math.log(_GAMMA)) / (_GAMMA + 1)
+    exponent = (abs(place) - _OFFSET) * _RATIO
+    size = math.exp(exponent) if exponent < _MOST_EXPONENT else math.inf
     return size if place > 0 else -size

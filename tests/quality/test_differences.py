@@ -41,6 +41,7 @@ def test_figures_are_those_of_all_rows(both: tuple[np.ndarray, np.ndarray], cuts
             (found.size_quantile(share), np.quantile(np.abs(apart), share, method="lower")),
         ):
             assert measured == pytest.approx(exact, rel=1.001 * ERROR, abs=0), share
+            assert abs(measured) >= abs(exact) * (1 - 1e-9), "never too small"
     assert Differences.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
