@@ -1,7 +1,8 @@
 """The rows that two models scored, side by side: parts of both are read, and rows are matched, or counted.
 
 Both read the same bytes in the same order. So blocks that begin and end at the same row hold the same rows: where each
-model scored all of them, the n-th is the n-th; else the keys say which is which, where they are unique.
+model scored all of them, or both left out the same, the n-th is the n-th; else the keys say which is which, where they
+are unique.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ class Stretch:
     def size(self) -> int:
         """Bytes of the parts."""
         return sum(part.size for part in (*self.champion, *self.challenger))
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether both models scored every row, or left out the same ones: the n-th of the one is that of the other."""
+        blocks = [part.block for part in (*self.champion, *self.challenger)]
+        return self.is_whole or (len(blocks) == 2 and blocks[0].left_out == blocks[1].left_out != "")
 
     @property
     def is_whole(self) -> bool:
@@ -116,8 +123,8 @@ def side_by_side(stretch: Stretch, columns: Sequence[str]) -> SideBySide:
         return _unmatched(ours[0].columns(columns), theirs[0].columns(columns), max(_scored(ours), _scored(theirs)))
     keys = [key for key in ours[0].manifest.keys if key in theirs[0].manifest.keys]
     champion, challenger = (_read(parts, [*keys, *columns]) for parts in (ours, theirs))
-    if stretch.is_whole:
-        return SideBySide(keys, champion, challenger, stretch.first)
+    if stretch.is_aligned:
+        return SideBySide(keys, champion, challenger, stretch.first if stretch.is_whole else None)
     if not champion.num_rows or not challenger.num_rows:
         alone = champion.num_rows, challenger.num_rows
         return SideBySide(keys, champion.slice(0, 0), challenger.slice(0, 0), None, *alone)

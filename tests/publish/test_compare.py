@@ -94,6 +94,18 @@ def test_without_keys_rows_that_one_skips_make_a_partition_a_problem(data: Small
     assert "500 rows could not be matched" in found.problems["p=1"]
 
 
+def test_models_that_skip_the_same_rows_are_compared_without_keys(data: Small) -> None:
+    recipe = Recipe(features="paired:counted", target="label")
+    champion, challenger = trained(data, "skipping", recipe, LINE), challenger_of(data, recipe)
+    scored = score_pair(data, challenger, 1, model=champion, keys=(), block_rows=90)
+    found = _compared(scored, challenger)
+    assert (found.total.compared, found.problems) == (429, {})
+    ours, theirs = scores(scored[0].manifest)["prediction"], scores(of_challenger(scored)[0])["prediction"]
+    agreements = found.total.columns["prediction"].agreements
+    assert agreements
+    assert agreements.agreed == (ours == theirs).sum()
+
+
 def test_scores_of_an_earlier_run_are_compared_block_by_block_or_together(data: Small) -> None:
     challenger = challenger_of(data)
     score_alone(data, data.model, 1, block_rows=90)

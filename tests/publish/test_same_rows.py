@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.unit
 Rows = list[tuple[int, list[tuple[str, float]]]]
 
 
-def committed(folder: Path, parts: Rows, keys: tuple[str, ...] = ("k",)) -> Manifest:
+def committed(folder: Path, parts: Rows, keys: tuple[str, ...] = ("k",), left_out: Sequence[str] = ()) -> Manifest:
     """A manifest over parts of one key column and one output."""
     folder.mkdir(exist_ok=True)
     blocks = []
@@ -36,7 +37,10 @@ def committed(folder: Path, parts: Rows, keys: tuple[str, ...] = ("k",)) -> Mani
         path = folder / f"part-{index}.parquet"
         pq.write_table(table, path)
         account = Account(read, len(rows), read - len(rows), 0)
-        blocks.append(BlockResult(index, path.name, None, path.stat().st_size, account, {}, {}, len(rows), "x"))
+        rest = left_out[index] if left_out else ""
+        blocks.append(
+            BlockResult(index, path.name, None, path.stat().st_size, account, {}, {}, len(rows), "x", left_out=rest)
+        )
     schema = {field.name: str(field.type) for field in table.schema}
     return manifest(folder, blocks=blocks, keys=list(keys), schema=schema)
 
@@ -79,6 +83,16 @@ def test_rows_that_one_left_out_are_matched_by_keys(tmp_path: Path) -> None:
     assert side.champion.to_pylist() == [{"k": "b", "prediction": 1.0}, {"k": "c", "prediction": 2.0}]
     assert side.challenger.to_pylist() == [{"k": "b", "prediction": 12.0}, {"k": "c", "prediction": 11.0}]
     assert (side.champion_alone, side.challenger_alone, side.unmatched, side.first) == (1, 1, 2, None)
+
+
+def test_rows_without_keys_are_matched_where_both_left_out_the_same(tmp_path: Path) -> None:
+    ours, theirs = (
+        committed(tmp_path / name, [(3, _rows("", "")), (2, _rows("", ""))], keys=(), left_out=["f00", ""])
+        for name in "ab"
+    )
+    assert [(side.champion.num_rows, side.first) for side in _matched(ours, theirs)] == [(2, None), (2, 3)]
+    other = committed(tmp_path / "c", [(3, _rows("", "")), (2, _rows("", ""))], keys=(), left_out=["ba7", ""])
+    assert [side.unmatched for side in _matched(ours, other)] == [2, 0]
 
 
 def test_rows_without_keys_are_counted_unless_only_one_has_any(tmp_path: Path) -> None:
