@@ -292,7 +292,7 @@ def _named(work: ScoredWith) -> str:
     from airflow_batchscore.scoring.job import FunctionJob
 
     if isinstance(work, ChampionAndChallenger):
-        return f"{work.champion.version}, challenged by {work.challenger.version}"
+        return work.named
     if isinstance(work, FunctionJob):
         return work.function.path
     versions = {ref.uri: ref.version for ref in work.pinned}

@@ -83,6 +83,11 @@ class ChampionAndChallenger:
     column: ClassVar = None
 
     @property
+    def named(self) -> str:
+        """Both versions, for people."""
+        return f"{self.champion.version}, challenged by {self.challenger.version}"
+
+    @property
     def pinned(self) -> list[ModelRef]:
         """Every model that may be loaded, the champion first."""
         return [self.champion, self.challenger]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
+from airflow_batchscore.plan.models import ChampionAndChallenger
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.verdict import Figures
 from airflow_batchscore.quality.accounting import Account
@@ -108,11 +109,7 @@ def models_named(models: JsonMapping | None) -> str | None:
     if models is None:
         return None
     if models["kind"] == "one":
-        return _version(models["model"])
-    if models["kind"] == "champion and challenger":
-        return f"{_version(models['champion'])}, challenged by {_version(models['challenger'])}"
+        return str(models["model"]["uri"]).rpartition("/")[2]
+    if models["kind"] == ChampionAndChallenger.kind:
+        return ChampionAndChallenger.from_dict(models).named
     return f"one for each {models['column']}" if models.get("column") else "one for each partition"
-
-
-def _version(model: JsonMapping) -> str:
-    return str(model["uri"]).rpartition("/")[2]

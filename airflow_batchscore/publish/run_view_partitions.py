@@ -181,8 +181,8 @@ def _model(entry: PlanEntry | None, key: str) -> str:
     match entry.models if entry else None:
         case OneModel(model):
             return model.version
-        case ChampionAndChallenger(champion):
-            return champion.version
+        case ChampionAndChallenger() as both:
+            return both.named
         case ModelPerPartition(choices) if key in choices:
             chosen = choices[key]
             version = chosen.model.version if chosen.model else ""
