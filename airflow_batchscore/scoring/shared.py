@@ -69,7 +69,6 @@ def score_shared(jobs: Sequence[BlockJob], blocks: Sequence[Block]) -> list[Resu
     results: list[Result | None] = [
         find_result(job, block.index) if may_be_a_rerun() else None for job, block in zip(jobs, blocks, strict=True)
     ]
-    hold_to_one_thread()
     parts = [OpenPart(job, block) for job, block, there in zip(jobs, blocks, results, strict=True) if there is None]
     try:
         try:
@@ -96,6 +95,7 @@ def _read(parts: Sequence[OpenPart]) -> None:
         # Most partitions have one model: what was opened for the one serves the next.
         alike = scorer is not None and (part.job.scorer, part.job.rules) == (job.scorer, job.rules)
         job, scorer = part.job, part.open(scorer if alike else None)
+    hold_to_one_thread()  # now that the models' libraries are there
     for batches in read_shared(job.dataset, [part.block for part in parts], job.types, job.key_types):
         empty = False
         for part, batch in zip(parts, batches, strict=True):

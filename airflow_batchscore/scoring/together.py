@@ -63,10 +63,10 @@ def score_in_one_reading(jobs: Sequence[BlockJob], block: Block) -> Results | No
     if types is None or key_types is None:
         return None
     alike = all(job.types == types and job.key_types == key_types for job in jobs)
-    hold_to_one_thread()
     parts = [OpenPart(job, block) for job in jobs]
     try:
         _open(parts)
+        hold_to_one_thread()
         for batch in _batches(parts, types, key_types, alike=alike):
             for part in parts:
                 part.add(batch if alike else _narrowed(batch, part.job))

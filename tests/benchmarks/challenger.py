@@ -4,7 +4,7 @@
 
 `floor`: each block is read once, its features are made once, both models predict, and nothing is written or counted.
 `pass`: `model=[champion, challenger]`, with parts, accounts and manifests of both. `twice`: one model after the other.
-Prints median seconds, and the medians of the ratios of each round.
+Prints medians of seconds and of CPU seconds, and the medians of their ratios of each round.
 """
 
 from __future__ import annotations
@@ -119,18 +119,22 @@ def _measure(name: str, dataset: PartitionedDataset, models: list[ModelRef], fol
         "pass": lambda: score(ChampionAndChallenger(*models)),
         "twice": lambda: [score(OneModel(model)) for model in models],
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for number in range(rounds + 1):  # the first is not counted: imports, loading, the files' pages
         for way, run in ways.items():
-            began = time.monotonic()
+            began, cpu = time.monotonic(), time.process_time()
             run()
             if number:
-                seconds[way].append(time.monotonic() - began)
+                seconds[way].append((time.monotonic() - began, time.process_time() - cpu))
             shutil.rmtree(folder / "staged", ignore_errors=True)
     print(name)
     for way, some in seconds.items():
-        ratios = [one / base for one, base in zip(some, seconds["floor"], strict=True)]
-        print(f"  {way:6} {statistics.median(some):7.2f} s  {statistics.median(ratios):5.2f} x the floor", flush=True)
+        told = []
+        for place, what in enumerate(("s", "CPU s")):
+            ratios = [one[place] / base[place] for one, base in zip(some, seconds["floor"], strict=True)]
+            found = statistics.median(one[place] for one in some)
+            told.append(f"{found:7.2f} {what} {statistics.median(ratios):5.2f} x the floor")
+        print(f"  {way:6} {'  '.join(told)}", flush=True)
 
 
 if __name__ == "__main__":
