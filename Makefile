@@ -188,7 +188,7 @@ test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph,
 	AWS_REQUEST_CHECKSUM_CALCULATION=when_required AWS_RESPONSE_CHECKSUM_VALIDATION=when_required \
 	  $(BIN)/pytest -m production
 
-test-faults: setup  ## 650 kills and stops of stages and of runs that meet; counts what should never happen (20 minutes)
+test-faults: setup  ## 850 kills and stops of stages and of runs that meet; counts what should never happen (30 minutes)
 	$(BIN)/python tests/faults/harness.py --kills 30 --stops 70
 
 test-fuzz: setup  ## random tables, pandas idioms and models against plain pandas (20 minutes)

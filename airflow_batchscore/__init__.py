@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_batchscore.api.clean import clean_staging
+    from airflow_batchscore.api.model import load
+    from airflow_batchscore.api.models import models
+    from airflow_batchscore.api.plan import plan_run
+    from airflow_batchscore.api.preview import preview
+    from airflow_batchscore.api.reach import register_connection
+    from airflow_batchscore.api.runs import runs
+    from airflow_batchscore.api.score import combine, score
+    from airflow_batchscore.api.train import promote, train
     from airflow_batchscore.data.dataset import PartitionedDataset
     from airflow_batchscore.data.storage.location import Location
     from airflow_batchscore.engine.dask import DaskCluster
@@ -13,10 +22,13 @@ if TYPE_CHECKING:
     from airflow_batchscore.model.recipe import Recipe
     from airflow_batchscore.model.trust import Trust
     from airflow_batchscore.plan.policy import ModelPolicy
+    from airflow_batchscore.publish.tables import Delta, Iceberg
 
 __version__ = "0.1.0"
 __all__ = [
     "DaskCluster",
+    "Delta",
+    "Iceberg",
     "LocalDask",
     "Location",
     "ModelPolicy",
@@ -25,10 +37,23 @@ __all__ = [
     "Spark",
     "Trust",
     "__version__",
+    "clean_staging",
+    "combine",
+    "load",
+    "models",
+    "plan_run",
+    "preview",
+    "promote",
+    "register_connection",
+    "runs",
+    "score",
+    "train",
 ]
 
 _HOMES = {
     "DaskCluster": "engine.dask",
+    "Delta": "publish.tables",
+    "Iceberg": "publish.tables",
     "LocalDask": "engine.local",
     "Location": "data.storage.location",
     "ModelPolicy": "plan.policy",
@@ -36,6 +61,17 @@ _HOMES = {
     "Recipe": "model.recipe",
     "Spark": "engine.spark",
     "Trust": "model.trust",
+    "clean_staging": "api.clean",
+    "combine": "api.score",
+    "load": "api.model",
+    "models": "api.models",
+    "plan_run": "api.plan",
+    "preview": "api.preview",
+    "promote": "api.train",
+    "register_connection": "api.reach",
+    "runs": "api.runs",
+    "score": "api.score",
+    "train": "api.train",
 }
 
 

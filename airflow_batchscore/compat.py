@@ -30,6 +30,11 @@ def airflow_version() -> tuple[int, int]:
     return int(major), int(minor)
 
 
+def installed_airflow() -> str:
+    """The whole version, for messages. Raises ImportError without an Airflow."""
+    return _installed()
+
+
 def require_airflow() -> None:
     """Raise ImportError in an Airflow that is too old, before a name that it lacks is imported and fails instead."""
     if airflow_version() < _OLDEST:
@@ -41,6 +46,15 @@ def has_task_state_store() -> bool:
     """Whether tasks can keep values for pages, and pages values for tasks.
 
     Without it, a page shows what tasks returned alone: no progress, no reasons, no checks of gates.
+    """
+    return airflow_version() >= (3, 3)
+
+
+# Since Airflow 3.3, likewise.
+def has_partition_events() -> bool:
+    """Whether a task can raise an asset event for each of several partitions, and keep values beside an asset.
+
+    Without it, the events of a run carry the run's own partition key, if it has one.
     """
     return airflow_version() >= (3, 3)
 

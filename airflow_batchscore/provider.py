@@ -10,7 +10,8 @@ import airflow_batchscore
 def get_provider_info() -> dict[str, Any]:
     """Package, operators, sensors, triggers and links, in the form of Airflow's provider schema."""
     name = "Batch scoring"
-    operators = ["train", "import_model", "check_model", "plan", "score", "check_scores", "combine", "evaluate"]
+    operators = ["announce_partitions", "train", "import_model", "check_model", "plan", "score", "check_scores"]
+    operators += ["combine", "evaluate", "clean_staging"]
     return {
         "package-name": "airflow-batchscore",
         "name": name,

@@ -9,25 +9,23 @@ import numpy as np
 import pandas as pd
 
 GAMES = [f"G{n}" for n in range(1, 11)]
-BUCKETS = 10
 
 
 def make_data(folder: str, users: int = 20_000) -> str:
-    """``bucket=<user_id % 10>/games.parquet``: the table that ``GAMES_CSV`` names, else made with a fixed seed.
+    """``games.csv``: the table that ``GAMES_CSV`` names, else made with a fixed seed.
 
-    Rows without a `user_id` are known by their number in the file, from 0. Existing files are left alone. Returns one
+    Rows without a `user_id` are known by their number in the file, from 0. An existing file is left alone. Returns one
     line that describes the data.
     """
     named = os.environ.get("GAMES_CSV")
     table = pd.read_csv(named) if named else synthetic(users)
     if "user_id" not in table:
         table["user_id"] = range(len(table))
-    for bucket in range(BUCKETS):
-        path = Path(folder, f"bucket={bucket}", "games.parquet")
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            table[table["user_id"] % BUCKETS == bucket].to_parquet(path.with_suffix(".tmp"), index=False)
-            path.with_suffix(".tmp").replace(path)
+    path = Path(folder, "games.csv")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(path.with_suffix(".tmp"), index=False)
+        path.with_suffix(".tmp").replace(path)
     return f"games of {named}" if named else f"SYNTHETIC table of {users:,} users, a fixed seed"
 
 

@@ -46,7 +46,7 @@ def lengths(notes: pd.DataFrame) -> pd.DataFrame:
 
     A function of a whole group, from a library (scipy) that knows nothing about partitions.
     """
-    from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
+    from scipy.stats import mannwhitneyu
 
     words = notes["text"].fillna("").str.split().str.len()
     test = mannwhitneyu(words[notes["id"] % 2 == 1], words[notes["id"] % 2 == 0])

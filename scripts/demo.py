@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from demo_results import print_results
 from examples import EXAMPLES
@@ -79,6 +80,8 @@ def run_example(stack: Stack, name: str, conf: Mapping[str, Any], say: Callable[
         stack.wait_for_dag(dag_id)
     if name == "model_decay":
         _decay(stack, say)
+    elif name == "wta_partitioned_assets":
+        arrive(stack, say)
     else:
         _finish(stack, name, stack.trigger(name, conf), say)
 
@@ -92,6 +95,40 @@ def _decay(stack: Stack, say: Callable[[str], None]) -> None:
         _finish(stack, "decay_watch", stack.trigger("decay_watch", {"month": month}), say)
     say("waiting for decay_retrain, which nobody triggers")
     _finish(stack, "decay_retrain", stack.wait_for_newer_run("decay_retrain", before), say)
+
+
+def arrive(stack: Stack, say: Callable[[str], None]) -> None:
+    """Years are announced; each one starts a run that scores it, and all together start one that makes the full set."""
+    for dag_id in ("wta_score_year", "wta_full_set"):
+        stack.unpause(dag_id)
+    earlier = {dag_id: len(stack.started_by_events(dag_id)) for dag_id in ("wta_score_year", "wta_full_set")}
+    run_id = stack.trigger("wta_arrivals", {})
+    _finish(stack, "wta_arrivals", run_id, say)
+    path = f"/api/v2/dags/wta_arrivals/dagRuns/{quote(run_id)}/taskInstances/announce/xcomEntries/return_value"
+    announced = stack.get(f"{path}?deserialize=true")["value"]["announced"]
+    say(f"announced: {', '.join(announced) or 'nothing, because no year is new'}")
+    _finish_started(stack, "wta_score_year", earlier["wta_score_year"] + len(announced), say)
+    if announced and not earlier["wta_full_set"]:
+        _finish_started(stack, "wta_full_set", 1, say)
+
+
+def _finish_started(stack: Stack, dag_id: str, count: int, say: Callable[[str], None]) -> None:
+    """Print changes until so many runs that asset events started have ended."""
+    patience, said = stack.patience(), ""
+    while True:
+        runs = stack.started_by_events(dag_id)
+        for run in runs:
+            if run["state"] == "failed":
+                raise StackError(_why(stack, dag_id, run["dag_run_id"]))
+        done = sum(run["state"] == "success" for run in runs)
+        line = f"{dag_id}: {done}/{count} runs done, which nobody triggered"
+        if line != said:
+            say(line)
+            said = line
+        if done >= count:
+            return
+        news = [task["state"] for run in runs for task in stack.task_instances(dag_id, run["dag_run_id"])]
+        stack.wait(patience, line, news)
 
 
 def _finish(stack: Stack, dag_id: str, run_id: str, say: Callable[[str], None]) -> None:

@@ -39,7 +39,16 @@ def matches(home: Path) -> None:
 
 def one_year(home: Path) -> None:
     """The years that runs of `wta_yearly_scoring` have published."""
-    folder = home / "predictions_by_year"
+    _years_of(home / "predictions_by_year")
+
+
+def arrived(home: Path) -> None:
+    """The years that runs of `wta_score_year` have published, and the full set."""
+    _years_of(home / "predictions_by_arrival")
+    print(f"full set     {short(home / 'first_full_set.parquet')}")
+
+
+def _years_of(folder: Path) -> None:
     scored = pd.read_parquet(folder)
     years = scored.groupby("year", observed=True)
     rows = [(str(year), f"{len(found):,}", f"{_right(found).mean():.1%}") for year, found in years]
@@ -91,11 +100,9 @@ def purchases(home: Path) -> None:
     """Whether users with a high probability buy, by fifths; of those whom the model was not trained on."""
     place = home / "purchase_likelihood"
     trained_on = json.loads((place / "summary.json").read_text())["model"]["trained_on"]
-    bought = pd.concat(
-        pd.read_parquet(path, columns=["user_id", "label"]) for path in place.glob("data/*/games.parquet")
-    )
+    bought = pd.read_csv(place / "data" / "games.csv", usecols=["user_id", "label"])
     found = pd.read_parquet(place / "predictions.parquet").merge(bought, on="user_id")
-    found = found[~("bucket=" + found["bucket"].astype(str)).isin(trained_on)]
+    found = found[~("user_id_mod_10=" + found["user_id_mod_10"].astype(str)).isin(trained_on)]
     fifths = found.groupby(pd.qcut(found["prediction"].rank(method="first"), 5, labels=False))
     rows = [("users", "probability, mean", "bought")]
     for _, one in reversed([*fifths]):
@@ -167,6 +174,7 @@ _COUNTS = ("rows_read", "rows_scored", "rows_skipped", "rows_quarantined")
 _OF: dict[str, Callable[[Path], None]] = {
     "wta_batch_scoring": matches,
     "wta_yearly_scoring": one_year,
+    "wta_partitioned_assets": arrived,
     "hazard_regression": hazards,
     "hazard_spark": spark_hazards,
     "sensor_anomaly": sensors,

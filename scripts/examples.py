@@ -52,6 +52,7 @@ def _java() -> int:
 EXAMPLES: dict[str, Example] = {
     "wta_batch_scoring": Example(["wta_batch_scoring"]),
     "wta_yearly_scoring": Example(["wta_yearly_scoring"], {"year": 2014}, after="wta_batch_scoring"),
+    "wta_partitioned_assets": Example(["wta_arrivals", "wta_score_year", "wta_full_set"], after="wta_batch_scoring"),
     "hazard_regression": Example(["hazard_regression"]),
     "hazard_spark": Example(["hazard_spark"], on_spark=True),
     "sensor_anomaly": Example(["sensor_anomaly"], {"sensors": 200, "day": "2026-01-02"}),

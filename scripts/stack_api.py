@@ -101,11 +101,12 @@ class Api:
             text = error.read().decode()[:1000]
             raise StackError(f"{method} {path}: {error.code} {text}", error.code) from error
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+    def trigger(self, dag_id: str, conf: Mapping[str, Any], partition_key: str | None = None) -> str:
         """Start a run manually; returns its id."""
         run_id = f"manual__{datetime.now(UTC).isoformat()}"
+        body = {"conf": conf, "logical_date": None, "dag_run_id": run_id, "partition_key": partition_key}
         try:
-            self.post(f"/api/v2/dags/{dag_id}/dagRuns", {"conf": conf, "logical_date": None, "dag_run_id": run_id})
+            self.post(f"/api/v2/dags/{dag_id}/dagRuns", body)
         except StackError as error:
             if error.status != 409:  # else a first attempt whose answer came too late had started it
                 raise
@@ -117,6 +118,12 @@ class Api:
 
     def unpause(self, dag_id: str) -> None:
         self.patch(f"/api/v2/dags/{dag_id}", {"is_paused": False})
+
+    def started_by_events(self, dag_id: str) -> list[dict[str, Any]]:
+        """The DAG's runs that asset events started, newest first; a thousand at most."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns?order_by=-id&limit=1000&run_type=asset_triggered"
+        found: list[dict[str, Any]] = self.get(path)["dag_runs"]
+        return found
 
     def newest_run(self, dag_id: str) -> str | None:
         """The id of the DAG's newest run, however it was started."""

@@ -53,7 +53,7 @@ def _run(port: int) -> NoReturn:
 def listed(url: str) -> list[tuple[str, str, str]]:
     """Each example, where its DAGs are, and what it needs besides."""
     return [
-        (name if dag == example.dags[0] else "", f"{url}/dags/{dag}", _needs(example))
+        (name, f"{url}/dags/{dag}", _needs(example)) if dag == example.dags[0] else ("", f"{url}/dags/{dag}", "")
         for name, example in EXAMPLES.items()
         for dag in example.dags
     ]

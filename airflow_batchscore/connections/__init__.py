@@ -16,6 +16,7 @@ from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.data.storage.driver import ConnectionOptions
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.errors import InputError
+from airflow_batchscore.publish.tables import Table
 
 E = TypeVar("E", bound=Engine)
 
@@ -50,6 +51,22 @@ def known_as(location: Location) -> Location:
         return Location(location.uri)
     driver, _ = storage.locate(location.uri)
     return Location(location.uri, location.conn_id or driver.default_conn_id)
+
+
+def connect_table(table: Table | None) -> None:
+    """Make the connection of a table's catalog usable in this process.
+
+    Raises:
+        InputError: the connection does not exist.
+    """
+    if table is None:
+        return
+    if not isinstance(table, Table):
+        raise InputError(f"table={table!r}: give Delta() or Iceberg('namespace.table', catalog='...')")
+    if table.catalog_conn_id is not None:
+        from airflow_batchscore.connections.iceberg import options
+
+        credentials.register(table.registered_as, options(table.catalog_conn_id, str(table), named=True))
 
 
 def connect_dataset(dataset: PartitionedDataset) -> PartitionedDataset:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
+from typing import TypeAlias
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.batch import BadRow, Batch
@@ -14,7 +15,8 @@ from airflow_batchscore.data.casting import taken, texts
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.divided import divided
 from airflow_batchscore.data.exact import ROUNDED_BY_PANDAS, rounded_by_pandas
-from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Range, ReadSettings, Source
+from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Format, Range, ReadSettings, Source
+from airflow_batchscore.data.formats.csv_options import header_advice
 from airflow_batchscore.data.formats.registry import format_named
 from airflow_batchscore.data.partition_by import ROW
 from airflow_batchscore.data.storage.errors import reading
@@ -32,6 +34,10 @@ from airflow_batchscore.errors import InputError, listed
 #: Share of a worker's memory for a batch as read; features, model input and outputs come on top.
 _BATCH_SHARE = 12
 _LEAST_BATCH_BYTES = 1 << 20
+_MOST_CUTS = 100
+
+Cut: TypeAlias = tuple[Source, Sequence[Range]]
+_cuts: dict[str, Cut] = {}
 
 
 def cut(
@@ -62,14 +68,18 @@ def cut(
 
     def cut_file(file: storage.FileInfo) -> tuple[Source, Sequence[Range]]:
         with reading(file.uri):
-            source, ranges = dataset.file_format(file.uri).cut(file, settings, request)
+            if dataset.by is None or file.stamp is None:
+                source, ranges = dataset.file_format(file.uri).cut(file, settings, request)
+            else:
+                source, ranges = _cut_once(dataset.file_format(file.uri), file, settings, request)
         return _with_given(dataset, partition, source, [*(columns or ()), *keys, *own], keys), ranges
 
     blocks: list[Block] = []
     try:
         files = storage.each(cut_file, partition.files, dataset.uri)
     except InputError as error:
-        raise type(error)(f"partition {partition.key}: {error}") from error
+        where = f"partition {partition.key}: " if partition.values or dataset.by is None else ""
+        raise type(error)(f"{where}{error}") from error
     for source, ranges in files:
         # A file without rows becomes a block without rows: its part still records the columns.
         for start, stop, first, last in ranges or [(source.data_start, source.data_start, 0, 0)]:
@@ -77,6 +87,16 @@ def cut(
     if (numbered or ROW in own) and any(name == ROW for source, _ in files for name, _ in source.given):
         return with_row_numbers(blocks, dataset.settings)
     return blocks
+
+
+def _cut_once(kind: Format, file: storage.FileInfo, settings: ReadSettings, request: CutRequest) -> Cut:
+    """`Format.cut`, once for all partitions that are in the same file."""
+    key = repr((kind.name, file.uri, file.stamp, settings, request))
+    if key not in _cuts:
+        if len(_cuts) >= _MOST_CUTS:
+            _cuts.clear()
+        _cuts[key] = kind.cut(file, settings, request)
+    return _cuts[key]
 
 
 def _cutting(dataset: PartitionedDataset) -> ReadSettings:
@@ -95,7 +115,8 @@ def _with_given(
         types = tuple((name, type_of(name)) for name, _ in given if name in keys)
         source = replace(source, given=given, keys=(*source.keys, *types))
     if dataset.by is not None:
-        require_columns(source, dataset.by.columns, partition_key=partition.key)
+        if problem := _unfit_columns(source, dataset.by.columns):
+            raise InputError(f"partition_by={dataset.partition_by!r}: {problem}")
         if ROW in dataset.by.columns and ROW in source.columns:
             raise InputError(
                 f"{source.uri} has a column {ROW!r}, which is what partition_by={dataset.partition_by!r} calls the "
@@ -106,24 +127,30 @@ def _with_given(
 
 def require_columns(source: Source, names: Sequence[str], *, partition_key: str) -> None:
     """Raise InputError naming the columns of `names` that the file lacks or has twice."""
+    if problem := _unfit_columns(source, names):
+        raise InputError(f"partition {partition_key}: {problem}")
+
+
+def _unfit_columns(source: Source, names: Sequence[str]) -> str:
+    """Which of some columns the file lacks or has twice; empty if it has each once."""
     given = dict(source.given)
     missing = [name for name in names if name not in source.columns and name not in given]
     if missing:
         if delimiter := _other_delimiter(source.columns):
-            raise InputError(
-                f"partition {partition_key}: {source.uri} lacks the columns {missing}: its header is one name, "
+            return (
+                f"{source.uri} lacks the columns {missing}: its header is one name, "
                 f"{source.columns[0]!r}. Is the delimiter {delimiter!r}? Then write PartitionedDataset(..., "
                 f'read_options={{"delimiter": {json.dumps(delimiter)}}})'
             )
         has = ", ".join(source.columns[:60])
+        advice = header_advice(source.columns) if source.format == "csv" else ""
         renamed = _renamed(missing, [name for name in source.columns if name not in names])
-        raise InputError(
-            f"partition {partition_key}: {source.uri} lacks the columns {missing}. {renamed}"
+        return (
+            f"{source.uri} lacks the columns {missing}. {renamed}{advice}"
             f"Write the file with all columns, or change what is read of it. It has {has}"
         )
     twice = sorted({name for name in names if source.columns.count(name) > 1})
-    if twice:
-        raise InputError(f"partition {partition_key}: {source.uri} has more than one column named {twice}")
+    return f"{source.uri} has more than one column named {twice}" if twice else ""
 
 
 def read(

@@ -33,6 +33,7 @@ def rows_by_partition(dataset: PartitionedDataset, files: Sequence[FileInfo]) ->
     by = dataset.by
     assert by is not None, "asked where rows are divided"
     if by.known is not None:
+        _require_few(dataset, by, len(by.known))
         # Rows without a value are few, or should be.
         return [(values, int(values != by.without_value)) for values in by.known]
     counts = _counted(dataset, by, files)

@@ -11,6 +11,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.column_types import require_known
 from airflow_batchscore.data.formats.base import Format, ReadSettings
 from airflow_batchscore.data.formats.registry import format_named, format_of, known_options
+from airflow_batchscore.data.found import found, require_as_seen
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.partition import Fingerprint as Fingerprint
 from airflow_batchscore.data.partition import InputFile as InputFile
@@ -25,20 +26,22 @@ from airflow_batchscore.errors import InputError, listed
 
 @dataclass
 class PartitionedDataset:
-    """Files that share a URI template, one partition for each set of field values.
+    r"""Files that share a URI template, one partition for each set of field values.
 
     Args:
         uri: template such as ``s3://tennis/wta_matches_{year}.csv``; several fields, hive folders
-            (``year={year}/``) and a glob after the last field are allowed. A field never spans a ``/``.
+            (``year={year}/``) and a glob after the last field are allowed. A field never spans a ``/``, and a regular
+            expression limits it: ``{year:\d{4}}``.
         format: ``"csv"``, ``"parquet"``, ``"jsonl"``, ``"orc"``, or one that an installed package adds. When None,
             it is taken from the suffix: ``.csv``, ``.parquet`` (``.pq``), ``.jsonl`` (``.ndjson``), ``.orc``. CSV and
             JSON Lines may be compressed: ``.csv.gz``, ``.csv.bz2``, ``.csv.zst``, ``.csv.xz``.
         conn_id: Airflow connection for the bytes; None uses the storage's default connection.
         read_options: for CSV ``delimiter``, ``quotechar``, ``encoding``, ``newlines_in_values`` (a quoted field may
             hold line ends; each file is then read as one stream), ``pad_short_rows`` (missing trailing cells of a row
-            are empty, not an error) and ``null_values`` (list of strings); for all formats ``column_types``
-            (``{column: "float64" | "int64" | "string" | "bool"}``, for Parquet and ORC also Arrow names such as
-            ``"date32"``).
+            are empty, not an error), ``null_values`` (list of strings), ``skip_rows``, ``column_names``, ``comment``,
+            ``escapechar``, ``decimal`` and ``thousands`` (docs/how-to/read-csv-files.md); for all formats
+            ``column_types`` (``{column: "float64" | "int64" | "string" | "bool"}``, for Parquet and ORC
+            also Arrow names such as ``"date32"``).
         max_partitions: limit per request. A trigger form can say ``"0..9999999999"``, which should not fill the
             worker's memory; raise the limit for datasets with more partitions.
         partition_by: divides the rows of the files instead of the files: ``"country"``, ``"user_id % 10"``,
@@ -67,8 +70,16 @@ class PartitionedDataset:
         unknown = set(self.read_options) - known
         if unknown:
             raise InputError(f"read_options {sorted(unknown)} are unknown; there are {sorted(known)}")
+        if chosen is not None:
+            chosen.check(self.read_options)
         if types := self.read_options.get("column_types"):
             require_known(types, typed=chosen is None or chosen.typed)
+        if not isinstance(self.partition_by, (str, type(None))):
+            if not isinstance(self.partition_by, Sequence):
+                raise InputError(
+                    f'partition_by={self.partition_by!r}: give text, "user_id % 10", or a list of such texts'
+                )
+            self.partition_by = list(self.partition_by)
         if self.by is not None and "{{" not in self.uri:  # else Airflow has not rendered it yet
             self._require_no_fields()
 
@@ -168,56 +179,41 @@ class PartitionedDataset:
         Args:
             request: see `parse_request`; None for all.
         """
-        return self._find(self._read(request).wanted)
+        existing, missing, _ = found(self.read(request), self.discover())
+        return existing, missing
 
-    def _read(self, request: object) -> Request:
+    def read(self, request: object) -> Request:
+        """A request for partitions of this dataset; see `read_request`."""
         return read_request(request, self.fields, self.max_partitions)
 
-    def _find(self, wanted: Sequence[Values] | None) -> tuple[list[Partition], list[Values]]:
-        by_key = {partition.key: partition for partition in self.discover()}
-        if wanted is None:
-            return list(by_key.values()), []
-        existing = [by_key[partition_key(values)] for values in wanted if partition_key(values) in by_key]
-        return existing, [values for values in wanted if partition_key(values) not in by_key]
-
-    def require(self, request: object = None) -> list[Partition]:
+    def require(self, request: object = None, among: Sequence[Partition] | None = None) -> list[Partition]:
         """The requested partitions.
 
+        Args:
+            among: what `discover` returned, to list storage once only.
+
         Raises:
-            InputError: names each one that is missing, or has fewer files or bytes than the `PartitionSensor` that
-                returned the request saw.
+            InputError: names each one that is missing, each wildcard that nothing fits, or what has fewer files or
+                bytes than the `PartitionSensor` that returned the request saw.
         """
-        asked = self._read(request)
-        existing, missing = self._find(asked.wanted)
-        self._require_as_seen(asked.seen, existing, missing)
-        if missing:
-            keys = [partition.key for partition in self.discover()]
+        asked = self.read(request)
+        partitions = self.discover() if among is None else among
+        existing, missing, unmatched = found(asked, partitions)
+        require_as_seen(asked.seen, existing, missing, listing_root(self.uri)[0])
+        if missing or unmatched:
+            keys = [partition.key for partition in partitions]
             known = f"there are {len(keys)}, {keys[0]} to {keys[-1]}" if keys else "there is no partition at all"
-            if self.by is not None and keys:
-                names = listed(map(partition_key, missing))
-                raise InputError(f"no row of {self.uri} is in partition {names}; {known}")
-            names = listed(f"{partition_key(values)} ({self.pattern.fill(values)})" for values in missing)
-            raise InputError(f"no file for partition {names}; {known} in {listing_root(self.uri)[0]}")
+            if not missing:
+                what = f"no partition fits {listed(map(repr, unmatched))}"
+            elif self.by is not None:
+                what = f"no row of {self.uri} is in partition {listed(map(partition_key, missing))}"
+            else:
+                names = listed(f"{partition_key(values)} ({self.pattern.fill(values)})" for values in missing)
+                what = f"no file for partition {names}"
+            raise InputError(f"{what}; {known} in {listing_root(self.uri)[0]}")
         if not existing:
             raise InputError(f"no file matches {self.uri}: check the URI and the connection")
         return existing
-
-    def _require_as_seen(
-        self, seen: Mapping[str, tuple[int, int]], existing: Sequence[Partition], missing: Sequence[Values]
-    ) -> None:
-        lost = [f"{key} is gone" for key in map(partition_key, missing) if key in seen]
-        for partition in existing:
-            files, size = seen.get(partition.key, (0, 0))
-            if len(partition.files) < files or partition.stored < size:
-                lost.append(
-                    f"{partition.key} has {len(partition.files)} files of {partition.stored} bytes in all, not {files} "
-                    f"of {size}"
-                )
-        if lost:
-            raise InputError(
-                f"deleted or cut off after the sensor saw it: {listed(lost, '; ')} (in {listing_root(self.uri)[0]}). "
-                "Bring the data back, or clear the sensor's task to look again"
-            )
 
     def partition(self, values: Mapping[str, str]) -> Partition:
         """One partition by its field values, with as little listing as the template allows."""

@@ -32,6 +32,7 @@ ROW = "_row"
 FILE = "_file"
 
 Kind = Literal["value", "mod", "hash", "year", "month", "day", "hour"]
+_MOST_BUCKETS = 100_000
 _PARTS = ("year", "month", "day", "hour")
 _COLUMN = r'(?:(?P<plain>[^\W\d]\w*)|"(?P<quoted>[^"]+)"|`(?P<ticked>[^`]+)`)'
 _NUMBER = r"\s*%\s*(?P<buckets>\d+)"
@@ -158,8 +159,8 @@ def _term(text: object) -> Term:
             term = Term(kind, column)  # type: ignore[arg-type]
         else:
             buckets = int(match["buckets"][:10])
-            if not 1 <= buckets <= 1_000_000:
-                raise InputError(f"partition_by={text!r}: % takes a number from 1 to 1,000,000")
+            if not 1 <= buckets <= _MOST_BUCKETS:
+                raise InputError(f"partition_by={text!r}: % takes a number from 1 to {_MOST_BUCKETS:,}")
             term = Term(kind, column, buckets)  # type: ignore[arg-type]
         _require_virtual(term, text)
         return term

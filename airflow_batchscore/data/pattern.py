@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote, unquote
 
+from airflow_batchscore.data.field_expression import MOST_OPEN, FieldExpression
 from airflow_batchscore.errors import InputError
 
 #: A partition's field values in template order, e.g. ``{"year": "2015"}``.
@@ -98,28 +99,68 @@ def listing_root(uri: str) -> tuple[str, bool]:
 class UriPattern:
     """A URI template: literal text, ``{field}``, and ``*`` after the last field.
 
-    A field never spans a ``/``. A template that ends in a field's folder (``year={year}/``) matches every file below
-    it.
+    A field never spans a ``/``, and ``{field:expression}`` limits it; see `field_expression`. A template that ends in a
+    field's folder (``year={year}/``) matches every file below it.
     """
 
     template: str
 
     @cached_property
     def _pieces(self) -> list[tuple[str, str | None]]:
+        return [(literal, field) for literal, field, _ in self._parsed]
+
+    @cached_property
+    def _parsed(self) -> list[tuple[str, str | None, str]]:
+        """Literal text, the field behind it, and the field's expression."""
         try:
             parsed = list(string.Formatter().parse(self.template))
         except ValueError as error:
             raise InputError(f"the dataset's uri {self.template!r} is not a template: {error}") from error
-        for _, field, spec, conversion in parsed:
-            if field is not None and (not field.isidentifier() or spec or conversion):
+        for _, field, _, conversion in parsed:
+            if field is not None and (not field.isidentifier() or conversion):
                 raise InputError(
                     f"the dataset's uri {self.template!r} holds {{{field}}}; a field is a plain name such as {{year}}"
                 )
-        return [(literal, field) for literal, field, _, _ in parsed]
+        return [(literal, field, spec or "") for literal, field, spec, _ in parsed]
+
+    @cached_property
+    def _expressions(self) -> dict[str, FieldExpression]:
+        found: dict[str, FieldExpression] = {}
+        for _, field, text in self._parsed:
+            if not field or not text:
+                continue
+            if field in found and found[field].text != text:
+                raise InputError(
+                    f"the dataset's uri {self.template!r} limits {{{field}}} in two ways: {found[field].text} and "
+                    f"{text}"
+                )
+            found[field] = FieldExpression(field, text)
+        self._require_few_open(found)
+        return found
+
+    def _require_few_open(self, expressions: Mapping[str, FieldExpression]) -> None:
+        """No name may take long to refuse, if expressions make its parts."""
+        count, limited, seen = 0, False, set[str]()
+        for literal, field in [*self._pieces, ("/", None)]:
+            *ended, _ = literal.split("/")
+            count += (ended[0] if ended else literal).count("*")
+            if ended and limited and count > MOST_OPEN:
+                raise InputError(
+                    f"the dataset's uri {self.template!r} has {count} parts of any length in one name, beside an "
+                    f"expression; {MOST_OPEN} are the most. Say how long a value is, such as {{year:\\d{{4}}}}"
+                )
+            if ended:
+                count, limited = literal.rpartition("/")[2].count("*"), False
+            if field and field not in seen:
+                seen.add(field)
+                limited |= field in expressions
+                count += expressions[field].open if field in expressions else 1
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(field for _, field in self._pieces if field))
+        fields = tuple(dict.fromkeys(field for _, field in self._pieces if field))
+        assert set(self._expressions) <= {*fields}, "reading them refuses a wrong one"
+        return fields
 
     @property
     def is_folder(self) -> bool:
@@ -130,8 +171,10 @@ class UriPattern:
         text, seen = "", set[str]()
         for literal, field in self._pieces:
             text += "[^/]*".join(re.escape(piece) for piece in literal.split("*"))
-            if field:
-                text += f"(?P={field})" if field in seen else f"(?P<{field}>[^/]+)"
+            if field in seen:
+                text += f"(?P={field})"
+            elif field:
+                text += self._expressions[field].group if field in self._expressions else f"(?P<{field}>[^/]+)"
                 seen.add(field)
         return re.compile(text + ("(?![._])(?!.*/[._]).*" if self.is_folder else ""), re.DOTALL)
 
@@ -142,7 +185,16 @@ class UriPattern:
         return values if match and all(map(_is_name, values.values())) else None
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """The URI with `values` filled in; a glob stays a glob. Raises InputError for a value that spans a ``/``."""
+        """The URI with `values` filled in; a glob stays a glob.
+
+        Raises InputError for a value that spans a ``/``, or that the field's expression does not allow.
+        """
         for field in self.fields:
             require_value(field, values[field])
+            expression = self._expressions.get(field)
+            if expression is not None and not expression.fits(values[field]):
+                raise InputError(
+                    f"partition {field}={values[field]!r}: the dataset's uri allows only values of the form "
+                    f"{expression.text} ({{{field}:{expression.text}}})"
+                )
         return "".join(literal + (values[field] if field else "") for literal, field in self._pieces)

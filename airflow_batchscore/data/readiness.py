@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from airflow_batchscore.data.arrivals import Arrivals
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import partition_key, values_of
-from airflow_batchscore.data.request import SeenPartitions, parse_request
+from airflow_batchscore.data.request import Request, SeenPartitions
 from airflow_batchscore.errors import BatchScoreError, InputError
 
 #: Consecutive looks without an answer from storage before the wait fails.
@@ -67,15 +68,17 @@ class Readiness:
 
     Attributes:
         found: partitions that exist and have not changed for as long as requested.
-        missing: keys of partitions that do not exist.
+        missing: keys of partitions that do not exist, and wildcards that no partition fits.
         unsettled: keys of partitions with a file that changed more recently.
         shapes: what the next look compares with; empty unless changes are checked.
+        late: which of the missing ones should be there, in sentences.
     """
 
     found: Sequence[Partition]
     missing: Sequence[str]
     unsettled: Sequence[str]
     shapes: Shapes = field(default_factory=dict)
+    late: Sequence[str] = ()
 
     @property
     def ready(self) -> bool:
@@ -88,7 +91,7 @@ class Readiness:
             pieces.append(f"{len(self.missing)} not there: {', '.join(self.missing[:20])}")
         if self.unsettled:
             pieces.append(f"{len(self.unsettled)} still changing: {', '.join(self.unsettled[:20])}")
-        return "; ".join(pieces)
+        return "; ".join([*pieces, *self.late[:20]])
 
     def to_dict(self) -> JsonObject:
         """What the sensor returns by XCom."""
@@ -96,19 +99,22 @@ class Readiness:
         return SeenPartitions(values, [(len(partition.files), partition.stored) for partition in self.found]).to_dict()
 
 
-def requested_keys(dataset: PartitionedDataset, request: object) -> list[str] | None:
-    """Keys of the partitions to wait for (see `parse_request`); None is ready as soon as any partition exists.
+def requested_keys(dataset: PartitionedDataset, request: Request, listed: Mapping[str, Partition]) -> list[str] | None:
+    """What to wait for; None is ready as soon as any partition exists.
 
-    Raises InputError if the request cannot be read.
+    They are keys of partitions, and each wildcard that nothing fits yet: one is ready as soon as a partition does.
     """
-    wanted = parse_request(request, dataset.fields, dataset.max_partitions)
-    if wanted is None and _must_be_read(dataset):
+    must_be_read = _must_be_read(dataset)
+    asked = request.asked([] if must_be_read else [partition.values for partition in listed.values()])
+    if must_be_read and (asked.wanted is None or asked.unmatched):
         raise InputError(
             f"partition_by={dataset.partition_by!r}: only the rows of {dataset.uri} tell which partitions there are, "
             "and a sensor does not read them. Name the partitions; or wait for the files, with a PartitionSensor whose "
             "dataset has no partition_by, and leave partitions= of the plan out"
         )
-    return None if wanted is None else [partition_key(values) for values in wanted]
+    if asked.wanted is None:
+        return None
+    return [*map(partition_key, asked.wanted), *asked.unmatched]
 
 
 def list_partitions(dataset: PartitionedDataset) -> dict[str, Partition]:
@@ -148,8 +154,9 @@ def judge(
     keys = list(listed) if wanted is None else wanted
     missing = [key for key in keys if key not in listed]
     existing = [key for key in keys if key in listed]
+    late = Arrivals(listed.values(), like=missing).overdue(missing, now) if missing else []
     if not stable_for:
-        return Readiness([listed[key] for key in existing], missing, [])
+        return Readiness([listed[key] for key in existing], missing, [], late=late)
     shapes = {key: _shape(listed[key], before.get(key), now) for key in existing}
     settled_before = now - stable_for
     unsettled = {
@@ -162,6 +169,7 @@ def judge(
         missing,
         [k for k in existing if k in unsettled],
         shapes,
+        late,
     )
 
 
@@ -175,9 +183,10 @@ def _shape(partition: Partition, before: Shape | None, now: float) -> Shape:
 def assess(
     dataset: PartitionedDataset, request: object, *, stable_for: float | None, now: float, before: Shapes | None = None
 ) -> Readiness:
-    """Look at storage once; see `asked_for` and `judge`."""
-    wanted = requested_keys(dataset, request)
-    return judge(list_partitions(dataset), wanted, stable_for=stable_for, now=now, before=before or {})
+    """Look at storage once; see `requested_keys` and `judge`."""
+    asked = dataset.read(request)
+    listed = list_partitions(dataset)
+    return judge(listed, requested_keys(dataset, asked, listed), stable_for=stable_for, now=now, before=before or {})
 
 
 def after(error: Exception, in_a_row: int) -> Literal["again", "failed", "fatal"]:

@@ -1,15 +1,18 @@
-"""How users may name partitions: a list, ``"2000..2016"``, JSON from a form, or nothing for all."""
+"""How users may name partitions: a list, a range, wildcards, JSON from a form, or nothing for all."""
 
 from __future__ import annotations
 
 import ast
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 from typing import TypeGuard
-from urllib.parse import unquote
 
+from airflow_batchscore.data.asked import Asked, Item, require_few, resolve
+from airflow_batchscore.data.date_fields import DateRange, date_fields, is_date, read_dates
+from airflow_batchscore.data.field_choice import FieldChoice, OneValue, read_choice, shown_text
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key, require_value
 from airflow_batchscore.data.schema_version import require_schema
@@ -19,12 +22,9 @@ from airflow_batchscore.errors import InputError
 SCHEMA = 1
 #: What tells a `SeenPartitions` from a partition's field values.
 _SEEN = frozenset({"partitions", "files", "bytes"})
-_RANGE = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*")
-#: Maximum digits of a number in a range; longer ones are a slip or worse, and each value would be as long.
-_MOST_DIGITS = 18
 #: Maximum partitions per request, unless the dataset sets a limit.
 MOST_PARTITIONS = 100_000
-_MOST_SHOWN = 200
+_LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -65,69 +65,113 @@ class Request:
     """The partitions that somebody asks for.
 
     Attributes:
-        wanted: their field values, in the requested order; None for all.
+        items: what is asked for, in the requested order; None for all.
         seen: partition key -> files and bytes, if a `PartitionSensor` returned the request; empty for any other.
+        fields: of the dataset.
+        most: maximum number of partitions.
     """
 
-    wanted: list[Values] | None
+    items: list[Values | Item] | None
     seen: Mapping[str, tuple[int, int]]
+    fields: Sequence[str]
+    most: int
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it means the same partitions whatever exists."""
+        return self.items is None or not any(isinstance(item, Item) for item in self.items)
+
+    def asked(self, existing: Sequence[Values] = ()) -> Asked:
+        """The partitions that it means if these exist; see `resolve`."""
+        return Asked(None) if self.items is None else resolve(self.items, self.fields, existing, self.most)
 
 
-def parse_request(request: object, fields: Sequence[str], most: int = MOST_PARTITIONS) -> list[Values] | None:
-    """`Request.wanted` of a request; see `read_request`."""
-    return read_request(request, fields, most).wanted
+def parse_request(
+    request: object, fields: Sequence[str], most: int = MOST_PARTITIONS, existing: Sequence[Values] = ()
+) -> list[Values] | None:
+    """The partitions that a request means if these exist, None for all; see `read_request`."""
+    return read_request(request, fields, most).asked(existing).wanted
 
 
 def read_request(request: object, fields: Sequence[str], most: int = MOST_PARTITIONS) -> Request:
-    """Read a request.
+    """Read a request. docs/how-to/choose-partitions.md has all that may be written.
 
     Args:
-        request: None or an empty string; one value; a list of values, of ``{field: value}`` objects or of keys
-            (``"device=7/sensor=2"``); what `PartitionSensor` returned; a JSON string (or a Python list, which is what
-            Jinja renders for a list); an inclusive range ``"2000..2016"``, which keeps leading zeros.
+        request: None or an empty string; a text; a list of texts and numbers; ``{field: value}`` objects, which are
+            taken as they are; what `PartitionSensor` returned; a JSON string (or a Python list, which is what Jinja
+            renders for a list). A text is a value, an inclusive range (``"2000..2016"``, ``"2026-01-30..2026-02-02"``),
+            a wildcard (``"2026-*"``) or names its fields (``"country=DE,FR/year=2020..2022"``).
         fields: the fields of the dataset's URI, in order.
         most: maximum number of partitions.
 
     Raises:
-        InputError: the string cannot be read, a range runs backwards, a field is missing or unknown, a partition is
+        InputError: a text cannot be read, a range runs backwards, a field is missing or unknown, a partition is
             named twice, there are more than `most`, or it is an altered output of a sensor. Ranges are counted
             before they are written out.
     """
     if isinstance(request, str):
-        request = _parse_text(request, most)
+        request = _parse_text(request, fields)
     if request is None:
-        return Request(None, {})
+        return Request(None, {}, fields, most)
     seen = SeenPartitions.from_dict(request, fields) if _is_seen(request, fields) else None
     if seen is not None:
         request = seen.partitions
     if isinstance(request, (str, int, float, Mapping)):
         request = [request]
     if not isinstance(request, Iterable):
-        raise InputError(f"partitions={request!r} is neither a list, a range such as '2000..2016', nor JSON")
-    wanted: list[Values] = []
-    for item in request:
-        is_text_of_many = isinstance(item, str) and (_RANGE.fullmatch(item) or item.lstrip().startswith("["))
-        items = _parse_text(item, most, len(wanted)) if is_text_of_many else [item]
-        _require_few(len(wanted) + len(items), most)
-        wanted += [_one(value, fields) for value in items]
-    _refuse_duplicates(wanted)
-    return Request(wanted, dict(zip(map(partition_key, wanted), seen.each, strict=True)) if seen else {})
+        raise InputError(
+            f"partitions={request!r} is neither a list, a range such as '2000..2016' or '2026-01-30..2026-02-02', nor "
+            "JSON"
+        )
+    items: list[Values | Item] = []
+    for given in request:
+        is_json = isinstance(given, str) and given.lstrip().startswith("[")
+        for each in _as_list(_parse_text(given, fields)) if is_json else [given]:
+            items += _items(each, fields, most)
+            require_few(len(items), most)
+    if not seen:
+        made = Request(items, {}, fields, most)
+        made.asked()  # raises for a request of absurd size, and what no partition can be called
+        return made
+    keys = [partition_key(values) for values in seen.partitions]
+    return Request(items, dict(zip(keys, seen.each, strict=True)), fields, most)
 
 
 def _is_seen(request: object, fields: Sequence[str]) -> TypeGuard[JsonMapping]:
     return isinstance(request, Mapping) and set(request) >= _SEEN and set(request) != set(fields)
 
 
-def _parse_text(text: str, most: int, before: int = 0) -> Json:
+def _parse_text(text: str, fields: Sequence[str]) -> Json:
     text = text.strip()
     if text in ("", "None", "null"):
         return None
-    match = _RANGE.fullmatch(text)
-    if match:
-        return _expand(match[1], match[2], most, before)
     if text[0] not in "[{":
-        return [piece.strip() for piece in text.split(",")]
-    return parse_literal(text, "partitions=", "write a JSON list such as [2014, 2015] or a range such as 2000..2016")
+        return _pieces(text, fields)
+    advice = (
+        "write a JSON list such as [2014, 2015], a range such as 2000..2016 or 2026-01-30..2026-02-02, or "
+        "names such as DE, FR"
+    )
+    return parse_literal(text, "partitions=", advice)
+
+
+def _as_list(value: Json) -> Sequence[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _pieces(text: str, fields: Sequence[str]) -> list[str]:
+    """The pieces between commas; behind a field's name a comma goes on with its values (``country=DE,FR``)."""
+    pieces: list[str] = []
+    for piece in map(str.strip, text.split(",")):
+        if pieces and _names_field(pieces[-1], fields) and not _names_field(piece, fields):
+            pieces[-1] += f",{piece}"
+        else:
+            pieces.append(piece)
+    return pieces
+
+
+def _names_field(text: str, fields: Sequence[str]) -> bool:
+    name, equals, _ = text.partition("=")
+    return bool(equals) and name.strip() in fields
 
 
 def parse_literal(text: str, what: str, advice: str) -> Json:
@@ -146,53 +190,77 @@ def parse_literal(text: str, what: str, advice: str) -> Json:
     try:
         return ast.literal_eval(text)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise InputError(f"{what}{_shown(text)} cannot be read: {advice}") from error
+        raise InputError(f"{what}{shown_text(text)} cannot be read: {advice}") from error
 
 
-def _expand(first: str, last: str, most: int, before: int) -> list[str]:
-    if max(len(first), len(last)) > _MOST_DIGITS:
+def _items(item: object, fields: Sequence[str], most: int) -> list[Values | Item]:
+    """What one element of a request asks for."""
+    if not isinstance(item, str):
+        return [_one(item, fields)]
+    if len(fields) == 1 and not _names_field(item, fields):
+        choice = read_choice(fields[0], item)
+        return [{fields[0]: choice.value}] if isinstance(choice, OneValue) else [Item(item, {fields[0]: choice})]
+    return _of_key(item, fields, most)
+
+
+def _of_key(item: str, fields: Sequence[str], most: int) -> list[Values | Item]:
+    """``country=DE,FR/year=2020..2022``: an item for each combination of what stands between commas."""
+    choices: dict[str, list[FieldChoice]] = {}
+    dates: list[DateRange | None] = [None]
+    calendar = date_fields(fields)
+    for segment in item.split("/"):
+        name, equals, text = (piece.strip() for piece in segment.partition("="))
+        if not equals and calendar and dates == [None] and all(map(is_date, segment.split(","))):
+            dates = [read_dates(piece, calendar) for piece in segment.split(",")]
+        elif not equals or name not in fields or name in choices:
+            raise _unreadable(item, fields)
+        else:
+            choices[name] = [read_choice(name, piece.strip(), encoded=True) for piece in text.split(",")]
+    said_twice = [name for date in dates if date for name in date.fields if name in choices]
+    if said_twice:
         raise InputError(
-            f"the range {_shown(f'{first}..{last}')} has numbers of up to {max(len(first), len(last))} digits; "
-            f"{_MOST_DIGITS} are the most"
+            f"partition {_short(item)!r}: a date is given, and {said_twice[0]}=, too; write one of the two"
         )
-    if int(first) > int(last):
-        raise InputError(f"the range {first}..{last} runs backwards; write {last}..{first}")
-    _require_few(before + int(last) - int(first) + 1, most)
-    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+    require_few(prod(map(len, choices.values())) * len(dates), most)
+    items = [
+        Item(_short(item), dict(zip(choices, chosen, strict=True)), date)
+        for date in dates
+        for chosen in product(*choices.values())
+    ]
+    return [_plain(each, fields) or each for each in items]
 
 
-def _require_few(count: int, most: int) -> None:
-    if count > most:
-        raise InputError(
-            f"partitions= names {count:,} partitions, of which one request may name {most:,}; name fewer, or let the "
-            "DAG's author write PartitionedDataset(max_partitions=...)"
-        )
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
+def _plain(item: Item, fields: Sequence[str]) -> Values | None:
+    """The partition that an item names, if it is one by its values."""
+    values = {name: choice.value for name, choice in item.choices.items() if isinstance(choice, OneValue)}
+    return {name: values[name] for name in fields} if set(values) == {*fields} else None
 
 
 def _one(item: object, fields: Sequence[str]) -> Values:
+    """The partition that an object names, or a number for the only field."""
     given = item.values() if isinstance(item, Mapping) else [item]
     if any(isinstance(value, (Mapping, list, tuple, set)) for value in given):
         raise InputError("partitions= holds a list or an object where a value was expected: write texts or numbers")
-    named = item
-    if isinstance(item, str) and len(fields) > 1:
-        named = {name: unquote(value) for name, _, value in (piece.partition("=") for piece in item.split("/"))}
-    elif isinstance(item, str) and fields and item.startswith(f"{fields[0]}="):
-        named = {fields[0]: unquote(item.partition("=")[2])}
-    elif not isinstance(item, Mapping) and len(fields) == 1:
-        named = {fields[0]: item}
+    named = {fields[0]: item} if not isinstance(item, Mapping) and len(fields) == 1 else item
     if not isinstance(named, Mapping) or set(named) != set(fields):
-        raise InputError(
-            f"partition {dict(item) if isinstance(item, Mapping) else item!r}: the dataset has the fields "
-            f"{list(fields)}; give a value for each{_example(item, fields)}"
-        )
+        raise _unreadable(item, fields)
     values = {field: "" if named[field] is None else str(named[field]) for field in fields}
     for field, value in values.items():
         require_value(field, value)
     return values
+
+
+def _unreadable(item: object, fields: Sequence[str]) -> InputError:
+    shown = dict(item) if isinstance(item, Mapping) else item
+    if isinstance(shown, str):
+        shown = _short(shown)
+    return InputError(
+        f"partition {shown!r}: the dataset has the fields {list(fields)}; give a value for each{_example(item, fields)}"
+    )
 
 
 def _example(item: object, fields: Sequence[str]) -> str:
@@ -203,12 +271,3 @@ def _example(item: object, fields: Sequence[str]) -> str:
     if len(values) != len(fields):
         values = ["..."] * len(fields)
     return ": " + "/".join(f"{field}={value}" for field, value in zip(fields, values, strict=True))
-
-
-def _refuse_duplicates(wanted: Sequence[Values]) -> None:
-    seen: dict[str, int] = {}
-    for values in wanted:
-        seen[partition_key(values)] = seen.get(partition_key(values), 0) + 1
-    twice = [key for key, count in seen.items() if count > 1]
-    if twice:
-        raise InputError(f"partitions asked for more than once: {', '.join(twice)}; name each once")

@@ -10,8 +10,8 @@ import math
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING
-from zlib import crc32
 
+from airflow_batchscore.data.crc32 import crc32_of
 from airflow_batchscore.data.partition_by import NO_VALUE, Term
 from airflow_batchscore.data.type_names import is_text
 from airflow_batchscore.errors import InputError
@@ -80,11 +80,12 @@ def _number(value: float | None) -> str | None:
 
 def _buckets(term: Term, column: pa.Array) -> pa.Array:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    distinct = _texts(term, column).dictionary_encode()
+    texts = _texts(term, column)
     # A bucket must be the same in every process, version and tool: Python's hash() is not.
-    buckets = [str(crc32(text.encode()) % term.buckets) for text in distinct.dictionary.to_pylist()]
-    return pa.array(buckets, pa.string()).take(distinct.indices)
+    buckets = pa.array(crc32_of(texts) % term.buckets).cast(pa.string())
+    return pc.if_else(texts.is_valid(), buckets, pa.scalar(None, pa.string()))
 
 
 def _remainders(term: Term, column: pa.Array) -> pa.Array:

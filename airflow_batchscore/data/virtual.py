@@ -34,7 +34,9 @@ _counts: dict[tuple[object, ...], int] = {}
 
 def virtual_names(dataset: PartitionedDataset) -> set[str]:
     """The columns that a dataset has although its files need not have them."""
-    return {ROW, FILE, *dataset.fields}
+    # A field that is the value of a column of the files is no substitute for that column.
+    columns = set() if dataset.by is None else {*dataset.by.columns} - {ROW}
+    return {ROW, FILE, *dataset.fields} - columns
 
 
 def given_to(

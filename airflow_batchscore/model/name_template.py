@@ -11,10 +11,17 @@ from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.reference import alias_uri
 
 _FIELD = re.compile(r"\{(\w+)\}")
+#: A field as a dataset's URI may have it: ``{year:\\d{4}}``.
+_LIMITED = re.compile(r"\{([A-Za-z_]\w*):")
 
 
 def template_fields(model: object) -> list[str]:
-    """The fields in a model name, such as ``sensor`` in ``s3://models/{sensor}@champion``."""
+    """The fields in a model name, such as ``sensor`` in ``s3://models/{sensor}@champion``.
+
+    Raises InputError for a field with an expression, which only a dataset's URI limits.
+    """
+    if isinstance(model, str) and (limited := _LIMITED.search(model)):
+        raise InputError(f"model {model!r}: write {{{limited[1]}}} alone; only the dataset's uri limits its values")
     return list(dict.fromkeys(_FIELD.findall(model))) if isinstance(model, str) else []
 
 

@@ -66,7 +66,7 @@ class Trust:
             raise ModelError(
                 f"model {location.described}{link} lies below none of the trusted URIs "
                 f"({known or 'there is none'}) and was not loaded. Name its folder in the DAG, train it there, or add "
-                "the folder to [batchscore] trusted_model_uris"
+                "the folder to [batchscore] trusted_model_uris (by hand: to trust=, or --trusted)"
             )
         return [folders]
 

@@ -9,8 +9,10 @@ from airflow_batchscore.compat import require_airflow
 require_airflow()
 
 if TYPE_CHECKING:
+    from airflow_batchscore.operators.announce_partitions import AnnouncePartitionsOperator
     from airflow_batchscore.operators.check_model import CheckModelOperator
     from airflow_batchscore.operators.check_scores import CheckScoresOperator
+    from airflow_batchscore.operators.clean_staging import CleanStagingOperator
     from airflow_batchscore.operators.combine import CombineOperator
     from airflow_batchscore.operators.evaluate import EvaluateOperator
     from airflow_batchscore.operators.import_model import ImportModelOperator
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from airflow_batchscore.operators.train import TrainOperator
 
 _HOMES = {
+    "AnnouncePartitionsOperator": "announce_partitions",
     "CheckModelOperator": "check_model",
     "CheckScoresOperator": "check_scores",
+    "CleanStagingOperator": "clean_staging",
     "CombineOperator": "combine",
     "EvaluateOperator": "evaluate",
     "ImportModelOperator": "import_model",
@@ -29,8 +33,10 @@ _HOMES = {
     "TrainOperator": "train",
 }
 __all__ = [
+    "AnnouncePartitionsOperator",
     "CheckModelOperator",
     "CheckScoresOperator",
+    "CleanStagingOperator",
     "CombineOperator",
     "EvaluateOperator",
     "ImportModelOperator",

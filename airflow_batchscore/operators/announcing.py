@@ -17,6 +17,7 @@ from airflow_batchscore.operators.assets import (
     raise_events,
 )
 from airflow_batchscore.operators.authored import argument, as_written
+from airflow_batchscore.operators.partition_keys import raises_partition_events
 from airflow_batchscore.operators.places import PlacedOperator
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class AnnouncingOperator(PlacedOperator):
     #: Assets of the model that the task's output names.
     model_assets: Sequence[Asset] = ()
     _own_outlets: Sequence[Asset] = ()
+    #: Whether its events are one for each partition that it changed; see `raises_partition_events`.
+    partition_events: bool | None = None
 
     def reads_data(self) -> None:
         """Declare the dataset."""
@@ -76,7 +79,10 @@ class AnnouncingOperator(PlacedOperator):
         try:
             emit_metrics(self.outcome, context)
             written = {data.uri: data.extra for data in self.outcome.writes if data.extra is not None}
-            raise_events(self, as_written(self).outlets, self._own_outlets, written, context)
+            keys = None
+            if raises_partition_events(self, context, self.partition_events):
+                keys = {data.uri: data.event_keys for data in self.outcome.writes if data.event_keys is not None}
+            raise_events(self, as_written(self).outlets, self._own_outlets, written, context, keys)
         except Exception:
             self.log.warning("metrics or asset events of this task are not complete", exc_info=True)
 

@@ -5,8 +5,9 @@ See docs/decisions/0026-assets.md.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -21,6 +22,8 @@ from airflow_batchscore.operators.authored import argument, items_of, kind_of, p
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+log = logging.getLogger(__name__)
 
 _ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
@@ -126,6 +129,7 @@ def raise_events(
     own: Iterable[Asset],
     written: Mapping[str, JsonObject],
     context: Context,
+    keys: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Put what a task wrote on the events of its outlets, and raise no event for what it did not write.
 
@@ -133,6 +137,8 @@ def raise_events(
         declared: outlets of the task in the DAG; those of a mapped task lack what its instances add.
         own: outlets that the operator added itself.
         written: location -> ``extra`` of the event.
+        keys: location -> partition keys: there is an event for each, and none if there is no key. One event, as usual,
+            for a location that is not named.
     """
     events = {asset_at(uri).uri: (asset_at(uri), extra) for uri, extra in written.items()}
     known = {outlet.uri: outlet for outlet in declared if isinstance(outlet, Asset)}
@@ -142,10 +148,27 @@ def raise_events(
         outlet for outlet in operator.outlets if not (isinstance(outlet, Asset) and outlet.uri in unwritten)
     ]
     alias, accessors = alias_of(operator), context_get_outlet_events(context)
+    keys_of = {asset_at(uri).uri: list(several) for uri, several in (keys or {}).items()}
     for uri, (asset, extra) in events.items():
         if uri in known:
             accessors[known[uri]].extra.update(extra)
+            if uri in keys_of:
+                set_keys(operator, known[uri], keys_of[uri], context)
             continue
+        if uri in keys_of:
+            log.warning(
+                "%s is known only to this run, so that its event is one without the keys of its partitions, and starts "
+                "no DAG that is scheduled on these: write the location in the DAG, and do not map the task",
+                uri,
+            )
         if alias not in operator.outlets:
             operator.outlets.append(alias)
         accessors[alias].add(asset, extra=extra)
+
+
+def set_keys(operator: BaseOperator, outlet: Asset, keys: Sequence[str], context: Context) -> None:
+    """Let the task that executes raise an event of `outlet` for each of the partition keys; none if there is none."""
+    if keys:
+        context_get_outlet_events(context)[outlet].add_partitions(list(keys))
+    else:
+        operator.outlets = [port for port in operator.outlets if not (isinstance(port, Asset) and port == outlet)]

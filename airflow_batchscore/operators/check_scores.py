@@ -27,8 +27,12 @@ class CheckScoresOperator(GateOperator):
             allows all); rows that a `ModelPolicy` skips are not counted. None: at least one of the rows read must be
             scored. Templated.
         max_drift: highest population stability index against the training data, of any feature or output of any
-            partition (below 0.1 stable, above 0.25 a shift); None skips this check. Where each row has its own model,
-            the rows of all models are measured together. Templated.
+            partition (below 0.1 stable, above 0.25 a shift); None skips this check. A mapping sets limits by column,
+            ``{"price": 0.1, "*": 0.25}``; without ``"*"`` the other columns have none. Where each row has its own
+            model, the rows of all models are measured together. Templated.
+        max_unseen: highest share of a partition's rows with a class of a feature that training did not see (``0.01``),
+            for every such feature or by feature, as `max_drift`; None skips this check. Templated.
+        max_outside: the same for numbers below the lowest or above the highest of training. Templated.
         allow_missing: number of planned partitions that may lack a manifest. Templated.
         min_agreement: share of the rows, such as ``0.95``, to which the challenger must give the champion's class; for
             text, Booleans and whole numbers. A row that only one of them scored is a disagreement. Needs
@@ -51,8 +55,9 @@ class CheckScoresOperator(GateOperator):
 
     Fails at once, with every problem in the message: a planned partition is missing, an account does not add up, a part
     is missing or its rows differ from its manifest, more than one model, too many rows in quarantine or skipped, drift,
-    drift that cannot be measured (a function, nothing scored, no profile of the training data), or a challenger that
-    is too far from the champion, or cannot be compared with it. Without a limit for it, a challenger fails nothing.
+    unseen classes, numbers outside the training range, or one of these that is limited and cannot be measured (a
+    function, nothing scored, no profile of the training data), or a challenger that is too far from the champion, or
+    cannot be compared with it. Without a limit for it, a challenger fails nothing.
     """
 
     template_fields: Sequence[str] = (
@@ -61,6 +66,8 @@ class CheckScoresOperator(GateOperator):
         "max_quarantined",
         "max_skipped",
         "max_drift",
+        "max_unseen",
+        "max_outside",
         "allow_missing",
         "min_agreement",
         "max_difference",
@@ -74,7 +81,9 @@ class CheckScoresOperator(GateOperator):
         scores: Json,
         max_quarantined: int | float | str = 0,
         max_skipped: int | float | str | None = None,
-        max_drift: float | str | None = None,
+        max_drift: float | str | Mapping[str, float | str] | None = None,
+        max_unseen: float | str | Mapping[str, float | str] | None = None,
+        max_outside: float | str | Mapping[str, float | str] | None = None,
         allow_missing: int | str = 0,
         min_agreement: float | str | None = None,
         max_difference: Mapping[str, float | str] | str | None = None,
@@ -87,6 +96,8 @@ class CheckScoresOperator(GateOperator):
         self.max_quarantined = max_quarantined
         self.max_skipped = max_skipped
         self.max_drift = max_drift
+        self.max_unseen = max_unseen
+        self.max_outside = max_outside
         self.allow_missing = allow_missing
         self.min_agreement = min_agreement
         self.max_difference = max_difference
@@ -106,15 +117,17 @@ class CheckScoresOperator(GateOperator):
             max_quarantined=self.max_quarantined,
             max_skipped=if_given(self.max_skipped),
             max_drift=if_given(self.max_drift),
+            max_unseen=if_given(self.max_unseen),
+            max_outside=if_given(self.max_outside),
             allow_missing=as_number(self.allow_missing, "allow_missing", int),
             min_agreement=if_given(self.min_agreement),
             max_difference=as_mapping(if_given(self.max_difference)),
         )
-        planned = read_plan(self, context)
+        planned, notices = read_plan(self, context)
         items, state = read_scores(score_items(self, context), self.conn_id, planned)
         manifests = state.manifests
         challenge = read_challenge(items, state)
-        result = with_comparison(audit(planned, manifests, limits), challenge, limits)
+        result = with_comparison(audit(planned, manifests, limits, notices), challenge, limits)
         run, staging = scoring_run(context), staged_runs_folder(manifests)
         self.outcome = audited(staging.parent.uri, result)
         verdict = run_place(staging, run, task_name(context), VERDICT)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.errors import listed
+from airflow_batchscore.operators.partition_keys import event_key
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.check import Check
 
@@ -33,9 +34,11 @@ class Data:
         uri: as the DAG names it, rendered: the template of a dataset, the folder of a model's versions.
         partitions: field values of those read or written.
         columns: column -> type.
-        version: of a model.
+        version: of a model, or of a table.
         rows, size, files: read or written; size in bytes. None if not known.
         extra: for the event of its asset; None if the task raises no event for it.
+        event_keys: of the partitions that changed, for a task that raises an event for each; a model's are its
+            versions. None if it has no partitions.
     """
 
     uri: str
@@ -46,6 +49,7 @@ class Data:
     size: int | None = None
     files: int | None = None
     extra: JsonObject | None = None
+    event_keys: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def trained_one(dataset: str, model: TrainedModel, alias: str | None, run: str) 
     }
     data = Data(dataset, columns=made.signature.raw, rows=record.rows_read)
     names = [folder, f"{folder}@{alias}"] if alias else [folder]
-    return Outcome([data], [Data(name, version=model.ref.version, extra=extra) for name in names])
+    return Outcome([data], [_version_written(name, model.ref, extra) for name in names])
 
 
 def trained_many(dataset: str, model_uri: str, alias: str | None, figures: JsonObject, run: str) -> Outcome:
@@ -96,7 +100,7 @@ def checked_model(
     """A version was checked, and maybe an alias was pointed at it; it may have been refused."""
     folder = ref.location.parent.uri
     extra = {**_version(ref, run), "metrics": dict(model.metrics)}
-    promoted = [Data(f"{folder}@{promoted_to}", version=ref.version, extra=extra)] if promoted_to else []
+    promoted = [_version_written(f"{folder}@{promoted_to}", ref, extra)] if promoted_to else []
     return Outcome([_model_read(ref)], promoted, checks=checks)
 
 
@@ -110,10 +114,13 @@ def evaluated(dataset: str, ref: ModelRef, evaluation: Evaluation, checks: Seque
     )
 
 
-def planned(dataset: str, partitions: Sequence[Partition], models: Sequence[str]) -> Outcome:
+def planned(
+    dataset: str, partitions: Sequence[Partition], models: Sequence[str], notices: Sequence[str] = ()
+) -> Outcome:
     """A run was planned."""
     data = Data(dataset, partitions=[partition.values for partition in partitions])
-    return Outcome([data, *(Data(name) for name in dict.fromkeys(map(_without_version, models)))])
+    named = [Data(name) for name in dict.fromkeys(map(_without_version, models))]
+    return Outcome([data, *named], notices=notices)
 
 
 def scored_partitions(dataset: str, staging: str, results: Sequence[Scored]) -> Outcome:
@@ -144,15 +151,22 @@ def audited(staging: str, audit: Audit) -> Outcome:
         [_written(staging, manifests)],
         gauges={} if drift is None else {"drift": drift},
         checks=audit.checks,
-        notices=_quarantined(manifests),
+        notices=[*_quarantined(manifests), *audit.notices],
     )
 
 
-def published_scores(output: str, summary: Summary, manifests: Sequence[Manifest], run: ScoringRun) -> Outcome:
-    """Scores were published at `output`."""
+def published_scores(
+    output: str, summary: Summary, manifests: Sequence[Manifest], run: ScoringRun, *, retried: bool = False
+) -> Outcome:
+    """Scores were published at `output`.
+
+    Args:
+        retried: an earlier try may have published them without Airflow knowing, so that all count as changed.
+    """
     drifts = [partition.drift for partition in summary.partitions if partition.drift is not None]
     changes = summary.changes
     written = _written(output, manifests)
+    changed = {*changes.added, *changes.replaced, *(changes.unchanged if retried else ())}
     extra: JsonObject = {
         "rows": written.rows,
         "partitions": len(manifests),
@@ -165,7 +179,18 @@ def published_scores(output: str, summary: Summary, manifests: Sequence[Manifest
         "generation": changes.generation,
         "run": run.name,
     }
-    data = Data(output, written.partitions, written.columns, rows=written.rows, extra=extra)
+    if changes.version:
+        extra["table_version"] = changes.version
+    keys = [event_key(manifest.partition) for manifest in manifests if manifest.key in changed]
+    data = Data(
+        output,
+        written.partitions,
+        written.columns,
+        version=changes.version or None,
+        rows=written.rows,
+        extra=extra,
+        event_keys=keys,
+    )
     return Outcome(
         [_data_read(manifests[0].dataset, manifests), *_models_read(manifests)],
         [data],
@@ -176,6 +201,10 @@ def published_scores(output: str, summary: Summary, manifests: Sequence[Manifest
 
 def _version(ref: ModelRef, run: str) -> JsonObject:
     return {"model": ref.uri, "version": ref.version, "digest": ref.digest, "run": run}
+
+
+def _version_written(name: str, ref: ModelRef, extra: JsonObject) -> Data:
+    return Data(name, version=ref.version, extra=extra, event_keys=[ref.version])
 
 
 def _model_read(ref: ModelRef) -> Data:
@@ -195,7 +224,8 @@ def _without_version(model: str) -> str:
 
 
 def _data_read(dataset: str, manifests: Sequence[Manifest]) -> Data:
-    files = [file for manifest in manifests for file in manifest.files]
+    # Partitions may be of the rows of one file.
+    files = list({file.uri: file for manifest in manifests for file in manifest.files}.values())
     return Data(
         dataset,
         [manifest.partition for manifest in manifests],

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.operators.authored import items_of
 from airflow_batchscore.operators.base import BatchScoreOperator, as_number, if_given
 from airflow_batchscore.operators.places import DATASET, Place
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+    from airflow_batchscore.plan.entry import PlanEntry
+    from airflow_batchscore.plan.models import Models, NoModel
     from airflow_batchscore.plan.policy import ModelPolicy
 
 
@@ -28,7 +30,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
 
     Args:
         dataset: what to score.
-        partitions: a list, ``"2000..2016"``, JSON text from a trigger form, or None for all existing ones. Templated.
+        partitions: a list, ``"2000..2016"``, ``"2026-01-30..2026-02-02"``, ``"2026-*"``, JSON text from a trigger form,
+            or None for all existing ones; see docs/how-to/choose-partitions.md. Templated.
         model: ``"<uri>@<alias>"``, ``"<uri>/<version>"`` or what `TrainOperator` returned; None for
             `ScorePartitionOperator(function=...)`. If it contains fields of the dataset
             (``"<uri>/{device}@champion"``), each partition has its own model. If it contains another field
@@ -44,8 +47,22 @@ class PlanPartitionsOperator(BatchScoreOperator):
             names the kind of worker the partition needs. The name appears as ``resources`` in the entries, and
             partitions of different kinds never share a task; see docs/operations.md for scoring tasks on different
             workers.
+        max_volume_change: how many times larger or smaller (in bytes) than usual a partition may be, such as ``3``: the
+            plan fails before anything is paid for. Usual is the median of up to 30 partitions before it; of a plan of
+            all partitions, the newest is looked at. Without a limit, an unusual size or a late arrival is a warning in
+            the log, in the verdict of `CheckScoresOperator`, in the report and of the notifier. Templated.
         plan_uri: folder for the partition lists of tasks with more than 20 partitions; XCom then carries references to
             them. Without it, a plan of very many partitions is a very long XCom that every task reads. Templated.
+        estimate: True predicts what scoring will take before it begins: time, memory, and with a price the cost. A
+            sample is scored with the settings of the one `ScorePartitionOperator` that comes after the plan, and
+            thrown away. It costs at most 2 % of the run's time, or a few seconds; a number such as ``0.1`` allows
+            another share. The log says what is predicted, and the page of the run and its report compare it with what
+            it took. See docs/how-to/plan-before-you-pay.md.
+        price_per_core_hour: of a worker's core, in the currency of your choice. Templated.
+        max_cost, max_seconds: what scoring may be predicted to cost, and to take; above it the plan fails, and nothing
+            is scored. Templated.
+        parallel_tasks: scoring tasks that run at once, where a pool or the number of workers allows fewer than
+            Airflow's settings and the DAG do. Templated.
         conn_id: connection for the model's storage. Templated.
         plan_conn_id: connection for `plan_uri`; default: `conn_id`. Templated.
 
@@ -65,7 +82,12 @@ class PlanPartitionsOperator(BatchScoreOperator):
         "model_policy",
         "max_tasks",
         "pack_bytes",
+        "max_volume_change",
         "plan_uri",
+        "price_per_core_hour",
+        "max_cost",
+        "max_seconds",
+        "parallel_tasks",
         "conn_id",
         "plan_conn_id",
     )
@@ -86,7 +108,13 @@ class PlanPartitionsOperator(BatchScoreOperator):
         max_tasks: int | str | None = None,
         pack_bytes: int | str | None = None,
         resources_for: Callable[[Partition], str] | str | None = None,
+        max_volume_change: float | str | None = None,
         plan_uri: str | None = None,
+        estimate: bool | float = False,
+        price_per_core_hour: float | str | None = None,
+        max_cost: float | str | None = None,
+        max_seconds: float | str | None = None,
+        parallel_tasks: int | str | None = None,
         conn_id: str | None = None,
         plan_conn_id: str | None = None,
         **kwargs: Any,
@@ -99,43 +127,54 @@ class PlanPartitionsOperator(BatchScoreOperator):
         self.max_tasks = max_tasks
         self.pack_bytes = pack_bytes
         self.resources_for = resources_for
+        self.max_volume_change = max_volume_change
         self.plan_uri = plan_uri
+        self.estimate = estimate
+        self.price_per_core_hour = price_per_core_hour
+        self.max_cost = max_cost
+        self.max_seconds = max_seconds
+        self.parallel_tasks = parallel_tasks
         self.conn_id = conn_id
         self.plan_conn_id = plan_conn_id
+        self._require_possible()
         self.reads_data()
         self.reads_models("model")
+
+    def _require_possible(self) -> None:
+        """Refuse, where the DAG is read, limits that nothing would be compared with."""
+        share = self.estimate
+        if not isinstance(share, (bool, int, float)) or not 0 <= share <= 1:
+            raise InputError(f"estimate={share!r}: give True, or the share of the run that the sample may cost (0.02)")
+        needing = ("price_per_core_hour", "max_cost", "max_seconds", "parallel_tasks")
+        given = [name for name in needing if getattr(self, name) is not None]
+        if given and not share:
+            raise InputError(f"{', '.join(given)}: only an estimate uses this; add estimate=True")
+        if self.max_cost is not None and self.price_per_core_hour is None:
+            raise InputError("max_cost= needs a price: add price_per_core_hour=")
 
     def run_stage(self, context: Context) -> list[JsonObject]:
         from airflow.sdk import conf
 
-        from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.connections import connect_dataset
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.model.functions import import_path
-        from airflow_batchscore.model.trust import ModelAccess
         from airflow_batchscore.operators.outcome import planned
+        from airflow_batchscore.operators.planned_models import given_models, names_of
         from airflow_batchscore.operators.stored_lists import shortened
-        from airflow_batchscore.operators.trust import model_trust
         from airflow_batchscore.plan.choose import plan_models
         from airflow_batchscore.plan.packing import make_plan, requested_partitions
+        from airflow_batchscore.plan.unusual import as_list, unusual
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
-        fields = items_of("model", self.model)
-        trust = model_trust(self, context, *fields, "model_policy.fallback")
-        given = [model for field in fields if (model := self.model_given(field, context))]
-        if len(given) < len(fields) and fields != ["model"]:
-            raise InputError(f"model={self.model}: one of them names no model; give the champion and its challenger")
-        partitions = requested_partitions(dataset, self.partitions)
-        conn_ids = list(dict.fromkeys(connect(Location(model.name, self.conn_id)).conn_id for model in given))
-        if len(conn_ids) > 1:
-            raise InputError(
-                f"model={self.model}: champion and challenger are read through one connection: keep both in one storage"
-            )
-        access = ModelAccess(next(iter(conn_ids), None), trust)
-        self.outcome = planned(dataset.uri, partitions, [model.name for model in given])
-        models = plan_models(
-            given if fields != ["model"] else next(iter(given), None), dataset, partitions, self.model_policy, access
-        )
+        model, access = given_models(self, context)
+        every = dataset.discover()
+        partitions = requested_partitions(dataset, self.partitions, every)
+        notices = unusual(every, partitions, self._max_change())
+        for text in as_list(notices):
+            self.log.warning("%s", text)
+        self.outcome = planned(dataset.uri, partitions, names_of(model), as_list(notices))
+        models = plan_models(model, dataset, partitions, self.model_policy, access)
         chosen, pack_bytes = self.resources_for, if_given(self.pack_bytes)
         plan = make_plan(
             partitions,
@@ -145,7 +184,50 @@ class PlanPartitionsOperator(BatchScoreOperator):
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
             generation=generation,
             dataset=self.dataset.uri,
+            notices=notices,
         )
         self.log.info("%d partitions in %d tasks", len(partitions), len(plan))
+        if self.estimate:
+            self._estimate(plan, partitions, models, context)
         lists = Location(self.plan_uri, self.plan_conn_id or self.conn_id) if self.plan_uri is not None else None
         return [self.handed_on(shortened(entry.to_dict(), lists), "plan", context) for entry in plan]
+
+    def _max_change(self) -> float | None:
+        given = if_given(self.max_volume_change)
+        return None if given is None else as_number(given, "max_volume_change", float)
+
+    def _estimate(
+        self, plan: Sequence[PlanEntry], partitions: Sequence[Partition], models: Models | NoModel, context: Context
+    ) -> None:
+        """Raises GateError if scoring would take longer, or cost more, than it may."""
+        from airflow_batchscore.operators.estimating import ESTIMATE_KEY, estimated
+        from airflow_batchscore.scoring.estimate import DEFAULT_SHARE
+
+        price, max_cost, max_seconds = (
+            self._limit(name) for name in ("price_per_core_hour", "max_cost", "max_seconds")
+        )
+        if max_cost is not None and price is None:
+            raise InputError(f"max_cost={max_cost:g} needs a price, and price_per_core_hour= is empty in this run")
+        lanes = if_given(self.parallel_tasks)
+        found = estimated(
+            self,
+            plan,
+            partitions,
+            models,
+            context,
+            share=DEFAULT_SHARE if self.estimate is True else float(self.estimate),
+            price_per_core_hour=price,
+            parallel_tasks=None if lanes is None else as_number(lanes, "parallel_tasks", int),
+        )
+        for sentence in found.sentences():
+            self.log.info("%s", sentence)
+        context["ti"].xcom_push(ESTIMATE_KEY, self.handed_on(found.to_dict(), "estimate", context))
+        found.require_within(max_seconds, max_cost)
+
+    def _limit(self, name: str) -> float | None:
+        """A number from 0; None if it was not given."""
+        value = if_given(getattr(self, name))
+        number = None if value is None else as_number(value, name, float)
+        if number is not None and not 0 <= number < math.inf:
+            raise InputError(f"{name}={value!r}: give a number from 0")
+        return number

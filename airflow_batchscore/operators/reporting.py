@@ -9,11 +9,12 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from airflow_batchscore.engine.base import Capacity
+from airflow_batchscore.engine.memory import held, most_held
 from airflow_batchscore.operators.task_store import TaskStore
 from airflow_batchscore.publish.progress import PROGRESS_KEY, Progress
 from airflow_batchscore.scoring.tally import Count, Tally
@@ -59,23 +60,24 @@ class _Reporter:
     def __init__(self, work: Work, tally: Tally, store: TaskStore) -> None:
         self._work, self._tally, self._store = work, tally, store
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._memory = 0
+        self._memory = self._peak = 0
 
     def run(self, ended: threading.Event) -> None:
         next_line = time.monotonic() + _LOG_SECONDS
-        self._memory = _memory()
+        self._memory = held()
         self._write()
         while not ended.wait(_STORE_SECONDS):
             if time.monotonic() >= next_line:
                 next_line = time.monotonic() + _LOG_SECONDS
                 log.info("%s", _line(self._tally.count(), self._work.capacity.workers))
-                self._memory = _memory()  # looks at every process of the machine: not at every write
+                self._memory = held()  # looks at every process of the machine: not at every write
             self._write()
-        self._memory = _memory()
+        self._memory = held()
         self._write()
 
     def _write(self) -> None:
         work, count = self._work, self._tally.count()
+        self._peak = max(self._peak, self._memory, most_held())
         progress = Progress(
             try_number=work.try_number,
             started=self._started,
@@ -94,19 +96,9 @@ class _Reporter:
             done=count.done,
             current=count.current,
             slowest=count.slowest,
+            peak=self._peak,
         )
         self._store.set(PROGRESS_KEY, progress.to_dict())
-
-
-def _memory() -> int:
-    """Bytes that this process and its children hold."""
-    import psutil
-
-    own, held = psutil.Process(), 0
-    for process in [own, *own.children(recursive=True)]:
-        with suppress(psutil.Error):  # a child has ended meanwhile
-            held += process.memory_info().rss
-    return held
 
 
 def _beginning(work: Work) -> str:

@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.errors import InputError
 from airflow_batchscore.links import DaskDashboardLink
-from airflow_batchscore.operators.base import BatchScoreOperator, as_bool, as_mapping, as_number, if_given, run_name
+from airflow_batchscore.operators.base import BatchScoreOperator, as_mapping, run_name
 from airflow_batchscore.operators.failing import try_number
 from airflow_batchscore.operators.places import DATASET, Place
 from airflow_batchscore.operators.slots import task_slots
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
     from airflow_batchscore.data.dataset import PartitionedDataset
     from airflow_batchscore.engine.base import Engine
-    from airflow_batchscore.model.trust import Trust
-    from airflow_batchscore.operators.asked import Asked
-    from airflow_batchscore.scoring.job import FunctionJob, ScoredWith
 
 
 class ScorePartitionOperator(BatchScoreOperator):
@@ -176,55 +172,32 @@ class ScorePartitionOperator(BatchScoreOperator):
         return self.label
 
     def run_stage(self, context: Context) -> JsonObject:
-        from airflow_batchscore.connections import connect, connect_dataset, connect_engine
+        from airflow_batchscore.connections import connect_engine
         from airflow_batchscore.data.pattern import shown
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.engine.dashboard import announced_to
         from airflow_batchscore.engine.local import LocalDask
-        from airflow_batchscore.model.outputs import OutputSpec
-        from airflow_batchscore.model.recipe import column_names
         from airflow_batchscore.operators.asked import Asked
         from airflow_batchscore.operators.environments import interpreter
         from airflow_batchscore.operators.outcome import scored_partitions
         from airflow_batchscore.operators.reporting import Work, reported
+        from airflow_batchscore.operators.scoring_jobs import named, scoring_job
         from airflow_batchscore.operators.stored_lists import full, shortened
-        from airflow_batchscore.operators.trust import configured_trust
         from airflow_batchscore.plan.entry import PlanEntry
-        from airflow_batchscore.quality.quarantine import Limit
         from airflow_batchscore.scoring.elsewhere import score_elsewhere
-        from airflow_batchscore.scoring.job import DEFAULT_BLOCK_ROWS, DEFAULT_LIMIT, ScoringJob, scored_with
         from airflow_batchscore.scoring.pair import handed_on, score_run
         from airflow_batchscore.scoring.tally import Tally
 
         (given,) = full([self.taken(self.partition, "plan", context, "partition")])
-        entry, trust = PlanEntry.from_dict(given), configured_trust()
-        models = scored_with(entry.models, self._function())
-        self._connect_models(models, trust)
-        output = connect(Location(self.output_uri, self.conn_id))
-        asked = Asked.of(self.store)
-        job = ScoringJob(
-            dataset=connect_dataset(self.dataset),
-            scored_with=models,
-            output_uri=output.uri,
-            spec=OutputSpec.of(self.method, as_mapping(self.outputs), as_mapping(self.flags)),
-            keys=None if self.keys is None else column_names(self.keys, "keys"),
-            block_rows=as_number(if_given(self.block_rows, DEFAULT_BLOCK_ROWS), "block_rows", int),
-            limit=DEFAULT_LIMIT if self.quarantine is None else Limit.of(self.quarantine),
-            allow_nan=self.allow_nan,
-            allow_empty=self.allow_empty,
-            token=self._token(context, asked),
-            replay=as_bool(self.replay_quarantined) or asked.replay is not None,
-            trusted_types=trust.types,
-            files=entry.files_of,
-            conn_id=output.conn_id,
-        )
+        entry, asked = PlanEntry.from_dict(given), Asked.of(self.store)
+        job = scoring_job(self, entry.models, entry.files_of, context, asked)
         engine, slots = connect_engine(self.engine or LocalDask()), task_slots(self, mapped=entry.tasks)
         tally = Tally(len(entry.partitions))
         work = Work(
             try_number=try_number(context),
             dataset=self.dataset.uri,
             output=self.output_uri,
-            model=_named(models),
+            model=named(job.scored_with),
             capacity=engine.capacity(slots),
             partitions=len(entry.partitions),
             bytes=entry.bytes,
@@ -246,54 +219,3 @@ class ScorePartitionOperator(BatchScoreOperator):
             )
         lists = Location(self.output_uri, self.conn_id) / "_tasks"
         return self.handed_on(shortened(task.to_dict(), lists), "scores", context)
-
-    def _token(self, context: Context, asked: Asked) -> str | None:
-        """Forced once per run, and once more for each request."""
-        if asked.force is not None:
-            return f"{run_name(context)}, {asked.force}"
-        return run_name(context) if as_bool(self.force) else None
-
-    def _function(self) -> FunctionJob | None:
-        from airflow_batchscore.model.functions import FunctionRef
-        from airflow_batchscore.model.recipe import column_names
-        from airflow_batchscore.scoring.job import FunctionJob
-
-        if self.function is None:
-            return None
-        columns = None if self.columns is None else column_names(self.columns, "columns")
-        by = [self.group_by] if isinstance(self.group_by, str) else self.group_by
-        of, group_by = FunctionRef.of(self.function), column_names(by, "group_by")
-        return FunctionJob(of, group_by, columns, self.output_types, self.row_wise)
-
-    def _connect_models(self, models: ScoredWith, trust: Trust) -> None:
-        """Make the pinned models usable. The plan is sealed; model signatures are checked on use."""
-        from airflow_batchscore.connections import connect
-        from airflow_batchscore.data import storage
-        from airflow_batchscore.model.reference import require_trusted
-
-        pinned, column = models.pinned, models.column
-        if not pinned:
-            return
-        if self.model_by not in (None, column):
-            raise InputError(
-                f"model_by={self.model_by!r}, but the plan's model has the field {{{column}}}"
-                if column
-                else f"model_by={self.model_by!r}: the plan's model needs a field of that name, "
-                f"'<uri>/{{{self.model_by}}}@<alias>'"
-            )
-        for ref in {(storage.split_scheme(ref.uri)[0], ref.conn_id): ref for ref in pinned}.values():
-            connect(ref.location)
-        storage.each(lambda ref: require_trusted(ref, trust), pinned, pinned[0].uri)
-
-
-def _named(work: ScoredWith) -> str:
-    """The model's version, those of champion and challenger, of several their number, or the function's path."""
-    from airflow_batchscore.plan.models import ChampionAndChallenger
-    from airflow_batchscore.scoring.job import FunctionJob
-
-    if isinstance(work, ChampionAndChallenger):
-        return work.named
-    if isinstance(work, FunctionJob):
-        return work.function.path
-    versions = {ref.uri: ref.version for ref in work.pinned}
-    return next(iter(versions.values())) if len(versions) == 1 else f"{len(versions)} models"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.connections import connect
@@ -22,6 +23,7 @@ from airflow_batchscore.publish.state import (
     scored_partitions,
 )
 from airflow_batchscore.publish.verdict import CheckedScores, KeptVerdict
+from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.scored import ScoredTask
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from airflow_batchscore.operators.combine import CombineOperator
 
 
-def read_plan(operator: CheckScoresOperator | CombineOperator, context: Context) -> list[Values]:
-    """Field values of every partition of the plan that `operator` was given.
+def read_plan(operator: CheckScoresOperator | CombineOperator, context: Context) -> tuple[list[Values], list[str]]:
+    """Field values of every partition of the plan that `operator` was given, and what the plan found unusual.
 
     Raises:
         GateError: the plan was altered or is incomplete.
@@ -42,8 +44,9 @@ def read_plan(operator: CheckScoresOperator | CombineOperator, context: Context)
             f"plan={operator.plan[:100]!r}: give the output of PlanPartitionsOperator itself, not a template"
         )
     given = _items(operator.plan)
-    entries = full([operator.taken(item, "plan", context, "plan") for item in given])
-    return planned_partitions([PlanEntry.from_dict(entry) for entry in entries])
+    taken = full([operator.taken(item, "plan", context, "plan") for item in given])
+    entries = [PlanEntry.from_dict(entry) for entry in taken]
+    return planned_partitions(entries), [text for entry in entries for text in entry.notices]
 
 
 def score_items(
@@ -86,9 +89,30 @@ def read_scores(
     chosen = current_tasks([str(item["task"][0]) for item in items], tasks, planned)
     scored = scored_partitions([tasks[place] for place in chosen])
     state = RunState.read(scored, connect(Location(scored[0].manifest, conn_id)).conn_id)
-    for model in {m.model.location for m in state.manifests if m.model}:
-        connect(model)
-    return [items[place] for place in chosen], state
+    reached = {place: _reached(place, scored[0].manifest, conn_id) for place in _models(state.manifests)}
+    manifests = [
+        replace(m, model=replace(m.model, conn_id=reached[m.model.location].conn_id)) if m.model else m
+        for m in state.manifests
+    ]
+    return [items[place] for place in chosen], replace(state, manifests=manifests)
+
+
+def _models(manifests: Sequence[Manifest]) -> set[Location]:
+    return {manifest.model.location for manifest in manifests if manifest.model}
+
+
+def _reached(model: Location, scores: str, conn_id: str | None) -> Location:
+    """A model that a manifest names.
+
+    Scores that were committed by hand name no connection, or one that is not Airflow's: their model is reached as the
+    scores are, if it is in the same kind of storage.
+    """
+    alike = storage.split_scheme(model.uri)[0] == storage.split_scheme(scores)[0]
+    instead = Location(model.uri, conn_id if alike else None)
+    try:
+        return connect(instead if model.conn_id is None else model)
+    except InputError:
+        return connect(instead)
 
 
 def read_challenge(items: Sequence[JsonMapping], state: RunState) -> RunChallenge | None:

@@ -22,6 +22,7 @@ _FIELD = "seal"
 _MAKERS = {
     "model": "TrainOperator, ImportModelOperator or CheckModelOperator",
     "plan": "PlanPartitionsOperator",
+    "estimate": "PlanPartitionsOperator(estimate=True)",
     "scores": "ScorePartitionOperator",
     "audit": "CheckScoresOperator",
     "totals": "CheckScoresOperator",

@@ -20,9 +20,14 @@ def task_slots(operator: BaseOperator, mapped: int) -> int:
     if "Kubernetes" in name and "Celery" not in name and "Local" not in name:
         return 1
     section, key = ("celery", "worker_concurrency") if "Celery" in name else ("core", "parallelism")
+    return min(most_at_once(operator, mapped), max(1, conf.getint(section, key, fallback=mapped) or mapped))
+
+
+def most_at_once(operator: BaseOperator, mapped: int) -> int:
+    """How many of so many mapped tasks Airflow lets run side by side, on all workers; pools may allow fewer."""
     limits = [
         mapped,
-        conf.getint(section, key, fallback=mapped),
+        conf.getint("core", "parallelism", fallback=mapped),
         operator.max_active_tis_per_dag,
         operator.max_active_tis_per_dagrun,
         operator.dag.max_active_tasks,

@@ -30,7 +30,8 @@ class TrainOperator(BatchScoreOperator):
 
     Args:
         dataset: the training data.
-        partitions: what to train on: a list, ``"2000..2016"``, JSON text, or None for all. Templated.
+        partitions: what to train on: a list, ``"2000..2016"``, JSON text, or None for all; see
+            docs/how-to/choose-partitions.md. Templated.
         recipe: features and target.
         estimator: scikit-learn compatible estimator, a factory, or the import path of either
             (``"sklearn.linear_model:LogisticRegression"``), which keeps the DAG file cheap to import.

@@ -31,6 +31,7 @@ class PlanEntry:
         count: number of entries in the plan.
         generation: when it was planned, in ns since 1970; of two publications the later one is newer.
         dataset: URI of what was planned, with its templates rendered.
+        notices: in sentences, what people should look at in the partitions although they are planned.
     """
 
     label: str
@@ -44,6 +45,7 @@ class PlanEntry:
     count: int
     generation: int
     dataset: str
+    notices: Sequence[str] = ()
 
     @cached_property
     def keys(self) -> list[str]:
@@ -70,6 +72,7 @@ class PlanEntry:
             "count": self.count,
             "generation": self.generation,
             "dataset": self.dataset,
+            **({"notices": list(self.notices)} if self.notices else {}),
         }
 
     @classmethod
@@ -79,4 +82,5 @@ class PlanEntry:
             value, SCHEMA, "the plan was made", "clear the plan task, so that this version plans the run again"
         )
         fields = {name: item for name, item in value.items() if name in cls.__dataclass_fields__}
-        return cls(**{**fields, "models": models_from_dict(value["models"])})
+        notices = tuple(value.get("notices", ()))
+        return cls(**{**fields, "models": models_from_dict(value["models"]), "notices": notices})

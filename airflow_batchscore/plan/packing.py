@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.pattern import require_short_names, shown, sort_key
@@ -11,16 +11,19 @@ from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import Models, NoModel
 
 
-def requested_partitions(dataset: PartitionedDataset, request: object) -> list[Partition]:
+def requested_partitions(
+    dataset: PartitionedDataset, request: object, listed: Sequence[Partition] | None = None
+) -> list[Partition]:
     """The partitions that a run scores, in the order of their values.
 
     Args:
         request: see `parse_request`.
+        listed: all that exist, to list storage once only.
 
     Raises:
         InputError: one does not exist, there are none, or a name is too long for a folder.
     """
-    partitions = sorted(dataset.require(request), key=lambda partition: sort_key(partition.values))
+    partitions = sorted(dataset.require(request, listed), key=lambda partition: sort_key(partition.values))
     for partition in partitions:
         require_short_names(partition.values)
     return partitions
@@ -35,6 +38,7 @@ def make_plan(
     resources_for: Callable[[Partition], str] | None = None,
     generation: int = 0,
     dataset: str = "",
+    notices: Mapping[str, Sequence[str]] | None = None,
 ) -> list[PlanEntry]:
     """Pack partitions into tasks.
 
@@ -44,6 +48,7 @@ def make_plan(
         pack_bytes: pack small partitions together until a task has about this many bytes.
         resources_for: names the kind of worker that a partition needs; all partitions of a task are of one kind.
         generation, dataset: see `PlanEntry`.
+        notices: partition key -> what people should look at.
 
     Raises:
         InputError: a limit is invalid.
@@ -74,6 +79,7 @@ def make_plan(
             count=len(each),
             generation=generation,
             dataset=dataset,
+            notices=tuple(text for partition in pack for text in (notices or {}).get(partition.key, ())),
         )
         for index, (kind, pack) in enumerate(each)
     ]

@@ -6,15 +6,20 @@ A few queries, whatever the number of tasks.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XCOM_RETURN_KEY
 from sqlalchemy import select
 
 from airflow_batchscore.compat import has_task_state_store, task_state_table
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.operators.estimating import ESTIMATE_KEY
+from airflow_batchscore.plan.estimate import Estimate
 from airflow_batchscore.plugin.returned import RETURNING, unsealed
 from airflow_batchscore.plugin.scoring_dags import ScoringDagTask, tasks_in_run
 from airflow_batchscore.plugin.stored_state import stored_failure, stored_gate, stored_progress
@@ -40,6 +45,7 @@ class StoredRun:
         leads_to: which of them come next in the DAG; empty if Airflow does not know it any more.
         texts: key of the task state store -> task -> the text that is stored.
         returned: what tasks returned, sealed; of tasks that run again, what an earlier try did.
+        estimates: what plans predicted, sealed.
     """
 
     dag_id: str
@@ -49,6 +55,7 @@ class StoredRun:
     leads_to: Mapping[str, Collection[str]]
     texts: Mapping[str, Mapping[Instance, str]]
     returned: Sequence[Returned]
+    estimates: Sequence[Returned] = ()
 
 
 def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
@@ -59,6 +66,7 @@ def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
     known = tasks_in_run(session, dag_id, run_id)
     tasks = _tasks(session, dag_id, run_id, known)
     done = {task.task_id for task in tasks if _has_returned(task)}
+    plans = {task.task_id for task in tasks if task.kind == "plan" and task.state in ("success", "failed")}
     return StoredRun(
         dag_id=dag_id,
         run_id=run_id,
@@ -67,6 +75,7 @@ def read_run(session: Session, dag_id: str, run_id: str) -> StoredRun | None:
         leads_to={} if known is None else {name: task.downstream for name, task in known.items()},
         texts=_task_states(session, dag_id, run_id) if tasks else {},
         returned=_returned(session, dag_id, run_id, done) if done else [],
+        estimates=_returned(session, dag_id, run_id, plans, ESTIMATE_KEY) if plans else [],
     )
 
 
@@ -94,6 +103,7 @@ def records_of(run: StoredRun) -> RunRecords:
         gates=_each(run.texts.get(GATE_KEY), stored_gate),
         drifts=Drifts(worst=max(measured, default=None)),
         published=read.published,
+        estimates=_estimates(run.estimates),
         problems=[
             *read.problems,
             *(
@@ -104,6 +114,16 @@ def records_of(run: StoredRun) -> RunRecords:
         ],
         is_incomplete=read.is_late,
     )
+
+
+def _estimates(stored: Sequence[Returned]) -> list[Estimate]:
+    """Those that nobody edited: they are only shown."""
+    values = [value for each in stored if (value := each.unsealed_or_none("estimate"))]
+    found = []
+    for value in values:
+        with suppress(InputError):  # of another version of this package
+            found.append(Estimate.from_dict(value))
+    return found
 
 
 def _planned_by(run: StoredRun, plans: Sequence[Instance]) -> dict[str, list[int]]:
@@ -177,6 +197,8 @@ def _each(texts: Mapping[Instance, str] | None, read: Callable[[str], Any]) -> d
     return {instance: value for instance, value in parsed.items() if value is not None}
 
 
-def _returned(session: Session, dag_id: str, run_id: str, task_ids: Collection[str]) -> list[Returned]:
+def _returned(
+    session: Session, dag_id: str, run_id: str, task_ids: Collection[str], key: str = XCOM_RETURN_KEY
+) -> list[Returned]:
     of_run = COLUMNS.dag_id == dag_id, COLUMNS.run_id == run_id
-    return [value for _, value in returned(session, *of_run, COLUMNS.task_id.in_(task_ids))]
+    return [value for _, value in returned(session, *of_run, COLUMNS.task_id.in_(task_ids), key=key)]

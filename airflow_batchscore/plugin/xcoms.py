@@ -52,17 +52,18 @@ class Returned(NamedTuple):
 
 
 def returned(
-    session: Session, *conditions: ColumnElement[bool], part: str | int | None = None
+    session: Session, *conditions: ColumnElement[bool], part: str | int | None = None, key: str = XCOM_RETURN_KEY
 ) -> Iterator[tuple[int, Returned]]:
     """What tasks returned, with the number of the run, one after the other: together they can be 100 megabytes.
 
     Args:
+        key: of another XCom that tasks left.
         part: only this field, or the item with this number, of each value; a value can have megabytes.
     """
     value = COLUMNS.value if part is None else COLUMNS.value[part]
     rows = session.execute(
         select(COLUMNS.dag_run_id, COLUMNS.dag_id, COLUMNS.run_id, COLUMNS.task_id, COLUMNS.map_index, value)
-        .where(COLUMNS.key == XCOM_RETURN_KEY, *conditions)
+        .where(COLUMNS.key == key, *conditions)
         .order_by(COLUMNS.dag_run_id, COLUMNS.task_id, COLUMNS.map_index)
     )
     for number, dag_id, run_id, task_id, map_index, stored in rows:

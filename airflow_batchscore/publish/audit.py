@@ -8,10 +8,12 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.formats.parquet_footer import DamagedParquetError, read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.errors import GateError, ScoringError, listed
-from airflow_batchscore.publish.drift import Drift, drift_check, drift_limit, partition_drifts
+from airflow_batchscore.publish.drift import Drift, drift_check, drift_limits, partition_drifts, references_of
+from airflow_batchscore.publish.unlike import OUTSIDE, UNSEEN, unlike_check
 from airflow_batchscore.publish.verdict import Audit, Limits
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.check import Check, as_lines, problems_of
+from airflow_batchscore.quality.limits import ColumnLimits
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -19,15 +21,18 @@ from airflow_batchscore.scoring.manifest import Manifest
 STRICT = Limits()
 
 
-def audit(planned: Sequence[Values], manifests: list[Manifest], limits: Limits = STRICT) -> Audit:
+def audit(
+    planned: Sequence[Values], manifests: list[Manifest], limits: Limits = STRICT, notices: Sequence[str] = ()
+) -> Audit:
     """Check manifests, and the size and rows of every part on storage, against the plan and the limits.
 
     Args:
         planned: field values of the partitions that the run planned to score.
         manifests: what scoring committed, from `read_manifests`.
+        notices: what the plan found unusual, for people.
 
     Raises:
-        GateError: a limit is not a number.
+        GateError: a limit is not a number, or is set for a column that does not exist.
     """
     account = sum((manifest.account for manifest in manifests), Account())
     checks = [
@@ -38,14 +43,27 @@ def audit(planned: Sequence[Values], manifests: list[Manifest], limits: Limits =
         _quarantined(manifests, account, _limit("max_quarantined", limits.max_quarantined)),
         _skipped(manifests, account, limits.max_skipped),
     ]
+    drifts, measured = _beside_training(manifests, limits)
+    checks += measured
+    if notices:
+        checks.append(Check("unusual in the plan", listed(notices, "; "), "no limit"))
+    return Audit(manifests, account, drifts, checks, notices)
+
+
+def _beside_training(manifests: Sequence[Manifest], limits: Limits) -> tuple[dict[str, Drift], list[Check]]:
+    """Drift of each partition if it is limited, and the checks that compare rows with the training data."""
+    kinds = [(UNSEEN, limits.max_unseen), (OUTSIDE, limits.max_outside)]
+    drift_allowed = None if limits.max_drift is None else drift_limits(limits.max_drift)
+    shares_allowed = [
+        (kind, ColumnLimits.of(kind.argument, allowed, most=1)) for kind, allowed in kinds if allowed is not None
+    ]
+    references = references_of(manifests) if drift_allowed or shares_allowed else {}
     drifts: dict[str, Drift] = {}
-    if limits.max_drift is not None:
-        limit = drift_limit(limits.max_drift)
-        drifts = partition_drifts(manifests)
-        checks.append(drift_check(drifts, limit))
-    else:
-        checks.append(Check("drift (PSI)", "-", "no limit"))
-    return Audit(manifests, account, drifts, checks)
+    checks = [Check("drift (PSI)", "-", "no limit")]
+    if drift_allowed is not None:
+        drifts = partition_drifts(manifests, references)
+        checks = [drift_check(drifts, drift_allowed)]
+    return drifts, [*checks, *(unlike_check(manifests, references, *each) for each in shares_allowed)]
 
 
 def _limit(name: str, value: float | str) -> Limit:

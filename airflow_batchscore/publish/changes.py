@@ -22,6 +22,7 @@ class Changes:
         kept: not in this run, and still published.
         dropped: not in this run, and removed because the run asked for it.
         generation: the highest order number of what this run published; see `Order.placed`.
+        version: of a table, after this publication: a Delta version or an Iceberg snapshot; empty for other outputs.
     """
 
     added: list[str] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Changes:
     kept: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     generation: int = 0
+    version: str = ""
 
     @classmethod
     def between(cls, published: Mapping[str, PartitionStamp], new: Sequence[PartitionStamp], *, keep: bool) -> Changes:
@@ -53,7 +55,7 @@ class Changes:
 
     def to_dict(self) -> dict[str, list[str]]:
         """The partitions by what happened to them."""
-        return {what: keys for what, keys in asdict(self).items() if what != "generation"}
+        return {what: keys for what, keys in asdict(self).items() if what not in ("generation", "version")}
 
     def log(self, output: str) -> None:
         """Log them."""

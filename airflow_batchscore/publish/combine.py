@@ -17,6 +17,7 @@ from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.publish.parts import common_schema
 from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.stamp import Publication
+from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.publish.targets import PublishTarget, target_of
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -25,6 +26,7 @@ def combine(
     manifests: Sequence[Manifest],
     output: Location,
     publication: Publication | None = None,
+    table: Table | None = None,
 ) -> Published:
     """Publish the scores of `manifests`.
 
@@ -32,6 +34,7 @@ def combine(
         manifests: read from storage, each with the connection it was read with.
         output: the end of its URI chooses the kind of output; see `targets`.
         publication: the run that publishes, and how it may treat existing scores.
+        table: the kind of table that the folder `output` holds, such as `Delta`; None if it is no table.
 
     Returns:
         What became of each partition: ``added``, ``replaced``, left ``unchanged`` (already published from the same
@@ -46,7 +49,7 @@ def combine(
     """
     publication = publication or Publication()
     publication = replace(publication, began=publication.began or time.time_ns())
-    target = target_of(output)
+    target = target_of(output, table)
     _check(manifests, target, publication)
     changes = target.publish(manifests, publication)
     changes.log(output.uri)

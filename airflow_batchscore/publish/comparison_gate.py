@@ -33,7 +33,10 @@ def with_comparison(audit: Audit, challenge: RunChallenge | None, limits: Limits
         assert champion is not None, "a champion is a model"
         comparison = compare(champion, challenge.model, audit.manifests, challenge.manifests, challenge.failed)
     checks = [*audit.checks, *comparison_checks(comparison, limits)]
-    return replace(audit, checks=checks, comparison=comparison.to_dict() if comparison else None)
+    if challenge is None or comparison is None:
+        return replace(audit, checks=checks)
+    compared = list(challenge.manifests.values())
+    return replace(audit, checks=checks, comparison=comparison.to_dict(), compared=compared)
 
 
 def comparison_checks(comparison: Comparison | None, limits: Limits) -> list[Check]:

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.errors import GateError, listed
+from airflow_batchscore.errors import listed
 from airflow_batchscore.model import artifact
+from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.check import Check
 from airflow_batchscore.quality.drift import drift
+from airflow_batchscore.quality.limits import ColumnLimits
 from airflow_batchscore.quality.profile import ReferenceProfile
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -41,24 +43,19 @@ class Drift:
         return None if self.reason or not self.columns else max(self.columns.items(), key=lambda item: item[1])
 
 
-def drift_limit(value: float | str) -> float:
-    """Raises GateError unless `value` is a number of at least 0: no other can be a limit."""
-    try:
-        limit = float(value)
-    except (TypeError, ValueError):
-        limit = math.nan
-    if not 0 <= limit < math.inf:
-        raise GateError(f"max_drift={value!r} is no limit: give a number such as 0.25, or None to measure no drift")
-    return limit
+def drift_limits(value: object) -> ColumnLimits:
+    """What ``max_drift`` allows. Raises GateError for what is no limit."""
+    return ColumnLimits.of("max_drift", value)
 
 
-def drift_problems(drifts: Mapping[str, Drift], limit: float) -> list[str]:
+def drift_problems(drifts: Mapping[str, Drift], limits: ColumnLimits) -> list[str]:
     """Partitions that drifted, and those that cannot be measured."""
-    worst = {name: measured.worst for name, measured in drifts.items() if measured.worst is not None}
+    worst = {name: found for name, measured in drifts.items() if (found := _worst(measured, limits)) is not None}
     problems = [
-        f"partition {name} drifted from the training data (PSI {value:.3f} of {column}, allowed {limit})"
+        f"partition {name} drifted from the training data (PSI {value:.3f} of {column}, allowed "
+        f"{limits.allowed(column)})"
         for name, (column, value) in worst.items()
-        if value > limit
+        if limits.exceeds(column, value)
     ]
     if drifts and not worst and all(measured.on_purpose for measured in drifts.values()):
         problems.append("there is no drift to measure: the partitions have no rows, or the model policy skips them all")
@@ -73,22 +70,43 @@ def drift_problems(drifts: Mapping[str, Drift], limit: float) -> list[str]:
     ]
 
 
-def drift_check(drifts: Mapping[str, Drift], limit: float) -> Check:
-    """The partition and the column that drifted most, against the limit."""
-    worst = [(*measured.worst, name) for name, measured in drifts.items() if measured.worst is not None]
+def drift_check(drifts: Mapping[str, Drift], limits: ColumnLimits) -> Check:
+    """The partition and the column that drifted furthest beyond their limit, or came nearest to it.
+
+    Raises:
+        GateError: a limit is set for what is no column of these scores.
+    """
+    if columns := {column for measured in drifts.values() for column in measured.columns}:
+        limits.require_known(columns, "the features and outputs that drift is measured of")
+    worst = [(*most, name) for name, measured in drifts.items() if (most := _worst(measured, limits)) is not None]
     found = "-"
     if worst:
-        column, value, name = max(worst, key=lambda item: item[1])
+        column, value, name = max(worst, key=lambda item: item[1] - (limits.allowed(item[0]) or 0.0))
         found = f"{value:.3f} of {column} in {name}"
-    problems = drift_problems(drifts, limit)
-    return Check("drift (PSI)", found, f"{limit:g}", listed(problems, "; ") if problems else None)
+    problems = drift_problems(drifts, limits)
+    return Check("drift (PSI)", found, str(limits), listed(problems, "; ") if problems else None)
 
 
-def partition_drifts(manifests: Sequence[Manifest]) -> dict[str, Drift]:
-    """Partition key -> drift. The reference is read once per model, however many partitions it scored."""
+def _worst(measured: Drift, limits: ColumnLimits) -> tuple[str, float] | None:
+    return None if measured.reason else limits.worst(measured.columns)
+
+
+def references_of(manifests: Sequence[Manifest]) -> dict[ModelRef, ReferenceProfile]:
+    """The profile of each model's training data, read once per model, however many partitions it scored."""
     refs = sorted({manifest.model for manifest in manifests if manifest.model}, key=lambda ref: ref.uri)
     models = storage.each(artifact.read_manifest, refs, refs[0].uri) if refs else []
-    references = {ref: model.profile for ref, model in zip(refs, models, strict=True)}
+    return {ref: model.profile for ref, model in zip(refs, models, strict=True)}
+
+
+def partition_drifts(
+    manifests: Sequence[Manifest], references: Mapping[ModelRef, ReferenceProfile] | None = None
+) -> dict[str, Drift]:
+    """Partition key -> drift.
+
+    Args:
+        references: as `references_of` reads them, which is done if they are not given.
+    """
+    references = references_of(manifests) if references is None else references
     drifts = {m.key: _drift(m, references[m.model] if m.model else None) for m in manifests}
     hardly_seen = sorted({name for measured in drifts.values() for name in measured.hardly_seen})
     if hardly_seen:

@@ -45,6 +45,7 @@ class Progress:
         workers: threads or processes that score; 0 if the engine knows it only once they have started.
         memory: bytes held by the task's process and its children, at most ten seconds ago. The workers of another
             cluster are not among them.
+        peak: the most that was held; 0 if an earlier version of this package wrote this.
         blocks, blocks_total: scored, of all; the total is an estimate until every partition of a pack has begun.
         account: rows so far, with those of earlier tries.
         rows_before: rows read by earlier tries, and found again.
@@ -70,6 +71,7 @@ class Progress:
     done: Sequence[Sequence[int]] = ()
     current: Sequence[int] = ()
     slowest: Sequence[SlowBlock] = field(default_factory=list)
+    peak: int = 0
 
     def to_dict(self) -> JsonObject:
         """Plain JSON; the counts stand beside the other fields."""
@@ -83,7 +85,8 @@ class Progress:
         try:
             if value["schema"] != SCHEMA:
                 return None
-            fields = {name: value[name] for name in cls.__dataclass_fields__ if name not in ("account", "slowest")}
+            known = cls.__dataclass_fields__.keys() - {"account", "slowest", "peak"}
+            fields = {**{name: value[name] for name in known}, "peak": value.get("peak", 0)}
             slowest = [SlowBlock(**block) for block in value["slowest"]]
             return cls(**fields, account=Account.from_dict(value), slowest=slowest)
         except (KeyError, TypeError):

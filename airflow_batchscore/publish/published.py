@@ -53,6 +53,8 @@ class PublishedRun:
         output: URI.
         rows, partitions: of the run.
         added, replaced, unchanged, kept, dropped: number of partitions; see `Changes`.
+        table: `Table.to_dict` of a table; None for another output.
+        version: of the table after the commit: a Delta version or an Iceberg snapshot, as text.
     """
 
     output: str
@@ -64,16 +66,28 @@ class PublishedRun:
     kept: int
     dropped: int
     report: Report
+    table: JsonObject | None = None
+    version: str = ""
 
     @classmethod
     def of(cls, published: Published, report: Report) -> PublishedRun:
         """The counts of a publication."""
         counts = {what: len(keys) for what, keys in published.changes.to_dict().items()}
-        return cls(published.target.location.uri, published.rows, published.partitions, **counts, report=report)
+        table, version = published.target.table, published.changes.version
+        return cls(
+            published.target.location.uri,
+            published.rows,
+            published.partitions,
+            **counts,
+            report=report,
+            table=table.to_dict() if table else None,
+            version=version,
+        )
 
     def to_dict(self) -> JsonObject:
         """Plain JSON; the report's fields stand beside the counts."""
-        counts = {name: value for name, value in asdict(self).items() if name != "report"}
+        own = {"report"} if self.table else {"report", "table", "version"}
+        counts = {name: value for name, value in asdict(self).items() if name not in own}
         return {
             "schema": SCHEMA,
             **counts,
@@ -91,5 +105,5 @@ class PublishedRun:
         )
         page = Location(value["report"], value["report_conn_id"])
         report = Report(page, page.at(value["summary"]), value["report_digest"])
-        fields = {name: value[name] for name in cls.__dataclass_fields__ if name != "report"}
+        fields = {name: value[name] for name in cls.__dataclass_fields__ if name in value and name != "report"}
         return cls(**fields, report=report)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from airflow_batchscore.data.storage import real
+from airflow_batchscore.publish.tables import Delta, Iceberg, Table
 from airflow_batchscore.publish.targets.base import PublishTarget
 from airflow_batchscore.publish.targets.csv_file import CsvTarget
 from airflow_batchscore.publish.targets.folder import FolderTarget
@@ -31,6 +33,8 @@ def read_with(target: PublishTarget, fields: Sequence[str]) -> list[ReadWith]:
     Args:
         fields: of the partitions, in order.
     """
+    if target.table is not None:
+        return _of_table(target.table, real(target.location.uri))
     uri = target.location.uri.rstrip("/")
     text, spark = json.dumps(uri, ensure_ascii=False), json.dumps(_for_spark(uri), ensure_ascii=False)
     if isinstance(target, ParquetTarget):
@@ -53,9 +57,31 @@ def read_with(target: PublishTarget, fields: Sequence[str]) -> list[ReadWith]:
     return [ReadWith(name, code) for name, code in zip(("pandas", "Polars", "DuckDB", "Spark"), codes, strict=True)]
 
 
-def _sql(files: str, *options: str) -> str:
+def _of_table(table: Table, uri: str) -> list[ReadWith]:
+    """A line per library; none for a kind of table of another package."""
+    if isinstance(table, Delta):
+        text, spark = json.dumps(uri, ensure_ascii=False), json.dumps(_for_spark(uri), ensure_ascii=False)
+        return [
+            ReadWith("deltalake", f"DeltaTable({text}).to_pandas()"),
+            ReadWith("Polars", f"pl.read_delta({text})"),
+            ReadWith("DuckDB", _sql(uri, function="delta_scan")),
+            ReadWith("Spark", f'spark.read.format("delta").load({spark})'),
+        ]
+    if isinstance(table, Iceberg):
+        found = f"load_catalog({json.dumps(table.catalog)}).load_table({json.dumps(table.name)})"
+        name = json.dumps(f"{table.catalog}.{table.name}")
+        return [
+            ReadWith("pyiceberg", f"{found}.scan().to_pandas()"),
+            ReadWith("Polars", f"pl.scan_iceberg({found}).collect()"),
+            ReadWith("Spark", f"spark.table({name})"),
+        ]
+    return []
+
+
+def _sql(files: str, *options: str, function: str = "") -> str:
     quoted = "'" + files.replace("'", "''") + "'"
-    source = f"read_parquet({', '.join([quoted, *options])})" if options else quoted
+    function = function or ("read_parquet" if options else "")
+    source = f"{function}({', '.join([quoted, *options])})" if function else quoted
     query = f"SELECT * FROM {source}"  # noqa: S608 - for people, and quoted
     return f"duckdb.sql({json.dumps(query, ensure_ascii=False)})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from airflow_batchscore.publish.comparison_view import view
 from airflow_batchscore.publish.plots import curve, plots
 from airflow_batchscore.publish.published import Report
 from airflow_batchscore.publish.summary import PartitionFacts, Summary, one_model
+from airflow_batchscore.publish.trends import Point, trends
 from airflow_batchscore.scoring.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -23,14 +24,20 @@ if TYPE_CHECKING:
 
 #: Partitions on the page; the JSON beside it has all of them.
 _MAX_PARTITIONS = 500
+#: Features on the page, those with the most drift.
+_MAX_FEATURES = 60
 #: Of more partitions than these, the worst come first.
 _IN_ORDER = 50
 #: PSI that is worth a look, by convention, where the audit has no limit of its own.
 _SHIFT = 0.25
 
 
-def render(summary: Summary, manifests: Sequence[Manifest]) -> str:
-    """The page. All text from data is escaped."""
+def render(summary: Summary, manifests: Sequence[Manifest], points: Sequence[Point] = ()) -> str:
+    """The page. All text from data is escaped.
+
+    Args:
+        points: of the last runs that published to the same place, oldest first.
+    """
     ref = one_model(manifests)
     reference = read_manifest(ref).profile if ref else None
     learned = summary.model.learning_curve if summary.model else None
@@ -40,10 +47,16 @@ def render(summary: Summary, manifests: Sequence[Manifest]) -> str:
         headline=_headline(summary),
         said=_said(summary),
         planned=_time(summary.changes.generation),
-        drift_limit=_drift_limit(summary),
+        drift_limit=partial(_drift_limit, summary),
+        usual_limit=_drift_limit(summary, None),
         rows=[facts.to_dict() for facts in _worth_a_look(summary.partitions)],
         in_order=len(summary.partitions) <= _IN_ORDER,
         compared=view(comparison) if comparison else None,
+        features=[feature.to_dict() for feature in summary.features[:_MAX_FEATURES]],
+        sample=next((feature.figures.sample for feature in summary.features), None),
+        trends=[trend.to_dict() for trend in trends(points)],
+        runs=len(points),
+        versions=len({point.model for point in points}),
         plots=plots(manifests, reference) if reference else [],
         curve=curve(learned) if learned else None,
     )
@@ -71,7 +84,7 @@ def _said(summary: Summary) -> list[str]:
         worst = max(drifted, key=lambda facts: facts.drift or 0.0)
         sentences.append(
             f"The highest drift from the training data is {worst.drift:.3f} (PSI), of {worst.drift_column} in "
-            f"{worst.partition}: {_judged(worst.drift or 0.0, summary)}"
+            f"{worst.partition}: {_judged(worst.drift or 0.0, worst.drift_column, summary)}"
         )
     return sentences
 
@@ -82,17 +95,18 @@ def _skipped_by(summary: Summary) -> str:
     return "by recipes, or for want of a model" if summary.coverage else "by the function"
 
 
-def _judged(drift: float, summary: Summary) -> str:
-    if summary.passed and summary.passed.max_drift is not None:
-        return f"the audit allowed {summary.passed.max_drift:g}"
+def _judged(drift: float, column: str | None, summary: Summary) -> str:
+    allowed = summary.passed.drift_allowed(column) if summary.passed else None
+    if allowed is not None:
+        return f"the audit allowed {allowed:g}"
     if drift > _SHIFT:
         return f"over {_SHIFT}, it is worth a look; the audit set no limit"
     return "stable, by convention" if drift < 0.1 else "a slight shift, by convention"
 
 
-def _drift_limit(summary: Summary) -> float:
-    """From which drift is marked."""
-    limit = summary.passed.max_drift if summary.passed else None
+def _drift_limit(summary: Summary, column: str | None) -> float:
+    """From which drift of a column is marked."""
+    limit = summary.passed.drift_allowed(column) if summary.passed else None
     return _SHIFT if limit is None else limit
 
 
@@ -125,12 +139,14 @@ def facts_uri(report_uri: str) -> str:
     return report_uri.removesuffix(".html").removesuffix("report") + "summary.json"
 
 
-def write_report(manifests: Sequence[Manifest], summary: Summary, location: Location) -> Report:
+def write_report(
+    manifests: Sequence[Manifest], summary: Summary, location: Location, points: Sequence[Point] = ()
+) -> Report:
     """Write the page at `location` and the JSON beside it.
 
     ``report.html`` goes with ``summary.json``, ``x.report.html`` with ``x.summary.json``.
     """
-    page = render(summary, manifests).encode()
+    page = render(summary, manifests, points).encode()
     facts = location.at(facts_uri(location.uri))
     storage.write_bytes(location, page)
     storage.write_json(facts, summary.to_dict())

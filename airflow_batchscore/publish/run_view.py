@@ -67,6 +67,7 @@ class RunView:
             "may": vars(may),
             "stages": _stages(records),
             "totals": self._totals(self._works, table),
+            "estimate": self._estimate(),
             "partitions": table.to_dict(),
             "failures": [view.to_dict() for view in self._failures.views],
             "gates": [_gate(records, task) for kind in GATES for task in records.of_kind(kind)],
@@ -74,6 +75,15 @@ class RunView:
             "inputs": [{"dataset": name} for name in dict.fromkeys(p.dataset for p in records.progress.values())],
             "outputs": list(outputs),
         }
+
+    def _estimate(self) -> JsonObject | None:
+        """What the run's plan predicted; with several plans, nothing. How long scoring takes is among the totals."""
+        if len(self._records.estimates) != 1:
+            return None
+        (estimate,) = self._records.estimates
+        shown = ("seconds", "low", "high", "peak_memory", "cost", "rows", "sample_seconds", "sample_rows")
+        peaks = [work.progress.peak for work in self._works if work.progress]
+        return {**{name: getattr(estimate, name) for name in shown}, "took_memory": max(peaks, default=0) or None}
 
     def task_dict(self, instance: Instance, may: May) -> JsonObject | None:
         """``TaskView`` of the pages; None if the run has no such task of this package."""

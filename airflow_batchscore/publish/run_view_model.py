@@ -16,6 +16,7 @@ from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import ChampionAndChallenger, NoModel
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.read_with import ReadWith, read_with
+from airflow_batchscore.publish.tables import table_from
 from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.training.evaluation import history
 
@@ -144,13 +145,16 @@ def output_view(
         "rows": published.rows,
         "changes": {name: getattr(published, name) for name in changes},
         "report": report,
-        "read_with": [asdict(line) for line in _lines(published.output, fields)],
+        "read_with": [asdict(line) for line in _lines(published, fields)],
     }
 
 
-def _lines(output: str, fields: Sequence[str]) -> list[ReadWith]:
+def _lines(published: PublishedRun, fields: Sequence[str]) -> list[ReadWith]:
     """None for an output of a package that is not installed here."""
+    table = table_from(published.table)
+    if published.table and table is None:
+        return []
     try:
-        return read_with(target_of(Location(output)), fields)
+        return read_with(target_of(Location(published.output), table), fields)
     except OutputError:
         return []

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.plan.estimate import Estimate
 from airflow_batchscore.publish.progress import Failure, GateResult, Progress
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.scoring.scored import ScoredTask
@@ -100,6 +101,7 @@ class RunRecords:
         scored: what scoring tasks returned that have succeeded, unsealed.
         progress, failures, gates: from the task state store, which people can edit.
         published: what the publishing tasks returned, unsealed; of one that runs again, what an earlier try did.
+        estimates: what its plans predicted, unsealed.
         keeps_state: whether this Airflow has such a store.
         is_incomplete: whether some of this is still being read from storage.
     """
@@ -117,6 +119,7 @@ class RunRecords:
     gates: Mapping[Instance, GateResult] = field(default_factory=dict)
     drifts: Drifts = field(default_factory=Drifts)
     published: Mapping[Instance, PublishedRun] = field(default_factory=dict)
+    estimates: Sequence[Estimate] = ()
     keeps_state: bool = True
     problems: Sequence[Problem] = ()
     is_incomplete: bool = False

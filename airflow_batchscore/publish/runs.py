@@ -19,6 +19,7 @@ from airflow_batchscore.publish.report import facts_uri, write_report
 from airflow_batchscore.publish.state import ScoringRun
 from airflow_batchscore.publish.summary import Summary
 from airflow_batchscore.publish.targets.base import RUNS
+from airflow_batchscore.publish.trends import Point, add_point
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.scored import ScoredPartition
 
@@ -103,7 +104,8 @@ def leave_report(
     target, run = published.target, summary.run
     page = run_place(target.runs, run, task, "report.html")
     with target.holding_still():
-        report = write_report(manifests, summary, page)
+        points = add_point(target.runs, Point.of(summary))
+        report = write_report(manifests, summary, page, points)
         newest = Latest(run, published.changes.generation, report.page.uri, report.facts.uri)
         is_newest = _point_at(target.runs, newest)
     if copy is not None and is_newest:

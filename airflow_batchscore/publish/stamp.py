@@ -36,6 +36,7 @@ class Publication:
         allow_empty: a partition without rows may replace one with rows, and an output may have no rows at all.
         began: when this attempt to publish began, before it read what it publishes (ns since 1970): it orders the
             attempts of one plan. 0: when `combine` is called.
+        field_types: partition field -> Arrow type of its column in the output, where the user declares it.
         engine: its workers write outputs of many files, such as a folder; None: this process does.
     """
 
@@ -46,6 +47,7 @@ class Publication:
     allow_empty: bool = False
     began: int = 0
     engine: Engine | None = None
+    field_types: Mapping[str, str] = field(default_factory=dict)
 
     def sent(self) -> Publication:
         """For a worker, which needs neither the engine nor every partition's number."""

@@ -11,9 +11,12 @@ from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.model.training_record import LearningCurve, Search
+from airflow_batchscore.plan.estimate import Estimate
 from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.coverage import Coverage, scored_coverage
-from airflow_batchscore.publish.drift import Drift, partition_drifts
+from airflow_batchscore.publish.drift import Drift, partition_drifts, references_of
+from airflow_batchscore.publish.estimated import Estimated
+from airflow_batchscore.publish.features import FeatureFigures, RunFeature, each_partition, feature_list
 from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.quarantined import Quarantined, look_into_quarantine
 from airflow_batchscore.publish.read_with import ReadWith, read_with
@@ -66,6 +69,7 @@ class PartitionFacts:
         seconds: of the attempt that committed it.
         drift, drift_column: of the column that drifted most; None if it was not measured.
         manifest: URI.
+        features: feature -> figures; None if there are none, or too many in the whole run (`MOST_FIGURES`).
     """
 
     partition: str
@@ -78,9 +82,12 @@ class PartitionFacts:
     drift: float | None
     drift_column: str | None
     manifest: str
+    features: Mapping[str, FeatureFigures] | None = None
 
     @classmethod
-    def of(cls, manifest: Manifest, drift: Drift, *, reused: bool) -> PartitionFacts:
+    def of(
+        cls, manifest: Manifest, drift: Drift, *, reused: bool, features: Mapping[str, FeatureFigures] | None = None
+    ) -> PartitionFacts:
         """The facts of a committed partition."""
         worst = drift.worst
         return cls(
@@ -94,13 +101,15 @@ class PartitionFacts:
             drift=round(worst[1], 4) if worst else None,
             drift_column=worst[0] if worst else None,
             manifest=manifest.uri,
+            features=features or None,
         )
 
     def to_dict(self) -> JsonObject:
         """Plain JSON; the counts stand beside the other facts."""
         return {
-            **{name: value for name, value in asdict(self).items() if name != "account"},
+            **{name: value for name, value in vars(self).items() if name not in ("account", "features")},
             **self.account.to_dict(),
+            "features": {name: figures.to_dict() for name, figures in self.features.items()} if self.features else None,
         }
 
 
@@ -116,7 +125,9 @@ class Summary:
         reused: number of partitions that were committed before this run.
         account: of all partitions.
         partitions: in their order.
+        features: of the model's input, those that drifted most first; empty if nothing is known of them.
         passed: what the audit of these scores checked; None if there was none.
+        estimate: what was predicted before scoring began; None if nothing was.
         quarantined: None if no row is in quarantine.
         read_with: lines of code that read the output.
     """
@@ -131,7 +142,9 @@ class Summary:
     reused: int
     account: Account
     partitions: Sequence[PartitionFacts]
+    features: Sequence[RunFeature]
     passed: KeptVerdict | None
+    estimate: Estimated | None
     quarantined: Quarantined | None
     read_with: Sequence[ReadWith]
 
@@ -142,13 +155,16 @@ class Summary:
             "version": self.version,
             "output": self.output,
             "generation": self.changes.generation,
+            **({"table_version": self.changes.version} if self.changes.version else {}),
             **self.changes.to_dict(),
             "model": asdict(self.model) if self.model else None,
             "coverage": asdict(self.coverage) if self.coverage else None,
             "method": self.method,
             "totals": {"partitions": len(self.partitions), "reused": self.reused, **self.account.to_dict()},
             "partitions": [partition.to_dict() for partition in self.partitions],
+            "features": [feature.to_dict() for feature in self.features],
             "passed": self.passed.to_dict() if self.passed else None,
+            "estimate": self.estimate.to_dict() if self.estimate else None,
             "quarantined": asdict(self.quarantined) if self.quarantined else None,
             "read_with": [asdict(line) for line in self.read_with],
         }
@@ -161,6 +177,7 @@ def summarise(
     run: ScoringRun,
     reused: Mapping[str, bool],
     passed: KeptVerdict | None = None,
+    estimate: Estimate | None = None,
 ) -> Summary:
     """The facts of a publication.
 
@@ -168,8 +185,11 @@ def summarise(
         manifests: the published partitions, in order.
         reused: partition key -> whether its scores were committed before this run.
         passed: what their audit checked, if there was one.
+        estimate: what their plan predicted, if it did.
     """
-    drifts = partition_drifts(manifests)
+    references = references_of(manifests)
+    drifts = partition_drifts(manifests, references)
+    figures = each_partition(manifests, references)
     ref = one_model(manifests)
     return Summary(
         run=run,
@@ -182,10 +202,17 @@ def summarise(
         reused=sum(reused.values()),
         account=sum((manifest.account for manifest in manifests), Account()),
         partitions=[
-            PartitionFacts.of(manifest, drifts[manifest.key], reused=reused.get(manifest.key, False))
+            PartitionFacts.of(
+                manifest,
+                drifts[manifest.key],
+                reused=reused.get(manifest.key, False),
+                features=figures.get(manifest.key),
+            )
             for manifest in manifests
         ],
+        features=feature_list(manifests, references, {key: drift.columns for key, drift in drifts.items()}),
         passed=passed,
+        estimate=Estimated.of(estimate, manifests, reused) if estimate else None,
         quarantined=look_into_quarantine(manifests),
         read_with=read_with(published.target, list(manifests[0].partition)),
     )

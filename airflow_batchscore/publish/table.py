@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.pattern import Values
+from airflow_batchscore.data.type_names import arrow_type
 from airflow_batchscore.errors import OutputError, listed
 from airflow_batchscore.publish.parts import common_schema, read_parts
 from airflow_batchscore.publish.stamp import Statement
@@ -29,17 +31,34 @@ class ScoresTable:
     columns: pa.Schema
 
     @classmethod
-    def of(cls, manifests: Sequence[Manifest], kept: Iterable[Values] = ()) -> ScoresTable:
+    def of(
+        cls,
+        manifests: Sequence[Manifest],
+        kept: Iterable[Values] = (),
+        published: Mapping[str, str] | None = None,
+        declared: Mapping[str, str] | None = None,
+    ) -> ScoresTable:
         """The table that holds these partitions, and those with the field values `kept`, which are published already.
+
+        A field has its declared type, or else that of the published output if its values fit, or else the one that its
+        values seem to have: so a run that happens to see only numbers does not turn text into numbers.
+
+        Args:
+            published: `Statement.schema` of the output, if there is one.
+            declared: partition field -> Arrow type, by the user.
 
         Raises:
             GateError: a part is gone or damaged.
-            OutputError: the partitions have different columns.
+            OutputError: the partitions have different columns, or a value does not fit the declared type of its field.
         """
         own = manifests[0].partition
         # Kept partitions with other fields have other columns, which is reported when the columns are compared.
         others = [values for values in kept if list(values) == list(own)]
-        return cls(_field_types([*(manifest.partition for manifest in manifests), *others]), common_schema(manifests))
+        partitions = [*(manifest.partition for manifest in manifests), *others]
+        require_field_types(declared or {}, list(own))
+        types = {name: _field_type(name, partitions, (published or {}).get(name)) for name in own}
+        types |= {name: _declared(name, kind, partitions) for name, kind in (declared or {}).items()}
+        return cls(types, common_schema(manifests))
 
     @property
     def schema(self) -> pa.Schema:
@@ -68,33 +87,87 @@ class ScoresTable:
         """The partition's fields alone: as many equal rows."""
         import pyarrow as pa
 
-        columns = [pa.repeat(pa.scalar(values[name]).cast(kind), rows) for name, kind in self.fields.items()]
+        texts = {name: None if values[name] == NO_VALUE else values[name] for name in self.fields}
+        columns = [
+            pa.repeat(pa.scalar(texts[name], pa.string()).cast(kind), rows) for name, kind in self.fields.items()
+        ]
         return pa.table(columns, schema=pa.schema(list(self.fields.items())))
 
     def require_same(self, published: Statement, kept: Sequence[str], output: str) -> None:
         """Raises OutputError if partitions are `kept` (keys) in the output, and what is published has other columns."""
         if kept and list(self.types.items()) != list(published.schema.items()):
+            retyped = any(published.schema.get(name, str(kind)) != str(kind) for name, kind in self.fields.items())
+            hint = ". CombineOperator(field_types={field: type}) names the type of a partition field" if retyped else ""
             raise OutputError(
-                f"not published: {output} cannot be added to: {_difference(published.schema, self.types)}. The "
+                f"not published: {output} cannot be added to: {difference(published.schema, self.types)}. The "
                 f"partitions that this run did not score ({listed(kept)}) cannot be kept beside "
-                "these. Score them too, publish somewhere else, or drop them with replace_all=True"
+                f"these. Score them too, publish somewhere else, or drop them with replace_all=True{hint}"
             )
 
 
-def _field_types(partitions: Sequence[Values]) -> dict[str, pa.DataType]:
-    """int64 for a field whose values are all integers that fit, without leading zeros; text otherwise."""
+def require_field_types(declared: Mapping[str, str], fields: Sequence[str]) -> None:
+    """Raise OutputError for a declared type of an unknown field, or one that Arrow does not know."""
+    for name, kind in declared.items():
+        if name not in fields:
+            raise OutputError(f"field_types names {name!r}, which is no partition field; there are {', '.join(fields)}")
+        _arrow_type(name, kind)
+
+
+def _arrow_type(name: str, kind: str) -> pa.DataType:
+    try:
+        return arrow_type(kind)
+    except (ValueError, TypeError, AttributeError):
+        raise OutputError(
+            f"field_types={{{name!r}: {kind!r}}} is no type; write one of Arrow's, such as 'int64', 'string' or "
+            "'date32'"
+        ) from None
+
+
+def _field_type(name: str, partitions: Sequence[Values], published: str | None) -> pa.DataType:
+    """The published type if all values fit; otherwise int64 for integers without leading zeros, or text.
+
+    The name that stands for no value is a missing one, as it is for what reads folders of such names.
+    """
     import pyarrow as pa
 
     def is_number(value: str) -> bool:
         return value.isascii() and value.isdigit() and str(int(value)) == value and int(value) < 1 << 63
 
-    def kind(name: str) -> pa.DataType:
-        return pa.int64() if all(is_number(partition[name]) for partition in partitions) else pa.string()
+    values = {partition[name] for partition in partitions} - {NO_VALUE}
+    seen = pa.int64() if values and all(map(is_number, values)) else pa.string()
+    try:
+        kind = arrow_type(published) if published else seen
+    except (ValueError, TypeError):  # a column of the scores had that name, and all of the output is replaced
+        return seen
+    if values and pa.types.is_integer(kind) and seen != pa.int64():
+        return seen  # no cast may drop leading zeros
+    return kind if _unfit(values, kind) is None else seen
 
-    return {name: kind(name) for name in partitions[0]}
+
+def _declared(name: str, kind: str, partitions: Sequence[Values]) -> pa.DataType:
+    wanted = _arrow_type(name, kind)
+    unfit = _unfit({partition[name] for partition in partitions} - {NO_VALUE}, wanted)
+    if unfit is not None:
+        raise OutputError(
+            f"not published: partition {name}={unfit!r} does not fit field_types={{{name!r}: {kind!r}}}; declare it "
+            "'string', or leave it out"
+        )
+    return wanted
 
 
-def _difference(published: Mapping[str, str], new: Mapping[str, str]) -> str:
+def _unfit(values: Iterable[str], kind: pa.DataType) -> str | None:
+    """A value that cannot be cast."""
+    import pyarrow as pa
+
+    for value in values:
+        try:
+            pa.scalar(value).cast(kind)
+        except pa.ArrowException:
+            return value
+    return None
+
+
+def difference(published: Mapping[str, str], new: Mapping[str, str]) -> str:
     """The difference between two schemas, human-readable."""
     both = [name for name in published if name in new and new[name] != published[name]]
     differences = [

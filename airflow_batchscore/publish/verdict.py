@@ -11,7 +11,7 @@ from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.publish.comparison_view import view
 from airflow_batchscore.publish.coverage import scored_coverage
-from airflow_batchscore.publish.drift import Drift, drift_limit
+from airflow_batchscore.publish.drift import Drift, drift_limits
 from airflow_batchscore.publish.state import ScoringRun
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.check import Check, as_lines, problems_of
@@ -30,7 +30,10 @@ class Limits:
         max_skipped: the same for skipped rows, without those that a `ModelPolicy` skips; None: at least one of the rows
             read must be scored.
         max_drift: highest population stability index against the training data, of any feature or output column of any
-            partition; None skips this check. A partition whose drift cannot be measured is a problem.
+            partition, or a mapping of columns to limits (see `ColumnLimits`); None skips this check. A partition whose
+            drift cannot be measured is a problem.
+        max_unseen: the same for the share of rows with a class of a feature that training did not see.
+        max_outside: the same for the share of rows with a number outside the range that training saw.
         allow_missing: number of planned partitions that may lack a manifest.
         min_agreement: share of the rows to which the challenger must give the champion's class; None: no limit.
         max_difference: by name (``"p95"``, ``"mean"``, ``"max"``), highest absolute difference of the challenger's
@@ -39,8 +42,10 @@ class Limits:
 
     max_quarantined: float | str = 0
     max_skipped: float | str | None = None
-    max_drift: float | str | None = None
+    max_drift: float | str | Mapping[str, float | str] | None = None
     allow_missing: int = 0
+    max_unseen: float | str | Mapping[str, float | str] | None = None
+    max_outside: float | str | Mapping[str, float | str] | None = None
     min_agreement: float | str | None = None
     max_difference: Mapping[str, float | str] | None = None
 
@@ -87,14 +92,18 @@ class Audit:
     Attributes:
         drift: per partition; empty if no limit was set.
         checks: everything that was looked at.
+        notices: in sentences, what people should look at although it is allowed.
         comparison: of the challenger with the champion, as JSON; None if there is no challenger.
+        compared: what the challenger scored.
     """
 
     manifests: list[Manifest]
     account: Account
     drift: dict[str, Drift]
     checks: list[Check]
+    notices: Sequence[str] = ()
     comparison: JsonObject | None = None
+    compared: Sequence[Manifest] = ()
 
     @property
     def problems(self) -> list[str]:
@@ -123,17 +132,14 @@ class Audit:
             "problems": self.problems,
             "checks": [check.to_dict() for check in self.checks],
             **self.figures.to_dict(),
-            **({"comparison": self.comparison} if self.comparison else {}),
-            "scores": [
-                {
-                    "partition": manifest.key,
-                    "manifest": manifest.uri,
-                    "digest": manifest.digest,
-                    **self._drift(manifest),
-                }
-                for manifest in self.manifests
-            ],
+            "scores": [{**_named(manifest), **self._drift(manifest)} for manifest in self.manifests],
+            **self._of_challenger(),
         }
+
+    def _of_challenger(self) -> JsonObject:
+        if self.comparison is None:
+            return {}
+        return {"comparison": self.comparison, "challenger_scores": [_named(manifest) for manifest in self.compared]}
 
     def _drift(self, manifest: Manifest) -> JsonObject:
         drift = self.drift.get(manifest.key)
@@ -151,13 +157,18 @@ class Audit:
         return self
 
 
+def _named(manifest: Manifest) -> JsonObject:
+    return {"partition": manifest.key, "manifest": manifest.uri, "digest": manifest.digest}
+
+
 @dataclass(frozen=True)
 class KeptVerdict:
     """A verdict as it is read back, for people.
 
     Attributes:
         checks: everything that the audit looked at.
-        max_drift: highest drift (PSI) that it allowed; None if it measured none.
+        max_drift: highest drift (PSI) that it allowed of a column without a limit of its own; None if it set none.
+        max_drift_of: column -> highest drift that it allowed of it.
         drifts: digest of a manifest -> PSI of the column that drifted most, and that column.
         comparison: of the challenger with the champion, as JSON; None if there was no challenger.
     """
@@ -165,6 +176,7 @@ class KeptVerdict:
     checks: Sequence[Check] = ()
     max_drift: float | None = None
     drifts: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    max_drift_of: Mapping[str, float] = field(default_factory=dict)
     comparison: JsonObject | None = None
 
     @classmethod
@@ -172,11 +184,13 @@ class KeptVerdict:
         """Of `Audit.verdict`, which holds text where a template gave the limit; None for any other JSON."""
         try:
             allowed, comparison = verdict["limits"]["max_drift"], verdict.get("comparison")
+            limits = None if allowed is None else drift_limits(allowed)
             if comparison is not None:
                 view(comparison)  # what is no comparison must not fail the report
             return cls(
                 checks=[Check.from_dict(check) for check in verdict.get("checks", [])],
-                max_drift=None if allowed is None else drift_limit(allowed),
+                max_drift=limits.others if limits else None,
+                max_drift_of=limits.own if limits else {},
                 drifts={
                     score["digest"]: (score["drift"], str(score["drift_column"]))
                     for score in verdict.get("scores", [])
@@ -193,7 +207,12 @@ class KeptVerdict:
             "checks": [check.to_dict() for check in self.checks],
             "max_drift": self.max_drift,
             "comparison": self.comparison,
+            "max_drift_of": dict(self.max_drift_of),
         }
+
+    def drift_allowed(self, column: str | None) -> float | None:
+        """The highest drift that it allowed of a column; None if it did not limit it."""
+        return self.max_drift if column is None else self.max_drift_of.get(column, self.max_drift)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ partition, which can be compared with the training data's profile (`drift`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from airflow_batchscore.data.json_types import JsonMapping
+from airflow_batchscore.quality.beyond import Ranges
 from airflow_batchscore.quality.numbers import as_numbers
 
 if TYPE_CHECKING:
@@ -56,10 +57,12 @@ class ReferenceProfile:
     Attributes:
         features: of the model's input.
         outputs: method -> its results for that input.
+        ranges: feature -> what training saw of it; empty in a model that an earlier version of this package made.
     """
 
     features: Profile
     outputs: dict[str, Profile]
+    ranges: Ranges = field(default_factory=dict)
 
     def written(self, outputs: Mapping[str, Sequence[str]]) -> Profile:
         """The profile of output columns that a run writes, without those that have none.
@@ -81,7 +84,7 @@ class ReferenceProfile:
     def from_dict(cls, value: JsonMapping) -> ReferenceProfile:
         """The inverse of `dataclasses.asdict`."""
         outputs = {method: Profile(**columns) for method, columns in value["outputs"].items()}
-        return cls(Profile(**value["features"]), outputs)
+        return cls(Profile(**value["features"]), outputs, value.get("ranges", {}))
 
 
 def make_bins(frame: pd.DataFrame) -> Bins:

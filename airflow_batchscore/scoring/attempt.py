@@ -45,6 +45,7 @@ class Attempt:
         block_memory: bytes that a worker may use for a block; None if unknown.
         replayed: the committed manifest whose blocks with quarantined rows are scored again; None otherwise.
         like: blocks to take unless an earlier attempt cut its own; None cuts the files.
+        removed: number of the note that earlier scores were removed, whose parts do not count; 0 if there is none.
 
     Attributes:
         layout: the blocks.
@@ -63,7 +64,9 @@ class Attempt:
         block_memory: int | None,
         replayed: Manifest | None,
         like: list[Block] | None = None,
+        removed: int = 0,
     ) -> None:
+        self._removed = removed
         self._job, self._partition, self._block_memory, self._replayed = job, partition, block_memory, replayed
         self._block_job, self._like = block_job, like
         self.layout = self._layout()
@@ -161,7 +164,7 @@ class Attempt:
 
     def _stored_layout(self) -> list[Block] | None:
         """The layout of an earlier attempt; None if it wrote none that can be read."""
-        return stored_layout(self._block_job.folder, self._job.token, self._partition.key)
+        return stored_layout(self._block_job.folder, self._job.token, self._partition.key, self._removed)
 
     def _new_layout(self) -> list[Block]:
         """Cut into blocks, check the columns before anything is scored, and store the layout for a retry.
@@ -175,7 +178,8 @@ class Attempt:
         for source in dict.fromkeys(block.source for block in layout):
             require_columns(source, self._block_job.columns, partition_key=self._partition.key)
         if not _is_one_block(layout):
-            storage.write_json(_layout_file(self._block_job.folder, self._job.token), layout_to_json(layout))
+            file = _layout_file(self._block_job.folder, self._job.token, self._removed)
+            storage.write_json(file, layout_to_json(layout))
         return layout
 
     def _prefix(self) -> str:
@@ -185,6 +189,8 @@ class Attempt:
             identity.append(self._replayed.replays + 1)
         if self._block_job.scorer.unit == "group":
             identity.append(f"hashes {HASHES}")
+        if self._removed:
+            identity.append(f"after {self._removed}")  # who removes earlier parts never names these
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
     def _key_types(self) -> dict[str, str | None]:
@@ -239,14 +245,15 @@ def layout_digest(layout: Sequence[Block]) -> str:
     return hashlib.sha256(json.dumps(layout_to_json(layout)).encode()).hexdigest()
 
 
-def stored_layout(folder: Location, token: str | None, key: str) -> list[Block] | None:
+def stored_layout(folder: Location, token: str | None, key: str, removed: int = 0) -> list[Block] | None:
     """The layout that an attempt wrote into the folder of an identity; None if there is none that can be read.
 
     Args:
         token: of the job, see `ScoringJob`.
         key: of the partition, for messages.
+        removed: see `Attempt`.
     """
-    file = _layout_file(folder, token)
+    file = _layout_file(folder, token, removed)
     try:
         stored = storage.read_json(file)
         return None if stored is None else layout_from_json(stored)
@@ -261,9 +268,9 @@ def stored_layout(folder: Location, token: str | None, key: str) -> list[Block] 
         return None
 
 
-def _layout_file(folder: Location, token: str | None) -> Location:
+def _layout_file(folder: Location, token: str | None, removed: int) -> Location:
     name = hashlib.sha256(token.encode()).hexdigest()[:8] if token else "shared"
-    return folder / f"blocks-{name}.json"
+    return folder / f"blocks-{name}{f'-{removed}' if removed else ''}.json"
 
 
 def _is_one_block(layout: Sequence[Block]) -> bool:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.data.storage import Location
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputChangedError, InputError
 from airflow_batchscore.scoring.identity import score_identity
 from airflow_batchscore.scoring.job import ScoringJob
-from airflow_batchscore.scoring.manifest import Manifest, newest_number, numbered
+from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.scoring.manifest_numbers import newest_number, numbered
 from airflow_batchscore.scoring.part import require_limit
 from airflow_batchscore.scoring.prepare import Prepared, Preparer
 
@@ -31,6 +32,7 @@ class PartitionState:
         folder: of the identity.
         number: of the manifest that counts; 0 if there is none.
         committed: that manifest; None if there is none, or if this job may not use it.
+        is_removed: whether the scores of that number were removed: parts from before do not count.
     """
 
     partition: Partition
@@ -39,6 +41,7 @@ class PartitionState:
     folder: Location
     number: int
     committed: Manifest | None
+    is_removed: bool = False
 
     def is_done(self, job: ScoringJob) -> bool:
         """Whether there is nothing to score."""
@@ -67,10 +70,11 @@ def partition_state(job: ScoringJob, preparer: Preparer, values: Values) -> Part
     )
     folder = job.output / partition_key(values) / identity[:16]
     number = newest_number(folder)
-    committed = _usable(job, folder, number) if number else None
+    newest = _newest(job, folder, number) if number else None
+    committed = newest if newest is not None and _may_use(job, folder, number) else None
     if committed is not None and not job.replay:
         require_limit(job.limit, committed.blocks, f"partition {committed.key}", folder)
-    return PartitionState(partition, prepared, identity, folder, number, committed)
+    return PartitionState(partition, prepared, identity, folder, number, committed, bool(number) and newest is None)
 
 
 def _require_planned_files(job: ScoringJob, partition: Partition) -> None:
@@ -83,13 +87,17 @@ def _require_planned_files(job: ScoringJob, partition: Partition) -> None:
         )
 
 
-def _usable(job: ScoringJob, folder: Location, number: int) -> Manifest | None:
-    """The manifest that counts, if this job may use it: a job with a token scores once more, whatever came later."""
+def _newest(job: ScoringJob, folder: Location, number: int) -> Manifest | None:
+    """The manifest that counts; None if the scores were removed."""
+    return (Manifest.read if job.token is None else _readable)(numbered(folder, number))
+
+
+def _may_use(job: ScoringJob, folder: Location, number: int) -> bool:
+    """Whether this job may use what is committed: one with a token scores once more, whatever came later."""
     if job.token is None:
-        return Manifest.read(numbered(folder, number))
-    newest = _readable(numbered(folder, number))
+        return True
     own = (_readable(numbered(folder, earlier)) for earlier in range(number, 0, -1))
-    return newest if any(manifest is not None and manifest.token == job.token for manifest in own) else None
+    return any(manifest is not None and manifest.token == job.token for manifest in own)
 
 
 def _readable(location: Location) -> Manifest | None:
@@ -106,6 +114,8 @@ def commit(job: ScoringJob, manifest: Manifest, state: PartitionState) -> tuple[
 
     A manifest that another scorer committed meanwhile is used instead, as it is newer than any that this scorer could
     have used; only a forced scoring refuses one that was not forced, as that may hold old parts.
+
+    Raises InputChangedError if the staged scores were removed meanwhile, with parts of this attempt.
     """
     number = state.number
     while True:
@@ -114,7 +124,14 @@ def commit(job: ScoringJob, manifest: Manifest, state: PartitionState) -> tuple[
         if committed is not None:
             return committed, False
         number = max(number, newest_number(state.folder))
-        newer = Manifest.read(numbered(state.folder, number))
+        since = [Manifest.read(numbered(state.folder, each)) for each in range(state.number + 1, number + 1)]
+        newer = since[-1]
         if newer is not None and (job.token is None or newer.token is not None):
             log.warning("partition %s was committed meanwhile (%s): that is used", manifest.key, newer.uri)
             return newer, True
+        if None in since:
+            raise InputChangedError(
+                f"partition {manifest.key}: its staged scores were removed (CleanStagingOperator, batchscore clean) "
+                "after this attempt had begun, and parts of it with them: it stood still for longer than the cleaning "
+                "waits (min_age_hours). Nothing was committed; a retry scores the partition again"
+            )

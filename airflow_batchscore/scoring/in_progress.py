@@ -92,7 +92,8 @@ class PartitionInProgress:
             prefix="",
             inputs=state.partition.fingerprint.digest,
         )
-        self.attempt = Attempt(job, block_job, state.partition, block_memory, state.committed, like)
+        removed = state.number if state.is_removed else 0
+        self.attempt = Attempt(job, block_job, state.partition, block_memory, state.committed, like, removed)
 
     def commit(self, engine: Engine) -> tuple[Manifest, bool]:
         """Check the account of a complete attempt, and commit it.

@@ -3,12 +3,13 @@
 A manifest never changes. ``<identity>/manifests/000001.json`` is the first, `force` and replays write the next number,
 and the highest number counts. So what an audit checked is what is published, whatever is committed meanwhile, and a
 scorer that was suspended finds a number taken that it did not see when it began.
+
+Who removes staged scores takes the next number, too; see `manifest_numbers.revoke`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 
@@ -21,12 +22,11 @@ from airflow_batchscore.errors import InputError, ScoringError
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.models import SKIPPED, Chosen
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.quality.beyond import Beyond
 from airflow_batchscore.quality.profile import Counts, Expected, merge
+from airflow_batchscore.scoring.manifest_numbers import REMOVED
 
 FORMAT = 3
-
-_FOLDER = "manifests"
-_NAME = re.compile(r"(\d{6,})\.json")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class BlockResult:
         left_out: hash of the positions of the rows that were not scored, so that parts of different models can be
             compared row by row; empty if all were, or in a part of an earlier version.
         footer: SHA-256 of the part's footer; empty if another attempt wrote the part.
+        beyond: what the rows hold that the training rows did not; None if an earlier version of this package made the
+            part.
     """
 
     index: int
@@ -66,9 +68,12 @@ class BlockResult:
     others: int = 0
     left_out: str = ""
     footer: str = ""
+    beyond: Beyond | None = None
 
     def to_dict(self) -> JsonObject:
-        value = {**vars(self), "account": self.account.to_dict()}  # `asdict` would copy every count
+        beyond = self.beyond and self.beyond.to_dict()
+        # `asdict` would copy every count.
+        value = {**vars(self), "account": self.account.to_dict(), "beyond": beyond}
         for name in ("others", "left_out"):
             if not value[name]:
                 del value[name]
@@ -76,7 +81,8 @@ class BlockResult:
 
     @classmethod
     def from_dict(cls, value: JsonMapping) -> BlockResult:
-        return cls(**{**value, "account": Account.from_dict(value["account"])})
+        account, beyond = Account.from_dict(value["account"]), value.get("beyond")
+        return cls(**{**value, "account": account, "beyond": Beyond.from_dict(beyond) if beyond else None})
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,11 @@ class Manifest:
             predictions = merge(predictions, block.expected_predictions)
         return features, predictions
 
+    def beyond(self) -> Beyond | None:
+        """What the rows hold that the training rows did not; None if an earlier version scored some of the blocks."""
+        looked = [block.beyond for block in self.blocks if block.beyond is not None]
+        return sum(looked, Beyond()) if len(looked) == len(self.blocks) else None
+
     @property
     def rows_without_model(self) -> int:
         """Rows skipped on purpose, because a `ModelPolicy` skips rows without a usable model."""
@@ -212,7 +223,7 @@ class Manifest:
 
     @classmethod
     def read(cls, location: Location) -> Manifest | None:
-        """The manifest at `location`, None if there is none.
+        """The manifest at `location`, None if there is none, or the note that its scores were removed.
 
         Raises:
             InputError: it is not a manifest of this format, or its counts do not add up.
@@ -221,6 +232,8 @@ class Manifest:
         if data is None:
             return None
         value = storage.parse_json(uri, data)
+        if value.get("format") == REMOVED:
+            return None
         if value.get("format") != FORMAT:
             raise InputError(f"{uri} has format {value.get('format')!r}, this version reads {FORMAT}; {_SCORE_AGAIN}")
         try:
@@ -256,14 +269,3 @@ def _read(location: Location) -> bytes | None:
         return storage.read_bytes(location)
     except FileNotFoundError:
         return None
-
-
-def numbered(folder: Location, number: int) -> Location:
-    """The manifest with that number, below an identity's folder."""
-    return folder / _FOLDER / f"{number:06d}.json"
-
-
-def newest_number(folder: Location) -> int:
-    """The number of the manifest that counts, by one small listing; 0 if the identity is not committed."""
-    names = (file.uri.rpartition("/")[2] for file in storage.list_files(folder / _FOLDER))
-    return max((int(match[1]) for match in map(_NAME.fullmatch, names) if match), default=0)

@@ -28,6 +28,7 @@ from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import ScoringError
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.quality.accounting import Account
+from airflow_batchscore.quality.beyond import Beyond
 from airflow_batchscore.scoring.manifest import BlockResult
 from airflow_batchscore.scoring.scorers.scorer import BatchRules, BatchScorer, ScoredBatch, output_schema
 from airflow_batchscore.scoring.scorers.specs import ScorerSpec
@@ -98,6 +99,7 @@ class PartWriter:
         self._features: profile.Counts = {}
         self._predictions: profile.Counts = {}
         self._expected: tuple[profile.Expected, profile.Expected] = ({}, {})
+        self._beyond = Beyond()
         self._uncovered: Counter[str] = Counter()
 
     def __enter__(self) -> PartWriter:
@@ -142,6 +144,7 @@ class PartWriter:
             profile.merge(features, scored.expected_features),
             profile.merge(predictions, scored.expected_predictions),
         )
+        self._beyond += scored.beyond
         self._uncovered.update(scored.uncovered)
 
     def __exit__(
@@ -191,6 +194,7 @@ class PartWriter:
             expected_features=self._expected[0],
             expected_predictions=self._expected[1],
             padded=self._padded,
+            beyond=self._beyond,
             others=self._others,
             left_out=self._left_out.hexdigest()[:16] if self.account.rows_scored < self.account.rows_read else "",
         )

@@ -34,7 +34,9 @@ class PartitionSensor(PlacedOperator, BaseSensorOperator):
 
     Args:
         dataset: where the data will arrive.
-        partitions: what to wait for: a list, ``"2000..2016"``, JSON text; None waits for any partition. Templated.
+        partitions: what to wait for: a list, ``"2000..2016"``, JSON text; None waits for any partition. A wildcard
+            (``"2026-*"``), or a field left out, waits for at least one partition that fits; a range waits for each
+            partition that it names. Templated.
         deferrable: wait in the triggerer, which occupies no worker slot; False checks from a worker (``mode`` is then
             ``poke`` or ``reschedule``).
         stable_for: seconds for which no file of a partition may have changed, for uploads that grow in place.

@@ -12,6 +12,7 @@ from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.formats.text_types import OTHER_ENCODING
 from airflow_batchscore.data.frames import to_frame
+from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.virtual import virtual_names
 from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
 from airflow_batchscore.model import row_wise, same_types
@@ -83,7 +84,9 @@ def read_raw(dataset: PartitionedDataset, partitions: Sequence[Partition], types
 def _not_empty(table: pa.Table | None, partitions: Sequence[Partition]) -> pa.Table:
     if table is None:
         keys = ", ".join(partition.key for partition in partitions)
-        raise InputError(f"partition {keys}: no rows to train on")
+        by = partitions[0].by if partitions else ()
+        hint = f", {NO_VALUE} has the rows whose value {' and '.join(by)} cannot divide" if by else ""
+        raise InputError(f"partition {keys}: no rows to train on{hint}")
     return table
 
 

@@ -14,6 +14,7 @@ from airflow_batchscore.model.features import text_note
 from airflow_batchscore.model.outputs import METHODS
 from airflow_batchscore.model.user_code import result_of
 from airflow_batchscore.quality import profile
+from airflow_batchscore.quality.beyond import make_ranges
 from airflow_batchscore.quality.profile import Profile, ReferenceProfile
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _outputs(estimator: object, features: pd.DataFrame, method: str) -> list[Out
 
 
 def reference_profile(estimator: object, features: pd.DataFrame) -> ReferenceProfile:
-    """Bins and counts of the training features and of each method's results for them."""
+    """Bins, counts and ranges of the training features; bins and counts of each method's results for them."""
     sample = features.iloc[:: max(1, -(-len(features) // _PROFILE_ROWS))]
     bins = profile.make_bins(sample)
     outputs: dict[str, Profile] = {}
@@ -127,4 +128,5 @@ def reference_profile(estimator: object, features: pd.DataFrame) -> ReferencePro
         columns = results(estimator, sample, method)
         output_bins = profile.make_bins(columns)
         outputs[method] = Profile(output_bins, profile.count(columns, output_bins))
-    return ReferenceProfile(Profile(bins, profile.count(sample, bins)), outputs)
+    # The extremes are those of all rows: a sample would call some of the training data strange.
+    return ReferenceProfile(Profile(bins, profile.count(sample, bins)), outputs, make_ranges(features, bins))

@@ -15,6 +15,7 @@ from airflow_batchscore.data.json_types import JsonObject
 if TYPE_CHECKING:
     from airflow_batchscore.data.dataset import Partition, PartitionedDataset
     from airflow_batchscore.data.readiness import Readiness, Shapes
+    from airflow_batchscore.data.request import Request
 
 
 class PartitionTrigger(BaseTrigger):
@@ -40,7 +41,8 @@ class PartitionTrigger(BaseTrigger):
         self.stable_for = stable_for
         self.poke_interval = poke_interval
         self.deadline = deadline
-        self._asked: tuple[list[str] | None] | None = None
+        self._asked: Request | None = None
+        self._keys: tuple[list[str] | None] | None = None
 
     def serialize(self) -> tuple[str, JsonObject]:
         """Plain JSON: the trigger may be restarted elsewhere and keeps only this."""
@@ -81,11 +83,19 @@ class PartitionTrigger(BaseTrigger):
 
         dataset = PartitionedDataset(**self.dataset)
         if self._asked is None:
-            self._asked = (requested_keys(dataset, self.partitions),)
+            self._asked = dataset.read(self.partitions)
         name = json.dumps(self.dataset, sort_keys=True)
         max_age = min(KEPT_SECONDS, self.poke_interval)
         partitions, began = await shared.look(name, lambda: _listed(dataset), max_age=max_age)
-        return judge(partitions, self._asked[0], stable_for=self.stable_for, now=began, before=before)
+        asked = self._asked
+
+        def judged() -> Readiness:
+            keys = self._keys or (requested_keys(dataset, asked, partitions),)
+            self._keys = keys if asked.is_fixed else None
+            return judge(partitions, keys[0], stable_for=self.stable_for, now=began, before=before)
+
+        # A long listing takes a while to judge, and other triggers wait for this event loop.
+        return await asyncio.to_thread(judged)
 
 
 def _listed(dataset: PartitionedDataset) -> dict[str, Partition]:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from packages import install
 
-from airflow_batchscore.connections import connect
+from airflow_batchscore import Delta, Iceberg
+from airflow_batchscore.connections import connect, connect_table
 from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.data.storage.registry import GROUP
 from airflow_batchscore.errors import InputError
@@ -152,3 +153,25 @@ def test_a_google_connection_needs_the_provider(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "airflow.providers.google.common.hooks.base_google", None)
     with pytest.raises(InputError, match=r"pip install 'airflow-batchscore\[gcs\]'"):
         connect(Location("gs://bucket/x", name))
+
+
+def test_a_catalogs_connection_has_the_names_of_pyiceberg(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"conn_type": "iceberg", "host": "http://127.0.0.1:8181", "login": "client", "password": "hidden value"}
+    _connection(monkeypatch, "lake", **own, extra={"warehouse": "s3://lake/", "s3.region": "eu-central-1"})
+    sql = _connection(monkeypatch, "sql", conn_type="iceberg", extra={"type": "sql"})
+    connect_table(Iceberg("tennis.scores", "lake", sql))
+    assert credentials.registered()["catalog sql"] == {"type": "sql"}
+    connect_table(Iceberg("tennis.scores", "lake", "lake"))
+    assert credentials.registered()["catalog lake"] == {
+        "type": "rest",
+        "uri": "http://127.0.0.1:8181",
+        "credential": "client:hidden value",
+        "warehouse": "s3://lake/",
+        "s3.region": "eu-central-1",
+    }
+    before = credentials.registered()
+    connect_table(Delta())
+    connect_table(None)
+    assert credentials.registered() == before
+    with pytest.raises(InputError, match="tennis.scores.*the connection 'nowhere' does not exist"):
+        connect_table(Iceberg("tennis.scores", "lake", "nowhere"))

@@ -180,6 +180,11 @@ def test_what_a_file_lacks_is_named(tmp_path: Path) -> None:
     dataset = PartitionedDataset(f"{tmp_path}/x.csv", partition_by="user_id % 4")
     with pytest.raises(InputError, match=r"lacks the columns \['user_id'\]\. Does it say user for user_id\?"):
         cut(dataset, dataset.discover()[0], block_rows=10, columns=["v"])
+    by_value = PartitionedDataset(f"{tmp_path}/x.csv", partition_by="country")
+    with pytest.raises(InputError, match=r"lacks the columns \['country'\]"):
+        by_value.discover()
+    with pytest.raises(InputError, match=r"lacks the columns \['country'\]"):
+        cut(by_value, by_value.partition({"country": "DE"}), block_rows=10, columns=["v"], keys=["country"])
     (tmp_path / "x.csv").write_text("_row,v\n1,2\n")
     numbered = PartitionedDataset(f"{tmp_path}/x.csv", partition_by="_row % 4")
     with pytest.raises(InputError, match="has a column '_row'.*rename the column"):

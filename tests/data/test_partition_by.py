@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pyarrow as pa
 import pytest
+from support import ROOT
 
 from airflow_batchscore import PartitionedDataset
 from airflow_batchscore.data.partition_by import NO_VALUE, parse_partition_by
+from airflow_batchscore.data.pattern import values_of
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -39,7 +44,7 @@ def test_an_expression_makes_a_field_of_a_column(expression: str, field: str, co
         (["a, b"], r"several are a list, partition_by=\['country', 'year\(ts\)'\]"),
         (["hash(a)"], r"needs a number of buckets, hash\(column\) % 10"),
         (["week(ts)"], "there are the parts year, month, day and hour"),
-        (["a % 0"], "takes a number from 1 to 1,000,000"),
+        (["a % 0"], "takes a number from 1 to 100,000"),
         (["__import__('os').system('true')"], "cannot be read"),
         (["_file"], "give the uri a field instead"),
         (["hash(_row) % 2"], "by their number as _row % 10"),
@@ -73,3 +78,19 @@ def test_each_row_has_the_number_of_its_partition() -> None:
     wanted = [{"c": NO_VALUE, "a_mod_3": "0"}, {"c": "x", "a_mod_3": "1"}, {"c": "x", "a_mod_3": "0"}]
     assert by.numbers(table, wanted).tolist() == [1, -1, 0, 1, -1]
     assert by.numbers(table.slice(0, 0), wanted).tolist() == []
+
+
+def test_the_expressions_of_the_page_are_read_as_it_says() -> None:
+    page = (ROOT / "docs" / "how-to" / "one-file-many-partitions.md").read_text()
+    rows = re.findall(r"^\| (`[\"\[].+) \| .+ \| (`.+`) \|$", page, re.MULTILINE)
+    assert len(rows) == 6
+    for cell, names in rows:
+        given = [json.loads(text) for text in re.findall(r"`(.+?)`", cell)]
+        for expressions, name in zip(given, re.findall(r"`(.+?)`", names), strict=True):
+            fields = PartitionedDataset("/data/x.csv", partition_by=expressions).fields
+            assert fields == tuple(values_of(name)), name
+
+
+def test_what_is_neither_text_nor_a_list_is_refused() -> None:
+    with pytest.raises(InputError, match=r'partition_by=7: give text, "user_id % 10", or a list'):
+        PartitionedDataset("/data/x.csv", partition_by=7)  # type: ignore[arg-type]

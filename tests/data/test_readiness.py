@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,18 @@ def test_what_another_version_remembered_is_forgotten() -> None:
     assert WaitMemory.from_dict(kept) == WaitMemory(2, {"year=2000": Shape("x", 7.5)})
     for other in (None, {**kept, "schema": 0}, {"failed": 2, "shapes": {}}):
         assert WaitMemory.from_dict(other) == WaitMemory()
+
+
+def test_what_is_overdue_by_its_history_is_told_while_it_is_waited_for(tmp_path: Path) -> None:
+    for day in range(1, 13):
+        path = write_csv(tmp_path / f"2026-03-{day:02d}.csv", good_rows(2))
+        arrived = datetime(2026, 3, day, 6, day, tzinfo=UTC).timestamp()
+        os.utime(path, (arrived, arrived))
+    dataset = PartitionedDataset(f"{tmp_path}/{{day}}.csv")
+    seen = assess(dataset, ["2026-03-13"], stable_for=60, now=datetime(2026, 3, 13, 7, tzinfo=UTC).timestamp())
+    assert seen.describe() == "0 partition(s) ready; 1 not there: day=2026-03-13"
+    seen = assess(dataset, ["2026-03-13"], stable_for=None, now=datetime(2026, 3, 13, 12, tzinfo=UTC).timestamp())
+    assert seen.describe() == (
+        "0 partition(s) ready; 1 not there: day=2026-03-13; partition day=2026-03-13 is late: 12.0 hours after the "
+        "beginning of its period; usual are 6.1 hours (the 12 before it)"
+    )

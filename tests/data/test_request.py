@@ -106,7 +106,8 @@ def test_the_limit_is_of_one_request_and_can_be_raised() -> None:
     [
         (7, "shop=.../month=..."),
         ("2025-02", "shop=.../month=..."),
-        ("shop=berlin", "shop=.../month=..."),
+        ("shop=berlin/day=1", "shop=.../month=..."),
+        ("shop=berlin/shop=kiel", "shop=.../month=..."),
         ("berlin/2025-02", "shop=berlin/month=2025-02"),
         ({"shop": "berlin"}, "shop=.../month=..."),
     ],
@@ -116,6 +117,71 @@ def test_a_partition_that_lacks_a_field_is_refused_with_an_example(item: Any, ex
         parse_request([item], ["shop", "month"])
     assert str(caught.value).startswith(f"partition {item!r}: the dataset has the fields ['shop', 'month']; ")
     assert str(caught.value).endswith(f"give a value for each: {example}")
+
+
+@pytest.mark.parametrize(
+    ("request_", "years"),
+    [
+        ("DE, FR, IT", ["DE", "FR", "IT"]),
+        ("year=DE, FR", ["DE", "FR"]),
+        ("year=DE,FR, year=IT", ["DE", "FR", "IT"]),
+        ("2026-01-30..2026-02-01, 2026-02-05", ["2026-01-30", "2026-01-31", "2026-02-01", "2026-02-05"]),
+        ("['2026-04..2026-05', '2026-07']", ["2026-04", "2026-05", "2026-07"]),
+        ([{"year": "2000..2001"}], ["2000..2001"]),
+        ([{"year": "a*"}], ["a*"]),
+        (["DE, FR"], ["DE, FR"]),
+    ],
+)
+def test_texts_list_values_and_objects_are_taken_as_they_are(request_: Any, years: list[str]) -> None:
+    assert parse_request(request_, ["year"]) == [{"year": year} for year in years]
+
+
+COUNTRIES = [{"country": country, "year": year} for country in ("DE", "FR", "IT") for year in ("2020", "2021", "2022")]
+
+
+@pytest.mark.parametrize(
+    ("request_", "keys"),
+    [
+        ("country=DE/year=2020..2021", "DE2020 DE2021"),
+        ("year=2021/country=DE", "DE2021"),
+        ("country=DE,FR/year=2020", "DE2020 FR2020"),
+        ("country=DE/year=2020, country=FR/year=2021..2022", "DE2020 FR2021 FR2022"),
+        ("country=*/year=2022", "DE2022 FR2022 IT2022"),
+        ("country=?T", "IT2020 IT2021 IT2022"),
+        ("year=2019..2020", "DE2020 FR2020 IT2020"),
+        ("country=FR", "FR2020 FR2021 FR2022"),
+        ("country=FR/year=2021, country=FR", "FR2021 FR2020 FR2022"),
+        ("country=%44E/year=2020", "DE2020"),
+        ("country=DE,F*/year=2020,2022", "DE2020 DE2022 FR2020 FR2022"),
+    ],
+)
+def test_a_key_says_something_of_each_field_or_leaves_it_open(request_: str, keys: str) -> None:
+    wanted = parse_request(request_, ["country", "year"], existing=COUNTRIES)
+    assert wanted is not None
+    assert " ".join(values["country"] + values["year"] for values in wanted) == keys
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ("country=0..9999/year=0..9999", "names 100,000,000 partitions"),
+        (",".join(["country=a"] + ["b"] * 60) + "/year=" + ",".join("x" * 60), "names 3,660 partitions"),
+        ("2000-01-01..2019-12-31", "give a value for each"),
+        ("year=0..9999999999", "names 10,000,000,000 partitions"),
+        ("country=*/year=0..9999999999", "names 10,000,000,000 partitions"),
+        ("country=1/" * 50_000, "the dataset has the fields"),
+        ("country=" + "*" * 1000, "has 1000 letters; 255 are the most"),
+    ],
+)
+def test_keys_are_counted_before_they_are_written_out(request_: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        parse_request(request_, ["country", "year"], most=1000)
+    assert len(str(caught.value)) < 1_000
+
+
+def test_what_a_wildcard_finds_is_limited_too() -> None:
+    with pytest.raises(InputError, match="names 9 partitions, of which one request may name 8"):
+        parse_request("country=*", ["country", "year"], most=8, existing=COUNTRIES)
 
 
 def test_half_a_letter_is_refused_as_a_value() -> None:

@@ -9,6 +9,7 @@ from zlib import crc32
 import pyarrow as pa
 import pytest
 
+from airflow_batchscore.data.crc32 import crc32_of
 from airflow_batchscore.data.partition_by import NO_VALUE, parse_partition_by
 from airflow_batchscore.data.row_labels import labels
 from airflow_batchscore.errors import InputError
@@ -52,6 +53,15 @@ def test_large_bucket_counts_fit_small_integers() -> None:
 )
 def test_a_bucket_is_the_crc_32_of_the_text(column: pa.Array) -> None:
     assert _of("hash(a) % 10", column) == [str(crc32(b"1") % 10), str(crc32(b"7") % 10)] == ["3", "6"]
+
+
+def test_every_text_has_the_crc_of_zlib() -> None:
+    texts = ["", "a", "é😀", "x" * 63, "y" * 64, "z" * 65, "long" * 1000, *map(str, range(100)), None]
+    expected = [crc32((text or "").encode()) for text in texts]
+    array = pa.array(["before", *texts])
+    assert crc32_of(array.slice(1)).tolist()[:-1] == expected[:-1]
+    assert crc32_of(pa.array([], pa.string())).tolist() == []
+    assert len(crc32_of(pa.array([None], pa.string()))) == 1
 
 
 def test_buckets_are_of_like_size() -> None:

@@ -12,7 +12,9 @@ that of an undisturbed run, byte for byte.
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
+import os
 import random
 import shutil
 import sys
@@ -22,11 +24,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import interleavings
 import stage
+import table_reader
 from attempts import (
     GROUP,
     SUPERVISOR,
@@ -43,6 +46,7 @@ from attempts import (
 
 from airflow_batchscore.data.storage import Location
 
+ANY = "SIGKILL or SIGTERM"
 #: Part -> what changes when it is written again.
 Stamps = dict[str, tuple[int, int]]
 
@@ -234,6 +238,64 @@ def publishing(server: Server, kills: int, chance: random.Random, *, name: str, 
     return row
 
 
+def tabling(server: Server, kills: int, chance: random.Random, *, name: str, fault: str) -> Row:
+    """Publish two versions of the scores in turns to a table, killed in every way; a reader must find one of them."""
+    row = Row(f"publish to {'an Iceberg' if name == 'iceberg' else 'a Delta'} table", fault)
+    with _folder() as folder:
+        if name == "iceberg":
+            table_reader.create_namespace(folder)
+        wanted, results = _two_versions(), []
+        for uris in wanted:
+            (folder / "wanted.json").write_text(json.dumps(uris))
+            assert server.finish(name, folder), (folder / "log.txt").read_text()[-3000:]
+            results.append(table_reader.content(name, folder))
+        assert results[0] != results[1]
+
+        def read() -> None:
+            if table_reader.content(name, folder) not in results:
+                raise ValueError("the table is neither the old version nor the new one")
+
+        with _reader(row, read):
+            while row.kills < kills:
+                place = row.kills % 2
+                (folder / "wanted.json").write_text(json.dumps(wanted[place]))
+                attempt, struck = _struck_at_work(server, name, folder, chance)
+                row.left_over += left_over(attempt)
+                row.kills += struck
+                if struck and server.finish(name, folder):
+                    row.survived += table_reader.content(name, folder) == results[place]
+    return row
+
+
+@cache
+def _two_versions() -> list[list[str]]:
+    """Manifests of the scores by two versions of the model, which all tables share; they are removed at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="batchscore-faults-"))
+    atexit.register(shutil.rmtree, folder)
+    prepare(folder, partitions=stage.PARTITIONS, rows=20_000)
+    wanted = []
+    for version in (1, 2):
+        ref = stage.train(folder, version)
+        manifests = stage.score(folder, list(range(1, stage.PARTITIONS + 1)), ref, False, block_rows=10_000)
+        wanted.append([manifest.uri for manifest in manifests])
+    return wanted
+
+
+def _struck_at_work(server: Server, name: str, folder: Path, chance: random.Random) -> tuple[Attempt, bool]:
+    """An attempt that is killed when it has begun to write, three times of four: data files, record and commit are
+    written within moments, long after it has started. False if it had ended before."""
+
+    def files() -> int:
+        return sum(len(names) for _, _, names in os.walk(folder / "out"))
+
+    before, attempt = files(), server.start(name, folder)
+    wait_until(lambda: attempt.task is not None or attempt.ended())
+    if chance.random() < 0.75:
+        wait_until(lambda: files() > before or attempt.ended())
+    time.sleep(chance.uniform(0, 0.25))
+    return attempt, not attempt.ended() and strike(attempt, chance.choice([TASK, SUPERVISOR, GROUP]), chance)
+
+
 def _published(folder: Path, name: str) -> list[Path]:
     return [folder / "out.parquet"] if name == "file" else sorted(folder.glob("out/*/scores.parquet"))
 
@@ -274,6 +336,9 @@ _STAGES: dict[str, tuple[Callable[..., Row], dict[str, float]]] = {
     "train": (training, _EACH),
     "file": (publishing, _EACH),
     "folder": (publishing, _EACH),
+    # A hundred each.
+    "delta": (tabling, {ANY: 3.4}),
+    "iceberg": (tabling, {ANY: 3.4}),
 }
 #: Name -> (share of the kills, what runs it with a server, a number of kills and a generator of instants).
 CASES: dict[str, tuple[float, Callable[[Server, int, random.Random], Row]]] = {

@@ -1,4 +1,4 @@
-"""One stage of the pipeline, as a process that the harness forks and kills: threads, processes, train, file, folder."""
+"""A stage of the pipeline, as a process to fork and kill: threads, processes, train, file, folder, delta, iceberg."""
 
 from __future__ import annotations
 
@@ -56,6 +56,20 @@ def score(folder: Path, partitions: list[int], ref: Any, processes: bool, block_
     job = ScoringJob(dataset, OneModel(ref), f"{folder}/staged", block_rows=block_rows)
     values = [{"p": str(partition)} for partition in partitions]
     return [manifest for manifest, _ in score_partitions(job, values, LocalDask(workers=2, processes=processes))]
+
+
+def tables(folder: Path) -> dict[str, Any]:
+    """The kinds of tables; the Iceberg catalog is SQLite."""
+    from airflow_batchscore import Delta, Iceberg
+    from airflow_batchscore.data.storage import credentials
+
+    credentials.register("catalog lake", catalog_of(folder))
+    return {"delta": Delta(), "iceberg": Iceberg("tennis.scores", catalog="lake", conn_id="lake")}
+
+
+def catalog_of(folder: Path) -> dict[str, str]:
+    """What pyiceberg opens it with."""
+    return {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"file://{folder}/warehouse"}
 
 
 def serve() -> None:
@@ -139,9 +153,11 @@ def _run(stage: str, folder: Path, seconds: float) -> None:
         uris = json.loads((folder / "wanted.json").read_text())
         manifests = [Manifest.read(Location(uri)) for uri in uris]
         output = folder / ("out.parquet" if stage == "file" else "out")
+        table = tables(folder).get(stage)
         # All attempts begin at one time, so that equal scores are equal bytes. The engine is that of CombineOperator.
         combine(
             [manifest for manifest in manifests if manifest],
             Location(str(output)),
             publication=Publication(began=1, engine=LocalDask()),
+            table=table,
         )

@@ -14,7 +14,7 @@ from support import Small, good_rows, small
 
 from airflow_batchscore import Recipe
 from airflow_batchscore.notifications.message import Message, message_of
-from airflow_batchscore.operators import CheckScoresOperator, EvaluateOperator
+from airflow_batchscore.operators import CheckScoresOperator, EvaluateOperator, PlanPartitionsOperator
 
 pytestmark = pytest.mark.dag
 
@@ -119,3 +119,22 @@ def test_text_from_data_is_no_markup_and_a_long_message_is_cut(monkeypatch: pyte
     assert message.findings[0].endswith("xxx ...")
     assert len(message.text) < 1200
     assert "href" not in message.html
+
+
+def test_features_unlike_training_and_an_unusual_partition_are_told_in_words(fresh: Small) -> None:
+    for partition in range(1, 13):
+        fresh.add(partition, [(1, 99, 0.5, 1)] if partition == 12 else good_rows(100))
+    plan = PlanPartitionsOperator(task_id="plan", dataset=fresh.dataset, partitions=[12], model=fresh.model.uri)
+    executed(plan)
+    message = _said(TaskInstanceState.SUCCESS, plan)
+    assert message.title == "d: audit passed, but needs a look"
+    assert message.findings[0].startswith("partition p=12 has ")
+    assert "times the usual" in message.findings[0]
+    gate = _check(fresh, 12, max_outside=0.01)
+    with pytest.raises(AirflowFailException) as failure:
+        executed(gate)
+    (finding,) = _said(TaskInstanceState.FAILED, gate, exception=failure.value).findings
+    assert finding == (
+        "partition p=12: in a, 100.00% of the rows lie outside the range of training (0 to 4), such as 99 (allowed "
+        "1.00%): see whether a unit or a default value changed, or train a version on such values"
+    )

@@ -113,6 +113,11 @@ def audited(scores: Any, run_id: str, *partitions: int, **limits: Any) -> dict[s
 
 def published(scores: Any, run_id: str, output: Path, **options: Any) -> dict[str, Any]:
     """What the scoring tasks, or a check of them, returned is published by a DAG that hands it on directly."""
+    return publishing(scores, output, **options).run_stage(context("publish", run_id))
+
+
+def publishing(scores: Any, output: Path, **options: Any) -> CombineOperator:
+    """The operator of `published`."""
     with dag():
         data = PartitionedDataset("/x_{p}")
         score = ScorePartitionOperator(task_id="score", dataset=data, partition={}, output_uri="/y")
@@ -121,7 +126,7 @@ def published(scores: Any, run_id: str, output: Path, **options: Any) -> dict[st
         operator = CombineOperator(task_id="publish", scores=before.output, output_uri=str(output), **options)
     operator._written = {"scores": before.output}
     operator.scores = scores
-    return operator.run_stage(context("publish", run_id))
+    return operator
 
 
 # Operators of which only the arguments matter.

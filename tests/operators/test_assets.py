@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asset_pipeline
 import pytest
-from airflow.sdk import DAG, Asset, AssetAlias
+from airflow.sdk import DAG, Asset, AssetAlias, PartitionedAtRuntime
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from operator_calls import dag, executed, handed_scores
-from support import Small
+from support import Small, good_rows
 
 from airflow_batchscore import PartitionedDataset, Recipe
 from airflow_batchscore.model.reference import set_alias
@@ -155,16 +156,19 @@ def test_predictions_come_from_what_the_plan_read_even_without_a_gate() -> None:
     assert _names(publish.inlets) == [DATA.uri, "s3://b/model@champion"]
 
 
-def _published(data: Small, output_uri: str, params: dict[str, str], **options: Any) -> tuple[CombineOperator, Any]:
+def _published(
+    data: Small, output_uri: str, params: dict[str, str], partitions: tuple[int, ...] = (0,), **options: Any
+) -> tuple[CombineOperator, Any]:
     """A publishing task that was executed, and the events of its outlets."""
-    scores = handed_scores(data, "r", 1, 0)
+    run_id, more = options.pop("run_id", "r"), options.pop("more", {})
+    scores = handed_scores(data, run_id, 1, *partitions)
     with dag(params={"output": "out.parquet"}):
         score = ScorePartitionOperator(task_id="score", dataset=data.dataset, partition={}, output_uri="/y")
         publish = CombineOperator(task_id="publish", scores=score.output, output_uri=output_uri, **options)
     publish._written = {"scores": score.output, "output_uri": output_uri}
     publish.scores = scores
     events = OutletEventAccessors()
-    executed(publish, outlet_events=events, params=params)
+    executed(publish, run_id, outlet_events=events, params=params, **more)
     return publish, events
 
 
@@ -208,3 +212,46 @@ def test_an_alias_that_was_not_moved_raises_no_event(fresh: Small) -> None:
         executed(gate, outlet_events=events)
         assert _names(gate.outlets) == ([] if later else [f"file://{uri}@champion"])
     assert events[asset_at(f"{uri}@champion")].extra["version"] == fresh.model.version
+
+
+def test_each_partition_that_changed_has_an_event_if_the_author_says_so(fresh: Small) -> None:
+    fresh.add(1, good_rows(50, 1000))
+    fresh.add(2, good_rows(50, 2000))
+    uri = f"{fresh.folder}/out.parquet"
+    asset = asset_at(uri)
+    publish, events = _published(fresh, uri, {}, (1, 2), partition_events=True)
+    assert events[asset].partition_keys == {"1", "2"}
+    assert events[asset].extra["changed"] == 2
+
+    fresh.add(2, good_rows(60, 2000))
+    _, events = _published(fresh, uri, {}, (1, 2), partition_events=True, run_id="corrected")
+    assert events[asset].partition_keys == {"2"}
+
+    publish, events = _published(fresh, uri, {}, (1, 2), partition_events=True, run_id="again")
+    assert (publish.outlets, events[asset].partition_keys) == ([], set()), "nothing changed: no event"
+
+    # An earlier try may have published and been killed before Airflow knew.
+    second_try = {"ti": SimpleNamespace(task_id="publish", map_index=-1, try_number=2)}
+    _, events = _published(fresh, uri, {}, (1, 2), partition_events=True, run_id="retried", more=second_try)
+    assert events[asset].partition_keys == {"1", "2"}
+
+    publish, events = _published(fresh, uri, {}, (1, 2), run_id="usual")
+    assert (publish.outlets, events[asset].partition_keys) == ([asset], set()), "as ever: one event without a key"
+
+
+def test_a_place_that_only_the_run_knows_gets_its_usual_event_and_a_warning(
+    fresh: Small, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = f"{fresh.folder}/{{{{ params.output }}}}"
+    publish, events = _published(fresh, output, {"output": "mine.parquet"}, partition_events=True)
+    assert publish.outlets == [AssetAlias("d.publish")]
+    assert len(events[AssetAlias("d.publish")].asset_alias_events) == 1
+    assert "mine.parquet is known only to this run" in caplog.text
+
+
+def test_a_version_is_the_key_of_a_model_in_a_dag_of_partitions(fresh: Small) -> None:
+    uri, events = fresh.model.location.parent.uri, OutletEventAccessors()
+    with dag(schedule=PartitionedAtRuntime()):
+        gate = CheckModelOperator(task_id="gate", model=fresh.model.uri, promote_to="champion")
+    executed(gate, outlet_events=events)
+    assert events[asset_at(f"{uri}@champion")].partition_keys == {fresh.model.version}

@@ -114,3 +114,14 @@ def test_a_gate_shows_and_keeps_all_that_it_looked_at_before_it_fails(
     printed = capfd.readouterr().out
     assert "rows in quarantine             1 of 21" in printed
     assert printed.count("PROBLEM") == 2
+
+
+def test_rows_unlike_the_training_data_are_held_to_limits_by_column_also_from_a_template(data: Small) -> None:
+    data.add(4, [(n, 99, n % 7, 1) for n in range(20)])
+    scores = handed_scores(data, "a", 1, 1, 4)
+    for limits in ({"max_outside": {"b": "0.1"}}, {"max_outside": "1.0"}, {"max_drift": {"b": "10"}}):
+        assert audited(scores, "a", 1, 4, **limits)["partitions"] == 2
+    with pytest.raises(GateError, match=r"partition p=4: in a, 100\.00% of the rows lie outside the range of training"):
+        audited(scores, "a", 1, 4, max_outside={"a": "0.1", "*": "1"})
+    with pytest.raises(GateError, match="the model has no features of classes that can be compared; run without max_u"):
+        audited(scores, "a", 1, 4, max_unseen="0.01")

@@ -183,8 +183,8 @@ def test_a_purchase_has_a_probability_under_the_name_asked_for(
     monkeypatch.setenv("GAMES_CSV", str(tmp_path / "games.csv"))
     assert _run(airflow_dags, "purchase_likelihood")[0] == "success"
     found = pd.read_parquet(PLACE / "purchase_likelihood" / "predictions.parquet")
-    assert list(found) == ["bucket", "user_id", "prediction"]
-    assert (found["user_id"] % 10 == found["bucket"]).all()
+    assert list(found) == ["user_id_mod_10", "user_id", "prediction"]
+    assert (found["user_id"] % 10 == found["user_id_mod_10"]).all()
     assert sorted(found["user_id"]) == list(range(20_000)), "rows are known by their number"
     assert found["prediction"].between(0, 1).all()
     model = _summary("purchase_likelihood")["model"]
@@ -239,8 +239,7 @@ def test_real_data_is_used_where_it_is_named(tmp_path: Path, monkeypatch: pytest
     games.to_csv(tmp_path / "games.csv", index=False)
     monkeypatch.setenv("GAMES_CSV", str(tmp_path / "games.csv"))
     assert str(tmp_path / "games.csv") in purchase_recipe.make_data(str(tmp_path / "games"))
-    found = pd.read_parquet(tmp_path / "games" / "bucket=3" / "games.parquet")
-    pd.testing.assert_frame_equal(found, games[games["user_id"] % 10 == 3].reset_index(drop=True))
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "games" / "games.csv"), games)
 
 
 def test_a_challenger_that_is_close_is_promoted_and_its_scores_are_not_published(airflow_dags: dict[str, Any]) -> None:

@@ -64,6 +64,24 @@ def test_a_run_publishes_what_was_asked_for(airflow_dags: dict[str, Any], folder
     )
 
 
+def test_an_estimate_is_kept_to_and_shown_in_the_report(airflow_dags: dict[str, Any], folder: Path) -> None:
+    dag = copy.deepcopy(airflow_dags["small_pipeline"])
+    plan = dag.task_dict["plan"]
+    plan.estimate, plan.price_per_core_hour, plan.max_cost = True, 3600.0, 1e6
+    with mock.patch("airflow_batchscore.scoring.rounds._LEAST_SECONDS", 0.05):
+        state, _ = _run({"small_pipeline": dag}, "small_pipeline", folder, partitions=[1, 3])
+        assert state == "success"
+        told = newest_summary(folder)["estimate"]
+        assert (told["partitions"], told["reused"]) == (2, 0)
+        assert told["rows"] == pytest.approx(100, rel=0.1)
+        assert told["said"].startswith("estimated ")
+        plan.max_cost = 0
+        state, states = _run({"small_pipeline": dag}, "small_pipeline", folder, partitions=[2, 3])
+    assert (state, states["plan"]) == ("failed", "failed")
+    assert states["publish"] == "upstream_failed"
+    assert not list(folder.glob("staged/p=2"))
+
+
 @pytest.mark.parametrize(
     ("conf", "broken", "failing", "message"),
     [

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from operator_calls import planned
+from operator_calls import context, dag, executed, handed_scores, planned
 from support import Small, good_rows
 
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.model.reference import set_alias
+from airflow_batchscore.operators import CheckScoresOperator, PlanPartitionsOperator
 from airflow_batchscore.operators.seal import unseal
 from airflow_batchscore.operators.stored_lists import full
 from airflow_batchscore.plan.entry import PlanEntry
@@ -109,3 +110,34 @@ def test_no_damaged_model_is_pinned(data: Small, model: str) -> None:
     message = r"the bytes of .*/model-\w+.joblib have SHA-256 .* Restore the file, or train with retrain=True"
     with pytest.raises(AirflowFailException, match=message):
         planned(data, "r", 0, 1, model=f"{data.folder}/{model}")
+
+
+def test_an_unusual_size_is_told_by_the_plan_the_check_and_their_notifiers(
+    data: Small, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for partition in range(1, 13):
+        data.add(partition, good_rows(100 if partition < 12 else 3))
+    with dag():
+        plan = PlanPartitionsOperator(task_id="plan", dataset=data.dataset, partitions=[11, 12], model=data.model.uri)
+    entries = executed(plan, "r")
+    said = "partition p=12 has "
+    assert plan.outcome.notices[0].startswith(said)
+    assert said in capsys.readouterr().out
+    assert [len(entry.notices) for entry in _entries(entries)] == [0, 1]
+    operator = CheckScoresOperator(task_id="check", plan=entries, scores=handed_scores(data, "r", 1, 11, 12))
+    found = operator.run_stage(context("check", "r"))
+    assert operator.outcome.notices[0].startswith(said)
+    verdict = json.loads(Path(found["verdict"]).read_text())
+    (check,) = [check for check in verdict["checks"] if check["what"] == "unusual in the plan"]
+    assert (check["found"].startswith(said), check["allowed"], check["problem"]) == (True, "no limit", None)
+
+
+def test_a_volume_beyond_the_limit_fails_before_anything_is_scored(data: Small) -> None:
+    for partition in range(1, 13):
+        data.add(partition, good_rows(100 if partition < 12 else 3))
+    with pytest.raises(AirflowFailException, match=r"not planned, because max_volume_change=3: partition p=12 has"):
+        planned(data, "r", 12, max_volume_change="3")
+    assert len(planned(data, "r", 11, max_volume_change=3)) == 1
+    assert len(planned(data, "r", 12, max_volume_change="")) == 1
+    with pytest.raises(AirflowFailException, match="max_volume_change='some': give a number"):
+        planned(data, "r", 12, max_volume_change="some")

@@ -108,7 +108,7 @@ def test_scores_of_several_mapped_tasks_are_joined(data: Small) -> None:
     assert [manifest.key for manifest in state.manifests] == ["p=1", "p=2"]
     assert len(counted) == 2
     plan = _Joined(*handed_plan("r", 1, 2))
-    assert read_plan(_check(plan, []), context("check")) == [{"p": "1"}, {"p": "2"}]
+    assert read_plan(_check(plan, []), context("check")) == ([{"p": "1"}, {"p": "2"}], [])
 
 
 def test_the_scores_of_a_task_that_is_not_mapped_need_no_list(data: Small) -> None:

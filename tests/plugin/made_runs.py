@@ -16,9 +16,11 @@ import pytest
 from airflow_batchscore.compat import has_task_state_store, task_state_table
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.operators.estimating import ESTIMATE_KEY
 from airflow_batchscore.operators.seal import seal
 from airflow_batchscore.operators.stored_lists import shortened
 from airflow_batchscore.plan.entry import PlanEntry
+from airflow_batchscore.plan.estimate import Estimate
 from airflow_batchscore.plan.models import OneModel
 from airflow_batchscore.publish.progress import PROGRESS_KEY, Progress
 from airflow_batchscore.publish.published import PublishedRun, Report
@@ -51,6 +53,7 @@ class MadeRun:
     tasks: list[dict[str, Any]] = field(default_factory=list)
     xcoms: list[tuple[str, int, Any]] = field(default_factory=list)
     states: list[tuple[str, int, str, Any]] = field(default_factory=list)
+    estimates: list[tuple[str, Any]] = field(default_factory=list)
     dag_id: str = DAG_ID
     ended: datetime | None = None
 
@@ -89,6 +92,11 @@ class MadeRun:
         self.task("plan", "PlanPartitionsOperator", "success")
         self.xcoms.append(("plan", -1, value))
         return entries
+
+    def estimated(self, estimate: Estimate, **changes: Any) -> None:
+        """What the plan predicted; `changes`: by somebody who may edit XComs."""
+        sealed = seal(estimate.to_dict(), "estimate", self.name, "plan")
+        self.estimates.append(("plan", {**sealed, **changes}))
 
     def scored(self, entry: PlanEntry, *, reused: bool = False, **more: Any) -> None:
         """The scoring task of an entry has succeeded."""
@@ -169,6 +177,10 @@ class MadeRun:
                     "timestamp": BEGAN,
                 }
                 for task_id, index, value in self.xcoms
+            ]
+            xcoms += [
+                {**now, "task_id": task_id, "map_index": -1, "key": ESTIMATE_KEY, "value": value, "timestamp": BEGAN}
+                for task_id, value in self.estimates
             ]
             states = [
                 {**now, "task_id": task_id, "map_index": index, "key": key, "value": json.dumps(value)}

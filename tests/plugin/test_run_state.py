@@ -9,6 +9,7 @@ import pytest
 from made_runs import DAG_ID, MadeRun
 from pages import People
 
+from airflow_batchscore.plan.estimate import Room, Sampled, predict
 from airflow_batchscore.plugin.run_state import read_run, records_of
 from airflow_batchscore.publish.run_view_records import RunRecords
 
@@ -133,6 +134,18 @@ def test_what_was_published_before_counts_while_the_task_runs_again(made: MadeRu
     made.published()
     made.tasks[-1]["state"] = "scheduled"
     assert set(_records(made).published) == {("publish", -1)}
+
+
+def test_what_the_plan_predicted_is_read_unless_somebody_edited_it(made: MadeRun) -> None:
+    made.plan([1])
+    estimate = predict([], Room(), Sampled(30, 0.5), reused=3)
+    made.estimated(estimate)
+    assert _records(made).estimates == [estimate]
+    forged = MadeRun(made.lists)
+    forged.plan([1])
+    forged.estimated(estimate, cost=0.01)
+    records = _records(forged)
+    assert (records.estimates, records.problems) == ([], [])
 
 
 @pytest.mark.slow

@@ -31,13 +31,18 @@ from airflow_batchscore.scoring.manifest import BlockResult, Manifest
 
 
 def publish(
-    manifests: Sequence[Manifest], output: Any, generation: int = 0, conn_id: str | None = None, **options: Any
+    manifests: Sequence[Manifest],
+    output: Any,
+    generation: int = 0,
+    conn_id: str | None = None,
+    table: Any = None,
+    **options: Any,
 ) -> Published:
     """`combine` by the run ``dag/<generation>``, all of whose partitions were planned at once."""
     publication = Publication(
         run=f"dag/{generation}", generations={manifest.key: generation for manifest in manifests}, **options
     )
-    return combine(manifests, Location(str(output), conn_id), publication)
+    return combine(manifests, Location(str(output), conn_id), publication, table)
 
 
 def stamps(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from publications import committed
 
 from airflow_batchscore.errors import GateError
-from airflow_batchscore.publish.drift import Drift, drift_check, drift_limit, drift_problems, partition_drifts
+from airflow_batchscore.publish.drift import Drift, drift_check, drift_limits, drift_problems, partition_drifts
 from airflow_batchscore.quality.check import Check
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -74,19 +74,19 @@ def test_columns_whose_drift_hardly_shows_are_named_in_the_log(caplog: pytest.Lo
 
 @pytest.mark.parametrize("limit", [0, 0.25, "0.25", 1])
 def test_a_limit_is_a_number_or_its_text(limit: float | str) -> None:
-    assert drift_limit(limit) == float(limit)
+    assert drift_limits(limit).allowed("any") == float(limit)
 
 
 @pytest.mark.parametrize("limit", [math.nan, "nan", math.inf, -0.1, "much", "", None, []])
 def test_what_is_no_limit_is_refused(limit: Any) -> None:
     with pytest.raises(GateError, match=r"max_drift=.* is no limit: give a number such as 0\.25"):
-        drift_limit(limit)
+        drift_limits(limit)
 
 
 def test_partitions_above_the_limit_and_those_without_a_measure_are_problems() -> None:
     unknown = Drift(reason="a function made them")
     drifts = {"p=1": Drift({"a": 0.2, "b": 0.3}), "p=2": Drift({"a": 0.25}), "p=3": unknown, "p=4": unknown}
-    assert drift_problems(drifts, 0.25) == [
+    assert drift_problems(drifts, drift_limits(0.25)) == [
         "partition p=1 drifted from the training data (PSI 0.300 of b, allowed 0.25)",
         "the drift of 2 partitions cannot be measured, because a function made them: p=3, p=4; run without max_drift "
         "if that is right",
@@ -95,15 +95,15 @@ def test_partitions_above_the_limit_and_those_without_a_measure_are_problems() -
 
 def test_partitions_with_nothing_to_measure_on_purpose_are_a_problem_only_if_there_are_no_others() -> None:
     empty = Drift(reason="they have no rows", on_purpose=True)
-    assert drift_problems({"p=1": empty, "p=2": Drift({"a": 0.0})}, 0.25) == []
-    (problem,) = drift_problems({"p=1": empty}, 0.25)
+    assert drift_problems({"p=1": empty, "p=2": Drift({"a": 0.0})}, drift_limits(0.25)) == []
+    (problem,) = drift_problems({"p=1": empty}, drift_limits(0.25))
     assert problem.startswith("there is no drift to measure")
-    assert drift_problems({}, 0.25) == []
+    assert drift_problems({}, drift_limits(0.25)) == []
 
 
 def test_the_worst_partition_and_column_are_held_against_the_limit() -> None:
     drifts = {"p=1": Drift({"a": 0.2, "b": 0.3}), "p=2": Drift({"a": 0.25})}
-    assert drift_check(drifts, 0.3) == Check("drift (PSI)", "0.300 of b in p=1", "0.3")
-    assert "partition p=1 drifted" in (drift_check(drifts, 0.26).problem or "")
-    unknown = drift_check({"p=1": Drift(reason="a function made them")}, 0.26)
+    assert drift_check(drifts, drift_limits(0.3)) == Check("drift (PSI)", "0.300 of b in p=1", "0.3")
+    assert "partition p=1 drifted" in (drift_check(drifts, drift_limits(0.26)).problem or "")
+    unknown = drift_check({"p=1": Drift(reason="a function made them")}, drift_limits(0.26))
     assert (unknown.found, unknown.passed) == ("-", False)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from airflow_batchscore import Delta
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.publish.changes import Changes
@@ -44,3 +45,11 @@ def test_it_comes_back_from_json_and_not_from_another_version() -> None:
         PublishedRun.from_dict({**handed_on, "schema": 2})
     del handed_on["schema"]  # as a version returned it that had no schemas
     assert PublishedRun.from_dict(handed_on) == RUN
+
+
+def test_of_a_table_the_kind_and_the_version_are_handed_on() -> None:
+    target = target_of(Location("/scores/"), Delta())
+    done = PublishedRun.of(Published(target, 1, 10, Changes(added=["p=1"], version="7")), REPORT)
+    value = json.loads(json.dumps(done.to_dict()))
+    assert (value["table"], value["version"]) == ({"format": "delta"}, "7")
+    assert PublishedRun.from_dict(value) == done

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lakes import lake
 from publications import publish
 from support import good_rows, small
 
+from airflow_batchscore import Delta, Iceberg
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.publish.read_with import read_with
 from airflow_batchscore.publish.targets import target_of
@@ -50,3 +52,37 @@ def test_places_in_a_store_have_the_names_that_each_library_knows() -> None:
     }
     (csv,) = (line.code for line in read_with(target_of(Location("/x.csv")), ["p"]) if line.name == "Spark")
     assert csv == 'spark.read.csv("/x.csv", header=True, inferSchema=True)'
+
+
+@pytest.mark.parametrize(("kind", "library"), [
+    ("delta", "deltalake"),
+    ("delta", "Polars"),
+    ("iceberg", "pyiceberg"),
+    ("iceberg", "Polars"),
+])  # fmt: skip
+def test_a_line_reads_every_row_of_a_table(
+    tmp_path: Path, kind: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")
+    data = small(tmp_path)
+    data.add(1, good_rows(10))
+    with lake(kind, tmp_path / "lake") as there:
+        import deltalake
+        import polars as pl
+
+        published = publish([manifest for manifest, _ in data.score(1)], there.output, table=there.table)
+        lines = {line.name: line.code for line in read_with(published.target, ["p"])}
+        # Who reads it has configured the catalog.
+        names = {"pl": pl, "DeltaTable": deltalake.DeltaTable, "load_catalog": {"lake": there.catalog()}.__getitem__}
+        assert len(eval(lines[library], names)) == 10  # noqa: S307 - our own line
+
+
+def test_a_table_in_a_store_has_the_names_that_each_library_knows() -> None:
+    pytest.importorskip("deltalake")
+    pytest.importorskip("pyiceberg")
+    delta = {line.name: line.code for line in read_with(target_of(Location("s3://b/t/"), Delta()), ["p"])}
+    assert delta["DuckDB"] == "duckdb.sql(\"SELECT * FROM delta_scan('s3://b/t')\")"
+    assert delta["Spark"] == 'spark.read.format("delta").load("s3a://b/t")'
+    table = Iceberg("tennis.scores", catalog="lake")
+    (spark,) = (one.code for one in read_with(target_of(Location("s3://b/t"), table), ["p"]) if one.name == "Spark")
+    assert spark == 'spark.table("lake.tennis.scores")'

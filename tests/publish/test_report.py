@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from publications import committed
+from shop import scored_shop
 from sklearn.linear_model import LogisticRegression
 from support import good_rows, small
 
@@ -195,7 +196,7 @@ def test_headings_tables_and_pictures_have_names(tmp_path: Path) -> None:
     levels = [int(tag[1]) for tag in page.tags if tag in ("h1", "h2", "h3")]
     assert levels[0] == 1
     assert all(below <= above + 1 for above, below in pairwise(levels))
-    assert page.tags.count("table") == page.tags.count("caption") == 3
+    assert page.tags.count("table") == page.tags.count("caption") == 4
     assert page.unnamed == []
 
 
@@ -209,3 +210,25 @@ def test_texts_from_data_are_escaped(tmp_path: Path) -> None:
     assert not {"script", "img", "b"} & (set(page.tags) - {"b"})
     assert page.loads == []
     assert "<b>&lt;" not in render(summary, manifests)
+
+
+def test_features_stand_beside_the_training_data_with_what_is_unlike_it(tmp_path: Path) -> None:
+    manifests = scored_shop(tmp_path)
+    published = Published(target_of(Location("x")), 2, 0, Changes())
+    summary = summarise(manifests, published, run=ScoringRun("d", "r"), reused={})
+    text = " ".join(render(summary, manifests).split())
+    table = text.partition("<h2>Features against the training data</h2>")[2].partition("</table>")[0]
+    assert table.index("<code>price</code>") < table.index("<code>channel</code>")
+    assert "&#39;fax&#39;" in table
+    assert 'day=2 <span class="soft">' in table
+    assert "±" in table
+    assert "here as good as 2,000 rows drawn by chance: a share of one half is known to ±2.2 points" in text
+    assert "Unknown" not in text
+    facts = json.loads(json.dumps(summary.to_dict()))
+    assert facts["partitions"][1]["features"]["channel"]["unseen"] == pytest.approx(0.098)
+    assert [row["feature"] for row in facts["features"]] == ["price", "channel"]
+    blocks = [[replace(block, beyond=None) for block in manifest.blocks] for manifest in manifests]
+    old = [replace(manifest, blocks=each) for manifest, each in zip(manifests, blocks, strict=True)]
+    text = " ".join(render(summarise(old, published, run=ScoringRun("d", "r"), reused={}), old).split())
+    assert "unknown</td>" in text
+    assert "Unknown: the model or the scores were made by an earlier version" in text

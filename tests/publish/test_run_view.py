@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import cast
 
 import pytest
 from run_records import NOW, at, entry, plan, progress, records, scored, task
 
+from airflow_batchscore.plan.estimate import Room, Sampled, predict
 from airflow_batchscore.publish.progress import Failure, GateResult, SlowBlock
 from airflow_batchscore.publish.run_view import May, RunView, nothing_here
 from airflow_batchscore.publish.run_view_records import Drifts, RunRecords
@@ -47,6 +50,35 @@ def test_the_totals_add_up_what_is_known() -> None:
     assert totals["drift"] == {"value": 0.3, "column": "a", "partition": "p=0"}
     assert totals["drift_limit"] == 0.25
     assert totals["eta"]["low"] < totals["eta"]["seconds"] < totals["eta"]["high"]
+
+
+def test_an_estimate_stands_beside_what_it_took() -> None:
+    entries, told = plan(2), predict([], Room(), Sampled(30, 0.5))
+    run = records(
+        *(task("success", 0), task("running", 1)),
+        plans=[entries],
+        progress={("score", 0): progress(peak=3_000), ("score", 1): progress(peak=2_000)},
+        estimates=[told],
+    )
+
+    def shown(run: RunRecords) -> object:
+        return RunView(run).to_dict(MAY, model=None, outputs=[])["estimate"]
+
+    assert shown(run) == {
+        "seconds": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+        "peak_memory": None,
+        "cost": None,
+        "rows": 0,
+        "sample_seconds": 0.5,
+        "sample_rows": 30,
+        "took_memory": 3_000,
+    }
+    assert shown(replace(run, estimates=[])) is None
+    assert shown(replace(run, estimates=[told, told])) is None  # of two plans, nobody knows which
+    before = replace(run, progress={("score", 0): progress()})  # written by an earlier version
+    assert shown(before) == {**cast("dict[str, object]", shown(run)), "took_memory": None}
 
 
 def test_a_run_that_is_over_has_no_time_left() -> None:

@@ -42,6 +42,43 @@ def test_field_values_are_numbers_only_if_all_are_and_none_changes(
     assert table.schema == pa.schema([("p", kind), ("id", pa.int64()), ("prediction", pa.float64())])
 
 
+@pytest.mark.parametrize(
+    ("values", "published", "declared", "kind"),
+    [
+        (["1", "2"], {"p": "string"}, {}, pa.string()),
+        (["1", "2"], {"p": "int64"}, {}, pa.int64()),
+        (["1", "2"], {"p": "int16"}, {}, pa.int16()),
+        (["01"], {"p": "int64"}, {}, pa.string()),
+        (["x"], {"p": "int64"}, {}, pa.string()),
+        (["2026-01-30"], {"p": "date32[day]"}, {}, pa.date32()),
+        (["latest"], {"p": "date32[day]"}, {}, pa.string()),
+        (["1"], {"p": "list<item: double>"}, {}, pa.int64()),
+        (["1"], {}, {"p": "string"}, pa.string()),
+        (["001"], {"p": "string"}, {"p": "int64"}, pa.int64()),
+        (["2026-01-30"], {}, {"p": "date32"}, pa.date32()),
+    ],
+)
+def test_a_field_keeps_the_declared_or_the_published_type(
+    tmp_path: Path, values: list[str], published: dict[str, str], declared: dict[str, str], kind: pa.DataType
+) -> None:
+    table = ScoresTable.of([_scored(tmp_path, value) for value in values], published=published, declared=declared)
+    assert table.fields == {"p": kind}
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"p": "int64"}, "partition p='x' does not fit field_types={'p': 'int64'}; declare it 'string'"),
+        ({"q": "int64"}, "field_types names 'q', which is no partition field; there are p"),
+        ({"p": "number"}, "field_types={'p': 'number'} is no type; write one of Arrow's, such as 'int64'"),
+    ],
+)
+def test_a_declared_type_that_does_not_fit_is_refused(tmp_path: Path, declared: dict[str, str], message: str) -> None:
+    with pytest.raises(OutputError) as caught:
+        ScoresTable.of([_scored(tmp_path, "x")], declared=declared)
+    assert message in str(caught.value)
+
+
 def test_rows_have_their_fields_in_front_in_the_order_of_the_template(tmp_path: Path) -> None:
     manifest = _scored(tmp_path, "07", month="3")
     table = ScoresTable.of([manifest])

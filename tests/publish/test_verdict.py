@@ -101,3 +101,13 @@ def test_a_verdict_is_read_back_with_its_checks_its_limit_and_the_drift_of_each_
 ])  # fmt: skip
 def test_another_json_is_no_verdict(strange: Any) -> None:
     assert KeptVerdict.of(strange) is None
+
+
+def test_limits_by_column_are_read_back() -> None:
+    found = KeptVerdict.of({"limits": {"max_drift": {"x": "0.1", "*": 0.5}}})
+    assert found is not None
+    assert [found.drift_allowed(column) for column in ("x", "y", None)] == [0.1, 0.5, 0.5]
+    assert found.to_dict() == {"checks": [], "max_drift": 0.5, "max_drift_of": {"x": 0.1}}
+    some = KeptVerdict.of({"limits": {"max_drift": {"x": 0.1}}})
+    assert some is not None
+    assert [some.drift_allowed(column) for column in ("x", "y")] == [0.1, None]

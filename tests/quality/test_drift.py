@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2_contingency
 
-from airflow_batchscore.quality.drift import drift, population_stability_index
+from airflow_batchscore.quality.drift import chi_square_p, drift, jensen_shannon, population_stability_index
 from airflow_batchscore.quality.profile import count, make_bins
 
 pytestmark = pytest.mark.unit
@@ -40,3 +41,39 @@ def test_columns_that_one_of_the_profiles_lacks_have_no_drift() -> None:
 def test_profiles_of_other_bins_are_not_compared() -> None:
     with pytest.raises(ValueError, match="zip"):
         drift({"x": [1, 1]}, {"x": [1, 1, 1]})
+
+
+def test_the_jensen_shannon_distance_lies_between_nothing_and_one() -> None:
+    assert jensen_shannon([5, 5], [50, 50]) == pytest.approx(0)
+    assert jensen_shannon([5, 0], [0, 9]) == pytest.approx(1)
+    assert 0 < jensen_shannon([5, 5], [6, 4]) < jensen_shannon([5, 5], [9, 1]) < 1
+    assert np.isnan(jensen_shannon([0, 0], [1, 1]))
+
+
+def test_p_is_that_of_scipy_for_as_many_rows_as_were_looked_at() -> None:
+    trained, scored = [500, 300, 200], [52_000, 28_000, 20_000]
+    for sample in (100, 1_000, 100_000):
+        scaled = np.array(scored) * sample / 100_000
+        wanted = chi2_contingency([trained, scaled], correction=False).pvalue
+        assert chi_square_p(trained, scored, sample) == pytest.approx(wanted)
+    assert chi_square_p(trained, scored, 100) > 0.5 > chi_square_p(trained, scored, 100_000)
+
+
+def test_rare_classes_are_pooled_and_too_few_rows_say_nothing() -> None:
+    many, trained = [1000, 1000, *[1] * 20], [1000, 1000, *[1] * 20]
+    pooled = chi2_contingency([[1000, 1000, 20], [1000, 1000, 20]], correction=False).pvalue
+    assert chi_square_p(trained, many, 2020) == pytest.approx(pooled)
+    # Training never saw the last class: few rows of it are telling, and none of them is left out.
+    assert chi_square_p([12_000, 8_000, 0], [5_400, 3_600, 1_000], 1000) < 1e-100
+    assert np.isnan(chi_square_p([1, 0], [1, 0], 2))
+    assert np.isnan(chi_square_p([10, 10], [10, 10], 0))
+    assert np.isnan(chi_square_p([100], [100], 100)), "one class cannot differ"
+
+
+def test_p_is_as_often_small_as_it_says() -> None:
+    chance = np.random.default_rng(1)
+    shares = [0.5, 0.3, 0.15, 0.05]
+    found = [
+        chi_square_p(*(chance.multinomial(rows, shares).tolist() for rows in (5000, 1024)), 1024) for _ in range(1000)
+    ]
+    assert 0.03 < np.mean(np.array(found) < 0.05) < 0.07

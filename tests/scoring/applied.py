@@ -46,6 +46,15 @@ def site_means(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"rows": [len(rows)], "mean": [rows["value"].mean()], "first": [rows["id"].iloc[0]]})
 
 
+def doubled(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[["value"]] * 2
+
+
+def less_the_mean(rows: pd.DataFrame) -> pd.DataFrame:
+    """Needs the whole partition."""
+    return pd.DataFrame({"x": rows["value"] - rows["value"].mean()})
+
+
 #: The number of rows of each call of `doubled_without_zeros` since a `block_job` was made.
 calls: list[int] = []
 

@@ -9,7 +9,8 @@ from airflow_batchscore.data.dataset import InputFile
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring.manifest import BlockResult, Manifest, numbered
+from airflow_batchscore.scoring.manifest import BlockResult, Manifest
+from airflow_batchscore.scoring.manifest_numbers import numbered
 
 
 def block(index: int, account: Account, **options: Any) -> BlockResult:

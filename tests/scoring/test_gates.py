@@ -240,3 +240,15 @@ def test_the_drift_of_decimals_is_measured_and_columns_of_rare_values_are_named(
 def test_a_truth_value_is_no_count_of_rows(data: Small, name: str) -> None:
     with pytest.raises(GateError, match=f"{name}=True: give a count of rows"):
         _problems(_scored(data, 1), **{name: True})
+
+
+def test_rows_of_models_by_a_column_are_compared_with_the_range_of_their_own_model(tmp_path: Path) -> None:
+    """Sensors have other ranges: 1,000 more of sensor 1 is outside of its own alone."""
+    moved = _by_column(tmp_path, {1: 1000.0})
+    beyond = moved.beyond()
+    assert beyond is not None
+    assert (beyond.rows, beyond.features["x"]["rows"], beyond.features["x"]["above"]) == (600, 600, 200)
+    (problem,) = _problems([moved], max_outside=0.3)
+    assert problem.startswith("partition day=1: in x, 33.33% of the rows lie outside the range of training, such as ")
+    assert _problems([moved], max_outside={"x": 0.4}) == []
+    assert "the model has no features of classes" in _problems([moved], max_unseen=0.3)[0]

@@ -16,7 +16,8 @@ from airflow_batchscore.errors import InputError, ScoringError
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.models import Chosen
 from airflow_batchscore.quality.accounting import Account
-from airflow_batchscore.scoring.manifest import FORMAT, Manifest, newest_number, numbered
+from airflow_batchscore.scoring.manifest import FORMAT, Manifest
+from airflow_batchscore.scoring.manifest_numbers import newest_number, numbered
 
 pytestmark = pytest.mark.unit
 

@@ -23,7 +23,8 @@ def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -
     """Running while the session lasts; `stack.extra["WTA_HOME"]` holds models and results."""
     folder = tmp_path_factory.mktemp("airflow")
     environment = example_environment(str(matches.folder), folder / "wta")
-    extra = {**environment, **_WATCHFUL, **ENVIRONMENTS, "SLOW_MODEL_MARKS": str(marks)}
+    own = {"SLOW_MODEL_MARKS": str(marks), "WTA_YEARS": "2014..2016"}
+    extra = {**environment, **_WATCHFUL, **ENVIRONMENTS, **own}
     with running(quick_airflow(folder / "home", copy_dags(folder / "dags"), extra)) as airflow:
         yield airflow
 

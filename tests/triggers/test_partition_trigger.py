@@ -53,6 +53,19 @@ def _listings(folder: Path) -> list[str]:
     return seen
 
 
+def test_a_wildcard_wakes_when_a_file_fits(tmp_path: Path) -> None:
+    async def late() -> dict[str, Any]:
+        write_csv(tmp_path / "part_2025-12.csv", good_rows(3))
+        waiting = asyncio.create_task(_event(_trigger(tmp_path, 30, partitions="2026-*")))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        write_csv(tmp_path / "part_2026-01.csv", good_rows(3))
+        return await waiting
+
+    event = asyncio.run(late())
+    assert (event["status"], event["found"]["partitions"]) == ("ready", [{"p": "2026-01"}])
+
+
 def test_the_trigger_wakes_when_the_file_comes(tmp_path: Path) -> None:
     async def late() -> dict[str, Any]:
         waiting = asyncio.create_task(_event(_trigger(tmp_path, 30)))

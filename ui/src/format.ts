@@ -29,6 +29,12 @@ export function measure(value: number | null): string {
   return new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 }).format(value);
 }
 
+/** An amount of money, of whatever currency: cents, or of less than a few cents what can be told. */
+export function price(value: number): string {
+  const digits = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  return new Intl.NumberFormat(undefined, value < 0.1 ? { maximumSignificantDigits: 2 } : digits).format(value);
+}
+
 export function bytes(value: number | null): string {
   if (value === null) return NOTHING;
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte"];

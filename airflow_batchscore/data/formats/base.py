@@ -150,6 +150,9 @@ class Format(ABC):
     typed: bool = False
     packed: bool = False
 
+    def check(self, options: JsonMapping) -> None:  # noqa: B027 - most formats have nothing to check
+        """Raise InputError for ``read_options`` that cannot be, when a dataset is made."""
+
     @abstractmethod
     def cut(self, file: FileInfo, settings: ReadSettings, request: CutRequest) -> tuple[Source, Sequence[Range]]:
         """The file's columns and row count, and the ranges to read it in: every row in one of them, in file order.

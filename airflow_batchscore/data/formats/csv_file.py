@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.formats.compression import is_packed, unpacked
+from airflow_batchscore.data.formats.csv_options import first_row, require_as_many
 from airflow_batchscore.data.formats.csv_rows import parse_header, quoting_of
 from airflow_batchscore.data.formats.line_blocks import to_the_end
-from airflow_batchscore.data.formats.lines import LONGEST_BYTES, Lines, LineStream, first_line, read_lines
+from airflow_batchscore.data.formats.lines import LONGEST_BYTES, Lines, LineStream, read_lines
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.storage.errors import is_store_error
 from airflow_batchscore.data.storage.opened import Opened
@@ -53,30 +54,49 @@ def look_at(opened: Opened, options: JsonMapping) -> CsvLayout:
     """Read the beginning of a file. Raises InputError if it has no header or cannot be read as text."""
     uri, source = opened.uri, _text_of(opened, options)
     sample = _read(source, _SAMPLE_BYTES, uri)
-    while first_line(sample) is None and _SAMPLE_BYTES <= len(sample) <= LONGEST_BYTES:
+    while first_row(sample, options, ended=False) is None and _SAMPLE_BYTES <= len(sample) <= LONGEST_BYTES:
         more = _read(source, len(sample), uri)
         if not more:
             break
         sample += more
-    line, start = first_line(sample) or (sample, len(sample))
-    if len(line) > LONGEST_BYTES:
+    line, start = first_row(sample, options, ended=True) or (sample, len(sample))
+    if len(line or b"") > LONGEST_BYTES:
         raise InputError(f"the header of {uri} is longer than {LONGEST_BYTES >> 20} MiB; check its line ends")
-    columns = parse_header(line, _as_opened(options), uri)
-    if not columns:
-        raise InputError(f"{uri} has no header: its first line is empty")
     rest = sample[start:]
+    columns = _named(rest, options, uri) if line is None else parse_header(line, _as_opened(options), uri)
+    if not columns:
+        skipped = options.get("skip_rows", 0)
+        what = f"there is none after {skipped} lines (skip_rows)" if skipped else "its first line is empty"
+        advice = '; read_options={"skip_rows": n} leaves n lines out' if not skipped else ""
+        raise InputError(f"{uri} has no header: {what}{advice}")
     # Classic Mac OS files end lines with \r. If there is any \n, cutting at it is safe: the parser accepts all three.
-    line_end = b"\r" if sample[:start].endswith(b"\r") and b"\n" not in rest else b"\n"
+    ends = sample[:start].endswith(b"\r") or (line is None and b"\r" in rest)
+    line_end = b"\r" if ends and b"\n" not in rest else b"\n"
     row_bytes = max(len(rest) / max(rest.count(line_end), 1), 1)
     is_stream = is_packed(uri) or bool(options.get("newlines_in_values")) or _encoding(options) not in _CUTTABLE
     return CsvLayout(columns, is_stream, start, line_end.decode(), row_bytes)
+
+
+def _named(rows: bytes, options: JsonMapping, uri: str) -> tuple[str, ...]:
+    """The user's names of the columns, checked with the first row."""
+    row = first_row(rows, {**options, "skip_rows": 0, "column_names": None}, ended=True)
+    line = row[0] if row else None
+    # A row that goes on in the next line is not counted here.
+    if line and line.count(options.get("quotechar", '"').encode()) % 2 == 0:
+        require_as_many(parse_header(line, _as_opened(options), uri), options, uri)
+    return tuple(options["column_names"])
 
 
 def stream_lines(opened: Opened, options: JsonMapping, line_end: str, size: int) -> Iterator[Lines]:
     """The lines of a file from front to back, about `size` bytes at a time. Raises InputError if it is damaged."""
     joined = bool(options.get("newlines_in_values"))
     source = _text_of(opened, options, to_utf8=True)
-    stream = LineStream(source, line_end.encode(), quoting_of(options), opened.uri, joined=joined)
+
+    def head(text: bytes, ended: bool) -> int | None:
+        found = first_row(text, options, ended=ended)
+        return found[1] if found else None
+
+    stream = LineStream(source, line_end.encode(), quoting_of(options), opened.uri, joined=joined, head=head)
     with to_the_end(opened.uri):
         yield from stream.chunks(size)
 

@@ -16,10 +16,13 @@ from airflow_batchscore.data.formats.base import (
     require_bytes,
 )
 from airflow_batchscore.data.formats.csv_file import look_at, range_lines, stream_lines
-from airflow_batchscore.data.formats.csv_reader import CsvReader, found_schema
+from airflow_batchscore.data.formats.csv_options import require_csv_options
+from airflow_batchscore.data.formats.csv_reader import CsvReader
+from airflow_batchscore.data.formats.csv_types import found_schema
 from airflow_batchscore.data.formats.line_blocks import byte_ranges, first_rows, numbered, stream_bytes
 from airflow_batchscore.data.formats.lines import Lines
 from airflow_batchscore.data.formats.text_types import type_name
+from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.data.no_type import NO_TYPE
 from airflow_batchscore.data.storage import FileInfo, Location
 from airflow_batchscore.data.storage.opened import open_input
@@ -30,11 +33,18 @@ class Csv(Format):
 
     name = "csv"
     options = frozenset(
-        {"delimiter", "quotechar", "encoding", "newlines_in_values", "pad_short_rows", "null_values", "column_types"}
+        {
+            *("delimiter", "quotechar", "encoding", "newlines_in_values", "pad_short_rows", "null_values"),
+            *("column_types", "skip_rows", "column_names", "comment", "escapechar", "decimal", "thousands"),
+        }
     )
     packed = True
 
+    def check(self, options: JsonMapping) -> None:
+        require_csv_options(options)
+
     def cut(self, file: FileInfo, settings: ReadSettings, request: CutRequest) -> tuple[Source, Sequence[Range]]:
+        require_csv_options(settings.options)
         with open_input(Location(file.uri, settings.conn_id), file.stamp) as opened:
             stamp, size = opened.stamp, opened.stamp.size
             require_bytes(file.uri, size)

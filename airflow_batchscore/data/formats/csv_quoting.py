@@ -35,34 +35,48 @@ class Span:
 
 @dataclass(frozen=True)
 class Quoting:
-    """The quote character and the delimiter of a file, one byte each."""
+    """The quote character and the delimiter of a file, one byte each, and what makes the next character a letter."""
 
     quote: bytes
     delimiter: bytes
+    escape: bytes = b""
+
+    @cached_property
+    def _letter(self) -> bytes:
+        """In a class of characters: what is not taken one by one."""
+        return re.escape(self.quote) + re.escape(self.escape)
+
+    @cached_property
+    def _pair(self) -> bytes:
+        """What stands for one letter in a quoted field."""
+        q, e = re.escape(self.quote), re.escape(self.escape)
+        return q + q + (rb"|" + e + rb"[^\r\n]" if e else b"")
 
     @cached_property
     def _skip(self) -> bytes:
         """All text before a quoted field that does not end on its line; one match spans any number of lines."""
-        q, d = re.escape(self.quote), re.escape(self.delimiter)
+        q, d, e = re.escape(self.quote), re.escape(self.delimiter), re.escape(self.escape)
         inside = rb"(?!\A)(?<![" + d + rb"\r\n])" + q
-        whole = q + rb"(?:[^" + q + rb"\r\n]++|" + q + q + rb")*+" + q
-        return rb"(?:[^" + q + rb"]++|" + inside + rb"|" + whole + rb")*+"
+        whole = q + rb"(?:[^" + self._letter + rb"\r\n]++|" + self._pair + rb")*+" + q
+        # Behind an escaped letter a field has begun, and a quote is one of its letters.
+        escaped = rb"|" + e + rb"[^\r\n]" + q + rb"*+|" + e if e else b""
+        return rb"(?:[^" + self._letter + rb"]++|" + inside + rb"|" + whole + escaped + rb")*+"
 
     @cached_property
     def _open_line(self) -> re.Pattern[bytes]:
-        q = re.escape(self.quote)
-        return re.compile(self._skip + rb"(" + q + rb"(?:[^" + q + rb"\r\n]++|" + q + q + rb")*+)(?=[\r\n]|\Z)")
+        body = re.escape(self.quote) + rb"(?:[^" + self._letter + rb"\r\n]++|" + self._pair + rb")*+"
+        return re.compile(self._skip + rb"(" + body + rb")(?=[\r\n]|\Z)")
 
     @cached_property
     def _span(self) -> re.Pattern[bytes]:
         q, d = re.escape(self.quote), re.escape(self.delimiter)
-        body = q + rb"(?:[^" + q + rb"]++|" + q + q + rb")*+"
+        body = q + rb"(?:[^" + self._letter + rb"]++|" + self._pair + rb")*+"
         return re.compile(self._skip + rb"(" + body + rb"(" + q + rb")?)(?=([" + d + rb"\r\n]|\Z)?)")
 
     @cached_property
     def _end(self) -> re.Pattern[bytes]:
         q, d = re.escape(self.quote), re.escape(self.delimiter)
-        return re.compile(rb"(?:[^" + q + rb"]++|" + q + q + rb")*+" + q + rb"(?=[" + d + rb"\r\n]|\Z)")
+        return re.compile(rb"(?:[^" + self._letter + rb"]++|" + self._pair + rb")*+" + q + rb"(?=[" + d + rb"\r\n]|\Z)")
 
     def spans(self, text: bytes) -> Iterator[Span]:
         """The quoted fields of `text` that hold line ends, if lines may be joined. `text` begins with a record."""

@@ -6,14 +6,14 @@ read again as bytes to find only the failing cells.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.batch import BadRow, Batch
-from airflow_batchscore.data.exact import EXACT_FLOATS, NO_EXACT_FLOAT
-from airflow_batchscore.data.formats.csv_rows import RowParser, Rows, as_latin1, as_text
+from airflow_batchscore.data.exact import NO_EXACT_FLOAT
+from airflow_batchscore.data.formats.csv_numbers import WHOLE, Numbers, beyond_floats, rounded
+from airflow_batchscore.data.formats.csv_rows import RowParser, Rows, as_text
 from airflow_batchscore.data.formats.lines import Lines
 from airflow_batchscore.data.formats.text_types import EXPECTED, OTHER_ENCODING, arrow_type
 from airflow_batchscore.data.halves import cast_by_halves
@@ -35,8 +35,6 @@ _TRUTH = {
     word: ["".join(letters) for letters in product(*zip(word, word.upper(), strict=True))] for word in ("true", "false")
 }
 _NUMBERS = ("0", "1")
-_HEX = re.compile(rb"0[xX]")
-_WHOLE = re.compile(r"[+-]?\d+")
 
 
 class CsvReader:
@@ -61,13 +59,19 @@ class CsvReader:
 
         self.columns = {name: arrow_type(kind or "string") for name, kind in columns.items()}
         self.keys = {name: arrow_type(kind or "string") for name, kind in (keys or {}).items()}
+        self._numbers = Numbers.of(options)
         self.nulls = list(options.get("null_values", NULL_VALUES))
         #: Bool columns with an inferred type: numbers are accepted as Booleans only if the user declared them so.
         self._truth = {n for n, kind in self.columns.items() if kind == pa.bool_()} - {*options.get("column_types", {})}
         self._parser = RowParser(header, options)
         # A column used as a key of one type and an input of another is read as is and converted twice.
         both = {**self.columns, **self.keys}
-        self._read_as = {n: kind if self.columns.get(n, kind) == kind else pa.string() for n, kind in both.items()}
+        # Arrow knows a decimal comma, and no groups of digits.
+        as_text = {pa.float64(), pa.int64()} if self._numbers.thousands else set[pa.DataType]()
+        self._read_as = {
+            name: kind if self.columns.get(name, kind) == kind and kind not in as_text else pa.string()
+            for name, kind in both.items()
+        }
         #: Whether missing text is only detected afterwards: Arrow cannot exempt single text columns.
         self._plain_text = pa.string() in self.keys.values() or list(self._read_as.values()) != list(both.values())
 
@@ -79,7 +83,7 @@ class CsvReader:
         try:
             rows = self._parser.parse(text, self._convert_options())
             columns, keys, failed = self._typed(rows.table)
-            if not failed and not any(_is_float(column) and _beyond_floats(column) for column in rows.table.columns):
+            if not failed and not any(_is_float(column) and beyond_floats(column) for column in rows.table.columns):
                 return Batch(columns, rows.positions, rows.bad, keys, rows.padded)
         except pa.ArrowInvalid:
             pass
@@ -94,7 +98,8 @@ class CsvReader:
             column_types=self._read_as,
             null_values=self.nulls,
             strings_can_be_null=not self._plain_text,
-            **(_truth_options() if self._truth else {}),
+            decimal_point=self._numbers.decimal,
+            **(truth_options() if self._truth else {}),
         )
 
     def _typed(self, table: pa.Table) -> tuple[pa.Table, pa.Table, dict[int, str]]:
@@ -112,13 +117,15 @@ class CsvReader:
                     columns[name] = cells
                     continue
                 cells, seen = cells.combine_chunks(), pa.string() if kind == pa.null() else kind
-                columns[name], failed = _cast_cells(cells, seen, None if plain else self.nulls)
+                columns[name], failed = _cast_cells(cells, seen, None if plain else self.nulls, self._numbers)
                 if name in self._truth:
                     failed = sorted({*failed, *_where(cells, _NUMBERS)})
                 if kind == pa.null():
                     columns[name] = still_empty(name, pa.chunked_array([columns[name]]))
                 for row in failed:
-                    problems.setdefault(row, f"column {name!r}: {_misfit(_text(cells[row].as_py()), seen)}")
+                    problems.setdefault(
+                        row, f"column {name!r}: {_misfit(_text(cells[row].as_py()), seen, self._numbers)}"
+                    )
             # Without columns, a table would lose its row count.
             return pa.table(columns) if columns else table.select([])
 
@@ -143,52 +150,13 @@ class CsvReader:
         return Batch(columns.filter(mask), rows.positions[kept], bad, keys.filter(mask), rows.padded)
 
 
-def found_schema(lines: Lines, header: Sequence[str], names: Sequence[str], options: JsonMapping) -> pa.Schema:
-    """The types that the columns `names` of some lines appear to have: integers, floats, Booleans, times or text.
-
-    Integers that no float holds exactly, such as long ids, are text, so nothing is rounded. So are hexadecimal numbers,
-    which pandas does not read as numbers.
-    """
-    import pyarrow as pa
-    import pyarrow.csv as pc
-
-    convert = pc.ConvertOptions(
-        include_columns=names,
-        null_values=options.get("null_values", NULL_VALUES),
-        strings_can_be_null=True,
-        timestamp_parsers=[],
-        **_truth_options(),
-    )
-    parser = RowParser(header, options)
-    text = parser.text(lines)
-    try:
-        table = parser.parse(text, convert).table
-    except pa.ArrowInvalid:
-        text = as_latin1(parser.settled(text))
-        table = parser.parse(text, convert).table
-    may_be_hex = _HEX.search(text.raw) is not None
-    looked_at = [
-        name
-        for name in names
-        if _beyond_floats(table.column(name)) or (may_be_hex and table.column(name).type == pa.int64())
-    ]
-    schema = table.schema
-    if looked_at:
-        convert = pc.ConvertOptions(
-            include_columns=looked_at, column_types=dict.fromkeys(looked_at, pa.string()), null_values=[]
-        )
-        cells = parser.parse(text, convert).table
-        for name in looked_at:
-            if _is_text(cells.column(name).combine_chunks(), table.column(name).cast(pa.float64(), safe=False)):
-                schema = schema.set(schema.get_field_index(name), pa.field(name, pa.string()))
-    return schema
-
-
 def _text(value: bytes | str | None) -> str | None:
     return as_text(value) if isinstance(value, bytes) else value
 
 
-def _cast_cells(column: pa.Array, wanted: pa.DataType, nulls: list[str] | None) -> tuple[pa.Array, list[int]]:
+def _cast_cells(
+    column: pa.Array, wanted: pa.DataType, nulls: list[str] | None, numbers: Numbers
+) -> tuple[pa.Array, list[int]]:
     """Cast bytes to `wanted`, with null for cells that do not fit; also returns the rows of those cells."""
     import pyarrow as pa
     import pyarrow.compute as pcompute
@@ -202,8 +170,10 @@ def _cast_cells(column: pa.Array, wanted: pa.DataType, nulls: list[str] | None) 
     text = pcompute.if_else(missing, pa.scalar(None, pa.string()), text)
     if wanted == pa.string():
         return text, failed
+    if wanted in (pa.float64(), pa.int64()):
+        text = numbers.plain(text)
     values, unfit = cast_by_halves(text, wanted)
-    return values, sorted({*failed, *unfit, *_rounded(text, values)})
+    return values, sorted({*failed, *unfit, *rounded(text, values)})
 
 
 def _is_float(column: pa.ChunkedArray) -> bool:
@@ -212,19 +182,7 @@ def _is_float(column: pa.ChunkedArray) -> bool:
     return bool(pt.is_float64(column.type))
 
 
-def _beyond_floats(column: pa.ChunkedArray) -> bool:
-    """Whether there are numbers above 2**53, not all of which are exact as floats."""
-    import pyarrow.compute as pcompute
-    import pyarrow.types as pt
-
-    if not (pt.is_float64(column.type) or pt.is_int64(column.type)):
-        return False
-    # Two comparisons take a third of the time of `min_max`.
-    beyond = (pcompute.greater_equal(column, EXACT_FLOATS), pcompute.less_equal(column, -EXACT_FLOATS))
-    return any(pcompute.any(mask).as_py() for mask in beyond)
-
-
-def _truth_options() -> dict[str, list[str]]:
+def truth_options() -> dict[str, list[str]]:
     return {"true_values": _TRUTH["true"], "false_values": _TRUTH["false"]}
 
 
@@ -239,28 +197,10 @@ def _where(cells: pa.Array, words: Sequence[str]) -> list[int]:
     return [int(row) for row in np.flatnonzero(matches.to_numpy(zero_copy_only=False))]
 
 
-def _is_text(cells: pa.Array, numbers: pa.Array) -> bool:
-    """Whether Arrow read a number that pandas would not, or that no float holds."""
-    import pyarrow.compute as pcompute
-
-    return bool(pcompute.any(pcompute.match_substring_regex(cells, "^[ \t]*0[xX]")).as_py() or _rounded(cells, numbers))
-
-
-def _rounded(text: pa.Array, values: pa.Array) -> list[int]:
-    """Numbers of the rows whose integer changes when stored as a float."""
-    import numpy as np
-    import pyarrow.types as pt
-
-    if not pt.is_float64(values.type):
-        return []
-    numbers = values.to_numpy(zero_copy_only=False)
-    large = np.flatnonzero(np.isfinite(numbers) & (np.abs(numbers) >= EXACT_FLOATS))
-    cells = ((int(row), text[row].as_py().strip()) for row in large)
-    return [row for row, cell in cells if _WHOLE.fullmatch(cell) and int(cell) != int(numbers[row])]
-
-
-def _misfit(cell: str | None, wanted: pa.DataType) -> str:
-    if str(wanted) == "double" and cell is not None and _WHOLE.fullmatch(cell.strip()):
+def _misfit(cell: str | None, wanted: pa.DataType, numbers: Numbers) -> str:
+    if str(wanted) == "double" and cell is not None and WHOLE.fullmatch(cell.strip()):
         return f"{cell} {NO_EXACT_FLOAT}"
     hint = f". {OTHER_ENCODING}" if str(wanted) == "string" else ""
+    if str(wanted) in ("double", "int64") and cell is not None:
+        hint = numbers.advice(cell)
     return f"expected {EXPECTED[str(wanted)]}, found {cell!r}{hint}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.batch import BadRow
+from airflow_batchscore.data.formats.csv_options import require_escapes, row_advice, uncommented
 from airflow_batchscore.data.formats.csv_quoting import PIECE_BYTES, Quoting, count_lines, each_line_is_a_row
 from airflow_batchscore.data.formats.lines import Lines
 from airflow_batchscore.data.formats.text_types import OTHER_ENCODING
@@ -30,7 +31,8 @@ _BROKEN = (
 
 def quoting_of(options: JsonMapping) -> Quoting:
     """Quote character and delimiter from ``read_options``."""
-    return Quoting(options.get("quotechar", '"').encode(), options.get("delimiter", ",").encode())
+    marks = (options.get("quotechar", '"'), options.get("delimiter", ","), options.get("escapechar") or "")
+    return Quoting(*(mark.encode() for mark in marks))
 
 
 def parse_header(line: bytes, options: JsonMapping, uri: str) -> tuple[str, ...]:
@@ -39,11 +41,13 @@ def parse_header(line: bytes, options: JsonMapping, uri: str) -> tuple[str, ...]
         text = line.decode(options.get("encoding") or "utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(f"the header of {uri} is not {error.encoding} ({error.reason}). {OTHER_ENCODING}") from error
-    delimiter, quote = options.get("delimiter", ","), options.get("quotechar", '"')
-    if text.count(quote) % 2:
+    delimiter, quote, escape = options.get("delimiter", ","), options.get("quotechar", '"'), options.get("escapechar")
+    quotes = text.count(quote) - (text.count(f"{escape}{quote}") if escape else 0)
+    if quotes % 2:
         raise InputError(f"the header of {uri} has a line end inside a quoted name; rename the column")
     try:
-        return tuple(next(csv.reader(io.StringIO(text.strip("\r\n")), delimiter=delimiter, quotechar=quote), ()))
+        source = io.StringIO(text.strip("\r\n"))
+        return tuple(next(csv.reader(source, delimiter=delimiter, quotechar=quote, escapechar=escape), ()))
     except csv.Error as error:
         raise InputError(f"the header of {uri} cannot be read: {error}") from error
 
@@ -98,7 +102,14 @@ class RowParser:
         self._pads = bool(options.get("pad_short_rows"))
 
     def text(self, lines: Lines) -> Text:
-        """The part of `lines` that can be parsed, judging by a quick look."""
+        """The part of `lines` that can be parsed, judging by a quick look.
+
+        Raises InputError for what may not be escaped.
+        """
+        if self._options.get("comment"):
+            lines = uncommented(lines, self._options)
+        if self._options.get("escapechar"):
+            require_escapes(lines.raw, self._options)
         if not lines.quoted or self._joined:
             return Text(lines.raw, lines.quoted, [])
         # A field spanning several lines leaves fewer rows than lines, unless the last line opens it.
@@ -216,6 +227,7 @@ class RowParser:
             pc.ParseOptions(
                 delimiter=self._options.get("delimiter", ","),
                 quote_char=self._options.get("quotechar", '"'),
+                escape_char=self._options.get("escapechar") or False,
                 newlines_in_values=self._joined,
                 invalid_row_handler=handler,
             ),
@@ -230,11 +242,7 @@ class RowParser:
 
     def _malformed(self, position: int, row: pc.InvalidRow) -> BadRow:
         message = f"expected {row.expected_columns} fields, found {row.actual_columns}"
-        if row.actual_columns < row.expected_columns:
-            message += (
-                '. If cells at the end of a row may be left off, read_options={"pad_short_rows": True} takes them as '
-                "empty"
-            )
+        message += row_advice(row.text, self._options, short=row.actual_columns < row.expected_columns)
         return BadRow(position, "ParseError", message, {"line": row.text})
 
 

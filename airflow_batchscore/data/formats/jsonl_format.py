@@ -27,7 +27,7 @@ from airflow_batchscore.data.formats.line_blocks import (
     stream_bytes,
     to_the_end,
 )
-from airflow_batchscore.data.formats.lines import Lines, LineStream, read_lines
+from airflow_batchscore.data.formats.lines import Lines, LineStream, no_head, read_lines
 from airflow_batchscore.data.no_type import NO_TYPE
 from airflow_batchscore.data.storage import FileInfo, Location
 from airflow_batchscore.data.storage.opened import Opened, open_input
@@ -99,7 +99,7 @@ def _look(opened: Opened, wanted: Iterable[str]) -> tuple[list[str], float]:
 
 def _stream(opened: Opened, size: int) -> Iterator[Lines]:
     with to_the_end(opened.uri):
-        yield from LineStream(unpacked(opened), _LINE_END, None, opened.uri, header=False).chunks(size)
+        yield from LineStream(unpacked(opened), _LINE_END, None, opened.uri, head=no_head).chunks(size)
 
 
 def _lines(block: Block, settings: ReadSettings) -> Iterator[Lines]:

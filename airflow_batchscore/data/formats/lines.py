@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,6 +125,20 @@ def _fill(source: pa.NativeFile, offset: int, length: int) -> bytearray:
     return buffer
 
 
+#: See `LineStream`.
+Head = Callable[[bytes, bool], int | None]
+
+
+def no_head(text: bytes, ended: bool) -> int:
+    """For a file whose first line is a row."""
+    return 0
+
+
+def _after_line(text: bytes, ended: bool) -> int | None:
+    header = first_line(text)
+    return header[1] if header else len(text) if ended else None
+
+
 class LineStream:
     """The lines of a UTF-8 stream, read once from front to back.
 
@@ -132,7 +146,8 @@ class LineStream:
         source: has ``read(size)``.
         line_end: the byte that ends every line.
         quoting: None if no quote can make a field span several lines.
-        header: whether the first line is left out.
+        head: the offset of the first row in the beginning of the text, of which it is told whether it is all; None if
+            it needs more. By default the first line is left out; see `no_head`.
         joined: a quoted field may hold line ends (``newlines_in_values``): records are then kept whole.
         uri: name of the file in messages.
     """
@@ -145,10 +160,10 @@ class LineStream:
         uri: str,
         *,
         joined: bool = False,
-        header: bool = True,
+        head: Head | None = None,
     ) -> None:
         self._source, self._line_end, self._quoting, self._uri = source, line_end, quoting, uri
-        self._joined, self._header = joined, header
+        self._joined, self._head = joined, head or _after_line
         self._text = bytearray()
         self._ended = False
         self._line = 1  # number of the line at which the text begins
@@ -160,8 +175,7 @@ class LineStream:
             InputError: a record is longer than `LONGEST_BYTES`; or, if lines are joined, a quoted field is not closed,
                 spans more than `LONGEST_LINES` lines, or ends within text.
         """
-        if self._header:
-            self._drop_header()
+        self._drop_head()
         before = b""
         wanted = size
         ahead = 0 if self._joined or self._quoting is None else REACH + 2
@@ -185,12 +199,12 @@ class LineStream:
             self._line += raw.count(self._line_end)
             wanted = size
 
-    def _drop_header(self) -> None:
-        while not self._ended and first_line(bytes(self._text[: LONGEST_BYTES + 2])) is None:
+    def _drop_head(self) -> None:
+        while (stop := self._head(bytes(self._text[: LONGEST_BYTES + 2]), self._ended)) is None and not self._ended:
             self._read_to(len(self._text) + _SLACK)
-        header = first_line(bytes(self._text))
-        del self._text[: header[1] if header else len(self._text)]
-        self._line += 1
+        stop = len(self._text) if stop is None else stop
+        self._line += self._text.count(self._line_end, 0, stop)
+        del self._text[:stop]
 
     def _read_to(self, size: int) -> bool:
         """Read until there is that much text or the file ends. Returns whether there is any."""

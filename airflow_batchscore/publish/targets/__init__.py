@@ -10,6 +10,7 @@ import re
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.entry_points import Door
 from airflow_batchscore.errors import OutputError
+from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.publish.targets.base import PublishTarget
 from airflow_batchscore.publish.targets.csv_file import CsvTarget
 from airflow_batchscore.publish.targets.folder import FolderTarget
@@ -27,12 +28,17 @@ _FILE = re.compile(
 _DOOR = Door(GROUP, PublishTarget, OutputError, frozenset(_OWN))  # type: ignore[type-abstract]
 
 
-def target_of(location: Location) -> PublishTarget:
+def target_of(location: Location, table: Table | None = None) -> PublishTarget:
     """The output at `location`. Of several suffixes that fit, the longest counts; nothing is read or written.
+
+    Args:
+        table: the kind of table that the folder holds, whatever its name.
 
     Raises:
         OutputError: no target writes such files, two packages claim them, or the target cannot be used.
     """
+    if table is not None:
+        return table.target(location)
     uri = location.uri
     own = next((suffix for suffix in _OWN if uri.endswith(suffix)), "")
     added = _DOOR.suffix_of(uri) or ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.publish.changes import Changes
-from airflow_batchscore.publish.stamp import Publication
+from airflow_batchscore.publish.stamp import PartitionStamp, Publication
+from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.scoring.manifest import Manifest
 
 RUNS = "_runs"
@@ -21,7 +22,10 @@ class PublishTarget(ABC):
 
     Attributes:
         location: its URI is as the user wrote it, for messages and reports.
+        table: the kind of table, for one that `CombineOperator(table=)` names.
     """
+
+    table: Table | None = None
 
     def __init__(self, location: Location) -> None:
         """Raises OutputError for a place where this kind of output cannot be; nothing is read or written yet."""
@@ -35,6 +39,15 @@ class PublishTarget(ABC):
     def files(self, keys: Sequence[str]) -> list[str]:
         """URIs of the files that a publication of these partitions writes; none may be one of the dataset's."""
         return [self.location.uri]
+
+    def published(self) -> Mapping[str, PartitionStamp] | None:
+        """Partition key -> where its published scores come from; None: this kind of output cannot tell.
+
+        For what only looks: a plan by hand, and the cleaning of staged scores, which keeps what is published.
+
+        Raises OutputError if the output is not ours, or cannot be read.
+        """
+        return None
 
     @abstractmethod
     def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location, real, swap
-from airflow_batchscore.errors import OutputError
+from airflow_batchscore.errors import OutputError, listed
 from airflow_batchscore.publish.changes import Changes
-from airflow_batchscore.publish.stamp import Publication
+from airflow_batchscore.publish.stamp import PartitionStamp, Publication
 from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
 from airflow_batchscore.publish.targets.local_folder import publish_local
-from airflow_batchscore.publish.targets.partition_files import partition_file
+from airflow_batchscore.publish.targets.partition_files import partition_file, published_file, published_keys, stamps_of
 from airflow_batchscore.publish.targets.remote_folder import publish_remote
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -28,8 +29,25 @@ class FolderTarget(PublishTarget):
         """The partitions' files."""
         return [partition_file(self.location, key).uri for key in keys]
 
+    def published(self) -> Mapping[str, PartitionStamp]:
+        """See `PublishTarget.published`. Raises OutputError for a file that this package did not publish."""
+        keys = published_keys(self.location)
+        files = storage.each(lambda key: published_file(self.location, key), keys, self.location.uri)
+        damaged = [key for key, file in zip(keys, files, strict=True) if file.seen and not file.stamp]
+        if damaged:
+            raise OutputError(f"{self.location}: {listed(damaged)} cannot be read: publish them again")
+        return stamps_of(dict(zip(keys, files, strict=True)))
+
     def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:
-        """See `PublishTarget.publish`. Raises OutputError for ``replace_all``: a folder drops nothing."""
+        """See `PublishTarget.publish`.
+
+        Raises OutputError for ``replace_all``, as a folder drops nothing, and for ``field_types``, as it has no types.
+        """
+        if publication.field_types:
+            raise OutputError(
+                f"field_types= is for an output with a column per partition field; in {self.location} the fields are "
+                "names of folders, and who reads it says their types. Publish a single file, or leave it out"
+            )
         if publication.replace_all:
             raise OutputError(
                 f"replace_all=True is for a single file; in the folder {self.location} each partition is replaced by "

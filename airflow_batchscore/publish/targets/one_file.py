@@ -21,13 +21,14 @@ from airflow_batchscore.data.pattern import sort_key
 from airflow_batchscore.data.storage import Location, real, swap
 from airflow_batchscore.data.storage.driver import Seen
 from airflow_batchscore.data.storage.swap import Replacement
+from airflow_batchscore.data.type_names import arrow_type
 from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.ahead import in_order
 from airflow_batchscore.publish.changes import Changes, require_rows
 from airflow_batchscore.publish.order import Order
 from airflow_batchscore.publish.parts import Part
 from airflow_batchscore.publish.stamp import ForeignFileError, PartitionStamp, Publication, Statement
-from airflow_batchscore.publish.table import ScoresTable
+from airflow_batchscore.publish.table import ScoresTable, require_field_types
 from airflow_batchscore.publish.targets.base import PublishTarget
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -104,6 +105,14 @@ class OneFileTarget(PublishTarget):
         """A writer of a new file at `path`."""
         ...
 
+    def published(self) -> Mapping[str, PartitionStamp]:
+        """See `PublishTarget.published`; empty if there is no file."""
+        try:
+            _, statement = swap.read_seen(self.place, self.statement)
+        except (ForeignFileError, DamagedParquetError) as error:
+            raise OutputError(f"{error}: what it holds is not known") from error
+        return statement.by_key if statement else {}
+
     def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:
         """See `PublishTarget.publish`."""
         return _FilePublication(self, publication).publish(manifests)
@@ -118,13 +127,14 @@ class _FilePublication:
         self._order = Order.of_file(target.place)
 
     def publish(self, manifests: Sequence[Manifest]) -> Changes:
+        require_field_types(self._publication.field_types, list(manifests[0].partition))
         stamps = [PartitionStamp.of(manifest, self._publication) for manifest in manifests]
         unfinished = None if self._target.is_local else self._begin(stamps)
         for _ in range(_ATTEMPTS):
             published = self._look()
             placed = self._placed(stamps, published)
             changes = Changes.between(published.stamps, placed, keep=not self._publication.replace_all)
-            if published.statement is not None and not changes.any and not unfinished:
+            if published.statement is not None and not (changes.any or unfinished or self._retypes(published)):
                 done = self._confirmed(published, placed)
             else:
                 done = self._replaced(published, placed, manifests, changes)
@@ -134,6 +144,14 @@ class _FilePublication:
                 return changes
             log.info("%s was published by another run in the meantime: reading it again", self._place)
         raise OSError(f"{self._place} is being published by other runs again and again; try again when they are done")
+
+    def _retypes(self, published: _Published) -> bool:
+        """Whether the user declares other types than the published file has."""
+        schema = published.statement.schema if published.statement else {}
+        return any(
+            name in schema and str(arrow_type(kind)) != schema[name]
+            for name, kind in self._publication.field_types.items()
+        )
 
     def _begin(self, stamps: Sequence[PartitionStamp]) -> set[str]:
         return self._order.begin(self._placed(stamps, self._look()))
@@ -204,7 +222,9 @@ class _FilePublication:
     ) -> Writer:
         """Write all of `stamps`: those of `manifests` from their parts, the others from the existing file."""
         kept = [stamp for stamp in stamps if stamp.key not in manifests]
-        table = ScoresTable.of(list(manifests.values()), [stamp.partition for stamp in kept])
+        schema = published.statement.schema if published.statement else None
+        others = [stamp.partition for stamp in kept]
+        table = ScoresTable.of(list(manifests.values()), others, schema, self._publication.field_types)
         if published.statement is not None:
             table.require_same(published.statement, [stamp.key for stamp in kept], self._place.uri)
         writer = self._target.writer(replacement.path, table)

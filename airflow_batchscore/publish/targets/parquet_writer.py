@@ -86,15 +86,19 @@ class PartsWriter:
         self._sink.close()
 
 
-def write_partition(path: Path, stamp: PartitionStamp, manifest: Manifest) -> None:
-    """Write a file of one partition."""
+def write_partition(path: Path, stamp: PartitionStamp, manifest: Manifest, table: ScoresTable | None = None) -> None:
+    """Write a file of one partition.
+
+    Args:
+        table: its columns; None for those of its parts, without the partition's fields.
+    """
     parts = Part.all_of(manifest)
     with (
-        closing(PartsWriter(path, ScoresTable({}, part_schema(manifest)))) as file,
+        closing(PartsWriter(path, table or ScoresTable({}, part_schema(manifest)))) as file,
         closing(in_order(file.encode, parts, lambda part: part.size)) as pieces,
     ):
         file.add(stamp, pieces)
-        file.state(Statement(manifest.schema, [stamp]))
+        file.state(Statement(table.types if table else manifest.schema, [stamp]))
 
 
 def encoded(table: pa.Table) -> EncodedFile:

@@ -53,6 +53,16 @@ def partition_file(folder: Location, key: str) -> Location:
     return folder / key / PARTITION_FILE
 
 
+def published_keys(folder: Location) -> list[str]:
+    """Keys of the partitions that have a file in a published folder."""
+    keys = []
+    for file in storage.list_files(folder, recursive=True):
+        key, _, name = file.uri.removeprefix(f"{folder.uri.rstrip('/')}/").rpartition("/")
+        if name == PARTITION_FILE and all("=" in segment for segment in key.split("/")):
+            keys.append(key)
+    return keys
+
+
 def published_file(folder: Location, key: str) -> PublishedFile:
     """What is published for a partition. Raises OutputError for a file that this package did not publish."""
     file = partition_file(folder, key)
@@ -79,12 +89,8 @@ def stamps_of(files: Mapping[str, PublishedFile]) -> dict[str, PartitionStamp]:
 def require_same_fields(folder: Location, stamps: Sequence[PartitionStamp]) -> None:
     """Raises OutputError if partitions with other fields are published: readers would see their rows as well."""
     mine = list(stamps[0].partition)
-    for file in storage.list_files(folder, recursive=True):
-        key, _, name = file.uri.removeprefix(f"{folder.uri.rstrip('/')}/").rpartition("/")
-        segments = key.split("/")
-        if name != PARTITION_FILE or not all("=" in segment for segment in segments):
-            continue
-        theirs = [unquote(segment.partition("=")[0]) for segment in segments]
+    for key in published_keys(folder):
+        theirs = [unquote(segment.partition("=")[0]) for segment in key.split("/")]
         if theirs != mine:
             raise OutputError(
                 f"not published: {folder} holds {key}, a partition by {', '.join(theirs)}, and this run's partitions "

@@ -19,6 +19,7 @@ from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.models import Chosen, ModelByColumn
 from airflow_batchscore.quality import profile
+from airflow_batchscore.quality.beyond import Beyond
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.scorers.scorer import BatchRules, BatchScorer, ScoredBatch, Scorer, sorted_batch
 from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
@@ -137,7 +138,7 @@ class _ByColumn:
         import pyarrow as pa
 
         tables, places, bad, uncovered = [], [], list[BadRow](), dict[str, int]()
-        features, predictions = _Pool(), _Pool()
+        features, predictions, beyond = _Pool(), _Pool(), Beyond()
         # A share is of the block's rows, not of those of one value.
         rules = replace(self.rules, limit=Limit(self.rules.limit.rows_of(batch.table.num_rows)))
         scored = skipped = 0
@@ -154,6 +155,7 @@ class _ByColumn:
             result = scorer.score(part, schema)
             features.add(result.features, scorer.reference_features)
             predictions.add(result.predictions, scorer.reference_outputs)
+            beyond += result.beyond
             tables.append(result.table)
             places.append(rows[result.places])
             scored += result.scored
@@ -168,6 +170,7 @@ class _ByColumn:
             predictions=predictions.found,
             expected_features=features.expected,
             expected_predictions=predictions.expected,
+            beyond=beyond,
         )
 
     def _choice(self, value: str, rows: int) -> Chosen:

@@ -16,8 +16,8 @@ from airflow_batchscore.quality import quarantine
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.group_keys import canonical, places_of_groups
 from airflow_batchscore.scoring.scorers.columns import MisfitError, as_column
-from airflow_batchscore.scoring.scorers.results import named_by_text, of_group
-from airflow_batchscore.scoring.scorers.scorer import BatchRules, BatchScorer, ScoredBatch, bad_row
+from airflow_batchscore.scoring.scorers.results import bad_row, named_by_text, of_group
+from airflow_batchscore.scoring.scorers.scorer import BatchRules, BatchScorer, ScoredBatch
 from airflow_batchscore.scoring.scorers.specs import Unit
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from airflow_batchscore.model.compiled.estimators import Compiled, is_wide
 from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.quality import profile
+from airflow_batchscore.quality.beyond import Beyond, Ranges, look_matrix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,10 +61,12 @@ class MatrixInput:
         """Output columns of the rows."""
         return self._spec.call(self._model.estimator, inputs)
 
-    def count(self, inputs: np.ndarray, bins: profile.Bins) -> profile.Counts:
-        """The profile of the rows."""
+    def count(self, inputs: np.ndarray, bins: profile.Bins, ranges: Ranges) -> tuple[profile.Counts, Beyond]:
+        """The profile of the rows, and what they hold beyond the training rows."""
         rows, weight = profile.sampled(len(inputs))
-        return profile.count_matrix(inputs[rows], self._names, bins, weight)
+        taken = inputs[rows]
+        counts = profile.count_matrix(taken, self._names, bins, weight)
+        return counts, look_matrix(taken, self._names, ranges, weight)
 
 
 def _takes_float32_rows(estimator: object) -> bool:

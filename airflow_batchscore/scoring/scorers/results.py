@@ -1,10 +1,12 @@
-"""Results of a function over rows or groups, as a frame whose columns are named by text, like those of a file."""
+"""Results of a function, as a frame whose columns are named by text like those of a file, and rows that gave none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_batchscore.errors import RecipeError, listed
+from airflow_batchscore.data.batch import BadRow, Batch
+from airflow_batchscore.data.casting import texts
+from airflow_batchscore.errors import RecipeError, first_lines, listed
 from airflow_batchscore.model.user_code import as_frame
 
 if TYPE_CHECKING:
@@ -42,3 +44,10 @@ def of_group(result: object, path: str) -> pd.DataFrame:
             ".to_frame().T, or drop it with .reset_index(drop=True)"
         )
     return named_by_text(made, path)
+
+
+def bad_row(batch: Batch, row: int, error: Exception) -> BadRow:
+    """A row of a batch that cannot be scored, for quarantine."""
+    raw = texts(batch.table, row) | texts(batch.keys, row)
+    message = first_lines(error)[:2000].encode("utf-8", "backslashreplace").decode()  # it may hold half a character
+    return BadRow(int(batch.positions[row]), type(error).__name__, message, raw)

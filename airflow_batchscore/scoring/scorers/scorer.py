@@ -8,16 +8,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_batchscore.data.batch import BadRow, Batch
-from airflow_batchscore.data.casting import texts
-from airflow_batchscore.errors import OutputError, ScoringError, first_lines
+from airflow_batchscore.errors import OutputError, ScoringError
 from airflow_batchscore.model import made_with
 from airflow_batchscore.model.features import in_order
 from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.opening import other_versions
 from airflow_batchscore.model.outputs import OutputSpec, check_method
 from airflow_batchscore.quality import profile, quarantine
+from airflow_batchscore.quality.beyond import Beyond, look
 from airflow_batchscore.scoring.scorers.columns import prediction_column
 from airflow_batchscore.scoring.scorers.matrix import MatrixInput
+from airflow_batchscore.scoring.scorers.results import bad_row
 from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class ScoredBatch:
         features, predictions: counts of the profile.
         expected_features, expected_predictions: if each row has its own model: see `BlockResult`.
         uncovered: which rows had no model of their own, and how many: see `BlockResult`.
+        beyond: what the rows hold that the training rows did not.
     """
 
     table: pa.Table
@@ -52,6 +54,7 @@ class ScoredBatch:
     expected_features: profile.Expected = field(default_factory=dict)
     expected_predictions: profile.Expected = field(default_factory=dict)
     uncovered: dict[str, int] = field(default_factory=dict)
+    beyond: Beyond = field(default_factory=Beyond)
 
     @classmethod
     def empty(
@@ -112,6 +115,7 @@ class _Scored:
     skipped: int
     outputs: dict[str, np.ndarray]
     features: profile.Counts
+    beyond: Beyond = field(default_factory=Beyond)
 
     def places(self, taken: np.ndarray | None) -> np.ndarray:
         """Numbers within the batch of the rows that were scored, of those `taken` from it (None: all)."""
@@ -170,6 +174,7 @@ class Scorer:
         features = manifest.profile.features
         written = manifest.profile.written({name: (column.method, column.name) for name, column in columns.items()})
         self._feature_bins, self._output_bins = features.bins, written.bins
+        self._ranges = manifest.profile.ranges
         #: Counts of the training data: of the features, and of the written columns.
         self.reference_features, self.reference_outputs = features.counts, written.counts
         self._matrix = MatrixInput.of(model, spec)
@@ -193,7 +198,8 @@ class Scorer:
             return ScoredBatch.empty(schema, failed=bad)
         places = part.places(taken)
         table = self._table(batch, part, places, schema)
-        return ScoredBatch(table, places, table.num_rows, part.skipped, bad, part.features, self._count_outputs(table))
+        counts = part.features, self._count_outputs(table)
+        return ScoredBatch(table, places, table.num_rows, part.skipped, bad, *counts, beyond=part.beyond)
 
     def _score_matrix(self, table: pa.Table) -> _Scored | None:
         """The fast path, without pandas; None if it does not apply or a row makes the model raise."""
@@ -203,13 +209,13 @@ class Scorer:
         if inputs is None:
             return None
         # The model may modify its input: the profile comes first.
-        counts = self._matrix.count(inputs, self._feature_bins)
+        counts, beyond = self._matrix.count(inputs, self._feature_bins, self._ranges)
         try:
             every = self._matrix.predict(inputs)
         except Exception:  # the slow path finds the rows that cause it
             return None
         self._check_lengths(every, table.num_rows)
-        return _Scored(None, 0, every, counts)
+        return _Scored(None, 0, every, counts, beyond)
 
     def _score_rows(self, table: pa.Table) -> _Scored:
         """Features and outputs of raw rows."""
@@ -221,10 +227,12 @@ class Scorer:
             return _Scored(made.rows, skipped, {}, {})
         # The model may modify its input: the profile comes first.
         rows, weight = profile.sampled(len(inputs))
-        counts = profile.count(inputs.iloc[rows], self._feature_bins, weight)
+        taken = inputs.iloc[rows]
+        counts = profile.count(taken, self._feature_bins, weight)
+        beyond = look(taken, self._ranges, counts, weight)
         every = self._spec.call(self._model.estimator, inputs)
         self._check_lengths(every, len(made.rows))
-        return _Scored(made.rows if skipped else None, skipped, every, counts)
+        return _Scored(made.rows if skipped else None, skipped, every, counts, beyond)
 
     def _check_lengths(self, every: dict[str, np.ndarray], rows: int) -> None:
         for name, array in every.items():
@@ -285,10 +293,3 @@ def sorted_batch(
 
     order = np.argsort(places, kind="stable")
     return ScoredBatch(table.take(pa.array(order)), places[order], scored, skipped, failed, uncovered=uncovered)
-
-
-def bad_row(batch: Batch, row: int, error: Exception) -> BadRow:
-    """A row of a batch that cannot be scored, for quarantine."""
-    raw = texts(batch.table, row) | texts(batch.keys, row)
-    message = first_lines(error)[:2000].encode("utf-8", "backslashreplace").decode()  # it may hold half a character
-    return BadRow(int(batch.positions[row]), type(error).__name__, message, raw)

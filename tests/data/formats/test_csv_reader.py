@@ -12,7 +12,7 @@ import pytest
 from pandas._libs.parsers import STR_NA_VALUES
 
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.data.formats.csv_reader import NULL_VALUES, CsvReader, found_schema
+from airflow_batchscore.data.formats.csv_reader import NULL_VALUES, CsvReader
 from airflow_batchscore.data.formats.csv_rows import quoting_of
 from airflow_batchscore.data.formats.lines import Lines, LineStream
 
@@ -167,34 +167,6 @@ def test_options_change_delimiter_quote_and_nulls() -> None:
     batch = reader.read(_lines(b"1;'x;y'\n-;NA\n2;'\n3;z\n"))
     assert batch.table.to_pylist() == [{"a": 1.0, "c": "x;y"}, {"a": None, "c": "NA"}, {"a": 3.0, "c": "z"}]
     assert _bad(batch) == [2]
-
-
-def test_what_types_columns_look_like_is_judged_by_the_rows_that_parse() -> None:
-    schema = found_schema(_lines(b'1,2.5,x\n2,3,"y\n4,5\n\xff,1,2,3\n'), ("i", "f", "s"), ["s", "i", "f"], {})
-    assert [str(kind) for kind in schema.types] == ["string", "int64", "double"]
-
-
-def test_whole_numbers_that_no_float_holds_look_like_text() -> None:
-    raw = b"1,9007199254740992,9007199254740993,12345678901234567891,1e300,9007199254740993.5\n,2,,3,1e301,\n"
-    names = ("small", "exact", "id", "long", "huge", "point")
-    schema = found_schema(_lines(raw), names, names, {})
-    assert [str(kind) for kind in schema.types] == ["int64", "int64", "string", "string", "double", "double"]
-
-
-@pytest.mark.parametrize(
-    ("cells", "kind"),
-    [
-        (["true", "false", "True", "FALSE", "tRUE"], pa.bool_()),
-        (["true", "false", "1", "0"], pa.string()),
-        (["1", "0"], pa.int64()),
-        (["0x1F", "0X2", "3"], pa.string()),
-        (["0x1F", "1.5"], pa.string()),
-        (["10", "200"], pa.int64()),
-    ],
-)
-def test_truth_values_and_numbers_are_those_of_pandas(cells: list[str], kind: pa.DataType) -> None:
-    raw = "".join(f"{cell}\n" for cell in cells).encode()
-    assert found_schema(_lines(raw), ("x",), ["x"], {}).field("x").type == kind
 
 
 def test_a_number_among_truth_values_is_none_unless_the_user_says_so() -> None:

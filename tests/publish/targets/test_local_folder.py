@@ -150,6 +150,8 @@ def test_a_file_of_another_program_is_not_replaced_and_a_damaged_one_is(
 def test_replace_all_is_for_files(scored: dict[int, list[Manifest]], tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="replace_all=True is for a single file"):
         publish(scored[20], tmp_path / "out", replace_all=True)
+    with pytest.raises(OutputError, match="field_types= is for an output with a column per partition field"):
+        publish(scored[20], tmp_path / "out", field_types={"p": "string"})
 
 
 def test_trees_of_killed_publishers_are_swept(scored: dict[int, list[Manifest]], tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ import pytest
 from publications import ids, publish, stamps, stopped_publisher
 from support import Small, good_rows, small
 
-from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.storage import Location, swap
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.publish.stamp import Publication
+from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.publish.targets.kept_groups import KeptGroups
 from airflow_batchscore.publish.targets.parquet_writer import Sides
 from airflow_batchscore.scoring.manifest import Manifest
@@ -31,6 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Small:
     for partition in (1, 2, 3, 10):
         made.add(partition, good_rows(100 + partition, 1000 * partition))
     made.add("empty", [])
+    made.add("x", good_rows(3, 1))
     return made
 
 
@@ -56,6 +59,26 @@ def test_partitions_that_the_run_did_not_score_are_kept_in_their_order(data: Sma
     pd.testing.assert_frame_equal(read(output), read(whole))
     if name.endswith("csv"):
         assert output.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_field_of_text_stays_text_when_a_run_sees_only_numbers(data: Small, tmp_path: Path, name: str) -> None:
+    output = Location(str(tmp_path / name))
+
+    def kind() -> str:
+        statement = target_of(output).statement(swap.current(output))
+        return str(statement.schema["p"])
+
+    combine(_scored(data, 1, "x"), output)
+    assert kind() == "string"
+    combine(_scored(data, 2), output, Publication(replace_all=True))
+    assert kind() == "string"
+    with pytest.raises(OutputError, match=r"cannot be added to.*p is string.*int64.*field_types=\{field: type\}"):
+        combine(_scored(data, 1), output, Publication(field_types={"p": "int64"}))
+    done = combine(_scored(data, 2), output, Publication(field_types={"p": "int64"}))
+    assert (done.changes.unchanged, kind()) == (["p=2"], "int64")
+    with pytest.raises(OutputError, match="'q', which is no partition field"):
+        combine(_scored(data, 2), output, Publication(field_types={"q": "int64"}))
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -22,7 +22,8 @@ from airflow_batchscore.model import artifact
 from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.quality.quarantine import Limit
-from airflow_batchscore.scoring.scorers.scorer import BatchRules, ScoredBatch, Scorer, bad_row, output_schema
+from airflow_batchscore.scoring.scorers.results import bad_row
+from airflow_batchscore.scoring.scorers.scorer import BatchRules, ScoredBatch, Scorer, output_schema
 from airflow_batchscore.training.train import TrainingJob, train
 
 pytestmark = pytest.mark.unit

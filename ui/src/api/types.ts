@@ -34,6 +34,8 @@ export interface RunView {
   /** Tasks of this package in the order of the flow; mapped tasks are one stage. */
   stages: Stage[];
   totals: Totals;
+  /** What the plan predicted; null if it was not asked to. What scoring took is `totals.seconds`. */
+  estimate: EstimateView | null;
   partitions: PartitionTable;
   /** Why tasks failed, worst first. Tasks with the same message are one failure. */
   failures: FailureView[];
@@ -77,6 +79,22 @@ export interface Totals extends Account {
    * read yet (`incomplete`). */
   drift: { value: number; column: string | null; partition: string | null } | null;
   drift_limit: number | null;
+}
+
+export interface EstimateView {
+  /** Of scoring, and the range in which it probably lies. */
+  seconds: number;
+  low: number;
+  high: number;
+  /** The most that a task needs; null if it scores on other machines. */
+  peak_memory: number | null;
+  /** In the currency of the price that was given; null without one. */
+  cost: number | null;
+  rows: number;
+  sample_seconds: number;
+  sample_rows: number;
+  /** The most that a scoring task has held so far; null if none has said. */
+  took_memory: number | null;
 }
 
 /** Columns of equal length, one value per partition, in the order of the plan. */

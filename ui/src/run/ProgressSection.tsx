@@ -5,6 +5,7 @@ import { Bar } from "../shared/Bar";
 import { Facts } from "../shared/Facts";
 import { useDark } from "../shared/useDark";
 import { notMeasured } from "./drift";
+import { estimated } from "./estimate";
 import { LOOKS } from "./states";
 import { timeLeft } from "./timeLeft";
 
@@ -70,6 +71,11 @@ export function ProgressSection({ view }: { view: RunView }) {
       <Text color="fg.muted" fontSize="sm">
         {account(view)}
       </Text>
+      {view.estimate ? (
+        <Text color="fg.muted" fontSize="sm">
+          {estimated(view)}
+        </Text>
+      ) : null}
     </Stack>
   );
 }

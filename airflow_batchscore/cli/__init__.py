@@ -1,0 +1,1 @@
+"""The command line: ``batchscore``, or ``python -m airflow_batchscore``. Each command calls one function of `api`."""

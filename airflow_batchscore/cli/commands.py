@@ -1,0 +1,235 @@
+"""The commands: each asks `api` and says what is shown of the answer."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_batchscore.cli import options
+from airflow_batchscore.cli.screen import progress_bar, show_line, show_table
+from airflow_batchscore.data.json_types import JsonObject
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command found.
+
+    Attributes:
+        json: for ``--json``.
+        show: prints it for people.
+        code: exit code of the process.
+    """
+
+    json: JsonObject
+    show: Callable[[], None]
+    code: int = 0
+
+
+def preview(given: argparse.Namespace) -> Answer:
+    """A few rows through recipe and model."""
+    from airflow_batchscore.api.preview import preview as ask
+
+    chosen = options.score_options(given)
+    found = ask(
+        options.dataset_of(given),
+        given.model,
+        given.partition,
+        rows=given.rows,
+        features=given.features,
+        **chosen,
+    )
+
+    def show() -> None:
+        inputs = list(dict.fromkeys(name for row in found.rows for name in row.inputs))
+        outputs = list(dict.fromkeys(name for row in found.rows for made in row.outputs for name in made))
+        new = [name if name not in inputs else f"{name} (made)" for name in outputs]
+        rows = [
+            [row.row, *(row.inputs.get(name) for name in inputs), *(made.get(name, "") for name in outputs), row.why]
+            for row in found.rows
+            for made in (row.outputs or [dict.fromkeys(outputs, row.outcome)])
+        ]
+        show_table(f"{found.partition} with {found.model}", ["row", *inputs, *new, "why not"], rows)
+        read, scored, skipped, quarantined = found.account.astuple()
+        show_line(f"{read} rows read = {scored} scored + {skipped} skipped + {quarantined} that cannot be scored")
+        if found.note:
+            show_line(found.note)
+
+    return Answer(found.to_dict(), show)
+
+
+def plan(given: argparse.Namespace) -> Answer:
+    """What would be scored, reused, skipped and replaced."""
+    from airflow_batchscore.api.plan import plan_run
+
+    found = plan_run(
+        options.dataset_of(given),
+        given.model,
+        given.partitions,
+        output_uri=given.output,
+        publish_to=given.publish_to,
+        **options.score_options(given),
+    )
+
+    def show() -> None:
+        rows = [
+            [each.partition, each.files, each.bytes, each.doing, each.model, each.rows, each.change or "", each.why]
+            for each in found.partitions
+        ]
+        names = ["partition", "files", "bytes", "would", "model", "rows there", "published", "why"]
+        show_table(found.dataset, names, rows)
+        show_line(", ".join(f"{count} {what}" for what, count in found.counts.items()))
+
+    return Answer(found.to_dict(), show, code=1 if found.counts.get("fails") else 0)
+
+
+def score(given: argparse.Namespace) -> Answer:
+    """Score, check, and publish."""
+    from airflow_batchscore.api.score import score as ask
+
+    dataset, engine = options.dataset_of(given), options.engine_of(given)
+    with progress_bar("scoring", wanted=not (given.json or given.quiet)) as progress:
+        run = ask(
+            dataset,
+            given.model,
+            given.partitions,
+            output_uri=given.output,
+            publish_to=given.publish_to,
+            engine=engine,
+            max_quarantined=given.max_quarantined,
+            max_skipped=given.max_skipped,
+            max_drift=given.max_drift,
+            progress=progress,
+            **options.score_options(given),
+        )
+
+    def show() -> None:
+        rows = [
+            [each.key, "reused" if each.reused else "scored", *each.account.astuple(), each.seconds, each.manifest]
+            for each in run.scored
+        ]
+        names = ["partition", "", "read", "scored", "skipped", "quarantined", "seconds", "manifest"]
+        show_table(run.run.name, names, rows)
+        read, scored, skipped, quarantined = run.account.astuple()
+        show_line(f"{read:,} rows read = {scored:,} scored + {skipped:,} skipped + {quarantined:,} in quarantine")
+        done = run.published
+        if done:
+            changes = ("added", "replaced", "unchanged", "kept", "dropped")
+            show_line(f"{done.output}: {', '.join(f'{getattr(done, what)} {what}' for what in changes)}")
+            show_line(f"report: {done.report.page.uri}")
+
+    return Answer(run.to_dict(), show)
+
+
+def runs(given: argparse.Namespace) -> Answer:
+    """Runs that left a trace on storage."""
+    from airflow_batchscore.api.runs import runs as ask
+
+    found = ask(given.uri, most=given.most, conn_id=given.conn_id)
+
+    def show() -> None:
+        rows = [
+            [
+                *(run.time, run.run, run.kind, run.partitions, run.rows_read, run.rows_scored, run.rows_quarantined),
+                *(run.passed, ", ".join(f"{count} {what}" for what, count in run.changes.items() if count)),
+                "; ".join(run.problems),
+            ]
+            for run in found
+        ]
+        names = [
+            "time (UTC)",
+            "run",
+            "",
+            "partitions",
+            "read",
+            "scored",
+            "quarantined",
+            "passed",
+            "changes",
+            "problems",
+        ]
+        show_table(given.uri, names, rows)
+
+    return Answer({"runs": [run.to_dict() for run in found]}, show)
+
+
+def models(given: argparse.Namespace) -> Answer:
+    """Versions and aliases of a model."""
+    from airflow_batchscore.api.models import models as ask
+
+    found = ask(given.uri, conn_id=given.conn_id)
+
+    def show() -> None:
+        aliases: dict[str, list[str]] = {}
+        for alias in found.aliases:
+            aliases.setdefault(alias.version, []).append(f"@{alias.alias}")
+        rows = [
+            [
+                *(each.version, " ".join(aliases.get(each.version, [])), each.created, each.estimator),
+                ", ".join(f"{name} {value:.4g}" for name, value in each.metrics.items()),
+                *(each.rows_trained, ", ".join(each.trained_on[:3]) + (" ..." if len(each.trained_on) > 3 else "")),
+            ]
+            for each in found.versions
+        ]
+        show_table(given.uri, ["version", "alias", "created", "estimator", "metrics", "rows", "trained on"], rows)
+        if found.problem:
+            show_line(found.problem)
+
+    return Answer(found.to_dict(), show)
+
+
+def promote(given: argparse.Namespace) -> Answer:
+    """Point an alias at a version."""
+    from airflow_batchscore.api.train import promote as ask
+
+    require = dict(map(_limit, given.require))
+    trust = options.trust_of(given)
+    checked = ask(given.model, given.to, require=require, baseline=given.baseline, conn_id=given.conn_id, trust=trust)
+
+    def show() -> None:
+        if checked.promoted_to:
+            show_line(f"@{checked.promoted_to} now points at version {checked.version}")
+        else:
+            show_line(f"@{given.to} was moved by somebody else meanwhile, and stays there")
+
+    return Answer(checked.to_dict(), show, code=0 if checked.promoted_to else 1)
+
+
+def clean(given: argparse.Namespace) -> Answer:
+    """Remove staged scores that nobody needs any more."""
+    from airflow_batchscore.api.clean import clean_staging
+
+    cleaned = clean_staging(
+        given.output,
+        published=[] if given.published == ["none"] else given.published,
+        keep_days=given.keep_days,
+        keep_runs=given.keep_runs,
+        min_age_hours=given.min_age_hours,
+        dry_run=given.dry_run,
+        conn_id=given.conn_id,
+    )
+
+    def show() -> None:
+        rows = [
+            [each.partition, each.identity, each.why, each.committed, each.files, each.bytes]
+            for each in cleaned.removed
+        ]
+        show_table(cleaned.staging, ["partition", "identity", "why", "committed", "files", "bytes"], rows)
+        would = "would be removed" if cleaned.dry_run else "removed"
+        used = f"; {cleaned.in_use} are in use and stay" if cleaned.in_use else ""
+        show_line(f"{len(rows)} {would}, {cleaned.bytes:,} bytes; {cleaned.kept} kept{used}")
+
+    return Answer(cleaned.to_dict(), show)
+
+
+def _limit(text: str) -> tuple[str, str]:
+    """``accuracy>=0.9`` as metric and limit."""
+    import re
+
+    from airflow_batchscore.errors import InputError
+
+    match: Any = re.fullmatch(r"\s*([^<>=\s]+)\s*((?:>=|<=|==|>|<).+)", text)
+    if match is None:
+        raise InputError(f"--require {text!r}: write a metric, a comparison and a number: 'accuracy>=0.9'")
+    return match[1], match[2]

@@ -1,0 +1,195 @@
+"""The options that commands share, and what they mean for `api`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_batchscore.errors import InputError
+
+if TYPE_CHECKING:
+    from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.engine.base import Engine
+    from airflow_batchscore.model.trust import Trust
+
+#: Holds the key that models are signed with.
+SIGNING_KEY = "BATCHSCORE_SIGNING_KEY"
+
+
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """The dataset and how it is read."""
+    parser.add_argument("dataset", help="URI template of the data, such as 's3://shop/orders_{year}.csv'")
+    group = parser.add_argument_group("the data")
+    group.add_argument("--format", metavar="NAME", help="csv, parquet, jsonl, orc; by default from the suffix")
+    group.add_argument(
+        "--read-option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="how files are read, such as delimiter=';' (again for each)",
+    )
+    group.add_argument(
+        "--column-type",
+        metavar="COLUMN=TYPE",
+        action="append",
+        default=[],
+        help="type of a column: float64, int64, string, bool (again for each)",
+    )
+    group.add_argument("--data-conn-id", metavar="ID", help="connection of the data; by default --conn-id")
+
+
+def add_scoring(parser: argparse.ArgumentParser) -> None:
+    """What the rows are scored with, and what of it is kept."""
+    group = parser.add_argument_group("the model")
+    group.add_argument("--model", metavar="URI", help="'<uri>@<alias>' or '<uri>/<version>'")
+    group.add_argument(
+        "--function", metavar="MODULE:NAME", help="a function DataFrame -> DataFrame, instead of a model"
+    )
+    group.add_argument("--method", default="predict", help="predict (default), predict_proba, ...; several with commas")
+    group.add_argument("--keys", metavar="A,B", type=_names, help="columns kept with each score; default: the recipe's")
+    group.add_argument("--outputs", metavar="A,B", type=_names, help="output columns to keep; default: all")
+    group.add_argument(
+        "--flag", metavar="NAME=CONDITION", action="append", default=[], help="such as odd='decision_function<0'"
+    )
+    group.add_argument("--columns", metavar="A,B", type=_names, help="columns that the function sees; default: all")
+    group.add_argument("--group-by", metavar="A,B", type=_names, help="call the function for each group")
+    group.add_argument("--missing-model", choices=["fail", "skip"], default="fail", help="partitions without a model")
+    group.add_argument("--allow-nan", action="store_true", help="accept NaN and infinite scores")
+    add_trust(group)
+
+
+def add_trust(group: argparse._ArgumentGroup) -> None:
+    """Which models may be loaded."""
+    group.add_argument(
+        "--trusted", metavar="URI", action="append", help="load models below this folder alone (again for each)"
+    )
+    group.add_argument(
+        "--trusted-type", metavar="TYPE", action="append", default=[], help="type that a skops file may hold"
+    )
+    group.add_argument(
+        "--require-signature", action="store_true", help=f"load signed models alone; the key is in ${SIGNING_KEY}"
+    )
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Which partitions, and where scores go."""
+    group = parser.add_argument_group("the run")
+    group.add_argument("--partitions", metavar="TEXT", help="such as 2015, 2000..2016 or a JSON list; default: all")
+    group.add_argument("--output", metavar="URI", required=True, help="folder where scores are staged")
+    group.add_argument("--publish-to", metavar="URI", help="a .parquet or .csv file, or a folder")
+    group.add_argument("--block-rows", metavar="N", type=int, help="rows per block")
+    group.add_argument("--quarantine", metavar="N", type=number, help="rows of a block, or their share, that may fail")
+    group.add_argument("--allow-empty", action="store_true", help="accept partitions without rows")
+    group.add_argument("--force", action="store_true", help="score again what is committed")
+    group.add_argument("--replay-quarantined", action="store_true", help="score blocks with bad rows again")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Where blocks are scored."""
+    group = parser.add_argument_group("where it runs")
+    group.add_argument("--workers", metavar="N", type=int, help="threads or processes; default: one per core")
+    group.add_argument("--memory-limit", metavar="SIZE", help="such as 4GiB")
+    group.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
+    group.add_argument("--python", metavar="PATH", help="an interpreter that has the model's libraries")
+    group.add_argument("--environment", metavar="FILE", help="requirements to make such an interpreter with")
+
+
+def dataset_of(given: argparse.Namespace) -> PartitionedDataset:
+    """The dataset that the options describe. Raises InputError."""
+    from airflow_batchscore.data.dataset import PartitionedDataset
+
+    options: dict[str, Any] = {name: _value(text) for name, text in pairs(given.read_option, "--read-option").items()}
+    types = pairs(given.column_type, "--column-type")
+    if types:
+        options["column_types"] = {**options.get("column_types", {}), **types}
+    conn_id = given.data_conn_id or given.conn_id
+    return PartitionedDataset(given.dataset, format=given.format, conn_id=conn_id, read_options=options)
+
+
+def score_options(given: argparse.Namespace) -> dict[str, Any]:
+    """The `ScoreOptions` of a command; what was left out keeps its default."""
+    from airflow_batchscore.plan.policy import ModelPolicy
+
+    options = {
+        "method": given.method,
+        "keys": given.keys,
+        "outputs": given.outputs,
+        "flags": pairs(given.flag, "--flag") or None,
+        "model_policy": ModelPolicy(missing="skip") if given.missing_model == "skip" else None,
+        "function": given.function,
+        "columns": given.columns,
+        "group_by": given.group_by or (),
+        "allow_nan": given.allow_nan,
+        "conn_id": given.conn_id,
+        "trust": trust_of(given),
+    }
+    more = ("block_rows", "quarantine", "allow_empty", "force", "replay_quarantined")
+    set_there = {name: getattr(given, name, None) for name in more}
+    return options | {name: value for name, value in set_there.items() if value is not None and value is not False}
+
+
+def trust_of(given: argparse.Namespace) -> Trust | None:
+    """The conditions that a model must meet; None if there are none."""
+    from airflow_batchscore.api.reach import usable
+    from airflow_batchscore.data.storage import Location
+    from airflow_batchscore.model.trust import Trust
+
+    key = os.environ.get(SIGNING_KEY)
+    if given.require_signature and not key:
+        raise InputError(f"--require-signature needs the key: put it into the environment as {SIGNING_KEY}")
+    if not (given.trusted or given.trusted_type or key):
+        return None
+    prefixes = tuple(usable(Location(uri, given.conn_id)) for uri in given.trusted) if given.trusted else None
+    return Trust(prefixes, key.encode() if key else None, given.require_signature, tuple(given.trusted_type))
+
+
+def engine_of(given: argparse.Namespace) -> Engine:
+    """The engine that the options describe. Raises InputError for options that contradict each other."""
+    from airflow_batchscore.engine.dask import DaskCluster
+    from airflow_batchscore.engine.local import LocalDask
+
+    own = {name: getattr(given, name) for name in ("workers", "memory_limit", "python", "environment")}
+    own = {name: value for name, value in own.items() if value is not None}
+    if given.dask is None:
+        return LocalDask(**own)
+    if own:
+        raise InputError(f"--dask has its own workers: leave out --{', --'.join(own).replace('_', '-')}")
+    return DaskCluster(address=given.dask)
+
+
+def pairs(texts: Sequence[str], option: str) -> Mapping[str, str]:
+    """``name=value`` texts as a mapping. Raises InputError for one without ``=``."""
+    split = [text.partition("=") for text in texts]
+    wrong = [text for text, (name, equals, _) in zip(texts, split, strict=True) if not (name and equals)]
+    if wrong:
+        raise InputError(f"{option} {wrong[0]!r}: write NAME=VALUE")
+    return {name: value for name, _, value in split}
+
+
+def _value(text: str) -> Any:
+    """JSON (true, 3, ["NA", "-"]) or, if it is none, the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError("write names with commas between them: a,b")
+    return names
+
+
+def number(text: str) -> int | float:
+    """A count or a share of rows, from the command line."""
+    try:
+        return int(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is neither a count (1000) nor a share (0.01)") from None

@@ -1,0 +1,264 @@
+"""Rounds of a sample: scored by one set of workers, each larger than the one before, and what they tell of the pace."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, pstdev
+
+from airflow_batchscore.data.blocks import cut
+from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.data.formats.base import Block
+from airflow_batchscore.engine.base import Engine
+from airflow_batchscore.engine.memory import MemoryWatch
+from airflow_batchscore.errors import InputError
+from airflow_batchscore.plan.estimate import Pace
+from airflow_batchscore.scoring.job import ScoringJob
+from airflow_batchscore.scoring.manifest import Manifest
+from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.scoring.prepare import Preparer
+from airflow_batchscore.scoring.sample import Piece, SampledDataset, sliced, spread
+
+#: Rows of the first slices of blocks.
+_FIRST_ROWS = 1000
+_GROWTH = 16
+_CAUTION = 0.8
+#: Of the average block.
+_WHOLE = 0.8
+#: A sample measures for so long, however short the run is.
+_LEAST_SECONDS = 2.0
+#: No sample needs longer than this.
+_MOST_SECONDS = 60.0
+#: Rounds of whole blocks that agree so well are enough.
+_AGREEMENT = 0.05
+_ENOUGH = 3
+#: Partitions that are scored whole are a sample of any run while they are as small as this.
+_SMALL_BYTES = 4 << 20
+#: Of a single round, nothing tells by how much others differ.
+_UNKNOWN_SPREAD = 0.15
+
+
+@dataclass(frozen=True)
+class _Round:
+    """What was scored at once, and how long it took.
+
+    Attributes:
+        share: of each block.
+        lanes: workers that had a block.
+    """
+
+    share: float
+    seconds: float
+    bytes: float
+    rows: int
+    partitions: int
+    lanes: int
+
+
+class Rounds:
+    """Samples partitions of one kind.
+
+    Args:
+        job: writes where nobody reads.
+        engine: its sessions are one and the same.
+        workers: of the session.
+        partitions: of the kind; at least one.
+        most_bytes: that may be scored of whole partitions, where work cannot be cut.
+
+    Attributes:
+        rows: scored so far.
+    """
+
+    def __init__(
+        self, job: ScoringJob, engine: Engine, workers: int, partitions: Sequence[Partition], most_bytes: float
+    ) -> None:
+        self._job, self._engine, self._workers, self._most_bytes = job, engine, workers, most_bytes
+        self._partitions = sorted(partitions, key=lambda partition: partition.size)
+        self._pinned: dict[str, tuple[Partition, list[Block]]] = {}
+        self._rounds: list[_Round] = []
+        self._turn = 0
+        self._first = self._small = self._second = self._next = self._left = 0.0
+        self._cutting = math.inf
+        self._memory = MemoryWatch()
+        self._block = math.inf
+        self.rows = 0
+
+    def paces(self) -> Iterator[Pace]:
+        """What is known of the pace, after each round; a round begins when the next pace is asked for.
+
+        Raises:
+            InputError: the work cannot be cut, and its smallest piece is too large for a sample.
+        """
+        with self._memory.watched():
+            middle = self._partitions[len(self._partitions) // 2]
+            unit = Preparer(self._job).prepare(self._job.dataset.pin(middle)).scorer.unit
+            if unit == "block" and self._can_be_cut(middle):
+                yield from self._slices(middle)
+            else:
+                yield from self._whole(unit)
+
+    def may_go_on(self, seconds: float) -> bool:
+        """Whether the next round still lies within so many seconds for all of them, and would tell something new."""
+        spent = sum(each.seconds for each in self._rounds)
+        rates = [each.seconds / each.bytes for each in self._seen if each.bytes]
+        if len(rates) >= _ENOUGH and spent > _LEAST_SECONDS / 2 and pstdev(rates) < _AGREEMENT * fmean(rates):
+            return False
+        allowed = min(max(seconds - self._first - self._small - self._second, _LEAST_SECONDS), _MOST_SECONDS)
+        self._left = allowed - spent
+        return self._next <= self._left
+
+    @property
+    def _seen(self) -> list[_Round]:
+        """The rounds that tell: the last ones of whole blocks. The first is slow, because it is the first to use so
+        much memory.
+        """
+        whole = [each for each in self._rounds if each.share == 1]
+        return whole[1:][-_ENOUGH:] or self._rounds[-1:]
+
+    def _can_be_cut(self, partition: Partition) -> bool:
+        return not self._cut(partition)[1][0].source.is_stream
+
+    def _slices(self, middle: Partition) -> Iterator[Pace]:
+        """The beginnings of blocks, then blocks, and more of them."""
+        blocks = self._cut(middle)[1]
+        self._block = middle.size / len(blocks)
+        share = min(1.0, _FIRST_ROWS / self._job.block_rows)
+        # The first round also loads the libraries and the model, in each thread.
+        self._first = self._score(self._take(self._workers, share), share).seconds
+        self._memory.begin()
+        small = self._least(self._take(1, share), share)
+        self._small = small.seconds
+        if len(self._partitions) > 1:
+            self._second = self._least([*self._take(1, share), *self._take(1, share, 1)], share).seconds
+        share, count = min(share * _GROWTH, 1.0), self._workers
+        while True:
+            pieces = self._take(count, share)
+            done = self._score(pieces, share)
+            self._rounds.append(done)
+            share = done.share
+            whole = sum(each.share == 1 for each in self._rounds)
+            self._next = done.seconds * (1 if whole == 1 else 2)
+            yield self._pace(small)
+            if share < 1:  # as large as there is time for
+                share = min(1.0, share * min(_GROWTH, max(2.0, _CAUTION * self._left / done.seconds)))
+            elif whole > 1:
+                count = 2 * sum(len(piece.blocks) for piece in pieces)
+
+    def _whole(self, unit: str) -> Iterator[Pace]:
+        """Whole partitions, small ones first."""
+        smallest = self._partitions[0]
+        if smallest.size > max(self._most_bytes, _SMALL_BYTES):
+            total = sum(partition.size for partition in self._partitions)
+            what = "a compressed file" if unit == "block" else "what needs whole partitions or groups"
+            raise InputError(
+                f"estimate: {what} is sampled by whole partitions, and the smallest, {smallest.key}, has "
+                f"{smallest.size / total:.1%} of the data, more than the sample may cost. Allow it to: "
+                f"estimate={min(1.0, math.ceil(105 * smallest.size / total) / 100):.2f}. Or plan without an estimate"
+            )
+        place, count = 0, 1
+        self._first = self._score_whole(self._partitions[:1]).seconds
+        self._memory.begin()
+        while True:
+            chosen = [self._partitions[(place + n) % len(self._partitions)] for n in range(count)]
+            chosen = list({partition.key: partition for partition in chosen}.values())
+            place += count
+            done = self._score_whole(chosen)
+            self._rounds.append(done)
+            following = self._partitions[place % len(self._partitions)].size
+            count = min(max(self._workers, 2 * count), len(self._partitions))
+            self._next = done.seconds / max(done.bytes, 1) * max(following, 1) * count
+            self._block = math.inf if unit != "group" else done.bytes / done.lanes
+            yield self._pace(None)
+
+    def _cut(self, partition: Partition) -> tuple[Partition, list[Block]]:
+        """The partition, pinned, and its blocks."""
+        if partition.key not in self._pinned:
+            pinned = self._job.dataset.pin(partition)
+            prepared = Preparer(self._job).prepare(pinned)
+            columns = list(dict.fromkeys([*prepared.types, *prepared.key_types]))
+            with self._engine.session() as session:
+                memory = session.block_memory
+            began = time.monotonic()
+            blocks = cut(
+                self._job.dataset,
+                pinned,
+                block_rows=self._job.block_rows,
+                columns=columns,
+                block_memory=memory,
+                keys=list(prepared.key_types),
+            )
+            self._cutting = min(self._cutting, time.monotonic() - began)
+            self._pinned[partition.key] = pinned, blocks
+        return self._pinned[partition.key]
+
+    def _take(self, count: int, share: float, offset: int = 0) -> list[Piece]:
+        """So many blocks, from the middle partition and others: the next larger, the next smaller, and so on."""
+        pieces: list[Piece] = []
+        middle = len(self._partitions) // 2
+        for step in range(len(self._partitions)):
+            aside = (step + offset + 1) // 2 * (-1 if (step + offset) % 2 else 1)
+            pinned, blocks = self._cut(self._partitions[(middle + aside) % len(self._partitions)])
+            chosen = [sliced(block, share, self._job.block_rows) for block in spread(blocks, count, self._turn)]
+            pieces.append(Piece(pinned, tuple(chosen)))
+            count -= len(chosen)
+            if count <= 0:
+                break
+        return pieces
+
+    def _score(self, pieces: Sequence[Piece], share: float) -> _Round:
+        job = replace(self._job, dataset=SampledDataset.of(self._job.dataset, pieces))
+        began = time.monotonic()
+        manifests = self._scored(job, [piece.partition for piece in pieces])
+        seconds = time.monotonic() - began
+        size = 0.0
+        for piece, manifest in zip(pieces, manifests, strict=True):
+            size += piece.bytes([block.account.rows_read for block in manifest.blocks[: len(piece.blocks)]])
+        blocks = sum(len(piece.blocks) for piece in pieces)
+        done = size / (blocks * self._block)  # small blocks are scored whole
+        share = 1.0 if done > _WHOLE else max(share, done)
+        return self._round(share, seconds, size, manifests, blocks)
+
+    def _least(self, pieces: Sequence[Piece], share: float) -> _Round:
+        """What they take when nothing disturbs them."""
+        return min((self._score(pieces, share) for _ in range(2)), key=lambda each: each.seconds)
+
+    def _score_whole(self, partitions: Sequence[Partition]) -> _Round:
+        began = time.monotonic()
+        manifests = self._scored(self._job, partitions)
+        seconds = time.monotonic() - began
+        blocks = sum(len(manifest.blocks) for manifest in manifests)
+        return self._round(1.0, seconds, sum(partition.size for partition in partitions), manifests, blocks)
+
+    def _scored(self, job: ScoringJob, partitions: Sequence[Partition]) -> list[Manifest]:
+        """Each time anew: a token of its own finds nothing committed."""
+        self._turn += 1
+        job = replace(job, token=f"round {self._turn}")
+        return [manifest for manifest, _ in score_partitions(job, [p.values for p in partitions], self._engine)]
+
+    def _round(self, share: float, seconds: float, size: float, manifests: Sequence[Manifest], blocks: int) -> _Round:
+        rows = sum(manifest.account.rows_read for manifest in manifests)
+        self.rows += rows
+        self._memory.look()
+        return _Round(share, seconds, size, rows, len(manifests), min(self._workers, max(blocks, 1)))
+
+    def _pace(self, small: _Round | None) -> Pace:
+        # The largest is closest to the run: memory that a process uses for the first time is slow.
+        seen = self._seen
+        size = sum(each.bytes for each in seen) or 1.0
+        call = each_partition = 0.0
+        if small is not None and size / sum(each.partitions for each in seen) > 2 * small.bytes:
+            each_partition = max(self._second - small.seconds, 0.0) if self._second else 0.0
+            call = max(small.seconds - each_partition, 0.0)
+        worked = sum(max(each.seconds - call - each.partitions * each_partition, 0.0) * each.lanes for each in seen)
+        rates = [each.seconds / each.bytes for each in seen if each.bytes]
+        return Pace(
+            start_up=max(self._first - (small or self._rounds[0]).seconds, 0.0) + call,
+            partition=each_partition + (0.0 if small is None else self._cutting),
+            byte=worked / size,
+            block=self._block,
+            rows=sum(each.rows for each in seen) / size,
+            memory=self._memory.at(seen[-1].share) if self._engine.is_local else None,
+            spread=pstdev(rates) / fmean(rates) if len(rates) > 1 else _UNKNOWN_SPREAD,
+        )

@@ -1,0 +1,113 @@
+"""The first rows of a partition, each with what scoring would make of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from support import Small, good_rows, newly_trained, small, write_csv
+
+from airflow_batchscore import PartitionedDataset, preview
+from airflow_batchscore.api.preview import Preview
+from airflow_batchscore.errors import InputError, RecipeError
+
+pytestmark = pytest.mark.unit
+
+
+def positive(frame: pd.DataFrame) -> pd.DataFrame:
+    if (frame["b"] == 6).any():
+        raise ValueError("six")
+    return frame.loc[frame["a"] > 0.25, ["a", "b"]]
+
+
+def centred(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[["a", "b"]] - frame[["a", "b"]].mean()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Small:
+    made = small(tmp_path)
+    made.add(1, [*good_rows(4, 1000), (1004, "x", 1, 0), *good_rows(20, 2000)])
+    return made
+
+
+def _tried(found: Preview) -> list[tuple[int, str]]:
+    return [(row.row, row.outcome) for row in found.rows]
+
+
+def test_the_rows_are_those_of_the_file_and_their_scores_those_of_scoring(data: Small) -> None:
+    found = preview(data.dataset, data.model.uri, 1, rows=6)
+    assert _tried(found) == [(n, "quarantined" if n == 4 else "scored") for n in range(6)]
+    assert found.rows[0].inputs == {"id": "1000", "a": "0.0", "b": "0.0"}
+    assert found.rows[4].why == "ParseError: column 'a': expected a number, found 'x'"
+    ((manifest, _),) = data.score(1)
+    scored = pd.read_parquet(f"{manifest.folder}/{manifest.blocks[0].part}")["prediction"]
+    shown = [row.outputs[0]["prediction"] for row in found.rows if row.outputs]
+    assert shown == [str(value) for value in scored[:5]]
+    assert found.account.astuple() == (6, 5, 0, 1)
+    assert json.loads(json.dumps(found.to_dict()))["rows_scored"] == 5
+    assert len(preview(data.dataset, data.model.uri, "1", rows=100).rows) == 25
+
+
+def test_nothing_is_written_and_the_first_partition_is_the_default(data: Small) -> None:
+    before = set(data.folder.rglob("*"))
+    found = preview(data.dataset, data.model.uri)
+    assert (found.partition, len(found.rows)) == ("p=0", 10)
+    assert set(data.folder.rglob("*")) == before
+
+
+def test_rows_that_the_recipe_leaves_out_or_raises_for(tmp_path: Path) -> None:
+    trained = newly_trained(tmp_path / "plain")
+    options: dict[str, Any] = {"features": "test_preview:positive", "columns": ["a", "b"]}
+    with pytest.raises(RecipeError, match="ValueError: six, when it was tried .* output_types="):
+        preview(trained.dataset, None, 0, **options)
+    options["output_types"] = {"a": "double", "b": "double"}
+    found = preview(trained.dataset, None, 0, rows=8, **options)
+    assert _tried(found) == [
+        *((n, "skipped") for n in (0, 1)),
+        *((n, "scored") for n in (2, 3, 4, 5)),
+        (6, "quarantined"),
+        (7, "scored"),
+    ]
+    assert found.rows[0].why == "the recipe left it out"
+    assert found.rows[6].why == "ValueError: six"
+    assert found.rows[2].outputs == [{"a": "0.5", "b": "2.0"}]
+
+
+def test_a_recipe_over_whole_partitions_says_so(tmp_path: Path) -> None:
+    data = newly_trained(tmp_path, features="test_preview:centred", columns=["a", "b"], row_wise=False)
+    assert "needs whole partitions" in preview(data.dataset, data.model.uri, rows=3).note
+    assert preview(small(tmp_path / "other").dataset, data.model.uri, rows=3).rows
+
+
+def test_blocks_and_parquet(tmp_path: Path, data: Small) -> None:
+    frame = pd.DataFrame(good_rows(50), columns=["id", "a", "b", "label"])
+    frame.to_parquet(tmp_path / "x_1.parquet", row_group_size=7)
+    found = preview(PartitionedDataset(f"{tmp_path}/x_{{n}}.parquet"), data.model.uri, rows=9)
+    assert [row.inputs["id"] for row in found.rows] == [str(n) for n in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"rows": 0}, InputError, "at least 1 row"),
+        ({"partition": 9}, InputError, "no file for partition p=9"),
+        ({"features": "test_preview:positive"}, InputError, "leave model and function out"),
+        ({"model": None, "function": "test_preview:centred", "group_by": ["b"]}, RecipeError, "whole group"),
+        ({"model": None, "features": "test_preview:nothing"}, RecipeError, "has no nothing"),
+    ],
+)
+def test_a_wrong_request_says_what_is_wrong(
+    data: Small, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        preview(data.dataset, **{"model": data.model.uri, **options})
+
+
+def test_a_missing_column_is_named(data: Small) -> None:
+    write_csv(data.folder / "part_3.csv", [(1, 2)], header=("id", "a"))
+    with pytest.raises(InputError, match=r"lacks the columns \['b'\]"):
+        preview(data.dataset, data.model.uri, 3)

@@ -1,0 +1,174 @@
+"""Each command, as a person types it: what it prints, what it returns, and what stands in its JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from support import Small, good_rows
+
+from airflow_batchscore.cli.main import main
+
+pytestmark = pytest.mark.unit
+
+DATA = ["part_{p}.csv", "--column-type", "id=int64", "--model", "model@champion"]
+#: Of ``--json``: docs/command-line.md says that they stay.
+KEYS = {
+    "preview": {
+        *("partition", "file", "model", "rows", "note"),
+        *("rows_read", "rows_scored", "rows_skipped", "rows_quarantined"),
+    },
+    "plan": {"dataset", "output", "publish_to", "partitions", "kept", "counts"},
+    "score": {
+        *("run", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined"),
+        *("partitions", "checks", "verdict", "published"),
+    },
+    "runs": {"runs"},
+    "models": {"versions", "aliases", "problem"},
+    "promote": {"schema", "model", "version", "digest", "metrics", "baseline", "promoted_to"},
+    "clean": {"schema", "staging", "dry_run", "removed", "kept", "kept_bytes", "in_use", "bytes"},
+}
+
+
+class Typed:
+    """Runs commands; keeps what the last one printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def __call__(self, *words: str) -> int:
+        code = main(words)
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def json(self, *words: str) -> Any:
+        """The JSON that a command prints, whose keys are those that are documented."""
+        assert self(*words, "--json") == 0, self.err
+        value = json.loads(self.out)
+        assert value.keys() == KEYS[words[0]]
+        return value
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
+    return Typed(capsys)
+
+
+def _rows(table: str) -> list[list[str]]:
+    """The cells below the line of a table."""
+    lines = table.splitlines()
+    (line,) = (number for number, text in enumerate(lines) if text.strip().startswith("──"))
+    return [text.split() for text in lines[line + 1 : lines.index("", line)]]
+
+
+def test_preview(shop: Small, typed: Typed) -> None:
+    assert typed("preview", *DATA, "--partition", "2", "--rows", "3") == 0
+    assert [row[:4] for row in _rows(typed.out)] == [
+        ["0", "2000", "0.0", "0.0"],
+        ["1", "2001", "0.25", "1.0"],
+        ["2", "2002", "0.5", "2.0"],
+    ]
+    assert typed("preview", *DATA, "--partition", "2", "--rows", "50") == 0
+    assert "quarantined" in typed.out
+    assert "ParseError: column 'a': expected a number, found 'x'" in typed.out
+    assert "31 rows read = 30 scored + 0 skipped + 1 that cannot be scored" in typed.out
+    found = typed.json("preview", *DATA, "--partition", "2", "--rows", "50")
+    assert found["rows"][30]["outcome"] == "quarantined"
+    (shop.folder / "own_recipe.py").write_text(
+        "def features(frame):\n    return frame[['a']].rename(columns={'a': 'twice'}) * 2\n"
+    )
+    assert typed("preview", "part_{p}.csv", "--features", "own_recipe:features", "--rows", "3") == 0
+    assert "twice" in typed.out
+
+
+def test_plan_score_runs(shop: Small, typed: Typed) -> None:
+    run = [*DATA, "--output", "staged", "--publish-to", "out.parquet"]
+    planned = typed.json("plan", *run)
+    assert planned["counts"] == {"score": 3, "added": 3, "kept": 0}
+    assert typed("score", *run) == 1
+    assert typed.err.rstrip().endswith("or raise max_quarantined")
+    assert not Path("out.parquet").exists()
+    assert typed("score", *run, "--partitions", "0..1") == 0
+    assert "230 rows read = 230 scored + 0 skipped + 0 in quarantine" in typed.out
+    assert f"{shop.folder}/out.parquet: 2 added, 0 replaced" in typed.out
+    scored = typed.json("score", *run, "--max-quarantined", "1", "--workers", "1")
+    assert [each["reused"] for each in scored["partitions"]] == [True, True, True]
+    assert scored["published"]["added"] == 1
+    plain = pd.concat([shop.plain(0), shop.plain(1)], ignore_index=True)
+    published = pd.read_parquet("out.parquet")
+    assert published["prediction"].tolist()[:230] == plain["prediction"].tolist()
+    assert typed("plan", *run) == 0
+    assert [row[3] for row in _rows(typed.out)] == ["reuse"] * 3
+    assert [row[-1] for row in _rows(typed.out)] == ["unchanged"] * 3
+    assert len(typed.json("runs", "out.parquet")["runs"]) == 2
+    assert typed("runs", "staged") == 0
+    assert [row[2] for row in _rows(typed.out)] == ["checked"] * 3
+    assert [row[7] for row in _rows(typed.out)] == ["yes", "yes", "no"]
+
+
+def test_a_plan_in_which_something_fails(shop: Small, typed: Typed) -> None:
+    shop.add(3, [(1, 2)], header=("id", "a"))
+    function = ["part_{p}.csv", "--function", "support:nothing", "--output", "staged"]
+    assert typed("plan", *function) == 1
+    assert "has no nothing" in typed.out
+
+
+def test_models_and_promote(shop: Small, typed: Typed) -> None:
+    version = shop.model.version
+    assert typed("promote", f"model/{version}", "--to", "latest", "--require", "accuracy>=0.9") == 0
+    assert typed.out == f"@latest now points at version {version}\n"
+    assert typed("promote", f"model/{version}", "--to", "best", "--require", "accuracy > 1") == 1
+    assert "required > 1. It was not promoted" in typed.err
+    assert typed("promote", f"model/{version}", "--to", "best", "--require", "accuracy") == 1
+    assert "write a metric, a comparison and a number: 'accuracy>=0.9'" in typed.err
+    assert typed.json("promote", "model@latest", "--to", "latest")["version"] == version
+    assert typed.json("models", "model")["aliases"] == {"champion": version, "latest": version}
+    assert typed("models", "model") == 0
+    (row,) = _rows(typed.out)
+    assert row[:3] == [version, "@champion", "@latest"]
+    assert typed("models", "staged") == 1
+
+
+def test_clean(shop: Small, typed: Typed) -> None:
+    for method in ("predict", "predict_proba"):
+        assert typed("score", *DATA, "--partitions", "1", "--output", "staged", "--method", method) == 0
+        for path in Path("staged").rglob("*.*"):
+            moment = path.stat().st_mtime - 100 * 3600
+            os.utime(path, (moment, moment))
+    keep = ["clean", "staged", "--published", "none", "--keep-runs", "1"]
+    assert typed(*keep, "--dry-run") == 0
+    assert "1 would be removed" in typed.out
+    assert len(typed.json(*keep, "--dry-run")["removed"]) == 1
+    assert typed(*keep) == 0
+    assert "1 removed" in typed.out
+    assert typed(*keep) == 0
+    assert "0 removed, 0 bytes; 1 kept" in typed.out
+    assert typed("clean", "staged", "--published", "none") == 1
+    assert "say what to keep" in typed.err
+    assert typed("clean", "staged", "--published", "nowhere.parquet", "--keep-runs", "1") == 1
+    assert "holds no published scores, so that nothing was removed" in typed.err
+
+
+def test_reading_options_and_flags(shop: Small, typed: Typed) -> None:
+    text = "\n".join(";".join(map(str, row)) for row in [("id", "a", "b"), *(row[:3] for row in good_rows(5))])
+    (shop.folder / "other_1.txt").write_text(text + "\n")
+    other = ["other_{p}.txt", "--model", "model@champion", "--format", "csv"]
+    assert typed("preview", *other) == 1
+    assert "delimiter" in typed.err
+    given = [*other, "--read-option", "delimiter=;", "--read-option", 'null_values=["", "NA"]', "--keys", "id,a"]
+    assert typed("preview", *given, "--flag", "high=prediction>0.5") == 0
+    assert _rows(typed.out)[0][-1] == "True"
+    assert typed("preview", *given, "--outputs", "nothing") == 1
+    assert "gives prediction" in typed.err
+
+
+def test_times_are_those_of_this_run(shop: Small, typed: Typed) -> None:
+    assert typed("score", *DATA, "--partitions", "1", "--output", "staged", "--force") == 0
+    (trace,) = typed.json("runs", "staged")["runs"]
+    assert trace["time"][:10] in {time.strftime("%Y-%m-%d", time.gmtime(time.time() - back)) for back in (0, 60)}

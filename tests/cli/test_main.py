@@ -1,0 +1,194 @@
+"""The process around the commands: exit codes, one-line messages, pipes, terminals, Ctrl-C, and no Airflow."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from commands import start_command
+from support import ROOT, Small, wait_for
+
+from airflow_batchscore.cli.main import main
+
+pytestmark = pytest.mark.unit
+
+DATA = ["part_{p}.csv", "--model", "model@champion"]
+NO_AIRFLOW = "import sys; sys.modules['airflow'] = None; "
+START = "import runpy; runpy.run_module('airflow_batchscore', run_name='__main__')"
+
+
+def _command(*words: str) -> list[str]:
+    """``python -m airflow_batchscore``, without an Airflow."""
+    return [sys.executable, "-c", f"{NO_AIRFLOW}{START}", *words]
+
+
+def _environment(**more: str) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
+    return {**plain, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **more}
+
+
+def test_the_console_script_is_this_command() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"batchscore": f"{main.__module__}:main"}
+
+
+@pytest.mark.parametrize("command", ["", "preview", "plan", "score", "runs", "models", "promote", "clean"])
+def test_help_names_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"] if command else ["--help"])
+    assert ended.value.code == 0
+    assert (f"batchscore {command}" if command else "exit codes: 0 done") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "required: COMMAND"),
+        (["guess"], "invalid choice: 'guess'"),
+        (["score", "x_{p}.csv"], "required: --output"),
+        (["preview", "x_{p}.csv", "--rows", "many"], "invalid int value: 'many'"),
+        (["plan", "x_{p}.csv", "--output", "y", "--quarantine", "few"], "neither a count (1000) nor a share (0.01)"),
+        (["plan", "x_{p}.csv", "--output", "y", "--keys", "a,,b"], "write names with commas between them"),
+        (["clean", "staged", "--keep-runs", "1"], "required: --published"),
+        (["runs", "x", "--mos", "1"], "unrecognized arguments: --mos 1"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["score", "nope_{p}.csv", "--model", "model@champion", "--output", "s"], "no file matches"),
+        (["score", "part_{p}.csv", "--model", "model@nobody", "--output", "s"], "there is no alias 'nobody'"),
+        (["score", *DATA, "--output", "s", "--trusted", "/srv/models"], "none of the trusted URIs"),
+        (["score", *DATA, "--output", "s", "--require-signature"], "put it into the environment as BATCHSCORE_SIG"),
+        (["score", "part_{p}.csv", "--output", "s"], "give model="),
+        (["score", *DATA, "--output", "s", "--partitions", "7"], "no file for partition p=7"),
+        (["score", *DATA, "--output", "s", "--read-option", "delimiter"], "write NAME=VALUE"),
+        (["score", *DATA, "--output", "s", "--read-option", "sep=;"], "read_options ['sep'] are unknown"),
+        (["score", *DATA, "--output", "s", "--dask", "tcp://x:1", "--workers", "2"], "leave out --workers"),
+        (["preview", *DATA, "--function", "no_module:f"], "function= replaces the model"),
+        (["preview", "part_{p}.csv", "--function", "no_module:f"], "No module named 'no_module'"),
+        (["runs", "nowhere"], "no run left a trace"),
+        (["models", "hdfs://x/y"], "hdfs"),
+        (["preview", "s3://bucket/x_{p}.csv", "--model", "model@champion", "--conn-id", "nobody"], "'nobody'"),
+    ],
+)
+def test_what_fails_says_why_in_a_line_and_ends_with_1(
+    shop: Small, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("batchscore: ")
+    assert message in line
+    with pytest.raises(Exception, match=r".+"):
+        main([*words, "--debug"])
+
+
+def test_what_nobody_foresaw_names_its_kind(
+    shop: Small, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shop.folder / "broken_module.py").write_text("1 / 0\n")
+    assert main(["preview", "part_{p}.csv", "--function", "broken_module:f"]) == 1
+    assert capsys.readouterr().err == "batchscore: ZeroDivisionError: division by zero (--debug shows where)\n"
+
+
+def test_what_reads_the_output_may_close_it(shop: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert main(["preview", *DATA, "--partition", "0", "--json"]) == 141
+        assert main(["preview", *DATA, "--partition", "0"]) == 0  # what comes now goes nowhere
+
+
+def test_what_a_function_prints_is_no_part_of_the_answer(shop: Small, capfd: pytest.CaptureFixture[str]) -> None:
+    (shop.folder / "talking.py").write_text(
+        "import os\ndef talk(frame):\n    print('one')\n    os.system('echo two')\n    return frame[['a']]\n"
+    )
+    assert main(["preview", "part_{p}.csv", "--function", "talking:talk", "--json"]) == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out)["rows_scored"] == 10
+    assert {"one", "two"} <= set(err.splitlines())
+
+
+def test_names_that_a_terminal_would_obey_are_shown_as_text(shop: Small, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop.folder / "part_3.csv").write_text("id,a,b\n\x1b[31mred,1,2\n[bold]x[/bold],1,2\n")
+    assert main(["preview", *DATA, "--partition", "3"]) == 0
+    out = capsys.readouterr().out
+    assert r"\x1b[31mred" in out
+    assert "[bold]x[/bold]" in out
+
+
+def _on_a_terminal(words: Sequence[str], folder: Path, **more: str) -> str:
+    """What a command prints there."""
+    own, theirs = pty.openpty()
+    process = start_command(words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=_environment(**more))
+    os.close(theirs)
+    said = b""
+    try:
+        while piece := os.read(own, 1 << 16):
+            said += piece
+    except OSError:  # the terminal is gone with the process
+        pass
+    os.close(own)
+    assert process.wait(60) == 0, said.decode()
+    return said.decode()
+
+
+def test_a_terminal_has_a_bar_and_no_colours_if_it_is_asked_for_none(shop: Small) -> None:
+    score = _command("score", *DATA, "--partitions", "1", "--output", "staged")
+    said = _on_a_terminal(score, shop.folder, NO_COLOR="1")
+    assert not re.search(r"\x1b\[[34]\d", said)
+    assert "scoring" in said
+    assert "30 rows read = 30 scored" in said
+
+
+def test_without_rich_tables_are_refused_before_the_work_and_json_is_not(
+    shop: Small, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "rich" else find(name, *more))
+    score = ["score", *DATA, "--partitions", "1", "--output", "staged"]
+    assert main(score) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("batchscore: tables need the package rich: pip install 'airflow-batchscore[cli]'")
+    assert not (shop.folder / "staged").exists()
+    assert main([*score, "--json"]) == 0
+
+
+def test_ctrl_c_ends_it_with_130_and_keeps_what_was_committed(shop: Small) -> None:
+    (shop.folder / "waiting.py").write_text(
+        "import pathlib, time\n"
+        "def wait(frame):\n"
+        "    if len(frame) > 60:\n"
+        "        pathlib.Path('at_work').touch(); time.sleep(60)\n"
+        "    return frame[['a']]\n"
+    )
+    words = ["score", "part_{p}.csv", "--function", "waiting:wait", "--output", "staged", "--partitions", "1"]
+    assert main(words) == 0
+    words[-1:] = ["0..1"]
+    process = start_command(_command(*words), cwd=shop.folder, env=_environment(), stderr=subprocess.PIPE, text=True)
+    wait_for((shop.folder / "at_work").exists, 60)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("batchscore: interrupted; what was committed stays")
+    assert len(list(shop.folder.glob("staged/p=1/*/manifests/*.json"))) == 1

@@ -1,0 +1,67 @@
+"""Words on the command line become the arguments of the Python API."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from airflow_batchscore import DaskCluster, LocalDask, Location, Trust
+from airflow_batchscore.cli import options
+from airflow_batchscore.errors import InputError
+
+pytestmark = pytest.mark.unit
+
+
+def _given(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--conn-id")
+    options.add_dataset(parser)
+    options.add_scoring(parser)
+    options.add_run(parser)
+    options.add_engine(parser)
+    return parser.parse_args(["/data/x_{p}.csv", "--output", "/staged", *words])
+
+
+def test_the_dataset() -> None:
+    given = _given("--read-option", "delimiter=;", "--read-option", "pad_short_rows=true", "--column-type", "a=int64")
+    dataset = options.dataset_of(given)
+    assert dataset.read_options == {"delimiter": ";", "pad_short_rows": True, "column_types": {"a": "int64"}}
+    assert options.dataset_of(_given("--conn-id", "both")).conn_id == "both"
+    assert options.dataset_of(_given("--conn-id", "both", "--data-conn-id", "own")).conn_id == "own"
+    assert options.dataset_of(_given("--format", "parquet")).format == "parquet"
+
+
+def test_how_to_score() -> None:
+    chosen = options.score_options(_given("--method", "predict_proba", "--keys", "a, b", "--flag", "sure=p>0.9"))
+    assert (chosen["method"], chosen["keys"], chosen["flags"]) == ("predict_proba", ["a", "b"], {"sure": "p>0.9"})
+    assert not {"block_rows", "quarantine", "force"} & set(chosen)
+    more = options.score_options(_given("--quarantine", "0.01", "--force", "--block-rows", "10"))
+    assert (more["quarantine"], more["force"], more["block_rows"]) == (0.01, True, 10)
+    assert options.score_options(_given("--quarantine", "0"))["quarantine"] == 0
+    assert options.score_options(_given("--missing-model", "skip"))["model_policy"].missing == "skip"
+
+
+def test_which_models_may_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(options.SIGNING_KEY, raising=False)
+    assert options.trust_of(_given()) is None
+    given = _given("--trusted", "/a", "--trusted", "/b", "--trusted-type", "x.Y")
+    assert options.trust_of(given) == Trust((Location("/a"), Location("/b")), types=("x.Y",))
+    monkeypatch.setenv(options.SIGNING_KEY, "key")
+    assert options.trust_of(_given("--require-signature")) == Trust(key=b"key", require_signature=True)
+    assert options.trust_of(_given()) == Trust(key=b"key")
+
+
+def test_where_it_runs() -> None:
+    assert options.engine_of(_given("--workers", "2", "--memory-limit", "1GiB")) == LocalDask(2, memory_limit="1GiB")
+    assert options.engine_of(_given("--dask", "tcp://x:8786")) == DaskCluster(address="tcp://x:8786")
+    with pytest.raises(InputError, match="leave out --memory-limit"):
+        options.engine_of(_given("--dask", "tcp://x:8786", "--memory-limit", "1GiB"))
+    with pytest.raises(InputError, match="not both"):
+        options.engine_of(_given("--python", "p", "--environment", "f"))
+
+
+def test_pairs_need_a_name_and_a_value() -> None:
+    assert options.pairs(["a=b=c", "d="], "--x") == {"a": "b=c", "d": ""}
+    with pytest.raises(InputError, match="--x '=b': write NAME=VALUE"):
+        options.pairs(["=b"], "--x")

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_batchscore.data.dataset import PartitionedDataset
+from airflow_batchscore.data.readiness import assess
+from airflow_batchscore.errors import InputError
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> PartitionedDataset:
+    for name in ("DE/2020", "DE/2021", "FR/2020"):
+        file = tmp_path / f"{name}.csv"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("a\n1\n")
+    return PartitionedDataset(f"{tmp_path}/{{country}}/{{year}}.csv")
+
+
+def test_each_partition_of_a_range_is_required_and_a_filter_takes_what_there_is(dataset: PartitionedDataset) -> None:
+    assert [partition.key for partition in dataset.require("country=DE/year=2020..2021, country=*/year=2020")] == [
+        "country=DE/year=2020",
+        "country=DE/year=2021",
+        "country=FR/year=2020",
+    ]
+    with pytest.raises(InputError, match=r"no file for partition country=FR/year=2021 \("):
+        dataset.require("country=DE,FR/year=2020..2021")
+    with pytest.raises(InputError, match=r"no partition fits 'country=I\*', 'year=1999'; there are 3, country=DE"):
+        dataset.require("country=I*, year=1999, country=DE")
+
+
+def test_a_wait_for_a_wildcard_ends_with_the_first_that_fits(dataset: PartitionedDataset) -> None:
+    def look(request: str) -> tuple[bool, str]:
+        seen = assess(dataset, request, stable_for=None, now=0)
+        return seen.ready, seen.describe()
+
+    assert look("country=I*, country=DE") == (False, "2 partition(s) ready; 1 not there: country=I*")
+    file = Path(dataset.uri.format(country="IT", year="2020"))
+    file.parent.mkdir()
+    file.write_text("a\n1\n")
+    assert look("country=I*, country=DE") == (True, "3 partition(s) ready")
+    ready, what = look("country=IT/year=2020..2021")
+    assert (ready, what) == (False, "1 partition(s) ready; 1 not there: country=IT/year=2021")
+
+
+def test_what_two_filters_take_is_taken_once_and_names_are_named_once(dataset: PartitionedDataset) -> None:
+    found, missing = dataset.find("country=DE, year=2020, country=DE/year=2021")
+    assert ([partition.values["country"] for partition in found], missing) == (["DE", "DE", "FR"], [])
+    with pytest.raises(InputError, match="more than once: country=DE/year=2021; name each once"):
+        dataset.find("country=DE/year=2021, country=DE/year=2020..2021")
+
+
+def test_days_of_a_compact_form_follow_the_files(tmp_path: Path) -> None:
+    dataset = PartitionedDataset(f"{tmp_path}/{{day}}.csv")
+    for day in ("20260130", "20260131", "20260201"):
+        (tmp_path / f"{day}.csv").write_text("a\n1\n")
+    assert len(dataset.require("20260130..20260201")) == 3
+    with pytest.raises(InputError, match="there is no day 20260231"):
+        dataset.require("20260130..20260231")
+    (tmp_path / "20260199.csv").write_text("a\n1\n")
+    assert len(dataset.find("20260130..20260201")[1]) == 68

@@ -1,0 +1,29 @@
+"""`Delta` and `Iceberg`, as results hold them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_batchscore import Delta, Iceberg
+from airflow_batchscore.errors import OutputError
+from airflow_batchscore.publish.tables import Table, table_from
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("table", [Delta(), Iceberg("tennis.scores"), Iceberg("a.b.scores", "lake", "lake_conn")])
+def test_a_table_comes_back_from_json(table: Table) -> None:
+    assert table_from(json.loads(json.dumps(table.to_dict()))) == table
+
+
+def test_a_kind_of_another_package_is_not_known() -> None:
+    assert table_from({"format": "hudi", "path": "x"}) is None
+    assert table_from(None) is None
+
+
+@pytest.mark.parametrize("name", ["scores", "tennis.", ".scores", ""])
+def test_a_name_has_a_namespace(name: str) -> None:
+    with pytest.raises(OutputError, match="name the namespace and the table, such as 'tennis.scores'"):
+        Iceberg(name)

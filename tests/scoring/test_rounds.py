@@ -1,0 +1,109 @@
+"""Rounds of a sample: they grow, they end in time, and the pace that they give is that of what was scored."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any
+
+import pytest
+from support import Small, good_rows
+
+from airflow_batchscore import LocalDask
+from airflow_batchscore.scoring import rounds
+from airflow_batchscore.scoring.estimate import _Kept
+from airflow_batchscore.scoring.rounds import Rounds, _Round
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def kept() -> Any:
+    """Two workers that stay."""
+    engine = LocalDask(workers=2)
+    with ExitStack() as resources:
+        yield _Kept(engine, resources.enter_context(engine.session()))
+
+
+def _rounds(data: Small, kept: Any, *keys: str, **options: Any) -> Rounds:
+    job = data.job(output_uri=f"{data.folder}/sample", allow_empty=True, **options)
+    partitions = [partition for partition in job.dataset.require() if partition.key in keys]
+    return Rounds(job, kept, 2, partitions, most_bytes=0)
+
+
+def test_slices_grow_to_blocks_and_blocks_to_more_of_them(
+    data: Small, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "_GROWTH", 2)
+    data.add(2, good_rows(40_000))
+    made = _rounds(data, kept, "p=2", block_rows=8_000)
+    paces = []
+    for pace in made.paces():
+        paces.append(pace)
+        made.may_go_on(60.0)
+        if len(paces) == 6:
+            break
+    assert made._rounds[0].share < 1
+    assert made._rounds[-1].share == 1
+    assert made._rounds[-1].bytes >= 2 * made._rounds[0].bytes
+    last = paces[-1]
+    size = (data.folder / "part_2.csv").stat().st_size
+    assert last.rows * size == pytest.approx(40_000, rel=0.1)
+    assert last.block == pytest.approx(size / 5, rel=0.5)
+    assert last.byte > 0
+    assert last.memory is not None
+
+
+def test_several_small_partitions_make_a_round(data: Small, kept: Any) -> None:
+    for partition in range(2, 8):
+        data.add(partition, good_rows(100 + partition))
+    made = _rounds(data, kept, *(f"p={partition}" for partition in range(2, 8)))
+    for _ in islice(made.paces(), 4):
+        made.may_go_on(60.0)
+    assert made._rounds[-1].partitions > made._rounds[0].partitions
+    assert {each.share for each in made._rounds} == {1}  # there is nothing to slice
+    assert max(each.partitions for each in made._rounds) <= 6
+
+
+def _with(made: Rounds, *seen: tuple[float, float, float]) -> Rounds:
+    made._rounds = [_Round(share, seconds, size, 10, 1, 2) for share, seconds, size in seen]
+    return made
+
+
+def test_a_sample_ends_in_time(data: Small, kept: Any) -> None:
+    made = _with(_rounds(data, kept, "p=1"), (1.0, 1.0, 10.0))
+    made._next = 3.0
+    assert not made.may_go_on(3.5)
+    assert made.may_go_on(4.5)
+    made._next = 100.0
+    assert not made.may_go_on(10_000.0)  # no sample needs longer
+    made._next = 0.5
+    assert made.may_go_on(0.0)  # but each measures for a moment
+
+
+def test_a_sample_ends_when_its_rounds_agree(data: Small, kept: Any) -> None:
+    made = _rounds(data, kept, "p=1")
+    agreeing = [(1.0, 9.0, 10.0), (1.0, 1.0, 10.0), (1.0, 2.02, 20.0), (1.0, 3.98, 40.0)]
+    made._next = 8.0
+    assert not _with(made, *agreeing).may_go_on(1000.0)
+    assert _with(made, *agreeing[:3]).may_go_on(1000.0)
+    assert _with(made, *agreeing[:3], (1.0, 6.0, 40.0)).may_go_on(1000.0)
+
+
+def test_the_pace_is_that_of_whole_blocks_but_for_the_first(data: Small, kept: Any) -> None:
+    made = _rounds(data, kept, "p=1")
+    _with(made, (0.1, 50.0, 1.0), (1.0, 30.0, 10.0), (1.0, 10.0, 10.0), (1.0, 20.0, 20.0))
+    pace = made._pace(None)
+    assert pace.byte == 2 * 30 / 30  # of one of two workers
+    assert pace.spread == 0
+    first = _with(made, (0.1, 50.0, 1.0))._pace(None)
+    assert first.byte == 100
+    assert first.spread == rounds._UNKNOWN_SPREAD
+
+
+def test_what_every_partition_takes_is_told_apart_from_what_its_bytes_take(data: Small, kept: Any) -> None:
+    made = _with(_rounds(data, kept, "p=1"), (1.0, 99.0, 1000.0), (1.0, 10.0, 1000.0))
+    made._first, made._second, made._cutting = 5.0, 0.75, 0.0
+    pace = made._pace(_Round(0.1, 0.5, 10.0, 1, 1, 1))
+    assert (pace.partition, pace.start_up) == (0.25, 4.5 + 0.25)
+    assert pace.byte == (10 - 0.25 - 0.25) * 2 / 1000
