@@ -206,8 +206,8 @@ class KeptVerdict:
         return {
             "checks": [check.to_dict() for check in self.checks],
             "max_drift": self.max_drift,
-            "comparison": self.comparison,
             "max_drift_of": dict(self.max_drift_of),
+            **({"comparison": self.comparison} if self.comparison else {}),
         }
 
     def drift_allowed(self, column: str | None) -> float | None:
