@@ -18,6 +18,7 @@ OTHER = "(other)"
 MISSING = "(missing)"
 #: Kept while counts are added up, so that those that turn out to be frequent are among them.
 _MOST_KEPT = 200
+_MOST_PAIRS = 2_000
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,16 @@ class Agreements:
         """Of classes for the same rows, and of rows that only one model has scored. Missing classes are alike."""
         import pyarrow as pa
 
-        both = pa.table({"champion": champion, "challenger": challenger}).group_by(["champion", "challenger"])
-        counted = both.aggregate([([], "count_all")]).to_pylist()
-        agreed = sum(row["count_all"] for row in counted if row["champion"] == row["challenger"])
+        table = pa.table({"champion": champion, "challenger": challenger})
+        counted = table.group_by(table.column_names).aggregate([([], "count_all")])
+        agreed = _alike(counted)
+        if counted.num_rows > _MOST_PAIRS:  # numbers or texts that are no classes
+            counted = counted.sort_by([("count_all", "descending")]).slice(0, _MOST_PAIRS)
         pairs: Counter[tuple[str, str]] = Counter()
-        for row in counted:
+        for row in counted.to_pylist():
             pairs[_named(row["champion"]), _named(row["challenger"])] += row["count_all"]
+        if rest := len(champion) - sum(pairs.values()):
+            pairs[OTHER, OTHER] += rest
         return cls(len(champion) + alone, alone, agreed, _of_most(pairs, _MOST_KEPT))
 
     def __add__(self, other: Agreements) -> Agreements:
@@ -79,6 +84,15 @@ class Agreements:
     def from_dict(cls, value: JsonMapping) -> Agreements:
         """The inverse of `to_dict`."""
         return cls(**{**value, "pairs": {(one, other): rows for one, other, rows in value["pairs"]}})
+
+
+def _alike(counted: pa.Table) -> int:
+    """Rows whose two classes are the same, or both missing."""
+    import pyarrow.compute as pc
+
+    one, other = counted.column("champion"), counted.column("challenger")
+    alike = pc.or_(pc.fill_null(pc.equal(one, other), fill_value=False), pc.and_(one.is_null(), other.is_null()))
+    return int(pc.sum(pc.if_else(alike, counted.column("count_all"), 0)).as_py() or 0)
 
 
 def _named(value: object) -> str:

@@ -49,3 +49,11 @@ def test_of_many_classes_the_rare_ones_are_counted_together_and_do_not_count_as_
     assert classes[-1] == OTHER
     assert sum(map(sum, counts)) == found.rows
     assert len({name for pair in found.pairs for name in pair}) <= 201
+
+
+def test_values_that_are_no_classes_are_counted_quickly_and_none_is_lost() -> None:
+    values = list(range(30_000))
+    found = _of(values, [*values[:20_000], *values[:10_000]])
+    assert (found.rows, found.agreed) == (30_000, 20_000)
+    assert sum(found.pairs.values()) == 30_000
+    assert sum(map(sum, found.confusion()[1])) == 30_000
