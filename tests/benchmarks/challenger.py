@@ -4,6 +4,7 @@
 
 `floor`: each block is read once, its features are made once, both models predict, and nothing is written or counted.
 `pass`: `model=[champion, challenger]`, with parts, accounts and manifests of both. `twice`: one model after the other.
+`compare`: what the audit does with the parts of both, afterwards and in one thread.
 Prints medians of seconds and of CPU seconds, and the medians of their ratios of each round.
 """
 
@@ -27,8 +28,9 @@ from airflow_batchscore.model import artifact
 from airflow_batchscore.model.features import in_order
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.models import ChampionAndChallenger, OneModel
+from airflow_batchscore.publish.compare import compare
 from airflow_batchscore.scoring.job import ScoringJob
-from airflow_batchscore.scoring.pair import score_run
+from airflow_batchscore.scoring.pair import Scored, score_run
 from airflow_batchscore.scoring.scorers.specs import model_columns
 from airflow_batchscore.training.train import TrainingJob, train
 
@@ -110,14 +112,23 @@ def _measure(name: str, dataset: PartitionedDataset, models: list[ModelRef], fol
     values = [{"p": str(p)} for p in range(1, PARTITIONS + 1)]
     engine = LocalDask(workers=WORKERS, processes=False)
 
-    def score(scored_with: Any) -> None:
+    def score(scored_with: Any) -> list[Scored]:
         job = ScoringJob(dataset, scored_with, f"{folder}/staged")
-        score_run(replace(job, token=str(time.monotonic_ns())), values, engine)
+        return score_run(replace(job, token=str(time.monotonic_ns())), values, engine)
 
+    def both() -> None:
+        scored[:] = score(ChampionAndChallenger(*models))
+
+    def compared() -> None:
+        challengers = {one.manifest.key: one.challenged[0] for one in scored if isinstance(one.challenged, tuple)}
+        compare(*models, [one.manifest for one in scored], challengers, {})
+
+    scored: list[Scored] = []
     ways: dict[str, Callable[[], Any]] = {
         "floor": lambda: floor(dataset, models),
-        "pass": lambda: score(ChampionAndChallenger(*models)),
         "twice": lambda: [score(OneModel(model)) for model in models],
+        "pass": both,
+        "compare": compared,
     }
     seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for number in range(rounds + 1):  # the first is not counted: imports, loading, the files' pages
@@ -126,7 +137,7 @@ def _measure(name: str, dataset: PartitionedDataset, models: list[ModelRef], fol
             run()
             if number:
                 seconds[way].append((time.monotonic() - began, time.process_time() - cpu))
-            shutil.rmtree(folder / "staged", ignore_errors=True)
+        shutil.rmtree(folder / "staged", ignore_errors=True)
     print(name)
     for way, some in seconds.items():
         told = []
@@ -134,7 +145,7 @@ def _measure(name: str, dataset: PartitionedDataset, models: list[ModelRef], fol
             ratios = [one[place] / base[place] for one, base in zip(some, seconds["floor"], strict=True)]
             found = statistics.median(one[place] for one in some)
             told.append(f"{found:7.2f} {what} {statistics.median(ratios):5.2f} x the floor")
-        print(f"  {way:6} {'  '.join(told)}", flush=True)
+        print(f"  {way:7} {'  '.join(told)}", flush=True)
 
 
 if __name__ == "__main__":
