@@ -79,6 +79,8 @@ def handed_on(scored: Sequence[Scored], entry: PlanEntry, run: str, conn_id: str
 class _Pair:
     """The work: each model in a job of its own."""
 
+    parts = 2
+
     def __init__(self, job: ScoringJob, models: ChampionAndChallenger) -> None:
         self.job = replace(job, scored_with=OneModel(models.champion))
         self._challengers = replace(job, scored_with=OneModel(models.challenger))

@@ -12,7 +12,8 @@ from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.attempt import Attempt, Call
 from airflow_batchscore.scoring.block import PartSource
 from airflow_batchscore.scoring.manifest import BlockResult
-from airflow_batchscore.scoring.together import Results, Together, score_for_each
+from airflow_batchscore.scoring.shared import Results, Together
+from airflow_batchscore.scoring.together import score_for_each
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.prepare import Preparer
-from airflow_batchscore.scoring.shared import Call, most_together, score_shared, together
+from airflow_batchscore.scoring.shared import Call, most_together, score_several, together
 from airflow_batchscore.scoring.tally import Tally
 from airflow_batchscore.scoring.work import BeingScored, S, Work
 
@@ -40,6 +40,8 @@ Finished: TypeAlias = tuple[int, Any, float]
 
 class _Alone:
     """Partitions that are scored once."""
+
+    parts = 1
 
     def __init__(self, job: ScoringJob) -> None:
         self.job, self._preparer = job, Preparer(job)
@@ -157,7 +159,8 @@ class _Pack(Generic[S]):
         """Begin partitions until one has a call to make; returns False if none is left, or a partition has failed."""
         while not self._calls and self._waiting and not self._failed:
             # Partitions of one file begin together, so that each of its blocks is read once for all of them.
-            for _ in range(1 if self._work.job.dataset.by is None else min(len(self._waiting), most_together())):
+            most = 1 if self._work.job.dataset.by is None else max(1, most_together() // self._work.parts)
+            for _ in range(min(len(self._waiting), most)):
                 number, values = self._waiting.popleft()
                 with self._noting_failure(number):
                     self._begin(number, values)
@@ -249,7 +252,7 @@ def _numbered(
     results: Sequence[Any]
     blocks = [unit for unit in units if isinstance(unit, Block)]
     if len(numbers) > 1:
-        results = score_shared(jobs, blocks)
+        results = score_several(jobs, blocks)
     else:
         try:
             results = [function(jobs[0], units[0])]

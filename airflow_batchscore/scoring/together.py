@@ -6,9 +6,8 @@ for one model after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import read
@@ -16,24 +15,12 @@ from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import BatchScoreError
-from airflow_batchscore.scoring.block import PartSource, empty_batch, named, score_block
+from airflow_batchscore.scoring.block import PartSource, empty_batch, named
 from airflow_batchscore.scoring.manifest import BlockResult
 from airflow_batchscore.scoring.part import BlockJob
 from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 from airflow_batchscore.scoring.scorers.specs import ModelSpec
-from airflow_batchscore.scoring.shared import OpenPart
-
-#: What is called for one model's part, without the unit.
-OneCall: TypeAlias = tuple[Callable[..., BlockResult], BlockJob]
-#: For each model its result, or why it has none; None if nothing was asked for it.
-Results: TypeAlias = tuple[BlockResult | BatchScoreError | None, ...]
-
-
-@dataclass(frozen=True)
-class Together:
-    """What a worker does with a unit: a call for each model; None if nothing is to be done for it."""
-
-    calls: tuple[OneCall | None, ...]
+from airflow_batchscore.scoring.shared import OneCall, OpenPart, Results, Together
 
 
 def score_for_each(together: Together, unit: PartSource) -> Results:
@@ -41,9 +28,8 @@ def score_for_each(together: Together, unit: PartSource) -> Results:
 
     Raises OSError: storage failed, which a retry may fix.
     """
-    blocks = [job for call in together.calls if call is not None for function, job in [call] if function is score_block]
-    if isinstance(unit, Block) and len(blocks) == len(together.calls) and not may_be_a_rerun():
-        results = score_in_one_reading(blocks, unit)
+    if isinstance(unit, Block) and together.blocks and not may_be_a_rerun():
+        results = score_in_one_reading(together.blocks, unit)
         if results is not None:
             return results
     return tuple(None if call is None else _alone(call, unit) for call in together.calls)

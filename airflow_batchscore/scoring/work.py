@@ -59,7 +59,11 @@ class Work(Protocol[S_co]):
 
     Attributes:
         job: says what is read, and where scores go.
+        parts: that a block of a partition gets.
     """
+
+    @property
+    def parts(self) -> int: ...
 
     @property
     def job(self) -> ScoringJob: ...

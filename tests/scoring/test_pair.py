@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from packages import install
 from paired import ENGINE, calls, challenger_of, of_challenger, pair_job, score_alone, score_pair, trained
-from support import Small, good_rows, scores
+from support import NUMBERED, Small, good_rows, scores, write_csv
+from test_shared import READ
 
-from airflow_batchscore import Recipe
+from airflow_batchscore import PartitionedDataset, Recipe
+from airflow_batchscore.data.formats.registry import GROUP
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
@@ -172,6 +175,29 @@ def test_forced_scores_are_forced_for_both_once_a_run(data: Small) -> None:
     assert [m.uri[-11:] for m in (first[0].manifest, *of_challenger(first))] == ["000001.json"] * 2
     assert [m.uri[-11:] for m in (forced[0].manifest, *of_challenger(forced))] == ["000002.json"] * 2
     assert (again[0].reused, again[0].challenged[1]) == (True, True)  # type: ignore[index]
+
+
+def test_partitions_of_one_file_are_read_once_for_both_models(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, tmp_path / "site", "counted", GROUP, {".counted": "test_shared:Counted"})
+    rows = good_rows(400, 1000)
+    rows[7] = (1007, "?", 1, 0)  # type: ignore[call-overload]
+    write_csv(data.folder / "all.counted", rows)
+    dataset = PartitionedDataset(f"{data.folder}/all.counted", partition_by="id % 4", read_options=NUMBERED)
+    challenger = challenger_of(data)
+    values = [{"id_mod_4": str(n)} for n in range(4)]
+    READ.clear()
+    scored = score_run(pair_job(data, challenger, dataset=dataset, block_rows=100), values, ENGINE)
+    assert len(READ) > 1
+    assert set(READ.values()) == {1}
+    account = [Account(100, 100, 0, 0)] * 3 + [Account(100, 99, 0, 1)]
+    assert [one.manifest.account for one in scored] == [own.account for own in of_challenger(scored)] == account
+    for manifest in (scored[3].manifest, *of_challenger(scored)[3:]):
+        job = data.job(model=manifest.model, dataset=dataset, block_rows=100, output_uri=f"{tmp_path}/alone")
+        ((alone, *_),) = score_run(job, values[3:], ENGINE)
+        assert alone.identity == manifest.identity
+        pd.testing.assert_frame_equal(scores(alone), scores(manifest))
 
 
 def test_several_partitions_are_scored_side_by_side(data: Small) -> None:
