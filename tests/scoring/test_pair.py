@@ -190,7 +190,7 @@ def test_partitions_of_one_file_are_read_once_for_both_models(
     READ.clear()
     scored = score_run(pair_job(data, challenger, dataset=dataset, block_rows=100), values, ENGINE)
     assert len(READ) > 1
-    assert set(READ.values()) == {1}
+    assert sorted(READ.values()) == [1] * (len(READ) - 1) + [2], "a second look at the block of the bad row"
     account = [Account(100, 100, 0, 0)] * 3 + [Account(100, 99, 0, 1)]
     assert [one.manifest.account for one in scored] == [own.account for own in of_challenger(scored)] == account
     for manifest in (scored[3].manifest, *of_challenger(scored)[3:]):
