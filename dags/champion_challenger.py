@@ -50,7 +50,7 @@ them. **Publishes** `{PLACE}/predictions.parquet`, and the newest report, with t
 def make_data() -> str:
     from hazard_recipe import make_data
 
-    return make_data(f"{PLACE}/data", rows=5_000)
+    return make_data(f"{PLACE}/data", rows=3_000)
 
 
 with DAG(
@@ -89,7 +89,10 @@ with DAG(
         model_uri=MODEL,
     )
     plan = PlanPartitionsOperator(
-        task_id="plan", dataset=properties, model=[f"{MODEL}@champion", challenger.output], max_tasks=2
+        task_id="plan",
+        dataset=properties,
+        model=[f"{MODEL}@champion", challenger.output],
+        max_tasks=1,  # the parts are small
     )
     score = ScorePartitionOperator.partial(
         task_id="score", dataset=properties, output_uri=f"{PLACE}/staging", outputs={"prediction": "hazard"}

@@ -249,7 +249,7 @@ def test_a_challenger_that_is_close_is_promoted_and_its_scores_are_not_published
     facts = _summary("champion_challenger")
     assert facts["model"]["trained_on"] == [f"part={part}" for part in range(4)]
     comparison = facts["passed"]["comparison"]
-    assert (comparison["challenger"]["version"], comparison["compared"]) == (promoted, 5_000)
+    assert (comparison["challenger"]["version"], comparison["compared"]) == (promoted, 3_000)
     assert facts["model"]["version"] == comparison["champion"]["version"] != promoted
     assert 0 < comparison["columns"]["hazard"]["sizes"]["p95"] < 1.5
     (model,) = (place / "models" / "hazard" / facts["model"]["version"]).glob("model-*.joblib")
