@@ -34,6 +34,8 @@ from airflow_batchscore.scoring.rounds import Rounds
 
 log = logging.getLogger(__name__)
 
+#: Folder of samples below an output in an object store.
+ESTIMATES = "_estimates"
 #: Share of a run that its sample may cost.
 DEFAULT_SHARE = 0.02
 
@@ -206,7 +208,7 @@ def _staged(output: Location) -> Iterator[Location]:
                 with suppress(OSError):
                     each.rmdir()
         return
-    place = output / "_estimates" / uuid.uuid4().hex
+    place = output / ESTIMATES / uuid.uuid4().hex
     try:
         yield place
     finally:

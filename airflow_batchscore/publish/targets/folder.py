@@ -14,6 +14,7 @@ from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
 from airflow_batchscore.publish.targets.local_folder import publish_local
 from airflow_batchscore.publish.targets.partition_files import partition_file, published_file, published_keys, stamps_of
 from airflow_batchscore.publish.targets.remote_folder import publish_remote
+from airflow_batchscore.publish.targets.table_record import is_table
 from airflow_batchscore.scoring.manifest import Manifest
 
 
@@ -30,7 +31,8 @@ class FolderTarget(PublishTarget):
         return [partition_file(self.location, key).uri for key in keys]
 
     def published(self) -> Mapping[str, PartitionStamp]:
-        """See `PublishTarget.published`. Raises OutputError for a file that this package did not publish."""
+        """See `PublishTarget.published`. Raises OutputError for a table, or a file that another program wrote."""
+        self._require_no_table()
         keys = published_keys(self.location)
         files = storage.each(lambda key: published_file(self.location, key), keys, self.location.uri)
         damaged = [key for key, file in zip(keys, files, strict=True) if file.seen and not file.stamp]
@@ -53,9 +55,18 @@ class FolderTarget(PublishTarget):
                 f"replace_all=True is for a single file; in the folder {self.location} each partition is replaced by "
                 "itself. Delete the folders of partitions that should go"
             )
+        self._require_no_table()
         if self.location.is_local:
             return publish_local(manifests, self.location, publication)
         return publish_remote(manifests, self.location, publication)
+
+    def _require_no_table(self) -> None:
+        """Files beside those of a table would be its rows again, for readers of folders."""
+        if is_table(self.location):
+            raise OutputError(
+                f"{self.location} is a table, not a plain folder: name it, CombineOperator(table=Delta()) or "
+                "table=Iceberg(...), or publish to another folder"
+            )
 
     @contextmanager
     def holding_still(self) -> Iterator[None]:
