@@ -151,6 +151,25 @@ def decay(home: Path) -> None:
     print(f"\nchampion     {champion}, trained on {', '.join(model['training']['partitions'])}: {metrics}")
 
 
+def challenge(home: Path) -> None:
+    """What the challenger would change, and who is the champion now."""
+    place = home / "champion_challenger"
+    compared = json.loads((place / "summary.json").read_text())["passed"]["comparison"]
+    column = compared["columns"]["hazard"]
+    rows: list[Sequence[str]] = [("part", "rows", "mean difference", "p95 of its size", "largest")]
+    for each in sorted(compared["partitions"], key=lambda each: str(each["partition"])):
+        of_part = each["columns"]["hazard"]
+        found = (f"{of_part['mean']:+.3f}", f"{of_part['sizes']['p95']:.3f}", f"{of_part['largest']:.3f}")
+        rows.append((each["partition"], f"{each['compared']:,}", *found))
+    found = (f"{column['mean']:+.3f}", f"{column['sizes']['p95']:.3f}", f"{column['largest']:.3f}")
+    print_table([*rows, ("all", f"{compared['compared']:,}", *found)])
+    champion = json.loads((place / "models" / "hazard" / "aliases" / "champion.json").read_text())["version"]
+    told = "the challenger was promoted" if champion == compared["challenger"]["version"] else "it stays"
+    print(f"\npublished    the scores of {compared['champion']['version']}")
+    print(f"champion     {champion}: {told}")
+    print_facts(place)
+
+
 _COUNTS = ("rows_read", "rows_scored", "rows_skipped", "rows_quarantined")
 _OF: dict[str, Callable[[Path], None]] = {
     "wta_batch_scoring": matches,
@@ -161,6 +180,7 @@ _OF: dict[str, Callable[[Path], None]] = {
     "sensor_anomaly": sensors,
     "purchase_likelihood": purchases,
     "normalise_words": words,
+    "champion_challenger": challenge,
     "model_decay": decay,
 }
 

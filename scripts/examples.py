@@ -58,5 +58,6 @@ EXAMPLES: dict[str, Example] = {
     "sensor_anomaly": Example(["sensor_anomaly"], {"sensors": 200, "day": "2026-01-02"}),
     "purchase_likelihood": Example(["purchase_likelihood"]),
     "normalise_words": Example(["normalise_words"]),
+    "champion_challenger": Example(["champion_challenger"]),
     "model_decay": Example(["decay_start", "decay_watch", "decay_retrain"]),
 }

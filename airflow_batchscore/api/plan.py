@@ -17,7 +17,7 @@ from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.shared_files import SharedFiles
 from airflow_batchscore.errors import BatchScoreError, OutputError
-from airflow_batchscore.plan.models import ModelByColumn, ModelPerPartition, OneModel
+from airflow_batchscore.plan.models import ChampionAndChallenger, ModelByColumn, ModelPerPartition, OneModel
 from airflow_batchscore.publish.stamp import PartitionStamp
 from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.scoring.committed import PartitionState, partition_state
@@ -146,6 +146,8 @@ def _model_of(work: Work, partition: Partition) -> tuple[str, str]:
     match work.job.scored_with:
         case OneModel(model):
             return model.version, ""
+        case ChampionAndChallenger() as both:
+            return both.named, ""
         case ModelPerPartition(choices):
             choice = choices[partition.key]
             return (choice.model.version, "") if choice.model else ("-", choice.note)

@@ -205,7 +205,8 @@ def _scored(work: Work, engine: Engine, tally: Tally) -> list[tuple[Manifest, bo
     values, python = [partition.values for partition in work.partitions], interpreter_of(engine)
     if python is None:
         return score_partitions(work.job, values, engine, tally=tally)
-    return score_elsewhere(python, work.job, values, engine, slots=1, tally=tally)
+    scored = score_elsewhere(python, work.job, values, engine, slots=1, tally=tally)
+    return [(one.manifest, one.reused) for one in scored]
 
 
 def _reachable(manifests: Sequence[Manifest], work: Work) -> list[Manifest]:

@@ -97,6 +97,11 @@ class ScoreOptions:
         found = requested_partitions(reached, partitions)
         if model is None and self.function is None:
             raise InputError("there is nothing to score with: give model='<uri>@<alias>', or function='module:name'")
+        if model is not None and not isinstance(model, str):
+            raise InputError(
+                f"model={model!r}: name one, '<uri>@<alias>'. A champion and its challenger are scored together by "
+                "Airflow's operators; here, score one after the other"
+            )
         place = usable(Location(model, self.conn_id)) if model else None
         access = ModelAccess(place.conn_id if place else None, self.trust or TRUST_ALL)
         given = GivenModel(place.uri) if place else None

@@ -17,7 +17,7 @@ from airflow.sdk import Asset, AssetAlias, BaseOperator
 from airflow.sdk.execution_time.context import context_get_outlet_events
 
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.operators.authored import kind_of, producers_of
+from airflow_batchscore.operators.authored import argument, items_of, kind_of, producers_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -69,11 +69,16 @@ def _rendered(operator: BaseOperator, text: str) -> str:
 
 
 def model_assets(operator: BaseOperator, field: str) -> list[Asset]:
-    """Assets of the model that the argument `field` names, or that the tasks whose output it is have made.
+    """Assets of the model or models that the argument `field` names, or that the tasks whose output it is have made.
 
     A model is an asset as a whole, and so is each of its aliases; a version is none.
     """
-    given = getattr(operator, field)
+    fields = items_of(field, getattr(operator, field))
+    return _unique(asset for each in fields for asset in _model_assets(operator, each))
+
+
+def _model_assets(operator: BaseOperator, field: str) -> list[Asset]:
+    given = argument(operator, field)
     tasks = producers_of(operator, field)
     if tasks:
         return _unique(asset for task in tasks for asset in getattr(task, "model_assets", ()))

@@ -71,7 +71,7 @@ class AuthoredOperator(BaseOperator):
         super().render_template_fields(context, jinja_env)
 
     def authored(self, field: str, context: Context) -> list[Authored]:
-        """What the author wrote for an argument; several items if a list is expanded."""
+        """What the author wrote for an argument; several items if it is a list, or a list is expanded."""
         return written_by_author(as_written(self), field, context, self.get_template_env())
 
     def producers(self, field: str) -> list[BaseOperator | MappedOperator]:
@@ -126,17 +126,29 @@ def dag_of(operator: BaseOperator) -> DAG | None:
 
 
 def argument(operator: object, field: str) -> Any:
-    """An argument by name, or one of its attributes, such as ``"dataset.uri"``; None if there is none."""
+    """An argument by name, an attribute (``"dataset.uri"``) or item (``"model.0"``) of one; None if there is none."""
     for name in field.split("."):
-        operator = getattr(operator, name, None)
+        operator = _inside(operator, name, None)
     return operator
+
+
+def items_of(field: str, value: object) -> list[str]:
+    """The names by which `argument` finds what a list holds; the argument's own if it is no list."""
+    return [f"{field}.{number}" for number in range(len(value))] if isinstance(value, (list, tuple)) else [field]
+
+
+def _inside(holder: object, name: str, default: object) -> Any:
+    if not isinstance(holder, (list, tuple)):
+        return getattr(holder, name, default)
+    return holder[int(name)] if name.isdigit() and int(name) < len(holder) else default
 
 
 def written_by_author(
     task: BaseOperator | MappedOperator, field: str, context: Context, environment: jinja2.Environment
 ) -> list[Authored]:
     """`AuthoredOperator.authored`, for any task of the DAG."""
-    return [_authored(raw, context, environment) for raw in _raw(task, field)]
+    raws = [item for raw in _raw(task, field) for item in (raw if isinstance(raw, (list, tuple)) else [raw])]
+    return [_authored(raw, context, environment) for raw in raws]
 
 
 def _raw(task: BaseOperator | MappedOperator, field: str) -> list[object]:
@@ -147,7 +159,7 @@ def _raw(task: BaseOperator | MappedOperator, field: str) -> list[object]:
         written: Mapping[str, object] = getattr(task, "_written", {})
         raws = [written[name] if name in written else getattr(task, name, None)]
     raws = [value for raw in raws for value in _of_group(raw)]
-    return [getattr(raw, inner[0], raw) for raw in raws] if inner else raws
+    return [_inside(raw, inner[0], raw) for raw in raws] if inner else raws
 
 
 def _mapped(task: MappedOperator, name: str) -> list[object]:

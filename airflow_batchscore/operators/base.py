@@ -92,7 +92,7 @@ class BatchScoreOperator(AnnouncingOperator):
         """
         from airflow_batchscore.model.reference import GivenModel
 
-        value = as_mapping(getattr(self, field))
+        value = as_mapping(argument(self, field))
         if self._own_producers(field) or isinstance(value, Mapping):
             return GivenModel.from_dict(self.taken(value, "model", context, field))
         return GivenModel(str(value)) if value else None

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.json_types import Json, JsonObject
-from airflow_batchscore.operators.base import as_number, if_given, scoring_run, task_name
+from airflow_batchscore.operators.base import as_mapping, as_number, if_given, scoring_run, task_name
 from airflow_batchscore.operators.gate import GateOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_batchscore.publish.state import RunChallenge
+    from airflow_batchscore.publish.verdict import Audit
 
 
 class CheckScoresOperator(GateOperator):
@@ -31,6 +34,12 @@ class CheckScoresOperator(GateOperator):
             for every such feature or by feature, as `max_drift`; None skips this check. Templated.
         max_outside: the same for numbers below the lowest or above the highest of training. Templated.
         allow_missing: number of planned partitions that may lack a manifest. Templated.
+        min_agreement: share of the rows, such as ``0.95``, to which the challenger must give the champion's class; for
+            text, Booleans and whole numbers. A row that only one of them scored is a disagreement. Needs
+            ``PlanPartitionsOperator(model=[champion, challenger])``. Templated.
+        max_difference: likewise for numbers, highest absolute difference by name: ``{"p95": 0.1, "mean": 0.02, "max":
+            0.5}``. A quantile is at most 1 % too large. The difference of a row that only one of them scored is
+            unbounded. Templated.
         conn_id: connection for the scores' storage. Templated.
 
     Returns:
@@ -38,14 +47,17 @@ class CheckScoresOperator(GateOperator):
         "rows_quarantined", "max_drift", "without_drift", "uncovered", "verdict", "scores"}``. ``scores`` is the input
         of `CombineOperator`: it names exactly the manifests that passed. ``without_drift`` counts partitions without a
         drift figure. ``verdict`` is the URI of a JSON file, below ``<staging>/_runs/<dag_id>/<run_id>/``, that records
-        what was checked and what was found; it is also written when the audit fails.
+        what was checked and what was found; it is also written when the audit fails. If the run has a challenger that
+        passed, ``XComArg(check, "challenger")`` is that version, for ``CheckModelOperator(model=..., promote_to=...)``,
+        and ``XComArg(check, "comparison")`` what was found of it, as Markdown for a person who decides.
 
     The log shows everything that was checked, passed or not.
 
     Fails at once, with every problem in the message: a planned partition is missing, an account does not add up, a part
     is missing or its rows differ from its manifest, more than one model, too many rows in quarantine or skipped, drift,
     unseen classes, numbers outside the training range, or one of these that is limited and cannot be measured (a
-    function, nothing scored, no profile of the training data).
+    function, nothing scored, no profile of the training data), or a challenger that is too far from the champion, or
+    cannot be compared with it. Without a limit for it, a challenger fails nothing.
     """
 
     template_fields: Sequence[str] = (
@@ -57,6 +69,8 @@ class CheckScoresOperator(GateOperator):
         "max_unseen",
         "max_outside",
         "allow_missing",
+        "min_agreement",
+        "max_difference",
         "conn_id",
     )
 
@@ -71,6 +85,8 @@ class CheckScoresOperator(GateOperator):
         max_unseen: float | str | Mapping[str, float | str] | None = None,
         max_outside: float | str | Mapping[str, float | str] | None = None,
         allow_missing: int | str = 0,
+        min_agreement: float | str | None = None,
+        max_difference: Mapping[str, float | str] | str | None = None,
         conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -83,13 +99,16 @@ class CheckScoresOperator(GateOperator):
         self.max_unseen = max_unseen
         self.max_outside = max_outside
         self.allow_missing = allow_missing
+        self.min_agreement = min_agreement
+        self.max_difference = max_difference
         self.conn_id = conn_id
 
     def run_stage(self, context: Context) -> JsonObject:
         from airflow_batchscore.data import storage
         from airflow_batchscore.operators.outcome import audited
-        from airflow_batchscore.operators.scored_inputs import read_plan, read_scores, score_items
+        from airflow_batchscore.operators.scored_inputs import read_challenge, read_plan, read_scores, score_items
         from airflow_batchscore.publish.audit import audit
+        from airflow_batchscore.publish.comparison_gate import with_comparison
         from airflow_batchscore.publish.run_totals import RunTotals
         from airflow_batchscore.publish.runs import VERDICT, run_place, staged_runs_folder
         from airflow_batchscore.publish.verdict import CheckedScores, Limits
@@ -101,11 +120,14 @@ class CheckScoresOperator(GateOperator):
             max_unseen=if_given(self.max_unseen),
             max_outside=if_given(self.max_outside),
             allow_missing=as_number(self.allow_missing, "allow_missing", int),
+            min_agreement=if_given(self.min_agreement),
+            max_difference=as_mapping(if_given(self.max_difference)),
         )
         planned, notices = read_plan(self, context)
         items, state = read_scores(score_items(self, context), self.conn_id, planned)
         manifests = state.manifests
-        result = audit(planned, manifests, limits, notices)
+        challenge = read_challenge(items, state)
+        result = with_comparison(audit(planned, manifests, limits, notices), challenge, limits)
         run, staging = scoring_run(context), staged_runs_folder(manifests)
         self.outcome = audited(staging.parent.uri, result)
         verdict = run_place(staging, run, task_name(context), VERDICT)
@@ -118,7 +140,17 @@ class CheckScoresOperator(GateOperator):
             *result.account.astuple(),
             verdict,
         )
+        if challenge is not None:
+            self._hand_on(challenge, result, context)
         checked = CheckedScores(result.figures, verdict.uri, items).to_dict()
         # Sealed on their own, too: a list of runs reads them alone, without the megabytes of `scores`.
         totals = self.handed_on(RunTotals.of_check(result.figures, state.scored).to_dict(), "totals", context)
         return self.handed_on({**checked, "totals": totals}, "audit", context)
+
+    def _hand_on(self, challenge: RunChallenge, result: Audit, context: Context) -> None:
+        from airflow_batchscore.model.reference import GivenModel
+        from airflow_batchscore.publish.comparison_gate import as_markdown
+
+        model = GivenModel(challenge.model.uri, challenge.model.digest).to_dict()
+        context["ti"].xcom_push(key="challenger", value=self.handed_on(model, "model", context))
+        context["ti"].xcom_push(key="comparison", value=as_markdown(result))

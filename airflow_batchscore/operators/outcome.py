@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_batchscore.publish.summary import Summary
     from airflow_batchscore.publish.verdict import Audit
     from airflow_batchscore.scoring.manifest import Manifest
+    from airflow_batchscore.scoring.pair import Scored
     from airflow_batchscore.training.evaluation import Evaluation
     from airflow_batchscore.training.train import TrainedModel
 
@@ -113,16 +114,20 @@ def evaluated(dataset: str, ref: ModelRef, evaluation: Evaluation, checks: Seque
     )
 
 
-def planned(dataset: str, partitions: Sequence[Partition], model: str | None, notices: Sequence[str] = ()) -> Outcome:
+def planned(
+    dataset: str, partitions: Sequence[Partition], models: Sequence[str], notices: Sequence[str] = ()
+) -> Outcome:
     """A run was planned."""
     data = Data(dataset, partitions=[partition.values for partition in partitions])
-    return Outcome([data, Data(_without_version(model))] if model else [data], notices=notices)
+    named = [Data(name) for name in dict.fromkeys(map(_without_version, models))]
+    return Outcome([data, *named], notices=notices)
 
 
-def scored_partitions(dataset: str, staging: str, results: Sequence[tuple[Manifest, bool]]) -> Outcome:
-    """Partitions were scored, or found committed (True)."""
-    manifests = [manifest for manifest, _ in results]
-    new = [manifest for manifest, reused in results if not reused]
+def scored_partitions(dataset: str, staging: str, results: Sequence[Scored]) -> Outcome:
+    """Partitions were scored, or found committed; rows are counted once where a challenger scored them, too."""
+    manifests = [one.manifest for one in results]
+    new = [one.manifest for one in results if not one.reused]
+    challengers = [one.challenged[0] for one in results if isinstance(one.challenged, tuple)]
     seconds, blocks = sum(manifest.seconds for manifest in new), sum(len(manifest.blocks) for manifest in new)
     gauges = {}
     if seconds and blocks:
@@ -130,12 +135,12 @@ def scored_partitions(dataset: str, staging: str, results: Sequence[tuple[Manife
         gauges["seconds_per_block"] = seconds / blocks
     account = sum((manifest.account for manifest in new), Account())
     return Outcome(
-        [_data_read(dataset, manifests), *_models_read(manifests)],
+        [_data_read(dataset, manifests), *_models_read([*manifests, *challengers])],
         [_written(staging, manifests)],
         account,
         gauges,
         _accounted(manifests),
-        _quarantined(manifests),
+        [*_quarantined(manifests), *_failed_challengers(results)],
     )
 
 
@@ -247,6 +252,14 @@ def _accounted(manifests: Sequence[Manifest]) -> list[Check]:
         Check("rows skipped", str(account.rows_skipped), "-"),
         Check("rows in quarantine", str(account.rows_quarantined), "-"),
     ]
+
+
+def _failed_challengers(results: Sequence[Scored]) -> list[str]:
+    failed = [(one.manifest.key, one.challenged) for one in results if isinstance(one.challenged, str)]
+    if not failed:
+        return []
+    where = listed(key for key, _ in failed)
+    return [f"the challenger has no scores of {where}, which does not affect the champion's: {failed[0][1]}"]
 
 
 def _quarantined(manifests: Sequence[Manifest]) -> list[str]:

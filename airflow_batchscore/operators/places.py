@@ -21,7 +21,7 @@ from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.data.segments import require_plain, require_plain_below
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError, OutputError
-from airflow_batchscore.operators.authored import AuthoredOperator, argument, dag_of, marks_of
+from airflow_batchscore.operators.authored import AuthoredOperator, argument, dag_of, items_of, marks_of
 from airflow_batchscore.operators.seal import SECTION
 
 #: For ``[batchscore] output_uris``.
@@ -74,8 +74,8 @@ class PlacedOperator(AuthoredOperator):
             _require_authored_connection(self, name, context)
         for place in self.places:
             value = argument(self, place.field)
-            if isinstance(value, str) and not value.lstrip().startswith("{"):  # a JSON object
-                self._require_no_pattern(place.field, value, context)
+            for field in items_of(place.field, value):
+                self._require_no_pattern(field, argument(self, field), context)
             if place.use in ("model", "import") or value in (None, ""):
                 continue
             if not isinstance(value, (str, os.PathLike)):
@@ -108,8 +108,10 @@ class PlacedOperator(AuthoredOperator):
         dag = dag_of(self)
         require_output(what, location, dag.fileloc if dag else None)
 
-    def _require_no_pattern(self, field: str, value: str, context: Context) -> None:
+    def _require_no_pattern(self, field: str, value: object, context: Context) -> None:
         """A filled-in value is a name: fields or wildcards in it would turn one location into many."""
+        if not isinstance(value, str) or value.lstrip().startswith("{"):  # a JSON object
+            return
         several = [written for written in self.authored(field, context) if not written.whole]
         if several and not any(written.marks == marks_of(value) for written in several) and marks_of(value):
             raise InputError(

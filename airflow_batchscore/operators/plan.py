@@ -36,7 +36,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
             `ScorePartitionOperator(function=...)`. If it contains fields of the dataset
             (``"<uri>/{device}@champion"``), each partition has its own model. If it contains another field
             (``"<uri>/{sensor_id}@champion"``), each value of that column has its own model, and all existing models are
-            pinned together. Templated.
+            pinned together. A list of two is the champion and its challenger: both score, one reading of the data
+            serves both, and only the champion's scores are published. Templated.
         model_policy: what to do when the model of a partition or value is missing, damaged, too old or too new;
             default: fail. See `ModelPolicy`.
         max_tasks: maximum number of mapped tasks; default: Airflow's ``[core] max_map_length``. Above it partitions
@@ -158,28 +159,25 @@ class PlanPartitionsOperator(BatchScoreOperator):
     def run_stage(self, context: Context) -> list[JsonObject]:
         from airflow.sdk import conf
 
-        from airflow_batchscore.connections import connect, connect_dataset
+        from airflow_batchscore.connections import connect_dataset
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.model.functions import import_path
-        from airflow_batchscore.model.trust import ModelAccess
         from airflow_batchscore.operators.outcome import planned
+        from airflow_batchscore.operators.planned_models import given_models, names_of
         from airflow_batchscore.operators.stored_lists import shortened
-        from airflow_batchscore.operators.trust import model_trust
         from airflow_batchscore.plan.choose import plan_models
         from airflow_batchscore.plan.packing import make_plan, requested_partitions
         from airflow_batchscore.plan.unusual import as_list, unusual
 
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
-        trust = model_trust(self, context, *(place.field for place in self.places if place.use == "model"))
+        model, access = given_models(self, context)
         every = dataset.discover()
-        partitions, model = requested_partitions(dataset, self.partitions, every), self.model_given("model", context)
-        conn_id = connect(Location(model.name, self.conn_id)).conn_id if model else None
-        access = ModelAccess(conn_id, trust)
+        partitions = requested_partitions(dataset, self.partitions, every)
         notices = unusual(every, partitions, self._max_change())
         for text in as_list(notices):
             self.log.warning("%s", text)
-        self.outcome = planned(dataset.uri, partitions, model.name if model else None, as_list(notices))
+        self.outcome = planned(dataset.uri, partitions, names_of(model), as_list(notices))
         models = plan_models(model, dataset, partitions, self.model_policy, access)
         chosen, pack_bytes = self.resources_for, if_given(self.pack_bytes)
         plan = make_plan(

@@ -68,7 +68,8 @@ class ScorePartitionOperator(BatchScoreOperator):
     Returns:
         A `ScoredTask` as JSON: ``{"schema", "label", "conn_id", "manifests": [{"partition", "manifest", "digest",
         "run", "generation", "reused", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined", "seconds",
-        "rows_per_second", "blocks"}, ...]}``. ``digest`` is the digest of the manifest's bytes, which never change;
+        "rows_per_second", "blocks"}, ...]}``; with a challenger also ``"challenge": {"model", "manifests", "failed"}``:
+        what it scored, and where it failed. ``digest`` is the digest of the manifest's bytes, which never change;
         ``run`` is ``"<dag_id>/<run_id>"``; ``generation`` is the plan's and orders publications. A list of more than
         20 partitions is stored below ``<output_uri>/_tasks/``, and XCom carries a reference to it.
 
@@ -184,8 +185,7 @@ class ScorePartitionOperator(BatchScoreOperator):
         from airflow_batchscore.operators.stored_lists import full, shortened
         from airflow_batchscore.plan.entry import PlanEntry
         from airflow_batchscore.scoring.elsewhere import score_elsewhere
-        from airflow_batchscore.scoring.partition import score_partitions
-        from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
+        from airflow_batchscore.scoring.pair import handed_on, score_run
         from airflow_batchscore.scoring.tally import Tally
 
         (given,) = full([self.taken(self.partition, "plan", context, "partition")])
@@ -203,17 +203,14 @@ class ScorePartitionOperator(BatchScoreOperator):
             bytes=entry.bytes,
         )
         python = interpreter(self, engine.elsewhere)
-        score = partial(score_elsewhere, python) if python else score_partitions
+        score = partial(score_elsewhere, python) if python else score_run
         announced = announced_to(lambda url: context["ti"].xcom_push(DaskDashboardLink().xcom_key, url))
         with announced, reported(work, tally, self.store):
             scored = score(job, entry.partitions, engine, slots=slots, tally=tally)
         asked.done(self.store)
         self.outcome = scored_partitions(job.dataset.uri, self.output_uri, scored)
-        handed = [
-            ScoredPartition.of(manifest, reused=reused, run=run_name(context), generation=entry.generation)
-            for manifest, reused in scored
-        ]
-        for partition in handed:
+        task = handed_on(scored, entry, run_name(context), self.conn_id)
+        for partition in task.partitions:
             self.log.info(
                 "%s: %s, %d rows read = %d scored + %d skipped + %d quarantined",
                 shown(partition.key),
@@ -221,5 +218,4 @@ class ScorePartitionOperator(BatchScoreOperator):
                 *partition.account.astuple(),
             )
         lists = Location(self.output_uri, self.conn_id) / "_tasks"
-        task = ScoredTask(entry.label, handed, self.conn_id).to_dict()
-        return self.handed_on(shortened(task, lists), "scores", context)
+        return self.handed_on(shortened(task.to_dict(), lists), "scores", context)

@@ -15,7 +15,13 @@ from airflow_batchscore.errors import GateError, InputError
 from airflow_batchscore.operators.base import as_mapping
 from airflow_batchscore.operators.stored_lists import full
 from airflow_batchscore.plan.entry import PlanEntry
-from airflow_batchscore.publish.state import RunState, current_tasks, planned_partitions, scored_partitions
+from airflow_batchscore.publish.state import (
+    RunChallenge,
+    RunState,
+    current_tasks,
+    planned_partitions,
+    scored_partitions,
+)
 from airflow_batchscore.publish.verdict import CheckedScores, KeptVerdict
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.scored import ScoredTask
@@ -107,6 +113,20 @@ def _reached(model: Location, scores: str, conn_id: str | None) -> Location:
         return connect(instead if model.conn_id is None else model)
     except InputError:
         return connect(instead)
+
+
+def read_challenge(items: Sequence[JsonMapping], state: RunState) -> RunChallenge | None:
+    """What the challenger of the run committed; None if the run has none.
+
+    Args:
+        items, state: as `read_scores` returns them.
+
+    Raises:
+        GateError: a manifest is gone or was altered, or the tasks had different challengers.
+    """
+    if not any("challenge" in item for item in items):
+        return None
+    return RunChallenge.read([ScoredTask.from_dict(item) for item in full(items)], state.manifests[0].conn_id)
 
 
 def passed_audit(operator: CombineOperator, context: Context) -> KeptVerdict | None:

@@ -92,9 +92,12 @@ def _connect_models(operator: ScorePartitionOperator, models: ScoredWith, trust:
 
 
 def named(work: ScoredWith) -> str:
-    """The model's version, of several their number, or the function's import path."""
+    """The model's version, those of champion and challenger, of several their number, or the function's path."""
+    from airflow_batchscore.plan.models import ChampionAndChallenger
     from airflow_batchscore.scoring.job import FunctionJob
 
+    if isinstance(work, ChampionAndChallenger):
+        return work.named
     if isinstance(work, FunctionJob):
         return work.function.path
     versions = {ref.uri: ref.version for ref in work.pinned}

@@ -17,6 +17,7 @@ from airflow_batchscore.model.opening import other_versions
 from airflow_batchscore.model.reference import GivenModel, ModelRef, resolve
 from airflow_batchscore.model.trust import OPEN_ACCESS, ModelAccess
 from airflow_batchscore.plan.models import (
+    ChampionAndChallenger,
     Chosen,
     ModelByColumn,
     ModelPerPartition,
@@ -33,7 +34,7 @@ _MOST_NAMED = 20
 
 
 def plan_models(
-    model: GivenModel | None,
+    model: GivenModel | Sequence[GivenModel] | None,
     dataset: PartitionedDataset,
     partitions: Sequence[Partition],
     policy: ModelPolicy | None = None,
@@ -42,20 +43,23 @@ def plan_models(
     """Pin the model that `PlanPartitionsOperator(model=...)` was given.
 
     Args:
+        model: several are a champion and its challenger.
         access: the connection of the models, and what may be loaded.
 
     Raises:
-        InputError: the fields in the name are neither the dataset's nor a single column, or no models match the name.
+        InputError: the fields in the name are neither the dataset's nor a single column, no models match the name, or
+            several are given that are not two, each of one version.
         ModelError: a model is missing or damaged, and the policy offers no alternative.
     """
     if model is None:
         return NoModel()
+    if not isinstance(model, GivenModel):
+        return _champion_and_challenger(model, policy, access)
     name, policy = model.name, policy or ModelPolicy()
     fields = template_fields(name) if model.digest is None else []
     own = [field for field in fields if field in dataset.fields]
     if not fields:
-        ref = resolve(model, access)
-        artifact.verify(ref)  # once here, before a thousand tasks fail on it
+        ref = _pinned(model, access)
         log.info("model %s (%s)", ref.uri, ref.digest[:12])
         return OneModel(ref)
     if own == fields:
@@ -76,6 +80,43 @@ def plan_models(
     log.info("models by %s: %s", fields[0], planned_coverage(list(choices.values())))
     missing = None if policy.missing == "fail" else without_model(policy, access)
     return ModelByColumn(fields[0], choices, missing)
+
+
+def _pinned(model: GivenModel, access: ModelAccess) -> ModelRef:
+    ref = resolve(model, access)
+    artifact.verify(ref)  # once here, before a thousand tasks fail on it
+    return ref
+
+
+def _champion_and_challenger(
+    models: Sequence[GivenModel], policy: ModelPolicy | None, access: ModelAccess
+) -> ChampionAndChallenger:
+    names = [model.name for model in models]
+    if len(names) != 2:
+        raise InputError(
+            f"model={names}: a list is the champion and its challenger, two models; {len(names)} were given. Plan a "
+            "run for each further challenger"
+        )
+    fields = [name for model, name in zip(models, names, strict=True) if model.digest is None and template_fields(name)]
+    if fields:
+        raise InputError(
+            f"model={names}: {fields[0]!r} stands for many models. A champion and its challenger are one version each "
+            "for the whole run: name them without fields, or plan a run for each value"
+        )
+    if policy is not None:
+        raise InputError(
+            "model_policy= is for a model for each partition or value of a column; leave it out for a champion and its "
+            "challenger, which both must be usable"
+        )
+    champion, challenger = (_pinned(model, access) for model in models)
+    if champion == challenger:
+        log.warning("champion and challenger are both %s: it scores once, and agrees with itself", champion.uri)
+    else:
+        log.info(
+            "champion %s (%s), challenger %s (%s)",
+            *(champion.uri, champion.digest[:12], challenger.uri, challenger.digest[:12]),
+        )
+    return ChampionAndChallenger(champion, challenger)
 
 
 def choose(names: Mapping[str, str], policy: ModelPolicy, access: ModelAccess = OPEN_ACCESS) -> dict[str, Chosen]:

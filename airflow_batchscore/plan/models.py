@@ -1,4 +1,4 @@
-"""The models that a plan pins: one, one per partition, one per value of a column, or none."""
+"""The models that a plan pins: one, a champion and its challenger, one per partition or value of a column, or none."""
 
 from __future__ import annotations
 
@@ -66,6 +66,42 @@ class OneModel:
     @classmethod
     def from_dict(cls, value: JsonMapping) -> OneModel:
         return cls(ModelRef.from_dict(value["model"]))
+
+
+@dataclass(frozen=True)
+class ChampionAndChallenger:
+    """Two models that each score all rows; only the champion's scores are published.
+
+    Attributes:
+        champion, challenger: they are equal after the challenger was promoted.
+    """
+
+    champion: ModelRef
+    challenger: ModelRef
+
+    kind: ClassVar = "champion and challenger"
+    column: ClassVar = None
+
+    @property
+    def named(self) -> str:
+        """Both versions, for people."""
+        return f"{self.champion.version}, challenged by {self.challenger.version}"
+
+    @property
+    def pinned(self) -> list[ModelRef]:
+        """Every model that may be loaded, the champion first."""
+        return [self.champion, self.challenger]
+
+    def only(self, keys: Sequence[str]) -> ChampionAndChallenger:
+        """The part that concerns the given partitions."""
+        return self
+
+    def to_dict(self) -> JsonObject:
+        return {"kind": self.kind, "champion": self.champion.to_dict(), "challenger": self.challenger.to_dict()}
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping) -> ChampionAndChallenger:
+        return cls(ModelRef.from_dict(value["champion"]), ModelRef.from_dict(value["challenger"]))
 
 
 @dataclass(frozen=True)
@@ -153,8 +189,10 @@ class NoModel:
         return None
 
 
-Models = OneModel | ModelPerPartition | ModelByColumn
-_KINDS: dict[str, type[Models]] = {kind.kind: kind for kind in (OneModel, ModelPerPartition, ModelByColumn)}
+Models = OneModel | ChampionAndChallenger | ModelPerPartition | ModelByColumn
+_KINDS: dict[str, type[Models]] = {
+    kind.kind: kind for kind in (OneModel, ChampionAndChallenger, ModelPerPartition, ModelByColumn)
+}
 
 
 def models_from_dict(value: JsonMapping | None) -> Models | NoModel:

@@ -236,7 +236,12 @@ class _Cleaner:
             if rank < (self._keep.runs or 0) or self._is_within_days(file.mtime_ns) or not self.is_old(file.mtime_ns)
         ]
         verdicts = storage.each(storage.read_json, kept, staging.uri)
-        scores: Iterable[Mapping[str, str]] = (score for each in verdicts if each for score in each.get("scores", ()))
+        scores: Iterable[Mapping[str, str]] = (
+            score
+            for each in verdicts
+            for kind in ("scores", "challenger_scores")
+            for score in (each or {}).get(kind, ())
+        )
         return named_identities([score["manifest"] for score in scores])
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from airflow_batchscore.data.json_types import Json, JsonObject
 from airflow_batchscore.data.pattern import partition_key, sort_key
 from airflow_batchscore.plan.entry import PlanEntry
-from airflow_batchscore.plan.models import ModelByColumn, ModelPerPartition
+from airflow_batchscore.plan.models import ChampionAndChallenger, ModelByColumn, ModelPerPartition
 
 MOST_RUNS = 30
 #: The last ones, which are the newest where partitions are dates.
@@ -88,6 +88,8 @@ def versions_of(entry: PlanEntry) -> dict[str, str]:
         return {key: chosen[key] for key in keys}
     if isinstance(models, ModelByColumn):
         return dict.fromkeys(keys, f"one for each {models.column}")
+    if isinstance(models, ChampionAndChallenger):
+        return dict.fromkeys(keys, models.champion.version)
     return dict.fromkeys(keys, models.model.version if hasattr(models, "model") else _FUNCTION)
 
 

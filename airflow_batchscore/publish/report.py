@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.model.artifact import read_manifest
+from airflow_batchscore.publish.comparison_view import view
 from airflow_batchscore.publish.plots import curve, plots
 from airflow_batchscore.publish.published import Report
 from airflow_batchscore.publish.summary import PartitionFacts, Summary, one_model
@@ -40,6 +41,7 @@ def render(summary: Summary, manifests: Sequence[Manifest], points: Sequence[Poi
     ref = one_model(manifests)
     reference = read_manifest(ref).profile if ref else None
     learned = summary.model.learning_curve if summary.model else None
+    comparison = summary.passed.comparison if summary.passed else None
     return _template().render(
         summary=summary.to_dict(),
         headline=_headline(summary),
@@ -49,6 +51,7 @@ def render(summary: Summary, manifests: Sequence[Manifest], points: Sequence[Poi
         usual_limit=_drift_limit(summary, None),
         rows=[facts.to_dict() for facts in _worth_a_look(summary.partitions)],
         in_order=len(summary.partitions) <= _IN_ORDER,
+        compared=view(comparison) if comparison else None,
         features=[feature.to_dict() for feature in summary.features[:_MAX_FEATURES]],
         sample=next((feature.figures.sample for feature in summary.features), None),
         trends=[trend.to_dict() for trend in trends(points)],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
+from airflow_batchscore.plan.models import ChampionAndChallenger
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.verdict import Figures
 from airflow_batchscore.quality.accounting import Account
@@ -109,4 +110,6 @@ def models_named(models: JsonMapping | None) -> str | None:
         return None
     if models["kind"] == "one":
         return str(models["model"]["uri"]).rpartition("/")[2]
+    if models["kind"] == ChampionAndChallenger.kind:
+        return ChampionAndChallenger.from_dict(models).named
     return f"one for each {models['column']}" if models.get("column") else "one for each partition"

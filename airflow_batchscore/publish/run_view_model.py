@@ -13,7 +13,7 @@ from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.listing import finite, read_alias
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.entry import PlanEntry
-from airflow_batchscore.plan.models import NoModel
+from airflow_batchscore.plan.models import ChampionAndChallenger, NoModel
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.read_with import ReadWith, read_with
 from airflow_batchscore.publish.tables import table_from
@@ -25,9 +25,18 @@ _MOST_ALIASES = 100
 
 
 def models_of(entries: Sequence[PlanEntry]) -> list[ModelRef]:
-    """Every model that a plan pinned, each once; the first stands for the others."""
-    pinned = [ref for entry in entries if not isinstance(entry.models, NoModel) for ref in entry.models.pinned]
-    return list(dict.fromkeys(pinned))
+    """Every model whose scores a plan may publish, each once; the first stands for the others."""
+    return list(dict.fromkeys(ref for entry in entries for ref in _published(entry)))
+
+
+def _published(entry: PlanEntry) -> list[ModelRef]:
+    match entry.models:
+        case NoModel():
+            return []
+        case ChampionAndChallenger(champion):
+            return [champion]
+        case models:
+            return models.pinned
 
 
 def model_card(ref: ModelRef, others: int) -> JsonObject:

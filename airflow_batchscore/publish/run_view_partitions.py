@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.plan.entry import PlanEntry
-from airflow_batchscore.plan.models import ModelByColumn, ModelPerPartition, OneModel
+from airflow_batchscore.plan.models import ChampionAndChallenger, ModelByColumn, ModelPerPartition, OneModel
 from airflow_batchscore.publish.progress import Progress
 from airflow_batchscore.publish.run_view_failures import Failures
 from airflow_batchscore.publish.run_view_records import Drifts, RunRecords, TaskRecord, iso
@@ -181,6 +181,8 @@ def _model(entry: PlanEntry | None, key: str) -> str:
     match entry.models if entry else None:
         case OneModel(model):
             return model.version
+        case ChampionAndChallenger() as both:
+            return both.named
         case ModelPerPartition(choices) if key in choices:
             chosen = choices[key]
             version = chosen.model.version if chosen.model else ""

@@ -8,13 +8,14 @@ published comes from there alone (`PublishedRun`). How far running tasks are is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.pattern import Values, partition_key, sort_key
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import GateError
+from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.scored import ScoredPartition, ScoredTask
@@ -75,6 +76,38 @@ class RunState:
     def reused(self) -> dict[str, bool]:
         """Partition key -> whether its scores were committed before this run."""
         return {partition.key: partition.reused for partition in self.scored}
+
+
+@dataclass(frozen=True)
+class RunChallenge:
+    """What the challenger of a run committed.
+
+    Attributes:
+        manifests: partition key -> manifest, read from storage.
+        failed: partition key -> why it has no scores.
+    """
+
+    model: ModelRef
+    manifests: Mapping[str, Manifest]
+    failed: Mapping[str, str]
+
+    @classmethod
+    def read(cls, tasks: Sequence[ScoredTask], conn_id: str | None) -> RunChallenge | None:
+        """Read the manifests that the tasks returned; None if the run has no challenger.
+
+        Raises:
+            GateError: one is gone or was altered, or a partition or the challenger is not the same in all tasks.
+        """
+        challenges = [task.challenge for task in tasks if task.challenge is not None]
+        if not challenges:
+            return None
+        models = {challenge.model for challenge in challenges}
+        if len(models) > 1 or len(challenges) < len(tasks):
+            raise GateError("scores: the scoring tasks did not all have the same challenger; check those of one plan")
+        partitions = [partition for challenge in challenges for partition in challenge.partitions]
+        state = RunState.read(partitions, conn_id)
+        failed = {key: why for challenge in challenges for key, why in challenge.failed.items()}
+        return cls(models.pop(), {manifest.key: manifest for manifest in state.manifests}, failed)
 
 
 def current_tasks(stages: Sequence[str], tasks: Sequence[ScoredTask], planned: Sequence[Values] | None) -> list[int]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from airflow_batchscore.data.json_types import Json, JsonMapping, JsonObject
 from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.errors import GateError
+from airflow_batchscore.publish.comparison_view import view
 from airflow_batchscore.publish.coverage import scored_coverage
 from airflow_batchscore.publish.drift import Drift, drift_limits
 from airflow_batchscore.publish.state import ScoringRun
@@ -34,6 +35,9 @@ class Limits:
         max_unseen: the same for the share of rows with a class of a feature that training did not see.
         max_outside: the same for the share of rows with a number outside the range that training saw.
         allow_missing: number of planned partitions that may lack a manifest.
+        min_agreement: share of the rows to which the challenger must give the champion's class; None: no limit.
+        max_difference: by name (``"p95"``, ``"mean"``, ``"max"``), highest absolute difference of the challenger's
+            numbers from the champion's; None: no limit.
     """
 
     max_quarantined: float | str = 0
@@ -42,6 +46,8 @@ class Limits:
     allow_missing: int = 0
     max_unseen: float | str | Mapping[str, float | str] | None = None
     max_outside: float | str | Mapping[str, float | str] | None = None
+    min_agreement: float | str | None = None
+    max_difference: Mapping[str, float | str] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ class Audit:
         drift: per partition; empty if no limit was set.
         checks: everything that was looked at.
         notices: in sentences, what people should look at although it is allowed.
+        comparison: of the challenger with the champion, as JSON; None if there is no challenger.
+        compared: what the challenger scored.
     """
 
     manifests: list[Manifest]
@@ -94,6 +102,8 @@ class Audit:
     drift: dict[str, Drift]
     checks: list[Check]
     notices: Sequence[str] = ()
+    comparison: JsonObject | None = None
+    compared: Sequence[Manifest] = ()
 
     @property
     def problems(self) -> list[str]:
@@ -122,16 +132,14 @@ class Audit:
             "problems": self.problems,
             "checks": [check.to_dict() for check in self.checks],
             **self.figures.to_dict(),
-            "scores": [
-                {
-                    "partition": manifest.key,
-                    "manifest": manifest.uri,
-                    "digest": manifest.digest,
-                    **self._drift(manifest),
-                }
-                for manifest in self.manifests
-            ],
+            "scores": [{**_named(manifest), **self._drift(manifest)} for manifest in self.manifests],
+            **self._of_challenger(),
         }
+
+    def _of_challenger(self) -> JsonObject:
+        if self.comparison is None:
+            return {}
+        return {"comparison": self.comparison, "challenger_scores": [_named(manifest) for manifest in self.compared]}
 
     def _drift(self, manifest: Manifest) -> JsonObject:
         drift = self.drift.get(manifest.key)
@@ -149,6 +157,10 @@ class Audit:
         return self
 
 
+def _named(manifest: Manifest) -> JsonObject:
+    return {"partition": manifest.key, "manifest": manifest.uri, "digest": manifest.digest}
+
+
 @dataclass(frozen=True)
 class KeptVerdict:
     """A verdict as it is read back, for people.
@@ -158,19 +170,23 @@ class KeptVerdict:
         max_drift: highest drift (PSI) that it allowed of a column without a limit of its own; None if it set none.
         max_drift_of: column -> highest drift that it allowed of it.
         drifts: digest of a manifest -> PSI of the column that drifted most, and that column.
+        comparison: of the challenger with the champion, as JSON; None if there was no challenger.
     """
 
     checks: Sequence[Check] = ()
     max_drift: float | None = None
     drifts: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     max_drift_of: Mapping[str, float] = field(default_factory=dict)
+    comparison: JsonObject | None = None
 
     @classmethod
     def of(cls, verdict: Json) -> KeptVerdict | None:
         """Of `Audit.verdict`, which holds text where a template gave the limit; None for any other JSON."""
         try:
-            allowed = verdict["limits"]["max_drift"]
+            allowed, comparison = verdict["limits"]["max_drift"], verdict.get("comparison")
             limits = None if allowed is None else drift_limits(allowed)
+            if comparison is not None:
+                view(comparison)  # what is no comparison must not fail the report
             return cls(
                 checks=[Check.from_dict(check) for check in verdict.get("checks", [])],
                 max_drift=limits.others if limits else None,
@@ -180,8 +196,9 @@ class KeptVerdict:
                     for score in verdict.get("scores", [])
                     if score.get("drift") is not None and math.isfinite(score["drift"])
                 },
+                comparison=comparison,
             )
-        except (KeyError, TypeError, AttributeError, GateError):
+        except (KeyError, TypeError, ValueError, AttributeError, GateError):
             return None
 
     def to_dict(self) -> JsonObject:
@@ -190,6 +207,7 @@ class KeptVerdict:
             "checks": [check.to_dict() for check in self.checks],
             "max_drift": self.max_drift,
             "max_drift_of": dict(self.max_drift_of),
+            **({"comparison": self.comparison} if self.comparison else {}),
         }
 
     def drift_allowed(self, column: str | None) -> float | None:

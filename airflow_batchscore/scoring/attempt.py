@@ -44,6 +44,7 @@ class Attempt:
     Args:
         block_memory: bytes that a worker may use for a block; None if unknown.
         replayed: the committed manifest whose blocks with quarantined rows are scored again; None otherwise.
+        like: blocks to take unless an earlier attempt cut its own; None cuts the files.
         removed: number of the note that earlier scores were removed, whose parts do not count; 0 if there is none.
 
     Attributes:
@@ -62,13 +63,14 @@ class Attempt:
         partition: Partition,
         block_memory: int | None,
         replayed: Manifest | None,
+        like: list[Block] | None = None,
         removed: int = 0,
     ) -> None:
         self._removed = removed
         self._job, self._partition, self._block_memory, self._replayed = job, partition, block_memory, replayed
-        self._block_job = block_job
+        self._block_job, self._like = block_job, like
         self.layout = self._layout()
-        self.digest = hashlib.sha256(json.dumps(layout_to_json(self.layout)).encode()).hexdigest()
+        self.digest = layout_digest(self.layout)
         rules = replace(block_job.rules, keys=self._kept_keys())
         self._block_job = replace(block_job, rules=rules, key_types=self._key_types(), prefix=self._prefix())
         stages = _stages(self._block_job, self.layout)
@@ -124,11 +126,12 @@ class Attempt:
                 return [(function, self._block_job, unit) for unit in missing]
         return []
 
-    def add(self, result: BlockResult) -> None:
-        """Take the result of a call."""
+    def add(self, result: BlockResult) -> BlockResult:
+        """Take the result of a call; returns what is counted of it."""
         self.done[result.index] = result
         self.account += result.account
         self.given.discard(result.index)
+        return result
 
     def results(self) -> list[BlockResult]:
         """Of all blocks, in order. Raises InputError if fewer or more rows were read than the files state."""
@@ -161,41 +164,22 @@ class Attempt:
 
     def _stored_layout(self) -> list[Block] | None:
         """The layout of an earlier attempt; None if it wrote none that can be read."""
-        try:
-            stored = storage.read_json(self._layout_file)
-            return None if stored is None else layout_from_json(stored)
-        except (InputError, LookupError, TypeError, ValueError) as error:
-            log.warning(
-                "partition %s: %s cannot be used, so the files are cut again: %s: %s",
-                self._partition.key,
-                self._layout_file,
-                type(error).__name__,
-                error,
-            )
-            return None
-
-    @property
-    def _layout_file(self) -> Location:
-        token = hashlib.sha256(self._job.token.encode()).hexdigest()[:8] if self._job.token else "shared"
-        return self._block_job.folder / f"blocks-{token}{f'-{self._removed}' if self._removed else ''}.json"
+        return stored_layout(self._block_job.folder, self._job.token, self._partition.key, self._removed)
 
     def _new_layout(self) -> list[Block]:
         """Cut into blocks, check the columns before anything is scored, and store the layout for a retry.
 
         A single part needs none: a retry cuts the file alike, or makes the one part again.
         """
-        layout = cut(
-            self._job.dataset,
-            self._partition,
-            block_rows=self._job.block_rows,
-            columns=self._block_job.columns,
-            block_memory=self._block_memory,
-            keys=list(self._block_job.key_types),
-        )
+        layout = self._like
+        if layout is None:
+            columns, keys = self._block_job.columns, list(self._block_job.key_types)
+            layout = new_layout(self._job, self._partition, self._block_memory, columns, keys)
         for source in dict.fromkeys(block.source for block in layout):
             require_columns(source, self._block_job.columns, partition_key=self._partition.key)
         if not _is_one_block(layout):
-            storage.write_json(self._layout_file, layout_to_json(layout))
+            file = _layout_file(self._block_job.folder, self._job.token, self._removed)
+            storage.write_json(file, layout_to_json(layout))
         return layout
 
     def _prefix(self) -> str:
@@ -210,7 +194,9 @@ class Attempt:
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
     def _key_types(self) -> dict[str, str | None]:
-        return key_types(self._sources, self._block_job.key_types, self._job.dataset.column_types, self._partition.key)
+        asked = self._block_job.key_types
+        types = key_types(self._sources, asked, self._job.dataset.column_types, self._partition.key)
+        return {name: types[name] for name in asked}  # a layout for two models names the keys of both
 
     def _existing(self, stages: Stages) -> dict[int, BlockResult]:
         """What is done already. Raises ScoringError if it has more rows in quarantine than are allowed."""
@@ -245,6 +231,46 @@ class Attempt:
                 if job.part_name(unit.index) not in spilled:
                     written.pop(unit.index, None)
         return written
+
+
+def new_layout(
+    job: ScoringJob, partition: Partition, block_memory: int | None, columns: Sequence[str], keys: Sequence[str]
+) -> list[Block]:
+    """Cut a partition for a job; see `cut`."""
+    return cut(job.dataset, partition, block_rows=job.block_rows, columns=columns, block_memory=block_memory, keys=keys)
+
+
+def layout_digest(layout: Sequence[Block]) -> str:
+    """Identifies a layout in parts and manifests."""
+    return hashlib.sha256(json.dumps(layout_to_json(layout)).encode()).hexdigest()
+
+
+def stored_layout(folder: Location, token: str | None, key: str, removed: int = 0) -> list[Block] | None:
+    """The layout that an attempt wrote into the folder of an identity; None if there is none that can be read.
+
+    Args:
+        token: of the job, see `ScoringJob`.
+        key: of the partition, for messages.
+        removed: see `Attempt`.
+    """
+    file = _layout_file(folder, token, removed)
+    try:
+        stored = storage.read_json(file)
+        return None if stored is None else layout_from_json(stored)
+    except (InputError, LookupError, TypeError, ValueError) as error:
+        log.warning(
+            "partition %s: %s cannot be used, so the files are cut again: %s: %s",
+            key,
+            file,
+            type(error).__name__,
+            error,
+        )
+        return None
+
+
+def _layout_file(folder: Location, token: str | None, removed: int) -> Location:
+    name = hashlib.sha256(token.encode()).hexdigest()[:8] if token else "shared"
+    return folder / f"blocks-{name}{f'-{removed}' if removed else ''}.json"
 
 
 def _is_one_block(layout: Sequence[Block]) -> bool:

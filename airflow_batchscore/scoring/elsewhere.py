@@ -18,14 +18,14 @@ from airflow_batchscore.errors import listed
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import BlockResult, Manifest
-from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.scoring.pair import Scored, score_run
 from airflow_batchscore.scoring.tally import Tally
 
 
 def score_elsewhere(
     python: str, job: ScoringJob, partitions: Sequence[Values], engine: Engine, *, slots: int, tally: Tally
-) -> list[tuple[Manifest, bool]]:
-    """`score_partitions` in another Python.
+) -> list[Scored]:
+    """`score_run` in another Python.
 
     Args:
         python: path of the interpreter.
@@ -36,7 +36,7 @@ def score_elsewhere(
         current = [partitions[position] for position in tally.count().current]
         return f"worked on {listed(map(partition_key, current or partitions))}"
 
-    scored: list[tuple[Manifest, bool]] = call(
+    scored: list[Scored] = call(
         python,
         "airflow_batchscore.scoring.elsewhere:score_there",
         *(job, list(partitions), engine, slots),
@@ -47,13 +47,11 @@ def score_elsewhere(
     return scored
 
 
-def score_there(
-    tell: Tell, job: ScoringJob, partitions: Sequence[Values], engine: Engine, slots: int
-) -> list[tuple[Manifest, bool]]:
+def score_there(tell: Tell, job: ScoringJob, partitions: Sequence[Values], engine: Engine, slots: int) -> list[Scored]:
     """What the other Python does."""
     import_libraries()
     with announced_to(partial(tell, "dashboard")):
-        return score_partitions(job, partitions, engine, slots=slots, tally=_Told(len(partitions), tell))
+        return score_run(job, partitions, engine, slots=slots, tally=_Told(len(partitions), tell))
 
 
 class _Told(Tally):

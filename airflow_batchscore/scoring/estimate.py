@@ -25,7 +25,7 @@ from airflow_batchscore.engine.environments.calls import call
 from airflow_batchscore.engine.environments.there import Tell, import_libraries
 from airflow_batchscore.errors import BatchScoreError, InputError
 from airflow_batchscore.plan.estimate import Estimate, Pace, Room, Sampled, Task, predict, require_files_apart
-from airflow_batchscore.plan.models import ModelPerPartition
+from airflow_batchscore.plan.models import ChampionAndChallenger, ModelPerPartition
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.committed import partition_state
 from airflow_batchscore.scoring.job import ScoringJob
@@ -85,6 +85,11 @@ def estimate(
             that is small enough.
         BatchScoreError: what scoring itself raises.
     """
+    if isinstance(job.scored_with, ChampionAndChallenger):
+        raise InputError(
+            "estimate: a run of a champion and its challenger is not estimated; plan the champion alone to estimate "
+            "it, or plan without an estimate"
+        )
     if not 0 < share <= 1:
         raise InputError(f"share={share}: the sample may cost more than 0 and at most 1 (all) of the run")
     if parallel_tasks < 1:

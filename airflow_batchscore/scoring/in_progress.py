@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import airflow_batchscore
 from airflow_batchscore.data.dataset import Fingerprint
+from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.formats.parquet_footer import read_footer
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key, shown
@@ -42,7 +43,13 @@ def begin(
     Raises:
         BatchScoreError: it cannot be scored; the message names it.
     """
-    state = partition_state(job, preparer, values, files)
+    return begin_from(job, partition_state(job, preparer, values, files), values, session)
+
+
+def begin_from(
+    job: ScoringJob, state: PartitionState, values: Values, session: Session, like: list[Block] | None = None
+) -> PartitionInProgress | Manifest:
+    """`begin`, where it is known what storage has; for `like` see `Attempt`."""
     committed = state.committed
     if committed is not None and state.is_done(job):
         log.info(
@@ -56,7 +63,7 @@ def begin(
             committed.account.rows_quarantined,
         )
         job = replace(job, token=committed.token)
-    return PartitionInProgress(job, values, state, session.block_memory)
+    return PartitionInProgress(job, values, state, session.block_memory, like)
 
 
 class PartitionInProgress:
@@ -67,7 +74,14 @@ class PartitionInProgress:
         seconds: of the task, as far as they were spent on this partition.
     """
 
-    def __init__(self, job: ScoringJob, values: Values, state: PartitionState, block_memory: int | None) -> None:
+    def __init__(
+        self,
+        job: ScoringJob,
+        values: Values,
+        state: PartitionState,
+        block_memory: int | None,
+        like: list[Block] | None = None,
+    ) -> None:
         self.seconds = 0.0
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._job, self._values, self._state = job, values, state
@@ -85,7 +99,7 @@ class PartitionInProgress:
             inputs=state.partition.fingerprint.digest,
         )
         removed = state.number if state.is_removed else 0
-        self.attempt = Attempt(job, block_job, state.partition, block_memory, state.committed, removed)
+        self.attempt = Attempt(job, block_job, state.partition, block_memory, state.committed, like, removed)
 
     def commit(self, engine: Engine, files: SharedFiles | None = None) -> tuple[Manifest, bool]:
         """Check the account of a complete attempt, and commit it.

@@ -45,6 +45,8 @@ class BlockResult:
         uncovered: which rows had no model of their own (``"sensor_id=17: missing, skipped"``), and how many there were.
         padded: CSV rows with too few cells, whose missing last cells were taken as empty (``pad_short_rows``).
         others: rows of the block that are in other partitions of the file.
+        left_out: hash of the positions of the rows that were not scored, so that parts of different models can be
+            compared row by row; empty if all were, or in a part of an earlier version.
         footer: SHA-256 of the part's footer; empty if another attempt wrote the part.
         beyond: what the rows hold that the training rows did not; None if an earlier version of this package made the
             part.
@@ -64,6 +66,7 @@ class BlockResult:
     expected_predictions: Expected = field(default_factory=dict)
     padded: int = 0
     others: int = 0
+    left_out: str = ""
     footer: str = ""
     beyond: Beyond | None = None
 
@@ -71,8 +74,9 @@ class BlockResult:
         beyond = self.beyond and self.beyond.to_dict()
         # `asdict` would copy every count.
         value = {**vars(self), "account": self.account.to_dict(), "beyond": beyond}
-        if not self.others:
-            del value["others"]
+        for name in ("others", "left_out"):
+            if not value[name]:
+                del value[name]
         return value
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections import Counter
@@ -94,6 +95,7 @@ class PartWriter:
         self.account = Account()
         self.bad: list[BadRow] = []
         self._rows = self._padded = self._others = 0
+        self._left_out = hashlib.sha256()
         self._features: profile.Counts = {}
         self._predictions: profile.Counts = {}
         self._expected: tuple[profile.Expected, profile.Expected] = ({}, {})
@@ -133,6 +135,8 @@ class PartWriter:
         self._rows += scored.table.num_rows
         self._padded += batch.padded
         self._others += batch.others
+        if scored.scored < batch.rows_read:
+            self._left_out.update(_left_out(batch, scored))
         self._features = profile.merge(self._features, scored.features)
         self._predictions = profile.merge(self._predictions, scored.predictions)
         features, predictions = self._expected
@@ -192,6 +196,7 @@ class PartWriter:
             padded=self._padded,
             beyond=self._beyond,
             others=self._others,
+            left_out=self._left_out.hexdigest()[:16] if self.account.rows_scored < self.account.rows_read else "",
         )
 
     def _write_quarantine(self) -> str:
@@ -215,6 +220,16 @@ class PartWriter:
             self.bad[0].message,
         )
         return name
+
+
+def _left_out(batch: Batch, scored: ScoredBatch) -> bytes:
+    """The positions of the rows that were not scored, in order."""
+    import numpy as np
+
+    is_left_out = np.ones(len(batch.positions), bool)
+    is_left_out[scored.places] = False
+    unread = np.array([row.position for row in batch.bad], np.int64)
+    return np.sort(np.concatenate([batch.positions[is_left_out], unread])).astype("<i8").tobytes()
 
 
 def find_result(job: BlockJob, index: int) -> BlockResult | None:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, Generic, TypeAlias
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
@@ -24,11 +24,11 @@ from airflow_batchscore.scoring.block import PartSource
 from airflow_batchscore.scoring.committed import partition_state
 from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
 from airflow_batchscore.scoring.job import ScoringJob
-from airflow_batchscore.scoring.manifest import BlockResult, Manifest
-from airflow_batchscore.scoring.part import BlockJob
+from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.prepare import Preparer
-from airflow_batchscore.scoring.shared import Call, Result, most_together, score_shared, together
+from airflow_batchscore.scoring.shared import Call, most_together, score_several, together
 from airflow_batchscore.scoring.tally import Tally
+from airflow_batchscore.scoring.work import BeingScored, S, Work
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,26 @@ log = logging.getLogger(__name__)
 _NAMES = ("part-0-00000.parquet", "manifests/000001.json")
 
 #: The result of a call for one partition, with the number of the partition and the seconds it took.
-Finished: TypeAlias = tuple[int, Result, float]
+Finished: TypeAlias = tuple[int, Any, float]
+
+
+class _Alone:
+    """Partitions that are scored once."""
+
+    parts = 1
+
+    def __init__(self, job: ScoringJob) -> None:
+        self.job, self._preparer = job, Preparer(job)
+
+    def begin(
+        self, values: Values, session: Session, files: SharedFiles
+    ) -> PartitionInProgress | tuple[Manifest, bool]:
+        begun = begin(self.job, self._preparer, values, session, files)
+        return (begun, True) if isinstance(begun, Manifest) else begun
+
+    def found(self, values: Values, files: SharedFiles) -> tuple[Manifest, bool] | None:
+        state = partition_state(self.job, self._preparer, values, files)
+        return (state.committed, True) if state.committed is not None and state.is_done(self.job) else None
 
 
 def score_partitions(
@@ -56,63 +75,69 @@ def score_partitions(
         BatchScoreError: a partition cannot be scored. No further call is made then; partitions whose calls were all
             made are completed and committed, and what was scored of the others is kept for a retry.
     """
-    folders = [job.output / partition_key(values) / "identity" for values in partitions[:1]]
-    require_apart(job.dataset.uri, [(folder / name).uri for folder in folders for name in _NAMES])
-    preparer = Preparer(job)
-    committed = _committed(job, preparer, partitions)
+    return score_together(_Alone(job), partitions, engine, slots=slots, tally=tally)
+
+
+def score_together(
+    work: Work[S], partitions: Sequence[Values], engine: Engine, *, slots: int = 1, tally: Tally | None = None
+) -> list[S]:
+    """`score_partitions`, for any work."""
+    output = work.job.output
+    folders = [output / partition_key(values) / "identity" for values in partitions[:1]]
+    require_apart(work.job.dataset.uri, [(folder / name).uri for folder in folders for name in _NAMES])
+    found = _found(work, partitions)
     tally = tally or Tally(len(partitions))
     with engine.session(slots) as session:
-        return _Pack(job, preparer, partitions, committed, engine, session, tally).score()
+        return _Pack(work, partitions, found, engine, session, tally).score()
 
 
-def _committed(job: ScoringJob, preparer: Preparer, partitions: Sequence[Values]) -> dict[int, Manifest]:
+def _found(work: Work[S], partitions: Sequence[Values]) -> dict[int, S]:
     """Of several partitions in a remote store, those already committed: their few requests run in parallel."""
-    if job.output.is_local or len(partitions) < 2:
+    if work.job.output.is_local or len(partitions) < 2:
         return {}
 
-    files = SharedFiles(job.dataset)
+    files = SharedFiles(work.job.dataset)
 
-    def done(values: Values) -> Manifest | None:
+    def look(values: Values) -> S | None:
         try:
-            state = partition_state(job, preparer, values, files)
+            return work.found(values, files)
         except (BatchScoreError, OSError):  # raised when it is this partition's turn
             return None
-        return state.committed if state.is_done(job) else None
 
-    looked = storage.each(done, partitions, job.output_uri)
-    return {number: manifest for number, manifest in enumerate(looked) if manifest is not None}
+    looked = storage.each(look, partitions, work.job.output_uri)
+    return {number: scored for number, scored in enumerate(looked) if scored is not None}
 
 
-class _Pack:
+class _Pack(Generic[S]):
     """Partitions that share workers: one after the other is begun, as workers become free."""
 
     def __init__(
         self,
-        job: ScoringJob,
-        preparer: Preparer,
+        work: Work[S],
         partitions: Sequence[Values],
-        committed: dict[int, Manifest],
+        found: dict[int, S],
         engine: Engine,
         session: Session,
         tally: Tally,
     ) -> None:
-        self._job, self._preparer, self._engine, self._session = job, preparer, engine, session
-        self._waiting = deque((number, values) for number, values in enumerate(partitions) if number not in committed)
-        self._in_progress: dict[int, PartitionInProgress] = {}
-        self._scored = {number: (manifest, True) for number, manifest in committed.items()}
+        self._work, self._engine, self._session = work, engine, session
+        self._waiting = deque((number, values) for number, values in enumerate(partitions) if number not in found)
+        self._in_progress: dict[int, BeingScored[S]] = {}
+        self._scored = found
         self._failed: dict[int, BatchScoreError] = {}
         self._calls: deque[Call] = deque()
         self._tally = tally
         self._counted = time.monotonic()
-        for number, manifest in committed.items():
+        for number, (manifest, *_) in found.items():
             tally.found(number, manifest)
 
-    def score(self) -> list[tuple[Manifest, bool]]:
+    def score(self) -> list[S]:
         """Score all partitions; see `score_partitions`."""
-        remote = not (storage.is_local(self._job.dataset.uri) and self._job.output.is_local)
+        job = self._work.job
+        remote = not (storage.is_local(job.dataset.uri) and job.output.is_local)
         while self._prepare_calls():  # again, if the results of one stage were needed for the next
             for finished in self._session.run(_numbered, _Calls(self), remote=remote):
-                files = SharedFiles(self._job.dataset)  # what they complete is compared with what is there now
+                files = SharedFiles(self._work.job.dataset)  # what they complete is compared with what is there now
                 for number, result, seconds in finished:
                     with self._noting_failure(number):
                         self._add(number, result, seconds, files)
@@ -138,11 +163,12 @@ class _Pack:
 
     def _prepare_calls(self) -> bool:
         """Begin partitions until one has a call to make; returns False if none is left, or a partition has failed."""
+        job = self._work.job
         while not self._calls and self._waiting and not self._failed:
             # Partitions of one file begin together, so that each of its blocks is read once for all of them.
-            at_once = 1 if self._job.dataset.by is None else most_together(is_local=self._engine.is_local)
-            files = SharedFiles(self._job.dataset)
-            for _ in range(min(len(self._waiting), at_once)):
+            at_once = 1 if job.dataset.by is None else most_together(is_local=self._engine.is_local)
+            files = SharedFiles(job.dataset)
+            for _ in range(min(len(self._waiting), max(1, at_once // self._work.parts))):
                 number, values = self._waiting.popleft()
                 with self._noting_failure(number):
                     self._begin(number, values, files)
@@ -150,10 +176,10 @@ class _Pack:
         return bool(self._calls) and not self._failed
 
     def _begin(self, number: int, values: Values, files: SharedFiles) -> None:
-        begun = begin(self._job, self._preparer, values, self._session, files)
-        if isinstance(begun, Manifest):
-            self._scored[number] = begun, True
-            self._tally.found(number, begun)
+        begun = self._work.begin(values, self._session, files)
+        if isinstance(begun, tuple):
+            self._scored[number] = begun
+            self._tally.found(number, begun[0])
             return
         self._in_progress[number] = begun
         self._count_seconds(begun)
@@ -177,16 +203,15 @@ class _Pack:
         if self._failed:
             raise self._failed[min(self._failed)]
 
-    def _add(self, number: int, result: BlockResult | BatchScoreError, seconds: float, files: SharedFiles) -> None:
+    def _add(self, number: int, result: Any, seconds: float, files: SharedFiles) -> None:
         if isinstance(result, BatchScoreError):
             raise result
         partition = self._in_progress[number]
         self._count_seconds(partition)
-        partition.attempt.add(result)
-        self._tally.scored(partition.key, result, seconds)
+        self._tally.scored(partition.key, partition.attempt.add(result), seconds)
         self._go_on(number, partition, files)
 
-    def _go_on(self, number: int, partition: PartitionInProgress, files: SharedFiles) -> None:
+    def _go_on(self, number: int, partition: BeingScored[S], files: SharedFiles) -> None:
         self._calls.extend(
             ((number,), function, (job,), (unit,)) for function, job, unit in partition.attempt.next_calls()
         )
@@ -195,7 +220,7 @@ class _Pack:
             del self._in_progress[number]
             self._tally.committed(number)
 
-    def _count_seconds(self, partition: PartitionInProgress) -> None:
+    def _count_seconds(self, partition: BeingScored[S]) -> None:
         """Count the time since the last result for the partition of this one: their sum is the time of the pack."""
         now = time.monotonic()
         partition.seconds += now - self._counted
@@ -210,8 +235,8 @@ class _Pack:
 class _Calls(Iterator[Call]):
     """The calls of a pack until there is none, which is the end: engines do not ask again."""
 
-    def __init__(self, pack: _Pack) -> None:
-        self._pack: _Pack | None = pack
+    def __init__(self, pack: _Pack[Any]) -> None:
+        self._pack: _Pack[Any] | None = pack
 
     def __next__(self) -> Call:
         call = None if self._pack is None else self._pack.next_call()
@@ -226,16 +251,16 @@ class _Calls(Iterator[Call]):
 
 def _numbered(
     numbers: Sequence[int],
-    function: Callable[..., BlockResult],
-    jobs: Sequence[BlockJob],
+    function: Callable[..., Any],
+    jobs: Sequence[Any],
     units: Sequence[PartSource],
 ) -> list[Finished]:
     """The results of a call, or why a partition fails."""
     began = time.monotonic()
-    results: Sequence[Result]
+    results: Sequence[Any]
     blocks = [unit for unit in units if isinstance(unit, Block)]
     if len(numbers) > 1:
-        results = score_shared(jobs, blocks)
+        results = score_several(jobs, blocks)
     else:
         try:
             results = [function(jobs[0], units[0])]

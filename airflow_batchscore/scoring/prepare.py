@@ -12,7 +12,7 @@ from airflow_batchscore.model import artifact
 from airflow_batchscore.model.artifact import ModelManifest
 from airflow_batchscore.model.model_code import changed_code, model_code
 from airflow_batchscore.model.reference import ModelRef
-from airflow_batchscore.plan.models import Chosen, ModelByColumn, ModelPerPartition, OneModel
+from airflow_batchscore.plan.models import ChampionAndChallenger, Chosen, ModelByColumn, ModelPerPartition, OneModel
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
 from airflow_batchscore.scoring.scorers.by_column import ModelByColumnSpec, ModelSet, save_set
 from airflow_batchscore.scoring.scorers.function import FunctionSpec
@@ -69,6 +69,8 @@ class Preparer:
                 return self._by_column(models)
             case FunctionJob() as function:
                 return self._function(function, partition)
+            case ChampionAndChallenger():
+                raise TypeError("each of the two is prepared in a job of its own: see `score_run`")
 
     def _own_model(self, partition: Partition, choice: Chosen, like: ModelRef) -> Prepared:
         if choice.model is not None:

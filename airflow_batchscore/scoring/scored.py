@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.data.schema_version import require_schema
+from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -90,17 +91,45 @@ class ScoredPartition:
 
 
 @dataclass(frozen=True)
+class Challenge:
+    """What a challenger scored of a task's partitions.
+
+    Attributes:
+        failed: partition key -> why it has no scores.
+    """
+
+    model: ModelRef
+    partitions: Sequence[ScoredPartition]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> JsonObject:
+        """Plain JSON."""
+        manifests = [partition.to_dict() for partition in self.partitions]
+        return {"model": self.model.to_dict(), "manifests": manifests, "failed": dict(self.failed)}
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping | None) -> Challenge | None:
+        """The inverse of `to_dict`; None for a task without a challenger."""
+        if value is None:
+            return None
+        manifests = [ScoredPartition.from_dict(each) for each in value["manifests"]]
+        return cls(ModelRef.from_dict(value["model"]), manifests, value["failed"])
+
+
+@dataclass(frozen=True)
 class ScoredTask:
     """The partitions of one scoring task.
 
     Attributes:
         label: names the task in the UI.
         conn_id: Airflow connection of the manifests' storage, as the DAG names it.
+        challenge: of the challenger, which is never published; None if the run has none.
     """
 
     label: str
     partitions: Sequence[ScoredPartition]
     conn_id: str | None = None
+    challenge: Challenge | None = None
 
     @cached_property
     def account(self) -> Account:
@@ -109,11 +138,13 @@ class ScoredTask:
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
+        challenge = {"challenge": self.challenge.to_dict()} if self.challenge else {}
         return {
             "schema": SCHEMA,
             "label": self.label,
             "conn_id": self.conn_id,
             "manifests": [partition.to_dict() for partition in self.partitions],
+            **challenge,
         }
 
     @classmethod
@@ -125,6 +156,5 @@ class ScoredTask:
             f"the scores of {value.get('label')} were passed on",
             "clear the scoring task; partitions that are committed are not scored again",
         )
-        return cls(
-            value["label"], [ScoredPartition.from_dict(each) for each in value["manifests"]], value.get("conn_id")
-        )
+        manifests = [ScoredPartition.from_dict(each) for each in value["manifests"]]
+        return cls(value["label"], manifests, value.get("conn_id"), Challenge.from_dict(value.get("challenge")))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import read_shared
@@ -14,7 +14,7 @@ from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import BatchScoreError
-from airflow_batchscore.scoring.block import PartSource, empty_batch, named
+from airflow_batchscore.scoring.block import PartSource, empty_batch, named, score_block
 from airflow_batchscore.scoring.manifest import BlockResult
 from airflow_batchscore.scoring.part import BlockJob, PartWriter, check_limit, find_result
 from airflow_batchscore.scoring.scorers.scorer import BatchScorer
@@ -29,11 +29,30 @@ _BLOCKS_A_CORE = 3
 #: A result, or why the partition fails.
 Result: TypeAlias = BlockResult | BatchScoreError
 #: The numbers of some partitions, what is called, and its job and unit for each.
-Call: TypeAlias = tuple[tuple[int, ...], Callable[..., BlockResult], tuple[BlockJob, ...], tuple[PartSource, ...]]
+Call: TypeAlias = tuple[tuple[int, ...], Callable[..., Any], tuple[Any, ...], tuple[PartSource, ...]]
+
+
+#: What is called for one model's part, without the unit.
+OneCall: TypeAlias = tuple[Callable[..., BlockResult], BlockJob]
+#: For each model its result, or why it has none; None if nothing was asked for it.
+Results: TypeAlias = tuple[BlockResult | BatchScoreError | None, ...]
+
+
+@dataclass(frozen=True)
+class Together:
+    """What a worker does with a unit: a call for each model; None if nothing is to be done for it."""
+
+    calls: tuple[OneCall | None, ...]
+
+    @property
+    def blocks(self) -> list[BlockJob]:
+        """The jobs of the models, if each scores a block; else none."""
+        jobs = [call[1] for call in self.calls if call is not None and call[0] is score_block]
+        return jobs if len(jobs) == len(self.calls) else []
 
 
 def most_together(*, is_local: bool) -> int:
-    """How many partitions read together: each has a part open meanwhile, per block that is scored.
+    """How many parts are written together: each is open meanwhile, per block that is scored.
 
     Args:
         is_local: whether this machine scores. The limits of others are not known: a fixed number suits them.
@@ -42,7 +61,8 @@ def most_together(*, is_local: bool) -> int:
         return _TOGETHER_ELSEWHERE
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     blocks = _BLOCKS_A_CORE * (os.cpu_count() or 1)
-    return max(2, min(_MOST_TOGETHER, (files - _FILES_OF_OTHERS) // blocks if files > 0 else _MOST_TOGETHER))
+    most = min(_MOST_TOGETHER, (files - _FILES_OF_OTHERS) // blocks if files > 0 else _MOST_TOGETHER)
+    return max(2, most)
 
 
 def together(calls: Iterable[Call]) -> list[Call]:
@@ -58,13 +78,27 @@ def together(calls: Iterable[Call]) -> list[Call]:
     return list(made.values())
 
 
-def _shared(job: BlockJob, unit: PartSource) -> object:
+def _shared(job: BlockJob | Together, unit: PartSource) -> object:
     """What calls have in common that read the same; None if no other call reads it."""
-    if not isinstance(unit, Block) or not unit.source.only:
+    jobs = _block_jobs(job)
+    if not jobs or not isinstance(unit, Block) or not unit.source.only:
         return None
     source = replace(unit.source, only=(), given=())
-    types = [tuple(each.items()) for each in (job.types, job.key_types)]
-    return (source, unit.start, unit.stop, unit.rows, *types)
+    types = {tuple(tuple(each.items()) for each in (job.types, job.key_types)) for job in jobs}
+    return (source, unit.start, unit.stop, unit.rows, len(jobs), *types) if len(types) == 1 else None
+
+
+def _block_jobs(job: BlockJob | Together) -> list[BlockJob]:
+    return job.blocks if isinstance(job, Together) else [job]
+
+
+def score_several(jobs: Sequence[BlockJob | Together], blocks: Sequence[Block]) -> Sequence[Result | Results]:
+    """`score_shared`, also for several models: then a tuple for each partition."""
+    ranks = range(len(_block_jobs(jobs[0])))  # one model after the other, so that what was opened serves the next
+    results = score_shared([_block_jobs(job)[rank] for rank in ranks for job in jobs], [*blocks] * len(ranks))
+    if not isinstance(jobs[0], Together):
+        return results
+    return [tuple(results[rank * len(jobs) + place] for rank in ranks) for place in range(len(jobs))]
 
 
 def score_shared(jobs: Sequence[BlockJob], blocks: Sequence[Block]) -> list[Result]:
@@ -77,8 +111,7 @@ def score_shared(jobs: Sequence[BlockJob], blocks: Sequence[Block]) -> list[Resu
     results: list[Result | None] = [
         find_result(job, block.index) if may_be_a_rerun() else None for job, block in zip(jobs, blocks, strict=True)
     ]
-    hold_to_one_thread()
-    parts = [_Part(job, block) for job, block, there in zip(jobs, blocks, results, strict=True) if there is None]
+    parts = [OpenPart(job, block) for job, block, there in zip(jobs, blocks, results, strict=True) if there is None]
     try:
         try:
             _read(parts)
@@ -95,7 +128,7 @@ def score_shared(jobs: Sequence[BlockJob], blocks: Sequence[Block]) -> list[Resu
     return [next(made) if there is None else there for there in results]
 
 
-def _read(parts: Sequence[_Part]) -> None:
+def _read(parts: Sequence[OpenPart]) -> None:
     if not parts:
         return
     job, empty = parts[0].job, True
@@ -103,18 +136,25 @@ def _read(parts: Sequence[_Part]) -> None:
     for part in parts:
         # Most partitions have one model: what was opened for the one serves the next.
         alike = scorer is not None and (part.job.scorer, part.job.rules) == (job.scorer, job.rules)
-        job, scorer = part.job, part.open(scorer if alike else None)
-    for batches in read_shared(job.dataset, [part.block for part in parts], job.types, job.key_types):
-        empty = False
-        for part, batch in zip(parts, batches, strict=True):
-            part.add(batch)
+        job = part.job
+        try:
+            scorer = part.open(scorer if alike else None)
+        except BatchScoreError as error:
+            scorer = None
+            part.fail(error)
+    hold_to_one_thread()  # now that the models' libraries are there
+    blocks = list(dict.fromkeys(part.block for part in parts))  # that of a partition once for all its models
+    for batches in read_shared(job.dataset, blocks, job.types, job.key_types):
+        empty, rows = False, dict(zip(blocks, batches, strict=True))
+        for part in parts:
+            part.add(rows[part.block])
         if all(part.error is not None for part in parts):
             return
     for part in parts if empty else ():
         part.add(empty_batch(part.job))
 
 
-class _Part:
+class OpenPart:
     """The part of one partition, while it is written."""
 
     def __init__(self, job: BlockJob, block: Block) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import small
@@ -32,6 +33,9 @@ def test_untrusted_models_and_unknown_options(tmp_path: Path) -> None:
     data = small(tmp_path)
     with pytest.raises(ModelError, match="trusted"):
         ScoreOptions(trust=Trust((Location("/srv"),))).work(data.dataset, data.model.uri, None, "/staged")
+    both: Any = [data.model.uri, data.model.uri]
+    with pytest.raises(InputError, match="here, score one after the other"):
+        ScoreOptions().work(data.dataset, both, None, "/staged")
     with pytest.raises(InputError, match="no option max_tasks"):
         ScoreOptions.of({"max_tasks": 1})
 

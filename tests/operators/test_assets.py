@@ -130,6 +130,13 @@ def test_a_model_is_an_asset_under_its_folder_and_its_aliases() -> None:
     assert (_names(gate.inlets), gate.outlets) == (["s3://b/model@newest", "s3://b/model@champion"], [])
 
 
+def test_a_champion_and_its_challenger_are_assets_each() -> None:
+    with dag():
+        train = _train(model_uri="s3://b/model", alias="challenger")
+        plan = _plan(model=["s3://b/model@champion", train.output])
+    assert _names(plan.inlets) == [DATA.uri, "s3://b/model@champion", "s3://b/model@challenger"]
+
+
 def test_a_gate_that_does_not_know_its_model_promotes_through_an_alias() -> None:
     with dag():
         gate = CheckModelOperator(task_id="gate", model="{{ var.value.model }}", promote_to="champion")

@@ -14,10 +14,11 @@ from airflow_batchscore.operators import (
     CheckScoresOperator,
     CombineOperator,
     ImportModelOperator,
+    PlanPartitionsOperator,
     ScorePartitionOperator,
     TrainOperator,
 )
-from airflow_batchscore.operators.authored import Authored
+from airflow_batchscore.operators.authored import Authored, argument, items_of, written_by_author
 from airflow_batchscore.operators.places import PlacedOperator
 
 pytestmark = pytest.mark.unit
@@ -267,3 +268,33 @@ def test_an_operator_renders_a_dataset_of_its_own() -> None:
     operator.render_template_fields({"params": {"name": "spring"}})  # type: ignore[typeddict-item]
     assert operator.dataset.uri == "/data/spring/{day}.csv"
     assert data.uri == "/data/{{ params.name }}/{day}.csv"
+
+
+def test_what_the_author_wrote_of_a_list_is_known_item_by_item() -> None:
+    with dag():
+        mine = PlanPartitionsOperator(
+            task_id="mine", dataset=PartitionedDataset("/x_{p}.csv"), model=["/m@champion", "/m/{{ params.v }}"]
+        )
+        mapped = PlanPartitionsOperator.partial(task_id="mapped", dataset=PartitionedDataset("/x_{p}.csv"))
+        several = mapped.expand(model=[["/a@x", "/b@x"], ["/a@y", "/b@y"]])
+    given: Any = context("mine")
+    whole, begun = Authored("/m@champion", True), Authored("/m/", False)
+    assert mine.authored("model", given) == [whole, begun]
+    assert (mine.authored("model.0", given), mine.authored("model.1", given)) == ([whole], [begun])
+    assert [argument(mine, name) for name in items_of("model", mine.model)] == ["/m@champion", "/m/{{ params.v }}"]
+    assert argument(mine, "model.2") is None
+    environment = mine.get_template_env()
+    second = written_by_author(several, "model.1", given, environment)
+    assert [each.text for each in second] == ["/b@x", "/b@y"]
+
+
+def test_what_a_run_fills_in_for_an_item_of_a_list_is_no_pattern() -> None:
+    with dag():
+        plan = PlanPartitionsOperator(
+            task_id="plan", dataset=PartitionedDataset("/x_{p}.csv"), model=["/m@champion", "/m@{{ params.v }}"]
+        )
+    plan.model = ["/m@champion", "/m@{other}"]
+    written = {name: getattr(plan, name) for name in plan.template_fields}
+    plan._written = {**written, "model": ["/m@champion", "/m@{{ params.v }}"]}
+    with pytest.raises(InputError, match=r"model\.1 '/m@\{other\}': what the run's params or an XCom fill in"):
+        plan.require_authored(context("plan"))

@@ -17,6 +17,7 @@ from airflow_batchscore.operators import (
     PlanPartitionsOperator,
     TrainOperator,
 )
+from airflow_batchscore.operators.authored import argument
 from airflow_batchscore.operators.places import PlacedOperator, configured
 from airflow_batchscore.operators.trust import configured_trust, model_trust
 
@@ -54,7 +55,7 @@ def test_the_configuration_names_places_and_a_key(monkeypatch: pytest.MonkeyPatc
 
 def folders(operator: PlacedOperator, field: str = "model", **params: Any) -> set[Location]:
     context: Any = {"params": params, "var": Var(), "ds": "2026-11-21"}
-    if not isinstance(getattr(operator, field), XComArg):  # which asks a server for what it is
+    if not isinstance(argument(operator, field), XComArg):  # which asks a server for what it is
         operator.render_template_fields(context)
     prefixes = model_trust(operator, context, field).prefixes
     assert prefixes is not None
@@ -145,3 +146,25 @@ def test_a_registry_is_no_folder_that_a_trigger_fills_in() -> None:
     with dag():
         take = imported("models:/{{ params.name }}/1", data)
     assert folders(take, "source", name="x") == {Location("/models/theirs")}
+
+
+def test_each_model_of_a_list_is_held_to_what_its_author_wrote() -> None:
+    with dag():
+        plan = PlanPartitionsOperator(
+            task_id="plan",
+            dataset=PartitionedDataset("/data/x_{p}.csv"),
+            model=["s3://models/a@{{ params.name }}", "s3://models/b/v1"],
+        )
+    assert folders(plan, "model.0", name="champion") == {Location("s3://models/a", "aws_default")}
+    assert folders(plan, "model.1", name="champion") == {Location("s3://models/b", "aws_default")}
+
+
+def test_a_model_of_a_list_that_the_author_did_not_begin_is_trusted_where_the_dag_names_models() -> None:
+    with dag():
+        PlanPartitionsOperator(
+            task_id="other", dataset=PartitionedDataset("/x_{p}.csv"), model=["/m/a@champion", "/m/b@challenger"]
+        )
+        plan = PlanPartitionsOperator(
+            task_id="plan", dataset=PartitionedDataset("/x_{p}.csv"), model=["{{ params.name }}", "/m/c/v1"]
+        )
+    assert folders(plan, "model.0", name="/evil/v1") == {Location("/m/a"), Location("/m/b"), Location("/m/c")}

@@ -5,16 +5,30 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.trigger import handle_event_submit
 from airflow.sdk.exceptions import ParamValidationError
+from airflow.triggers.base import TriggerEvent
+from airflow.utils.session import create_session
 from examples import EXAMPLES
+from paired import trained
 from support import EXAMPLES as PLACE
+from support import good_rows, small
+
+from airflow_batchscore import Recipe
+from airflow_batchscore.compat import airflow_version
+from airflow_batchscore.model.reference import resolve, set_alias
 
 pytestmark = pytest.mark.dag
 
@@ -226,3 +240,60 @@ def test_real_data_is_used_where_it_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("GAMES_CSV", str(tmp_path / "games.csv"))
     assert str(tmp_path / "games.csv") in purchase_recipe.make_data(str(tmp_path / "games"))
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "games" / "games.csv"), games)
+
+
+def test_a_challenger_that_is_close_is_promoted_and_its_scores_are_not_published(airflow_dags: dict[str, Any]) -> None:
+    assert _run(airflow_dags, "champion_challenger")[0] == "success"
+    place = PLACE / "champion_challenger"
+    promoted = json.loads((place / "models" / "hazard" / "aliases" / "champion.json").read_text())["version"]
+    facts = _summary("champion_challenger")
+    assert facts["model"]["trained_on"] == [f"part={part}" for part in range(4)]
+    comparison = facts["passed"]["comparison"]
+    assert (comparison["challenger"]["version"], comparison["compared"]) == (promoted, 3_000)
+    assert facts["model"]["version"] == comparison["champion"]["version"] != promoted
+    assert 0 < comparison["columns"]["hazard"]["sizes"]["p95"] < 1.5
+    (model,) = (place / "models" / "hazard" / facts["model"]["version"]).glob("model-*.joblib")
+    published = pd.read_parquet(place / "predictions.parquet").sort_values("Id")
+    data = pd.concat(pd.read_csv(path) for path in (place / "data").glob("*.csv")).sort_values("Id")
+    features = data.drop(columns=["Id", "Hazard"])
+    plain = features.astype({name: float for name in features if pd.api.types.is_numeric_dtype(features[name])})
+    np.testing.assert_allclose(published["hazard"], joblib.load(model).predict(plain))
+
+
+def _answer(chosen: str, asked: list[HITLDetail]) -> None:
+    """What Airflow's API does with the first answer to a task that waits for one."""
+    for _ in range(1200):
+        with create_session() as session:
+            waiting = session.query(TaskInstance).filter_by(state="awaiting_input").first()
+            if waiting is not None:
+                detail = session.query(HITLDetail).filter_by(ti_id=waiting.id).one()
+                detail.chosen_options, detail.params_input, detail.responded_at = [chosen], {}, datetime.now(UTC)
+                handle_event_submit(
+                    TriggerEvent(detail.as_resume_event_payload()), task_instance=waiting, session=session
+                )
+                asked.append(detail)
+                return
+        time.sleep(0.1)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(airflow_version() < (3, 3), reason="dag.test() waits for an answer since then")
+def test_a_person_decides_by_what_was_found(airflow_dags: dict[str, Any]) -> None:
+    place = PLACE / "approved_challenger"
+    data = small(place)
+    for part in (1, 2):
+        data.add(part, good_rows(30, 100 * part))
+    challenger = trained(data, "model", Recipe(target="label", keys=["id"], columns=["a"]))
+    set_alias(f"{place}/model", "champion", data.model, 1)
+    set_alias(f"{place}/model", "challenger", challenger, 1)
+    asked: list[HITLDetail] = []
+    person = threading.Thread(target=_answer, args=("Approve", asked))
+    person.start()
+    state, states = _run(airflow_dags, "approved_challenger")
+    person.join()
+    assert (state, states["approve -1"], states["promote -1"]) == ("success", "success", "success")
+    assert resolve(f"{place}/model@champion") == challenger
+    (detail,) = asked
+    assert detail.subject == "Promote the challenger?"
+    assert f"`{challenger.uri}` against `{data.model.uri}`" in detail.body
+    assert "| agreement in prediction | " in detail.body

@@ -16,7 +16,14 @@ from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.model.reference import GivenModel, ModelRef, resolve, set_alias
 from airflow_batchscore.model.trust import ModelAccess
 from airflow_batchscore.plan.choose import choose, plan_models, planned_coverage, without_model
-from airflow_batchscore.plan.models import Chosen, ModelByColumn, ModelPerPartition, NoModel, OneModel
+from airflow_batchscore.plan.models import (
+    ChampionAndChallenger,
+    Chosen,
+    ModelByColumn,
+    ModelPerPartition,
+    NoModel,
+    OneModel,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -54,7 +61,9 @@ def _forget(data: Small, partition: int) -> None:
     (Path(_own(data, partition)) / "aliases" / "champion.json").unlink()
 
 
-def _planned(data: Small, model: str | GivenModel, policy: ModelPolicy | None = None, **options: Any) -> Any:
+def _planned(
+    data: Small, model: str | GivenModel | list[GivenModel], policy: ModelPolicy | None = None, **options: Any
+) -> Any:
     partitions = data.dataset.require("1..2")
     given = GivenModel(model) if isinstance(model, str) else model
     return plan_models(given, data.dataset, partitions, policy, **options)
@@ -71,6 +80,32 @@ def test_a_name_or_what_training_returned_pins_one_version(data: Small) -> None:
         assert _planned(data, model) == OneModel(data.model)
     with pytest.raises(ModelError, match="digest"):
         _planned(data, replace(returned, digest="0" * 64))
+
+
+def test_a_list_is_a_champion_and_its_challenger_each_one_version(data: Small) -> None:
+    given = [GivenModel(f"{_own(data, number)}@champion") for number in (1, 2)]
+    assert _planned(data, given) == ChampionAndChallenger(_version(data, 1), _version(data, 2))
+    assert _planned(data, given[:1] * 2) == ChampionAndChallenger(_version(data, 1), _version(data, 1))
+    _damage(data, 2)
+    with pytest.raises(ModelError, match=r"own/2/.* have SHA-256"):
+        _planned(data, given)
+
+
+@pytest.mark.parametrize(
+    ("names", "policy", "said"),
+    [
+        (["own/1@champion"], None, "two models; 1 were given"),
+        (["own/1@champion"] * 3, None, "two models; 3 were given"),
+        ([], None, "two models; 0 were given"),
+        (["own/1@champion", "own/{p}@champion"], None, r"'.*own/\{p\}@champion' stands for many models"),
+        (["own/1@champion"] * 2, ModelPolicy(missing="skip"), "model_policy= is for a model for each"),
+    ],
+)
+def test_a_list_that_is_no_champion_and_challenger_is_refused(
+    data: Small, names: list[str], policy: ModelPolicy | None, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        _planned(data, [GivenModel(f"{data.folder}/{name}") for name in names], policy)
 
 
 def test_a_field_of_the_dataset_pins_a_model_for_each_partition(data: Small) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.plan.models import (
+    ChampionAndChallenger,
     Chosen,
     ModelByColumn,
     ModelPerPartition,
@@ -24,10 +25,11 @@ SKIPPED = Chosen(None, "skipped", "missing")
 PER_PARTITION = ModelPerPartition(
     {"p=1": Chosen(FIRST), "p=2": SKIPPED, "p=3": Chosen(SECOND, "fallback", "stale")}, FIRST
 )
+PAIR = ChampionAndChallenger(FIRST, SECOND)
 BY_COLUMN = ModelByColumn("s", {"7": Chosen(FIRST), "": SKIPPED}, Chosen(SECOND, "fallback", "missing"))
 
 
-@pytest.mark.parametrize("models", [OneModel(SECOND), PER_PARTITION, BY_COLUMN, ModelByColumn("s", {})])
+@pytest.mark.parametrize("models", [OneModel(SECOND), PAIR, PER_PARTITION, BY_COLUMN, ModelByColumn("s", {})])
 def test_each_comes_back_from_json_as_it_was(models: Models) -> None:
     assert models_from_dict(json.loads(json.dumps(models.to_dict()))) == models
 
@@ -36,6 +38,7 @@ def test_each_comes_back_from_json_as_it_was(models: Models) -> None:
     ("models", "pinned"),
     [
         (OneModel(FIRST), [FIRST]),
+        (PAIR, [FIRST, SECOND]),
         (PER_PARTITION, [FIRST, SECOND, FIRST]),
         (BY_COLUMN, [FIRST, SECOND]),
         (ModelByColumn("s", {"7": Chosen(FIRST)}, SKIPPED), [FIRST]),
@@ -52,6 +55,7 @@ def test_a_task_gets_the_models_of_its_partitions_alone() -> None:
     assert part.pinned == [FIRST]  # whose columns a partition without a model has
     assert OneModel(FIRST).only(["p=2"]) == OneModel(FIRST)
     assert BY_COLUMN.only(["p=2"]) == BY_COLUMN
+    assert PAIR.only(["p=2"]) == PAIR
 
 
 def test_the_order_of_values_is_kept() -> None:

@@ -25,9 +25,10 @@ from airflow_batchscore.publish import clean as cleaning
 from airflow_batchscore.publish.audit import audit
 from airflow_batchscore.publish.clean import Cleaned, Keep, clean_staging
 from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.publish.comparison_gate import with_comparison
 from airflow_batchscore.publish.runs import VERDICT, run_place, staged_runs_folder
 from airflow_batchscore.publish.staged import staged_identities
-from airflow_batchscore.publish.state import ScoringRun, read_manifests
+from airflow_batchscore.publish.state import RunChallenge, ScoringRun, read_manifests
 from airflow_batchscore.publish.verdict import Limits
 from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
 from airflow_batchscore.scoring.manifest import Manifest
@@ -122,6 +123,17 @@ def test_what_a_kept_run_was_checked_with_stays(data: Small) -> None:
     place = run_place(staged_runs_folder([first]), run, "check", VERDICT)
     storage.write_json(place, verdict)
     assert [each.identity for each in _clean(data).removed] == [Path(second.folder.uri).name]
+
+
+def test_what_a_challenger_of_a_kept_run_scored_stays(data: Small) -> None:
+    first, second, newest = _three(data)
+    model = first.model
+    assert model is not None
+    run, challenge = ScoringRun("dag", "run"), RunChallenge(model, {second.key: second}, {})
+    verdict = with_comparison(audit([first.partition], [first]), challenge, Limits()).verdict(run, Limits())
+    storage.write_json(run_place(staged_runs_folder([first]), run, "check", VERDICT), verdict)
+    assert not _clean(data).removed
+    assert newest != second
 
 
 def test_nothing_is_removed_for_an_output_that_is_not_there_or_does_not_tell(data: Small) -> None:

@@ -9,7 +9,14 @@ from run_records import entry
 
 from airflow_batchscore.data.pattern import sort_key
 from airflow_batchscore.model.reference import ModelRef
-from airflow_batchscore.plan.models import Chosen, ModelByColumn, ModelPerPartition, NoModel, OneModel
+from airflow_batchscore.plan.models import (
+    ChampionAndChallenger,
+    Chosen,
+    ModelByColumn,
+    ModelPerPartition,
+    NoModel,
+    OneModel,
+)
 from airflow_batchscore.publish.dataset_history import (
     MOST_PARTITIONS,
     MOST_RUNS,
@@ -86,6 +93,7 @@ def test_the_versions_of_a_plans_entry() -> None:
         return versions_of(entry(0, 1, 2, models=models))
 
     assert versions(OneModel(other)) == {"p=1": "v2", "p=2": "v2"}
+    assert versions(ChampionAndChallenger(one, other))["p=1"] == "v1"
     assert versions(ModelPerPartition(choices, one)) == {"p=1": "v1", "p=2": "missing, skipped"}
     assert versions(ModelByColumn("device", {"7": Chosen(one)}))["p=1"] == "one for each device"
     assert versions(NoModel())["p=2"] == "a function"

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from airflow_batchscore.model.reference import ModelRef
+from airflow_batchscore.plan.models import ChampionAndChallenger
 from airflow_batchscore.publish.run_totals import RunTotals, models_named
 from airflow_batchscore.publish.verdict import Figures
 from airflow_batchscore.quality.accounting import Account
@@ -52,5 +54,7 @@ def test_a_gates_figures_survive_the_way_through_xcom() -> None:
 def test_a_plans_models_in_a_word() -> None:
     assert models_named(None) is None
     assert models_named({"kind": "one", "model": {"uri": "/m/v1", "digest": "d"}}) == "v1"
+    both = ChampionAndChallenger(ModelRef("/m/v1", "d"), ModelRef("/m/v2", "d"))
+    assert models_named(both.to_dict()) == "v1, challenged by v2"
     assert models_named({"kind": "per partition", "choices": []}) == "one for each partition"
     assert models_named({"kind": "by column", "column": "device", "choices": {}}) == "one for each device"

@@ -12,7 +12,7 @@ from support import small
 
 from airflow_batchscore.model.reference import ModelRef, set_alias
 from airflow_batchscore.plan.entry import PlanEntry
-from airflow_batchscore.plan.models import Chosen, ModelPerPartition, NoModel, OneModel
+from airflow_batchscore.plan.models import ChampionAndChallenger, Chosen, ModelPerPartition, NoModel, OneModel
 from airflow_batchscore.publish.published import PublishedRun, Report
 from airflow_batchscore.publish.run_view_model import blank_card, model_card, models_of, output_view
 from airflow_batchscore.training.evaluation import evaluate
@@ -64,6 +64,7 @@ def test_models_of_a_plan_are_listed_once() -> None:
 
     assert models_of([entry(OneModel(one)), entry(OneModel(one))]) == [one]
     assert models_of([entry(ModelPerPartition({"p=1": Chosen(two)}, one))]) == [two, one]
+    assert models_of([entry(ChampionAndChallenger(one, two))]) == [one], "the challenger publishes nothing"
     assert models_of([entry(NoModel())]) == []
 
 

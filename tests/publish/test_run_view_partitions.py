@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from run_records import MODEL, entry, plan, progress, records, scored, task
 
-from airflow_batchscore.plan.models import Chosen, ModelPerPartition, NoModel
+from airflow_batchscore.plan.models import ChampionAndChallenger, Chosen, ModelPerPartition, NoModel
 from airflow_batchscore.publish.run_view_failures import Failures
 from airflow_batchscore.publish.run_view_matching import matched_entries
 from airflow_batchscore.publish.run_view_partitions import PartitionTable, scoring_works
@@ -149,3 +150,5 @@ def test_the_model_of_a_partition_says_how_it_was_chosen() -> None:
     }
     table = _table(records(plans=[[entry(0, 0, 1, 2, models=ModelPerPartition(choices, MODEL))]]))
     assert table.model == ["v1", "v1 (missing, fallback)", "(stale, skipped)"]
+    both = ChampionAndChallenger(MODEL, replace(MODEL, uri="/m/v2"))
+    assert _table(records(plans=[[entry(0, 0, models=both)]])).model == ["v1, challenged by v2"]

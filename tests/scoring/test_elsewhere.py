@@ -39,7 +39,8 @@ def data(tmp_path: Path) -> Small:
 def _elsewhere(data: Small, job: ScoringJob, *partitions: int) -> tuple[list[tuple[Manifest, bool]], Tally]:
     tally = Tally(len(partitions))
     values = [{"p": str(partition)} for partition in partitions]
-    return score_elsewhere(sys.executable, job, values, ENGINE, slots=1, tally=tally), tally
+    scored = score_elsewhere(sys.executable, job, values, ENGINE, slots=1, tally=tally)
+    return [(one.manifest, one.reused) for one in scored], tally
 
 
 def _job(data: Small, **options: Any) -> ScoringJob:

@@ -22,7 +22,7 @@ from airflow_batchscore.engine.base import Capacity
 from airflow_batchscore.errors import BatchScoreError, InputError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.plan.estimate import Estimate
-from airflow_batchscore.plan.models import Chosen, ModelByColumn, ModelPerPartition
+from airflow_batchscore.plan.models import ChampionAndChallenger, Chosen, ModelByColumn, ModelPerPartition
 from airflow_batchscore.scoring import estimate as module
 from airflow_batchscore.scoring import rounds
 from airflow_batchscore.scoring.estimate import Asked, estimate
@@ -209,3 +209,9 @@ def test_an_object_store_keeps_only_what_was_there(data: Small, moto: str) -> No
         assert storage.list_files(job.output, recursive=True) == before
     finally:
         credentials.forget("test")
+
+
+def test_a_run_with_a_challenger_is_not_estimated(data: Small) -> None:
+    job = replace(data.job(), scored_with=ChampionAndChallenger(data.model, data.model))
+    with pytest.raises(InputError, match="a champion and its challenger is not estimated"):
+        estimate(job, [data.dataset.require([0])], LocalDask(workers=1))

@@ -13,7 +13,6 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import ModelError
 from airflow_batchscore.model import artifact
-from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.model_code import Code
 from airflow_batchscore.model.model_names import model_names
 from airflow_batchscore.model.outputs import OutputSpec
@@ -23,6 +22,7 @@ from airflow_batchscore.quality import profile
 from airflow_batchscore.quality.beyond import Beyond
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.scorers.scorer import BatchRules, BatchScorer, ScoredBatch, Scorer, sorted_batch
+from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 from airflow_batchscore.scoring.scorers.specs import Unit
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class _ByColumn:
     spec: ModelByColumnSpec
     rules: BatchRules
     #: The models share one recipe, so checking one is enough.
-    _checked: set[FunctionRef] = field(default_factory=set)
+    _shared: SharedFeatures = field(default_factory=SharedFeatures)
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -184,7 +184,7 @@ class _ByColumn:
 
     def _scorer(self, ref: ModelRef, rules: BatchRules) -> Scorer:
         loaded = artifact.load(ref, self.spec.trusted_types, self.spec.code)
-        scorer = Scorer(loaded, self.spec.output_spec, rules, checked=self._checked)
+        scorer = Scorer(loaded, self.spec.output_spec, rules, shared=self._shared)
         if scorer.outputs != self.outputs:
             raise ModelError(
                 f"model {ref.uri} gives {scorer.outputs}, the others of this run give {self.outputs}; train it like "

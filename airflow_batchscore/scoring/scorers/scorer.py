@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.errors import OutputError, ScoringError
-from airflow_batchscore.model import made_with, row_wise
+from airflow_batchscore.model import made_with
 from airflow_batchscore.model.features import in_order
-from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.opening import other_versions
 from airflow_batchscore.model.outputs import OutputSpec, check_method
@@ -20,6 +19,7 @@ from airflow_batchscore.quality.beyond import Beyond, look
 from airflow_batchscore.scoring.scorers.columns import prediction_column
 from airflow_batchscore.scoring.scorers.matrix import MatrixInput
 from airflow_batchscore.scoring.scorers.results import bad_row
+from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,7 +149,7 @@ class Scorer:
     """Scores batches with one model.
 
     Args:
-        checked: features functions already verified to treat each row independently; this one is added.
+        shared: the features, if other models use them too.
 
     Raises:
         ModelError: the model lacks a requested method or column.
@@ -161,7 +161,7 @@ class Scorer:
         spec: OutputSpec,
         rules: BatchRules,
         *,
-        checked: set[FunctionRef] | None = None,
+        shared: SharedFeatures | None = None,
     ) -> None:
         for method in spec.methods:
             check_method(model.estimator, method, f"model {model.ref.uri}")
@@ -178,7 +178,7 @@ class Scorer:
         #: Counts of the training data: of the features, and of the written columns.
         self.reference_features, self.reference_outputs = features.counts, written.counts
         self._matrix = MatrixInput.of(model, spec)
-        self._checked = set() if checked is None else checked
+        self._shared = shared or SharedFeatures()
 
     def score(self, batch: Batch, schema: pa.Schema) -> ScoredBatch:
         """See `BatchScorer`."""
@@ -219,11 +219,8 @@ class Scorer:
 
     def _score_rows(self, table: pa.Table) -> _Scored:
         """Features and outputs of raw rows."""
-        recipe, signature = self._model.manifest.recipe, self._model.manifest.signature
-        made = recipe.apply(table)
-        if recipe.features is not None and recipe.row_wise:
-            row_wise.check_quickly(recipe.features, table, made, again=recipe.features in self._checked)
-            self._checked.add(recipe.features)
+        signature = self._model.manifest.signature
+        made = self._shared.features(self._model.manifest.recipe, table)
         inputs = in_order(made.frame, signature.features, whole=signature.whole_names)
         skipped = table.num_rows - len(inputs)
         if not len(inputs):

@@ -17,6 +17,7 @@ from airflow_batchscore.model.model_code import Code
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.scoring.scorers.scorer import BatchRules, BatchScorer, ScoredBatch, Scorer
+from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,9 +82,10 @@ class ModelSpec:
     def method(self) -> str:
         return self.output_spec.method
 
-    def open(self, rules: BatchRules) -> BatchScorer:
+    def open(self, rules: BatchRules, shared: SharedFeatures | None = None) -> BatchScorer:
+        """See `ScorerSpec`. Args: shared: see `Scorer`."""
         loaded = artifact.load(self.model, self.trusted_types, self.code)
-        return Scorer(loaded, self.output_spec, rules)
+        return Scorer(loaded, self.output_spec, rules, shared=shared)
 
     def identity(self) -> list[object]:
         model = [self.model.digest, *filter(None, [self.model.compiled])]
