@@ -168,6 +168,9 @@ class PlanPartitionsOperator(BatchScoreOperator):
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
         trust = model_trust(self, context, *(place.field for place in self.places if place.use == "model"))
+        version = str(dataset.version or "")
+        if version:
+            self.log.info("%s: version %s of the table", dataset.uri, version)
         every = dataset.discover()
         partitions, model = requested_partitions(dataset, self.partitions, every), self.model_given("model", context)
         conn_id = connect(Location(model.name, self.conn_id)).conn_id if model else None
@@ -186,6 +189,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
             generation=generation,
             dataset=self.dataset.uri,
+            version=version,
             notices=notices,
         )
         self.log.info("%d partitions in %d tasks", len(partitions), len(plan))

@@ -54,7 +54,7 @@ def _shared(job: BlockJob, unit: PartSource) -> object:
     """What calls have in common that read the same; None if no other call reads it."""
     if not isinstance(unit, Block) or not unit.source.only:
         return None
-    source = replace(unit.source, only=(), given=())
+    source = replace(unit.source, only=(), given=(), given_types=())
     types = [tuple(each.items()) for each in (job.types, job.key_types)]
     return (source, unit.start, unit.stop, unit.rows, *types)
 

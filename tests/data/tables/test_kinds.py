@@ -7,8 +7,8 @@ import json
 import pytest
 
 from airflow_batchscore import Delta, Iceberg
-from airflow_batchscore.errors import OutputError
-from airflow_batchscore.publish.tables import Table, table_from
+from airflow_batchscore.data.tables.kinds import Table, table_from
+from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
 
@@ -25,5 +25,5 @@ def test_a_kind_of_another_package_is_not_known() -> None:
 
 @pytest.mark.parametrize("name", ["scores", "tennis.", ".scores", ""])
 def test_a_name_has_a_namespace(name: str) -> None:
-    with pytest.raises(OutputError, match="name the namespace and the table, such as 'tennis.scores'"):
+    with pytest.raises(InputError, match="name the namespace and the table, such as 'tennis.scores'"):
         Iceberg(name)
