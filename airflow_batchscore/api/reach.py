@@ -53,7 +53,7 @@ def usable(location: Location) -> Location:
 
 def usable_table(table: Table | None) -> Table | None:
     """The table, whose catalog's connection can be used from this process. Raises InputError if there is no Airflow."""
-    if table is not None and table.catalog_conn_id is not None:
+    if table is not None and table.catalog_conn_id is not None and credentials.options_of(table.registered_as) is None:
         _require_airflow(table.catalog_conn_id, str(table))
         from airflow_batchscore.connections import connect_table
 
