@@ -138,7 +138,8 @@ class PartitionedDataset:
     def reading(self) -> list[object]:
         """The settings that decide how a file's bytes are read, as JSON: part of every identity."""
         options = sorted((name, str(value)) for name, value in self.read_options.items())
-        return [self.format, options, *([] if self.partition_by is None else [["partition_by", *self._expressions]])]
+        by = [] if self.partition_by is None else [["partition_by", *self._expressions]]
+        return [self.format, options, *by, *([] if self.table is None else [["table", self.table.format]])]
 
     @property
     def _expressions(self) -> tuple[str, ...]:
@@ -217,7 +218,8 @@ class PartitionedDataset:
         asked = self.read(request)
         partitions = self.discover() if among is None else among
         existing, missing, unmatched = found(asked, partitions)
-        require_as_seen(asked.seen, existing, missing, self.root)
+        # The version of a table is whole, and compacting leaves it fewer files.
+        require_as_seen(asked.seen if self.table is None else {}, existing, missing, self.root)
         if missing or unmatched:
             keys = [partition.key for partition in partitions]
             known = f"there are {len(keys)}, {keys[0]} to {keys[-1]}" if keys else "there is no partition at all"

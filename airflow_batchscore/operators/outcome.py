@@ -113,9 +113,15 @@ def evaluated(dataset: str, ref: ModelRef, evaluation: Evaluation, checks: Seque
     )
 
 
-def planned(dataset: str, partitions: Sequence[Partition], model: str | None, notices: Sequence[str] = ()) -> Outcome:
-    """A run was planned."""
-    data = Data(dataset, partitions=[partition.values for partition in partitions])
+def planned(
+    dataset: str,
+    partitions: Sequence[Partition],
+    model: str | None,
+    notices: Sequence[str] = (),
+    version: str | None = None,
+) -> Outcome:
+    """A run was planned. `version`: of the table that was looked at."""
+    data = Data(dataset, partitions=[partition.values for partition in partitions], version=version)
     return Outcome([data, Data(_without_version(model))] if model else [data], notices=notices)
 
 

@@ -178,7 +178,9 @@ class PlanPartitionsOperator(BatchScoreOperator):
         notices = unusual(every, partitions, self._max_change())
         for text in as_list(notices):
             self.log.warning("%s", text)
-        self.outcome = planned(dataset.uri, partitions, model.name if model else None, as_list(notices))
+        self.outcome = planned(
+            dataset.uri, partitions, model.name if model else None, as_list(notices), version or None
+        )
         models = plan_models(model, dataset, partitions, self.model_policy, access)
         chosen, pack_bytes = self.resources_for, if_given(self.pack_bytes)
         plan = make_plan(

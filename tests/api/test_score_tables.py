@@ -88,7 +88,10 @@ def test_days_and_buckets_read_the_days_files_alone(model: Small, table: SourceT
     assert _scores(run) == _plain(model, games(1), games(2))
     table.append(games(1, 5, offset=500))
     again = _score(model, dataset).reused
-    assert {key for key, reused in again.items() if reused} == {"day=2026-04-02/id_mod_2=0", "day=2026-04-02/id_mod_2=1"}
+    assert {key for key, reused in again.items() if reused} == {
+        "day=2026-04-02/id_mod_2=0",
+        "day=2026-04-02/id_mod_2=1",
+    }
 
 
 def test_months_of_a_column_that_the_table_knows(model: Small, table: SourceTable) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from airflow_batchscore.data import storage
 from airflow_batchscore.data.common_type import plain
 from airflow_batchscore.data.partition_by import PartitionBy
 from airflow_batchscore.data.storage import Location
@@ -26,6 +27,10 @@ _FEATURES = {"timestampNtz", "columnMapping", "deletionVectors", "typeWidening",
 def look(location: Location, version: str, by: PartitionBy) -> Snapshot:
     """See `Table.look`."""
     name = f"the Delta table {location}"
+    if any(mark in location.uri for mark in "%#?"):
+        raise InputError(
+            f"{location}: %, # and ? are marks of a URL to deltalake, which looks elsewhere; rename the folder"
+        )
     table = _opened(location, version, name)
     if table is None:
         return Snapshot(name, "")
@@ -66,7 +71,7 @@ def _opened(location: Location, version: str, name: str) -> DeltaTable | None:
     try:
         newest.load_as_version(wanted)
         if isinstance(wanted, datetime):
-            _require_not_before(newest, wanted, version, name)
+            _require_not_before(location, newest.version(), wanted, f"version={version!r}: {name}")
     except DeltaError as error:
         raise InputError(
             f"version={version!r} of {name} cannot be read: {error}. Its log is kept for "
@@ -76,13 +81,11 @@ def _opened(location: Location, version: str, name: str) -> DeltaTable | None:
     return newest
 
 
-def _require_not_before(table: DeltaTable, moment: datetime, version: str, name: str) -> None:
+def _require_not_before(location: Location, version: int, moment: datetime, asked: str) -> None:
     """delta-rs gives the first version for any time before it."""
-    first = table.history(1)
-    if first and first[0].get("timestamp", 0) > moment.timestamp() * 1000:
-        raise InputError(
-            f"version={version!r}: {name} had no version yet that is known; the earliest is {table.version()}"
-        )
+    commit = storage.stat(location / "_delta_log" / f"{version:020d}.json")
+    if commit is not None and commit.mtime_ns > moment.timestamp() * 1e9:
+        raise InputError(f"{asked} had no version then that is known; the earliest is {version}")
 
 
 def _require_plain(table: DeltaTable, name: str) -> None:

@@ -38,7 +38,8 @@ class TableDataset(PartitionedDataset):
         """Look at the dataset's version of its table; see `Table.look`."""
         assert dataset.table is not None, "asked of tables"
         assert dataset.terms is not None, "a table has partition_by"
-        seen = dataset.table.look(Location(dataset.uri, dataset.conn_id), str(dataset.version or ""), dataset.terms)
+        version = "" if dataset.version is None else str(dataset.version)
+        seen = dataset.table.look(Location(dataset.uri, dataset.conn_id), version, dataset.terms)
         given = {each.name: getattr(dataset, each.name) for each in fields(dataset)}
         # As a folder, so that all below it counts as the dataset's: outputs are kept apart from it.
         place = f"{dataset.uri.rstrip('/')}/"
