@@ -23,7 +23,7 @@ def check(dataset: PartitionedDataset) -> None:
         raise InputError(f"uri={dataset.uri!r}: give text, 's3://bucket/key', and its connection as conn_id=")
     table: object = dataset.table
     if isinstance(table, Mapping):
-        dataset.table = table_from(table)  # from `to_dict`
+        dataset.table = table_from(table) or dataset.table  # from `to_dict`
     if dataset.table is not None or dataset.version is not None:
         _check_table(dataset)
     dataset.read_options = dict(dataset.read_options or {})
