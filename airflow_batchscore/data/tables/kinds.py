@@ -25,11 +25,11 @@ class Table(ABC):
 
     Attributes:
         format: its name in results and reports.
-        target: import path of the `PublishTarget` that writes it: a class that takes the folder and the table.
+        publisher: import path of the `PublishTarget` that writes it: a class that takes the folder and the table.
     """
 
     format: ClassVar[str]
-    target: ClassVar[str]
+    publisher: ClassVar[str]
 
     @property
     def catalog_conn_id(self) -> str | None:
@@ -64,7 +64,7 @@ class Delta(Table):
     """A Delta table: the folder is all that names it."""
 
     format: ClassVar[str] = "delta"
-    target: ClassVar[str] = "airflow_batchscore.publish.targets.delta:DeltaTarget"
+    publisher: ClassVar[str] = "airflow_batchscore.publish.targets.delta:DeltaTarget"
 
     def look(self, location: Location, version: str, by: PartitionBy) -> Snapshot:
         from airflow_batchscore.data.tables.delta_snapshot import look
@@ -87,7 +87,7 @@ class Iceberg(Table):
     catalog: str = "default"
     conn_id: str | None = None
     format: ClassVar[str] = "iceberg"
-    target: ClassVar[str] = "airflow_batchscore.publish.targets.iceberg:IcebergTarget"
+    publisher: ClassVar[str] = "airflow_batchscore.publish.targets.iceberg:IcebergTarget"
 
     @property
     def catalog_conn_id(self) -> str | None:

@@ -39,7 +39,7 @@ def target_of(location: Location, table: Table | None = None) -> PublishTarget:
         OutputError: no target writes such files, two packages claim them, or the target cannot be used.
     """
     if table is not None:
-        made: PublishTarget = import_path(table.target)(location, table)
+        made: PublishTarget = import_path(table.publisher)(location, table)
         return made
     uri = location.uri
     own = next((suffix for suffix in _OWN if uri.endswith(suffix)), "")
