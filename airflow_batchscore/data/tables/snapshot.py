@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -82,6 +83,7 @@ class Folder:
 
     def __init__(self, location: Location, name: str) -> None:
         self._uri, self._name, self._root = location.uri, name, f"{real(location.uri).rstrip('/')}/"
+        self._folders: dict[str, str] = {}
 
     def uri_of(self, path: str) -> str:
         """The URI of a data file, which the table has as a path below the folder, or as a URI.
@@ -89,10 +91,18 @@ class Folder:
         Raises InputError for a file elsewhere, also by a link.
         """
         full = path if _URI.match(path) or path.startswith("/") else join(self._uri, path)
-        place = real(re.sub(r"^file:/+", "/", full))
+        place = self._real(re.sub(r"^file:/+", "/", full))
         if not place.startswith(self._root):
             raise InputError(
                 f"{self._name} has the data file {full}, which lies outside of {self._uri} and was not read. Let uri= "
                 "name a folder that holds all of the table's files, or copy the table (a deep clone) to one"
             )
         return join(self._uri, place[len(self._root) :])
+
+    def _real(self, uri: str) -> str:
+        """`real`, with each folder resolved once: a table has many files in few."""
+        folder, _, name = uri.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = real(folder or "/").rstrip("/")
+        place = f"{self._folders[folder]}/{name}"
+        return real(uri) if name in ("", ".", "..") or os.path.islink(place) else place

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Self
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Source
-from airflow_batchscore.data.partition_by import PartitionBy
+from airflow_batchscore.data.partition_by import ROW, PartitionBy
 from airflow_batchscore.data.pattern import Values, partition_key, sort_key
 from airflow_batchscore.data.storage import FileInfo, Location
 from airflow_batchscore.data.tables.snapshot import Snapshot
@@ -40,6 +41,7 @@ class TableDataset(PartitionedDataset):
         assert dataset.terms is not None, "a table has partition_by"
         version = "" if dataset.version is None else str(dataset.version)
         seen = dataset.table.look(Location(dataset.uri, dataset.conn_id), version, dataset.terms)
+        _require_columns(seen, dataset.terms)
         given = {each.name: getattr(dataset, each.name) for each in fields(dataset)}
         # As a folder, so that all below it counts as the dataset's: outputs are kept apart from it.
         place = f"{dataset.uri.rstrip('/')}/"
@@ -180,3 +182,14 @@ class TableDataset(PartitionedDataset):
             return {}
         values = self._values[source.uri]
         return {name: (values.get(name), kind) for name, kind in self._types.items() if name not in source.columns}
+
+
+def _require_columns(seen: Snapshot, by: PartitionBy) -> None:
+    names = [name for name, _ in seen.types]
+    missing = [name for name in by.columns if name not in names and name != ROW]
+    if missing and seen.version:
+        alike = get_close_matches(missing[0], names, 1)
+        raise InputError(
+            f"partition_by: {seen.described} has no column {missing[0]!r}{f' (is it {alike[0]}?)' if alike else ''}; it "
+            f"has {listed(names)}"
+        )
