@@ -188,8 +188,5 @@ def _require_columns(seen: Snapshot, by: PartitionBy) -> None:
     names = [name for name, _ in seen.types]
     missing = [name for name in by.columns if name not in names and name != ROW]
     if missing and seen.version:
-        alike = get_close_matches(missing[0], names, 1)
-        raise InputError(
-            f"partition_by: {seen.described} has no column {missing[0]!r}{f' (is it {alike[0]}?)' if alike else ''}; it "
-            f"has {listed(names)}"
-        )
+        alike = "".join(f" (is it {name}?)" for name in get_close_matches(missing[0], names, 1))
+        raise InputError(f"partition_by: {seen.described} has no column {missing[0]!r}{alike}; it has {listed(names)}")

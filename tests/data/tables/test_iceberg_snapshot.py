@@ -92,13 +92,23 @@ def test_a_data_file_that_lies_elsewhere_is_not_read(table: SourceTable, tmp_pat
         table.dataset().discover()
 
 
-def test_deleted_rows_are_refused(table: SourceTable) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "POSITION_DELETES",
+            r"deleted rows that its file .* still holds \(.*deletes.parquet says which\).*rewrite_data_f",
+        ),
+        ("EQUALITY_DELETES", r"was not read: .*equality deletes.*Rewrite the data files"),
+    ],
+)
+def test_deleted_rows_are_refused(table: SourceTable, content: str, message: str) -> None:
     from pyiceberg.manifest import DataFile as PyicebergFile
     from pyiceberg.manifest import DataFileContent, FileFormat
 
     (planned,) = table.opened().scan().plan_files()
     deletes = PyicebergFile.from_args(
-        content=DataFileContent.POSITION_DELETES,
+        content=DataFileContent[content],
         file_path=f"{table.uri}/data/deletes.parquet",
         file_format=FileFormat.PARQUET,
         partition=planned.file.partition,
@@ -110,7 +120,7 @@ def test_deleted_rows_are_refused(table: SourceTable) -> None:
     with change.update_snapshot().fast_append() as snapshot:
         snapshot.append_data_file(deletes)
     change.commit_transaction()
-    with pytest.raises(InputError, match=r"deleted rows that its file .* still holds \(.*deletes.parquet says which\)"):
+    with pytest.raises(InputError, match=message):
         table.dataset().discover()
 
 
