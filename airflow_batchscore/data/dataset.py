@@ -108,9 +108,9 @@ class PartitionedDataset:
         """
         if self.table is None:
             return self
-        from airflow_batchscore.data.tables.table_dataset import TableDataset
+        from airflow_batchscore.data.tables.table_dataset import at_one_version
 
-        return TableDataset.of(self)
+        return at_one_version(self)
 
     def for_workers(self) -> PartitionedDataset:
         """What is needed to read blocks."""

@@ -6,20 +6,26 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from lakes import lake
-from operator_calls import dag, executed, planned, published, scored
+from operator_calls import Store, context, dag, executed, planned, published, scored
 from source_tables import KINDS, SourceTable, games, source_table
 from support import Small, small
 
-from airflow_batchscore import Recipe
+from airflow_batchscore import LocalDask, Recipe
 from airflow_batchscore.errors import OutputError
-from airflow_batchscore.operators import TrainOperator
+from airflow_batchscore.operators import AnnouncePartitionsOperator, ScorePartitionOperator, TrainOperator
+from airflow_batchscore.operators.assets import asset_at
+from airflow_batchscore.operators.estimating import ESTIMATE_KEY
 from airflow_batchscore.operators.lineage import lineage_of
 from airflow_batchscore.operators.plan import PlanPartitionsOperator
+from airflow_batchscore.operators.seal import unseal
+from airflow_batchscore.scoring import rounds
 from airflow_batchscore.sensors import PartitionSensor
 
 pytestmark = pytest.mark.dag
@@ -136,3 +142,31 @@ def test_a_model_is_trained_on_a_table(table: SourceTable, tmp_path: Path) -> No
     (entry,) = planned(small(tmp_path / "m"), "r", dataset=table.dataset(), partitions=None, model=done["model"])
     (result,) = scored(small(tmp_path / "m2"), entry, "r", dataset=table.dataset())["manifests"]
     assert result["rows_scored"] == 10
+
+
+def test_a_commit_is_announced_for_the_partitions_that_it_changed(table: SourceTable) -> None:
+    with dag():
+        look = AnnouncePartitionsOperator(task_id="announce", dataset=table.dataset())
+    asset, store = asset_at(table.uri), Store()
+
+    def announced() -> Any:
+        return executed(look, outlet_events=OutletEventAccessors(), asset_state_store={asset: store})["announced"]
+
+    table.append(games(2))
+    assert announced() == ["2026-04-01", "2026-04-02"]
+
+
+def test_an_estimate_is_of_the_version_that_was_planned(
+    model: Small, table: SourceTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "_LEAST_SECONDS", 0.05)
+    pushed: dict[str, Any] = {}
+    with dag():
+        plan = PlanPartitionsOperator(task_id="plan", dataset=table.dataset(), model=model.model.uri, estimate=True)
+        ScorePartitionOperator.partial(
+            task_id="score", dataset=table.dataset(), output_uri=f"{model.folder}/staged", engine=LocalDask(workers=1)
+        ).expand(partition=plan.output)
+    given = context("plan", ti=SimpleNamespace(task_id="plan", map_index=-1, xcom_push=pushed.__setitem__))
+    plan.render_template_fields(given)
+    plan.execute(given)
+    assert unseal("the estimate", pushed[ESTIMATE_KEY], "estimate", "d/r", {"plan"})["partitions"] == 1

@@ -34,19 +34,6 @@ class TableDataset(PartitionedDataset):
 
     seen: Snapshot = field(default=_NONE, repr=False)
 
-    @classmethod
-    def of(cls, dataset: PartitionedDataset) -> TableDataset:
-        """Look at the dataset's version of its table; see `Table.look`."""
-        assert dataset.table is not None, "asked of tables"
-        assert dataset.terms is not None, "a table has partition_by"
-        version = "" if dataset.version is None else str(dataset.version)
-        seen = dataset.table.look(Location(dataset.uri, dataset.conn_id), version, dataset.terms)
-        _require_columns(seen, dataset.terms)
-        given = {each.name: getattr(dataset, each.name) for each in fields(dataset)}
-        # As a folder, so that all below it counts as the dataset's: outputs are kept apart from it.
-        place = f"{dataset.uri.rstrip('/')}/"
-        return cls(**{**given, "uri": place, "format": "parquet", "version": seen.version, "seen": seen})
-
     @property
     def by(self) -> PartitionBy | None:
         """None if no file has rows of several partitions."""
@@ -182,6 +169,19 @@ class TableDataset(PartitionedDataset):
             return {}
         values = self._values[source.uri]
         return {name: (values.get(name), kind) for name, kind in self._types.items() if name not in source.columns}
+
+
+def at_one_version(dataset: PartitionedDataset) -> TableDataset:
+    """Look at the dataset's version of its table; see `Table.look`."""
+    assert dataset.table is not None, "asked of tables"
+    assert dataset.terms is not None, "a table has partition_by"
+    version = "" if dataset.version is None else str(dataset.version)
+    seen = dataset.table.look(Location(dataset.uri, dataset.conn_id), version, dataset.terms)
+    _require_columns(seen, dataset.terms)
+    given = {each.name: getattr(dataset, each.name) for each in fields(dataset)}
+    # As a folder, so that all below it counts as the dataset's: outputs are kept apart from it.
+    place = f"{dataset.uri.rstrip('/')}/"
+    return TableDataset(**{**given, "uri": place, "format": "parquet", "version": seen.version, "seen": seen})
 
 
 def _require_columns(seen: Snapshot, by: PartitionBy) -> None:
