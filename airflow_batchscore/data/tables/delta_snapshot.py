@@ -63,29 +63,35 @@ def _opened(location: Location, version: str, name: str) -> DeltaTable | None:
         raise InputError(f"version={version!r}: there is no Delta table in {location}") from error
     except (DeltaError, OSError) as error:
         raise OSError(f"{name} cannot be read: {error}") from error
-    if wanted is None:
-        return newest
-    last = newest.version()
-    if isinstance(wanted, int) and wanted > last:
-        raise InputError(f"version={version!r}: {name} has no such version; its newest is {last}")
-    try:
-        newest.load_as_version(wanted)
-        if isinstance(wanted, datetime):
-            _require_not_before(location, newest.version(), wanted, f"version={version!r}: {name}")
-    except DeltaError as error:
-        raise InputError(
-            f"version={version!r} of {name} cannot be read: {error}. Its log is kept for "
-            "delta.logRetentionDuration (30 days unless the table says otherwise): take a newer version; the newest "
-            f"is {last}"
-        ) from error
+    if wanted is not None:
+        _go_back(newest, wanted, location, f"version={version!r}: {name}")
     return newest
 
 
-def _require_not_before(location: Location, version: int, moment: datetime, asked: str) -> None:
-    """delta-rs gives the first version for any time before it."""
-    commit = storage.stat(location / "_delta_log" / f"{version:020d}.json")
-    if commit is not None and commit.mtime_ns > moment.timestamp() * 1e9:
-        raise InputError(f"{asked} had no version then that is known; the earliest is {version}")
+def _go_back(table: DeltaTable, wanted: int | datetime, location: Location, asked: str) -> None:
+    from deltalake.exceptions import DeltaError
+
+    last = table.version()
+    if isinstance(wanted, int) and wanted > last:
+        raise InputError(f"{asked} has no such version; its newest is {last}")
+    try:
+        table.load_as_version(wanted)
+    except DeltaError as error:
+        if not isinstance(wanted, int) or storage.stat(_commit(location, wanted)) is not None:
+            raise OSError(f"{asked} cannot be read: {error}") from error
+        raise InputError(
+            f"{asked} cannot be read any more: {error}. Its log is kept for delta.logRetentionDuration (30 days unless "
+            f"the table says otherwise): take a newer version; the newest is {last}"
+        ) from error
+    if isinstance(wanted, datetime):
+        # delta-rs gives the first version for any time before it.
+        commit = storage.stat(_commit(location, table.version()))
+        if commit is not None and commit.mtime_ns > wanted.timestamp() * 1e9:
+            raise InputError(f"{asked} had no version then that is known; the earliest is {table.version()}")
+
+
+def _commit(location: Location, version: int) -> Location:
+    return location / "_delta_log" / f"{version:020d}.json"
 
 
 def _require_plain(table: DeltaTable, name: str) -> None:

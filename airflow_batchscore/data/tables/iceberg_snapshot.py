@@ -13,7 +13,7 @@ from airflow_batchscore.data.tables.kinds import Iceberg
 from airflow_batchscore.data.tables.snapshot import Folder, Snapshot, TableFile
 from airflow_batchscore.data.tables.versions import parsed
 from airflow_batchscore.data.type_names import name_of
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import BatchScoreError, InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +29,17 @@ _LENGTHS = {"year": 4, "month": 7, "day": 10, "hour": 13}
 def look(table: Iceberg, location: Location, version: str, by: PartitionBy) -> Snapshot:
     """See `Table.look`."""
     name = f"the Iceberg table {table.name}"
+    try:
+        return _look(table, location, version, by, name)
+    except (BatchScoreError, OSError):
+        raise
+    except Exception as error:  # a catalog's, of any library
+        raise OSError(
+            f"{name} of the catalog {table.catalog} cannot be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _look(table: Iceberg, location: Location, version: str, by: PartitionBy, name: str) -> Snapshot:
     opened = _opened(table, location, version)
     snapshot = None if opened is None else _snapshot(opened, version, name)
     if opened is None or snapshot is None:

@@ -76,6 +76,25 @@ def test_a_version_that_is_not_there(table: SourceTable, version: Any, message: 
         table.dataset(version=version).fixed()
 
 
+def test_a_version_whose_log_was_cleaned_up(table: SourceTable) -> None:
+    for number in (2, 3):
+        table.append(games(number))
+    table.opened().create_checkpoint()
+    for number in (0, 1):
+        Path(table.uri, "_delta_log", f"{number:020d}.json").unlink()
+    assert len(table.dataset().discover()) == 3
+    with pytest.raises(
+        InputError, match=r"version='1': .* cannot be read any more: .* Its log is kept for .* newest is 2"
+    ):
+        table.dataset(version=1).fixed()
+
+
+def test_a_log_that_cannot_be_read_is_tried_again(table: SourceTable) -> None:
+    Path(table.uri, "_delta_log", f"{0:020d}.json").write_text("{")
+    with pytest.raises(OSError, match="the Delta table .* cannot be read"):
+        table.dataset().fixed()
+
+
 def test_a_table_that_is_not_there_is_empty_until_something_is_asked_of_it(tmp_path: Path) -> None:
     dataset = PartitionedDataset(f"{tmp_path}/none", table=Delta(), partition_by="day")
     assert dataset.discover() == []

@@ -196,6 +196,12 @@ def test_files_of_an_earlier_partition_spec_are_divided_by_their_rows(tmp_path: 
         assert found == {str(day(1)): 10, str(day(2)): 15, NO_VALUE: 10}
 
 
+def test_a_catalog_that_does_not_answer_is_asked_again(table: SourceTable) -> None:
+    Path(table.folder, "catalog.db").write_bytes(b"no database" * 100)
+    with pytest.raises(OSError, match="shop.games of the catalog shop cannot be read: .*not a database"):
+        table.dataset().fixed()
+
+
 def test_a_catalog_that_is_not_configured(tmp_path: Path) -> None:
     dataset = PartitionedDataset(str(tmp_path), table=Iceberg(NAME, catalog="nowhere"), partition_by="day")
     with pytest.raises(InputError, match="Give the catalog's properties in an Airflow connection"):
