@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.storage.credentials import CATALOG
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Table(ABC):
 
     @property
     def registered_as(self) -> str:
-        """The name under which `credentials` has that connection: it may be a storage's, too, with other options."""
-        return f"catalog {self.catalog_conn_id}"
+        """The name under which `credentials` has that connection."""
+        return f"{CATALOG}{self.catalog_conn_id}"
 
     def look(self, location: Location, version: str, by: PartitionBy) -> Snapshot:
         """One version of the table in that folder.
