@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from dataclasses import fields, replace
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from source_tables import KINDS, games, source_table
 
 from airflow_batchscore import Delta, PartitionedDataset
+from airflow_batchscore.data.blocks import cut
+from airflow_batchscore.data.layout import layout_from_json, layout_to_json
 from airflow_batchscore.data.tables.snapshot import Snapshot, TableFile
 from airflow_batchscore.data.tables.table_dataset import TableDataset
 from airflow_batchscore.errors import InputError
@@ -89,3 +92,12 @@ def test_the_version_is_no_part_of_an_identity_and_the_kind_is(tmp_path: Path) -
     assert given.reading == replace(given, version=3).reading
     assert given.reading[-1] == ["table", "delta"]
     assert PartitionedDataset("/lake/*.parquet", partition_by="day").reading[-1] == ["partition_by", "day"]
+
+
+def test_a_layout_keeps_what_a_file_is_given(tmp_path: Path) -> None:
+    with source_table("delta", tmp_path, "day") as table:
+        table.append(games(1))
+        dataset = table.dataset().fixed()
+        blocks = cut(dataset, dataset.pin(dataset.discover()[0]), block_rows=4, columns=["a"], keys=["id", "day"])
+        assert dict(blocks[0].source.given_types) == {"day": "date32[day]"}
+        assert layout_from_json(json.loads(json.dumps(layout_to_json(blocks)))) == blocks, "an attempt goes on with it"
