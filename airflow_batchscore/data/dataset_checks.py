@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.column_types import require_known
 from airflow_batchscore.data.formats.registry import format_named, format_of, known_options
-from airflow_batchscore.data.tables.kinds import Table, table_from
+from airflow_batchscore.data.tables.kinds import require_table, table_from
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def _check_table(dataset: PartitionedDataset) -> None:
     table = dataset.table
     if table is None:
         raise InputError(f"version={dataset.version!r}: only a table has versions: give table=Delta() or Iceberg(...)")
-    if not isinstance(table, Table):
-        raise InputError(f"table={table!r}: give Delta() or Iceberg('namespace.table', catalog='...')")
+    require_table(table)
     if dataset.partition_by is None:
         raise InputError(
             f"{dataset.uri}: say what makes the partitions of a table: partition_by='day' for a column, 'user_id % 10' "

@@ -39,8 +39,8 @@ class Table(ABC):
 
     @property
     def registered_as(self) -> str:
-        """The name under which `credentials` has that connection."""
-        return f"{CATALOG}{self.catalog_conn_id}"
+        """The name under which `credentials` has that connection: it may be a storage's, too, with other options."""
+        return catalog_name(str(self.catalog_conn_id))
 
     def look(self, location: Location, version: str, by: PartitionBy) -> Snapshot:
         """One version of the table in that folder.
@@ -102,6 +102,18 @@ class Iceberg(Table):
         from airflow_batchscore.data.tables.iceberg_snapshot import look
 
         return look(self, location, version, by)
+
+
+def catalog_name(conn_id: str) -> str:
+    """See `Table.registered_as`."""
+    return f"{CATALOG}{conn_id}"
+
+
+def require_table(given: object) -> Table:
+    """What was given, if it is a table. Raises InputError."""
+    if not isinstance(given, Table):
+        raise InputError(f"table={given!r}: give Delta() or Iceberg('namespace.table', catalog='...')")
+    return given
 
 
 def table_from(value: Mapping[str, str | None] | None) -> Table | None:
