@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_batchscore.api.clean import clean_staging
+    from airflow_batchscore.api.estimate import estimate
     from airflow_batchscore.api.model import load
     from airflow_batchscore.api.models import models
     from airflow_batchscore.api.plan import plan_run
@@ -39,6 +40,7 @@ __all__ = [
     "__version__",
     "clean_staging",
     "combine",
+    "estimate",
     "load",
     "models",
     "plan_run",
@@ -63,6 +65,7 @@ _HOMES = {
     "Trust": "model.trust",
     "clean_staging": "api.clean",
     "combine": "api.score",
+    "estimate": "api.estimate",
     "load": "api.model",
     "models": "api.models",
     "plan_run": "api.plan",

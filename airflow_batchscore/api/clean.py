@@ -20,7 +20,7 @@ def clean_staging(
     dry_run: bool = False,
     conn_id: str | None = None,
 ) -> Cleaned:
-    """Remove staged scores, or say which would go; see `CleanStagingOperator`, which has the same arguments.
+    """Remove staged scores, or say which would go; see `CleanStagingOperator`, whose ``only_report`` is `dry_run` here.
 
     Raises:
         InputError: it is not said what to keep, nothing is staged there, or an output does not exist.

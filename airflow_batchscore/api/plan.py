@@ -9,17 +9,17 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from airflow_batchscore.api.reach import usable
+from airflow_batchscore.api.reach import target_to
 from airflow_batchscore.api.work import ScoreOptions, Work
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.shared_files import SharedFiles
+from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.errors import BatchScoreError, OutputError
 from airflow_batchscore.plan.models import ModelByColumn, ModelPerPartition, OneModel
 from airflow_batchscore.publish.stamp import PartitionStamp
-from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.scoring.committed import PartitionState, partition_state
 from airflow_batchscore.scoring.job import FunctionJob
 from airflow_batchscore.scoring.prepare import Preparer
@@ -86,24 +86,30 @@ def plan_run(
     *,
     output_uri: str,
     publish_to: str | None = None,
+    table: Table | None = None,
     **options: Any,
 ) -> PlannedRun:
     """What `score` would do with the same arguments. Nothing is scored or written.
 
     A function's first rows are tried, as scoring does to find its columns.
 
+    Args:
+        dataset, model, partitions, output_uri, publish_to, table, options: see `score`.
+
     Raises:
         InputError, ModelError: the request as a whole is wrong; what is wrong with a partition is in the plan.
-        OutputError: `publish_to` is not an output of this package.
+        OutputError: `publish_to` is not an output of this package, or holds a table that `table` does not name.
     """
-    work = ScoreOptions.of(options).work(dataset, model, partitions, output_uri)
+    chosen = ScoreOptions.of(options)
+    target = target_to(publish_to, table, chosen.conn_id)
+    work = chosen.work(dataset, model, partitions, output_uri)
     with tempfile.TemporaryDirectory(prefix="batchscore-plan-") as folder:
         # A list of many models is written where scores are staged: a plan writes nothing there.
         preparer = Preparer(replace(work.job, output_uri=folder, conn_id=None))
-        planned = storage.each(partial(_planned, work, preparer), work.partitions, work.job.output_uri)
-    if publish_to is None:
+        look = partial(_planned, work, preparer, SharedFiles(work.job.dataset))
+        planned = storage.each(look, work.partitions, work.job.output_uri)
+    if target is None:
         return PlannedRun(work.job.dataset.uri, work.job.output_uri, None, [each for each, _ in planned])
-    target = target_of(usable(Location(publish_to, work.job.conn_id)))
     require_apart(work.job.dataset.uri, target.files([partition.key for partition in work.partitions]))
     stamps = target.published()
     if stamps is None:
@@ -114,12 +120,12 @@ def plan_run(
     return PlannedRun(work.job.dataset.uri, work.job.output_uri, target.location.uri, with_changes, kept)
 
 
-def _planned(work: Work, preparer: Preparer, partition: Partition) -> tuple[PlannedPartition, str]:
+def _planned(work: Work, preparer: Preparer, files: SharedFiles, partition: Partition) -> tuple[PlannedPartition, str]:
     """The partition, and the digest of its committed manifest."""
     job, model, skipped = work.job, *_model_of(work, partition)
     plain = PlannedPartition(partition.key, len(partition.files), partition.size, "score", model)
     try:
-        state = partition_state(job, preparer, partition.values)
+        state = partition_state(job, preparer, partition.values, files)
     except BatchScoreError as error:
         return replace(plain, doing="fails", why=str(error)), ""
     if state.committed is not None and state.is_done(job):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROWS = 10
+#: Less is not worth a block: a large file would have millions, and nearly all previews end in the first.
+_BLOCK_ROWS = 10_000
 #: What happens to a row.
 Outcome = Literal["scored", "skipped", "quarantined"]
 _LEFT_OUT = "the recipe left it out"
@@ -34,7 +36,7 @@ class PreviewRow:
     """A row of the preview. Values are text, as they would be read; None is a missing one.
 
     Attributes:
-        row: its number in the partition's first file, from 0.
+        row: its number in the partition, from 0; with `partition_by` in its files.
         inputs: keys and the columns that the recipe reads.
         outputs: what would be written beside the keys; several rows if a function returns several.
         why: what keeps it from being scored.
@@ -123,17 +125,22 @@ def _rows(
     dataset: PartitionedDataset, partition: Partition, prepared: Prepared, rows: int, rules: BatchRules
 ) -> Iterator[PreviewRow]:
     scorer, columns = prepared.scorer.open(rules), list({**prepared.types, **prepared.key_types})
-    for block in cut(dataset, partition, block_rows=rows, columns=columns, keys=list(prepared.key_types)):
-        require_columns(block.source, columns, partition_key=partition.key)
+    keys, size = list(prepared.key_types), max(rows, _BLOCK_ROWS)
+    before = 0
+    # Numbered below, as far as they are read.
+    for found in cut(dataset, partition, block_rows=size, columns=columns, keys=keys, numbered=False):
+        require_columns(found.source, columns, partition_key=partition.key)
+        block = replace(found, before=before)
         for batch in read(dataset, block, prepared.types, prepared.key_types):
             few = _first(batch, rows)
             types = {field.name: field.type for field in few.keys.schema}
             scored = scorer.score(few, output_schema(scorer.outputs, rules.keys, types))
             made = _outcomes(few, scored, rules.keys)
-            yield from made
+            yield from (replace(row, row=row.row + block.before) for row in made)
             rows -= len(made)
             if rows <= 0:
                 return
+            before += batch.rows_read + batch.others
 
 
 def _first(batch: Batch, rows: int) -> Batch:

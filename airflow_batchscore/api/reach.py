@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.storage import Location, credentials, locate
-from airflow_batchscore.data.tables.kinds import Table
+from airflow_batchscore.data.tables.kinds import Table, catalog_name, require_table
 from airflow_batchscore.engine.base import Engine
+from airflow_batchscore.engine.environments.cache import default_folder
 from airflow_batchscore.errors import InputError
+from airflow_batchscore.publish.targets import PublishTarget, target_of
 
 #: By which Airflow's SDK tells that its database may be asked, as its own commands do.
 _CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
@@ -24,9 +27,11 @@ def register_connection(conn_id: str, options: Mapping[str, object]) -> None:
     Args:
         conn_id: any name. Manifests and reports hold it, never the options.
         options: keyword arguments of the storage's library: for S3 those of ``pyarrow.fs.S3FileSystem``
-            (``access_key``, ``secret_key``, ``region``, ``endpoint_override``).
+            (``access_key``, ``secret_key``, ``region``, ``endpoint_override``). For ``Iceberg(conn_id=)`` they are
+            the catalog's properties, as ``pyiceberg.catalog.load_catalog`` takes them.
     """
-    credentials.register(conn_id, options)
+    for name in (conn_id, catalog_name(conn_id)):
+        credentials.register(name, options)
 
 
 def usable(location: Location) -> Location:
@@ -52,14 +57,34 @@ def usable(location: Location) -> Location:
 
 
 def usable_table(table: Table | None) -> Table | None:
-    """The table, whose catalog's connection can be used from this process. Raises InputError if there is no Airflow."""
-    if table is not None and table.catalog_conn_id is not None and credentials.options_of(table.registered_as) is None:
-        _require_airflow(table.catalog_conn_id, str(table))
+    """The table, whose catalog's connection can be used from this process.
+
+    Raises:
+        InputError: it is no table, or its connection is not registered and there is no Airflow that has it.
+    """
+    if table is None or require_table(table).catalog_conn_id is None:
+        return table
+    if credentials.options_of(table.registered_as) is None:
+        _require_airflow(str(table.catalog_conn_id), str(table))
         from airflow_batchscore.connections import connect_table
 
         with _as_airflows_commands():
             connect_table(table)
     return table
+
+
+def target_to(publish_to: str | None, table: Table | None, conn_id: str | None) -> PublishTarget | None:
+    """The output that a run publishes to; None if it publishes nothing. Nothing is read or written.
+
+    Raises:
+        InputError: there is a table and no place.
+        OutputError: it is not an output of this package.
+    """
+    if publish_to is not None:
+        return target_of(usable(Location(publish_to, conn_id)), usable_table(table))
+    if table is not None:
+        raise InputError(f"table={table}: nothing is published; add publish_to=, the table's folder")
+    return None
 
 
 def absolute(uri: str) -> str:
@@ -96,6 +121,11 @@ def usable_engine(engine: Engine | None) -> Engine:
         _require_airflow(str(chosen.conn_id), str(chosen))
     with _as_airflows_commands():
         return connect_engine(chosen)
+
+
+def interpreter_of(engine: Engine) -> str | None:
+    """Path of the other Python that the engine scores in, which is made first if it has to be; None for this one."""
+    return engine.elsewhere.interpreter(Path.cwd(), Path(default_folder())) if engine.elsewhere else None
 
 
 def _require_airflow(conn_id: str, what: str) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.api.progress import Progress, shown
-from airflow_batchscore.api.reach import usable, usable_engine, usable_table
+from airflow_batchscore.api.reach import interpreter_of, target_to, usable, usable_engine, usable_table
 from airflow_batchscore.api.work import ScoreOptions, Work
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.json_types import JsonObject
+from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.engine.base import Engine
-from airflow_batchscore.engine.environments.cache import default_folder
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.publish.audit import audit
 from airflow_batchscore.publish.combine import combine as publish
@@ -71,13 +70,18 @@ class ScoredRun:
         return {partition.key: partition.reused for partition in self.scored}
 
     def frame(self) -> pd.DataFrame:
-        """All scores, with the partition's fields as text columns; they must fit in memory."""
+        """All scores, with the partition's fields as text columns; they must fit in memory.
+
+        Rows without a value of a field have none, as in what is published.
+        """
         import pandas as pd
 
         parts = [(manifest, manifest.folder / block.part) for manifest in self.manifests for block in manifest.blocks]
         frames = [_read(place).assign(**dict(manifest.partition)) for manifest, place in parts]
         fields = list(self.manifests[0].partition)
         made = pd.concat(frames, ignore_index=True)
+        for name in fields:
+            made[name] = made[name].where(made[name] != NO_VALUE)
         return made[[*fields, *(name for name in made.columns if name not in fields)]]
 
     def to_dict(self) -> JsonObject:
@@ -109,6 +113,7 @@ def score(
     *,
     output_uri: str,
     publish_to: str | None = None,
+    table: Table | None = None,
     engine: Engine | None = None,
     max_quarantined: int | float = 0,
     max_skipped: int | float | None = None,
@@ -126,6 +131,7 @@ def score(
         partitions: as in `PlanPartitionsOperator`: a list, ``"2000..2016"``, None for all.
         output_uri: where scores are staged.
         publish_to: a ``.parquet`` or ``.csv`` file, a folder, or another output, as in `CombineOperator`.
+        table: the kind of table that the folder `publish_to` holds: `Delta` or `Iceberg`.
         engine: where blocks are scored; default ``LocalDask()``, on this machine.
         max_quarantined, max_skipped, max_drift: limits of the audit, see `CheckScoresOperator`.
         progress: called a few times a second with a `Count`: ``blocks``, ``blocks_total``, ``account``, ``seconds``.
@@ -136,6 +142,7 @@ def score(
         BatchScoreError: a partition cannot be scored; those that were completed are committed.
     """
     chosen, how = ScoreOptions.of(options), usable_engine(engine)
+    target_to(publish_to, table, chosen.conn_id)  # refuses it before the work
     work = chosen.work(dataset, model, partitions, output_uri)
     job, limits = work.job, Limits(max_quarantined, max_skipped, max_drift)
     tally = Tally(len(work.partitions))
@@ -152,7 +159,9 @@ def score(
     run = ScoredRun(work.run, scored, manifests, result, place.uri)
     if publish_to is None:
         return run
-    published = combine(run, publish_to, allow_empty=chosen.allow_empty, engine=engine, conn_id=chosen.conn_id)
+    published = combine(
+        run, publish_to, table=table, allow_empty=chosen.allow_empty, engine=engine, conn_id=chosen.conn_id
+    )
     return replace(run, published=published)
 
 
@@ -193,10 +202,9 @@ def combine(
 
 
 def _scored(work: Work, engine: Engine, tally: Tally) -> list[tuple[Manifest, bool]]:
-    values = [partition.values for partition in work.partitions]
-    if engine.elsewhere is None:
+    values, python = [partition.values for partition in work.partitions], interpreter_of(engine)
+    if python is None:
         return score_partitions(work.job, values, engine, tally=tally)
-    python = engine.elsewhere.interpreter(Path.cwd(), Path(default_folder()))
     return score_elsewhere(python, work.job, values, engine, slots=1, tally=tally)
 
 

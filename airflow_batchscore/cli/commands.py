@@ -20,11 +20,13 @@ class Answer:
         json: for ``--json``.
         show: prints it for people.
         code: exit code of the process.
+        problem: for stderr: why the code is not 0.
     """
 
     json: JsonObject
     show: Callable[[], None]
     code: int = 0
+    problem: str = ""
 
 
 def preview(given: argparse.Namespace) -> Answer:
@@ -68,7 +70,7 @@ def plan(given: argparse.Namespace) -> Answer:
         given.model,
         given.partitions,
         output_uri=given.output,
-        publish_to=given.publish_to,
+        **options.output_of(given),
         **options.score_options(given),
     )
 
@@ -84,6 +86,36 @@ def plan(given: argparse.Namespace) -> Answer:
     return Answer(found.to_dict(), show, code=1 if found.counts.get("fails") else 0)
 
 
+def estimate(given: argparse.Namespace) -> Answer:
+    """What a run would take, and whether that is within the limits."""
+    from airflow_batchscore.api.estimate import estimate as ask
+    from airflow_batchscore.errors import GateError, InputError
+
+    if given.max_cost is not None and given.price_per_core_hour is None:
+        raise InputError("--max-cost needs a price: add --price-per-core-hour")
+    found = ask(
+        options.dataset_of(given),
+        given.model,
+        given.partitions,
+        output_uri=given.output,
+        engine=options.engine_of(given),
+        price_per_core_hour=given.price_per_core_hour,
+        **({} if given.share is None else {"share": given.share}),
+        **options.score_options(given),
+    )
+    problem = ""
+    try:
+        found.require_within(given.max_seconds, given.max_cost)
+    except GateError as error:
+        problem = str(error)
+
+    def show() -> None:
+        for sentence in found.sentences():
+            show_line(sentence)
+
+    return Answer(found.to_dict(), show, code=1 if problem else 0, problem=problem)
+
+
 def score(given: argparse.Namespace) -> Answer:
     """Score, check, and publish."""
     from airflow_batchscore.api.score import score as ask
@@ -95,7 +127,7 @@ def score(given: argparse.Namespace) -> Answer:
             given.model,
             given.partitions,
             output_uri=given.output,
-            publish_to=given.publish_to,
+            **options.output_of(given),
             engine=engine,
             max_quarantined=given.max_quarantined,
             max_skipped=given.max_skipped,
@@ -116,7 +148,8 @@ def score(given: argparse.Namespace) -> Answer:
         done = run.published
         if done:
             changes = ("added", "replaced", "unchanged", "kept", "dropped")
-            show_line(f"{done.output}: {', '.join(f'{getattr(done, what)} {what}' for what in changes)}")
+            version = f"; version {done.version} of the table" if done.version else ""
+            show_line(f"{done.output}: {', '.join(f'{getattr(done, what)} {what}' for what in changes)}{version}")
             show_line(f"report: {done.report.page.uri}")
 
     return Answer(run.to_dict(), show)

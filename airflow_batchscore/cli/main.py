@@ -28,6 +28,11 @@ _PLAN = """\
 example:
   batchscore plan 'orders_{year}.csv' --model models/returns@champion --output staged --publish-to scores.parquet
 """
+_ESTIMATE = """\
+example:
+  batchscore estimate 'orders_{year}.csv' --model models/returns@champion --output staged \\
+      --price-per-core-hour 0.04 --max-cost 25 --max-seconds 7200
+"""
 _SCORE = """\
 example:
   batchscore score 'orders_{year}.csv' --model models/returns@champion --partitions 2023..2024 \\
@@ -72,6 +77,8 @@ def _run(given: argparse.Namespace) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again when it ends
         return _PIPE_CLOSED
+    if answer.problem:
+        print(f"batchscore: {plain(answer.problem)}", file=sys.stderr)
     return int(answer.code)
 
 
@@ -111,6 +118,15 @@ def _parser() -> argparse.ArgumentParser:
     options.add_dataset(plan)
     options.add_scoring(plan)
     options.add_run(plan)
+
+    estimate = _command(
+        sub, "estimate", commands.estimate, "score a sample, and say what the run would take and cost", _ESTIMATE
+    )
+    options.add_dataset(estimate)
+    options.add_scoring(estimate)
+    options.add_run(estimate, publishes=False)
+    options.add_limits(estimate)
+    options.add_engine(estimate)
 
     score = _command(sub, "score", commands.score, "score partitions, check the scores, publish them", _SCORE)
     options.add_dataset(score)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -74,12 +75,17 @@ def add_trust(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: argparse.ArgumentParser, *, publishes: bool = True) -> None:
     """Which partitions, and where scores go."""
     group = parser.add_argument_group("the run")
     group.add_argument("--partitions", metavar="TEXT", help="such as 2015, 2000..2016 or a JSON list; default: all")
     group.add_argument("--output", metavar="URI", required=True, help="folder where scores are staged")
-    group.add_argument("--publish-to", metavar="URI", help="a .parquet or .csv file, or a folder")
+    if publishes:
+        group.add_argument("--publish-to", metavar="URI", help="a .parquet or .csv file, or a folder")
+        group.add_argument(
+            "--table", metavar="KIND", help="the folder holds a table: delta, or iceberg:namespace.table@catalog"
+        )
+        group.add_argument("--catalog-conn-id", metavar="ID", help="Airflow connection of the Iceberg catalog")
     group.add_argument("--block-rows", metavar="N", type=int, help="rows per block")
     group.add_argument("--quarantine", metavar="N", type=number, help="rows of a block, or their share, that may fail")
     group.add_argument("--allow-empty", action="store_true", help="accept partitions without rows")
@@ -97,6 +103,15 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--environment", metavar="FILE", help="requirements to make such an interpreter with")
 
 
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """What a run may be predicted to take."""
+    group = parser.add_argument_group("the estimate")
+    group.add_argument("--price-per-core-hour", metavar="N", type=amount, help="of a core that scores, in any currency")
+    group.add_argument("--max-cost", metavar="N", type=amount, help="fail if it would cost more; needs a price")
+    group.add_argument("--max-seconds", metavar="N", type=amount, help="fail if it would take longer")
+    group.add_argument("--share", metavar="N", type=float, help="of the run, that the sample may cost; default: 0.02")
+
+
 def dataset_of(given: argparse.Namespace) -> PartitionedDataset:
     """The dataset that the options describe. Raises InputError."""
     from airflow_batchscore.data.dataset import PartitionedDataset
@@ -107,6 +122,27 @@ def dataset_of(given: argparse.Namespace) -> PartitionedDataset:
         options["column_types"] = {**options.get("column_types", {}), **types}
     conn_id = given.data_conn_id or given.conn_id
     return PartitionedDataset(given.dataset, format=given.format, conn_id=conn_id, read_options=options)
+
+
+def output_of(given: argparse.Namespace) -> dict[str, Any]:
+    """``publish_to`` and ``table``. Raises InputError for a table that is not one."""
+    from airflow_batchscore.data.tables.kinds import Delta, Iceberg, Table
+
+    kind, _, rest = (given.table or "").partition(":")
+    name, at, catalog = rest.partition("@")
+    conn_id = given.catalog_conn_id
+    table: Table | None = None
+    if given.table == "delta":
+        table = Delta()
+    elif kind == "iceberg" and name and bool(at) == bool(catalog):
+        table = Iceberg(name, catalog or "default", conn_id)
+    elif given.table is not None:
+        raise InputError(f"--table {given.table!r}: write delta, or iceberg:namespace.table@catalog")
+    if table and given.publish_to is None:
+        raise InputError(f"--table {given.table}: nothing is published; add --publish-to, the table's folder")
+    if conn_id is not None and not isinstance(table, Iceberg):
+        raise InputError("--catalog-conn-id is for --table iceberg:namespace.table@catalog")
+    return {"publish_to": given.publish_to, "table": table}
 
 
 def score_options(given: argparse.Namespace) -> dict[str, Any]:
@@ -193,3 +229,14 @@ def number(text: str) -> int | float:
             return float(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is neither a count (1000) nor a share (0.01)") from None
+
+
+def amount(text: str) -> float:
+    """A number from 0, from the command line."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0")
+    return value

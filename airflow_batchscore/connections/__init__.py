@@ -14,7 +14,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.data.storage.driver import ConnectionOptions
-from airflow_batchscore.data.tables.kinds import Table
+from airflow_batchscore.data.tables.kinds import Table, require_table
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.errors import InputError
 
@@ -61,12 +61,11 @@ def connect_table(table: Table | None) -> None:
     """
     if table is None:
         return
-    if not isinstance(table, Table):
-        raise InputError(f"table={table!r}: give Delta() or Iceberg('namespace.table', catalog='...')")
-    if table.catalog_conn_id is not None:
+    conn_id = require_table(table).catalog_conn_id
+    if conn_id is not None:
         from airflow_batchscore.connections.iceberg import options
 
-        credentials.register(table.registered_as, options(table.catalog_conn_id, str(table), named=True))
+        credentials.register(table.registered_as, options(conn_id, str(table), named=True))
 
 
 def connect_dataset(dataset: PartitionedDataset) -> PartitionedDataset:

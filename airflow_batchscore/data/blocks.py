@@ -18,6 +18,7 @@ from airflow_batchscore.data.exact import ROUNDED_BY_PANDAS, rounded_by_pandas
 from airflow_batchscore.data.formats.base import BATCH_BYTES, Block, CutRequest, Format, Range, ReadSettings, Source
 from airflow_batchscore.data.formats.csv_options import header_advice
 from airflow_batchscore.data.formats.registry import format_named
+from airflow_batchscore.data.kept import Kept
 from airflow_batchscore.data.partition_by import ROW
 from airflow_batchscore.data.storage.errors import reading
 from airflow_batchscore.data.type_names import arrow_type
@@ -34,10 +35,10 @@ from airflow_batchscore.errors import InputError, listed
 #: Share of a worker's memory for a batch as read; features, model input and outputs come on top.
 _BATCH_SHARE = 12
 _LEAST_BATCH_BYTES = 1 << 20
-_MOST_CUTS = 100
 
 Cut: TypeAlias = tuple[Source, Sequence[Range]]
-_cuts: dict[str, Cut] = {}
+#: Of the files that partitions share: about 50 MiB of columns and ranges, which is some thousand files.
+_cuts: Kept[Cut] = Kept(500_000, lambda cut: 1 + len(cut[0].columns) + len(cut[1]))
 
 
 def cut(
@@ -91,12 +92,10 @@ def cut(
 
 def _cut_once(kind: Format, file: storage.FileInfo, settings: ReadSettings, request: CutRequest) -> Cut:
     """`Format.cut`, once for all partitions that are in the same file."""
-    key = repr((kind.name, file.uri, file.stamp, settings, request))
-    if key not in _cuts:
-        if len(_cuts) >= _MOST_CUTS:
-            _cuts.clear()
-        _cuts[key] = kind.cut(file, settings, request)
-    return _cuts[key]
+    if format_named(kind.name) is not kind:  # one that goes by another's name, and cuts as it likes: a sample's
+        return kind.cut(file, settings, request)
+    name = repr((kind.name, file.uri, file.stamp, settings, request))
+    return _cuts.get(name, lambda: kind.cut(file, settings, request))
 
 
 def _cutting(dataset: PartitionedDataset) -> ReadSettings:

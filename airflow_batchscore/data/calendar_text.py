@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from airflow_batchscore.errors import InputError
 
@@ -35,7 +35,7 @@ _PARTS = {
 #: Digits alone that may be a time: their length -> the unit.
 DIGITS = {6: "month", 8: "day", 10: "hour"}
 #: Digits alone are a time only within these years; `200` months of a year 1999 are as likely ids.
-_YEARS = range(1900, 2200)
+YEARS = range(1900, 2200)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def read_time(text: str) -> Time | None:
 def is_time(digits: str) -> bool:
     """Whether digits alone (``20260130``) name a month, a day or an hour."""
     unit = DIGITS.get(len(digits))
-    if unit is None or not (digits.isascii() and digits.isdigit()) or int(digits[:4]) not in _YEARS:
+    if unit is None or not (digits.isascii() and digits.isdigit()) or int(digits[:4]) not in YEARS:
         return False
     parts = [int(digits[:4]), *(int(digits[place : place + 2]) for place in range(4, len(digits), 2))]
     try:
@@ -104,7 +104,10 @@ def number_of(unit: str, parts: list[int]) -> int:
             raise ValueError(unit)
         return year * size + rest[0] - 1
     if unit == "week":
-        return date.fromisocalendar(year, rest[0], 1).toordinal() // 7
+        monday = date.fromisocalendar(year, rest[0], 1).toordinal()
+        if monday + 6 > date.max.toordinal():
+            raise ValueError(unit)
+        return monday // 7
     if unit == "year":
         return date(year, 1, 1).year
     day = date(year, rest[0], rest[1]).toordinal()
@@ -128,6 +131,14 @@ def parts_of(unit: str, number: int) -> tuple[int, ...]:
     return (day.year, day.month, day.day, *([number % 24] if unit == "hour" else []))
 
 
+def begins(unit: str, number: int) -> float:
+    """When a unit begins: seconds since 1970, UTC."""
+    unit, number, _ = within(unit, number, number)
+    year, *rest = parts_of(unit, number)
+    month, day, hour = (*rest, *(1, 1, 0)[len(rest) :])
+    return datetime(year, month, day, hour, tzinfo=UTC).timestamp()
+
+
 def within(unit: str, first: int, last: int) -> tuple[str, int, int]:
     """Quarters as months and weeks as days: unit, first and last number. Other units stay."""
     if unit == "quarter":
@@ -142,7 +153,7 @@ def _limit(unit: str, parts: list[int]) -> str:
     if year < 1:
         return "years begin with 0001"
     if unit == "week":
-        return f"{year} has the weeks W01 to W{date(year, 12, 28).isocalendar()[1]}"
+        return f"{year} has the weeks W01 to W{date(year, 12, 28).isocalendar()[1] - (year == date.max.year)}"
     if unit in ("day", "hour") and not 1 <= rest[0] <= 12:
         return _LIMITS["month"]
     if unit in ("day", "hour") and not 1 <= rest[1] <= (days := monthrange(year, rest[0])[1]):

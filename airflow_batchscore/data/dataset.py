@@ -39,9 +39,9 @@ class PartitionedDataset:
         read_options: for CSV ``delimiter``, ``quotechar``, ``encoding``, ``newlines_in_values`` (a quoted field may
             hold line ends; each file is then read as one stream), ``pad_short_rows`` (missing trailing cells of a row
             are empty, not an error), ``null_values`` (list of strings), ``skip_rows``, ``column_names``, ``comment``,
-            ``escapechar``, ``decimal`` and ``thousands`` (docs/how-to/read-csv-files.md); for all formats
-            ``column_types`` (``{column: "float64" | "int64" | "string" | "bool"}``, for Parquet and ORC
-            also Arrow names such as ``"date32"``).
+            ``escapechar``, ``decimal``, ``thousands`` and ``date_format`` (docs/how-to/read-csv-files.md); for all
+            formats ``column_types`` (``{column: "float64" | "int64" | "string" | "bool"}``, for Parquet and
+            ORC also Arrow names such as ``"date32"``).
         max_partitions: limit per request. A trigger form can say ``"0..9999999999"``, which should not fill the
             worker's memory; raise the limit for datasets with more partitions.
         partition_by: divides the rows of the files instead of the files: ``"country"``, ``"user_id % 10"``,

@@ -45,10 +45,11 @@ def _check_reading(dataset: PartitionedDataset) -> None:
     unknown = set(dataset.read_options) - known
     if unknown:
         raise InputError(f"read_options {sorted(unknown)} are unknown; there are {sorted(known)}")
+    if types := dataset.read_options.get("column_types"):
+        times = chosen is not None and "date_format" in {*chosen.options} & {*dataset.read_options}
+        require_known(types, typed=chosen is None or chosen.typed, times=times)
     if chosen is not None:
         chosen.check(dataset.read_options)
-    if types := dataset.read_options.get("column_types"):
-        require_known(types, typed=chosen is None or chosen.typed)
 
 
 def _check_table(dataset: PartitionedDataset) -> None:

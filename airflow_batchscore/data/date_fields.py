@@ -29,6 +29,19 @@ def date_fields(fields: Iterable[str]) -> tuple[str, ...]:
     return tuple(found) if len(found) > 1 else ()
 
 
+def unit_of(fields: Sequence[str]) -> str:
+    """The unit that these `date_fields` name together."""
+    return _UNITS[len(fields) - 1]
+
+
+def parts_in(fields: Sequence[str], values: Mapping[str, str]) -> Parts | None:
+    """The numbers in a partition's `date_fields`; None if they are no date."""
+    texts = [values[field] for field in fields]
+    if not all(len(text) <= 4 and text.isascii() and text.isdigit() for text in texts):
+        return None
+    return tuple(map(int, texts))
+
+
 @dataclass(frozen=True)
 class DateRange:
     """Consecutive days, months or hours, spread over fields.
@@ -53,10 +66,7 @@ class DateRange:
 
     def parts(self, values: Mapping[str, str]) -> Parts | None:
         """The numbers in a partition's fields; None if they are no date."""
-        texts = [values[field] for field in self.fields]
-        if not all(len(text) <= 4 and text.isascii() and text.isdigit() for text in texts):
-            return None
-        return tuple(map(int, texts))
+        return parts_in(self.fields, values)
 
     def fits(self, values: Mapping[str, str]) -> bool:
         """Whether a partition lies in the range."""
@@ -66,15 +76,21 @@ class DateRange:
         except ValueError:
             return False
 
-    def write(self, parts: Parts, existing: Sequence[Mapping[str, str]]) -> dict[str, str]:
-        """Fields for a date that does not exist, with as many digits as those that do."""
+    def padded(self, existing: Sequence[Mapping[str, str]]) -> list[bool]:
+        """Whether numbers below 10 have two digits there, in each field behind the year."""
         small = self.fields[1:]
-        all_padded = _is_padded([values[field] for values in existing for field in small], default=True)
-        texts = {self.fields[0]: f"{parts[0]:04}"}
-        for field, part in zip(small, parts[1:], strict=True):
-            padded = _is_padded([values[field] for values in existing], default=all_padded)
-            texts[field] = f"{part:02}" if padded else str(part)
-        return texts
+        by_default = _is_padded([values[field] for values in existing for field in small], default=True)
+        return [_is_padded([values[field] for values in existing], default=by_default) for field in small]
+
+    def write(self, parts: Parts, padded: Sequence[bool]) -> dict[str, str]:
+        """Fields for a date that does not exist.
+
+        Args:
+            padded: see the method of that name.
+        """
+        small = zip(self.fields[1:], parts[1:], padded, strict=True)
+        texts = {field: f"{part:02}" if two else str(part) for field, part, two in small}
+        return {self.fields[0]: f"{parts[0]:04}", **texts}
 
 
 def read_dates(text: str, fields: Sequence[str]) -> DateRange:
@@ -89,7 +105,7 @@ def read_dates(text: str, fields: Sequence[str]) -> DateRange:
     if depth > len(fields):
         raise InputError(
             f"{text} names {times.first.unit}s, and the dataset has only the fields {', '.join(fields)}: write "
-            f"{_UNITS[len(fields) - 1]}s"
+            f"{unit_of(fields)}s"
         )
     return DateRange(tuple(fields[:depth]), unit, begin, end)
 

@@ -11,8 +11,10 @@ import re
 from airflow_batchscore.errors import InputError
 
 #: Parts of one folder or file name that may be of any length; the time to refuse a name grows by its length with each.
+#: `UriPattern` takes no name of more than 255 letters where there are so many.
 MOST_OPEN = 3
 _LONGEST = 200
+_LONGEST_VALUE = 255
 _MOST_REPEATS = 255
 #: Ways in which the alternatives of one expression may be combined.
 _MOST_WAYS = 1000
@@ -51,7 +53,7 @@ class FieldExpression:
         try:
             self._regex = re.compile(self._made, re.DOTALL)
         except (re.error, RecursionError, OverflowError) as error:
-            raise self._refused(f"is none ({error})") from None
+            raise self._refused(f"is not valid ({error})") from None
 
     @property
     def group(self) -> str:
@@ -59,6 +61,8 @@ class FieldExpression:
         return f"(?P<{self.field}>{self._made})"
 
     def fits(self, value: str) -> bool:
+        if self.open > 1 and len(value) > _LONGEST_VALUE:
+            return False  # as in `UriPattern.match`; a request may hold a value of any length
         return self._regex.fullmatch(value) is not None
 
     def _refused(self, why: str) -> InputError:

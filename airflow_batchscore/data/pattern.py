@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote, unquote
@@ -135,21 +135,22 @@ class UriPattern:
                     f"{text}"
                 )
             found[field] = FieldExpression(field, text)
-        self._require_few_open(found)
-        return found
-
-    def _require_few_open(self, expressions: Mapping[str, FieldExpression]) -> None:
-        """No name may take long to refuse, if expressions make its parts."""
-        count, limited, seen = 0, False, set[str]()
-        for literal, field in [*self._pieces, ("/", None)]:
-            *ended, _ = literal.split("/")
-            count += (ended[0] if ended else literal).count("*")
-            if ended and limited and count > MOST_OPEN:
+        for count, limited in self._open_parts(found):
+            if limited and count > MOST_OPEN:
                 raise InputError(
                     f"the dataset's uri {self.template!r} has {count} parts of any length in one name, beside an "
                     f"expression; {MOST_OPEN} are the most. Say how long a value is, such as {{year:\\d{{4}}}}"
                 )
+        return found
+
+    def _open_parts(self, expressions: Mapping[str, FieldExpression]) -> Iterator[tuple[int, bool]]:
+        """For each name: how many of its parts are of any length, and whether expressions limit one of them."""
+        count, limited, seen = 0, False, set[str]()
+        for literal, field in [*self._pieces, ("/", None)]:
+            *ended, _ = literal.split("/")
+            count += (ended[0] if ended else literal).count("*")
             if ended:
+                yield count, limited
                 count, limited = literal.rpartition("/")[2].count("*"), False
             if field and field not in seen:
                 seen.add(field)
@@ -157,10 +158,23 @@ class UriPattern:
                 count += expressions[field].open if field in expressions else 1
 
     @cached_property
+    def _slow_names(self) -> int:
+        """How many names of a URI, from its beginning, must be short, because a long one might take long to refuse."""
+        slow = any(count > (2 if limited else 3) for count, limited in self._open_parts(self._expressions))
+        return self.template.count("/") + (not self.is_folder) if slow else 0
+
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         fields = tuple(dict.fromkeys(field for _, field in self._pieces if field))
         assert set(self._expressions) <= {*fields}, "reading them refuses a wrong one"
         return fields
+
+    @cached_property
+    def hive_fields(self) -> frozenset[str]:
+        """Fields that name a folder of Hive's kind, ``year={year}/``, whether an expression limits them or not."""
+        # A mark in the place of each field.
+        text = "".join(literal + ("" if field is None else f"\0{field}\0") for literal, field in self._pieces)
+        return frozenset(field for field in self.fields if f"{field}=\0{field}\0" in text.split("/"))
 
     @property
     def is_folder(self) -> bool:
@@ -179,7 +193,13 @@ class UriPattern:
         return re.compile(text + ("(?![._])(?!.*/[._]).*" if self.is_folder else ""), re.DOTALL)
 
     def match(self, uri: str) -> Values | None:
-        """The field values of a file's URI, or None if the file is not in this dataset."""
+        """The field values of a file's URI, or None if the file is not in this dataset.
+
+        Object stores have longer names than disks. In a template with several parts of any length in one name, such
+        a name is in no dataset.
+        """
+        if any(len(name) > _LONGEST_NAME for name in uri.split("/")[: self._slow_names]):
+            return None
         match = self._regex.fullmatch(uri)
         values = {field: match[field] for field in self.fields} if match else {}
         return values if match and all(map(_is_name, values.values())) else None

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-#: Fields that are a time together, the year among them.
-_PARTS = ("year", "month", "day", "hour")
-#: Ways to write a time: year, month, day and hour.
-_FORMS = (
-    r"((?:19|20)\d\d)",
-    r"(\d{4})-(\d\d)",
-    r"((?:19|20)\d\d)(\d\d)",
-    r"(\d{4})-(\d\d)-(\d\d)",
-    r"((?:19|20)\d\d)(\d\d)(\d\d)",
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d)",
-    r"((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)",
-)
+from airflow_batchscore.data.calendar_text import YEARS, Time, begins, is_time, number_of, read_time
+from airflow_batchscore.data.date_fields import date_fields, parts_in, unit_of
+from airflow_batchscore.errors import InputError
+
 #: Share of the partitions that must have the order, of so many that are looked at.
 _MOST, _LOOKED_AT = 0.9, 1000
+#: A whole number, no longer than a name on disks.
+_NUMBER = re.compile(r"-?\d{1,255}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -29,12 +23,12 @@ class Periods:
 
     Attributes:
         fields: that make it.
-        form: a regular expression, whose groups are a year, month, ...; None for parts of a time, and for numbers.
+        form: of the times of a single field, as in `calendar_text.Time`; None for parts of a time, and for numbers.
         are_times: whether `order` is in seconds since 1970 (UTC, at the beginning of the period).
     """
 
     fields: tuple[str, ...]
-    form: str | None
+    form: tuple[str, str, str] | None
     are_times: bool
 
     @classmethod
@@ -46,16 +40,15 @@ class Periods:
         if not each:
             return None
         each = each[:: max(1, len(each) // _LOOKED_AT)]
-        parts = tuple(name for name in each[0] if name.lower() in _PARTS)
-        if any(name.lower() == "year" for name in parts) and len(parts) > 1:
-            found = cls(parts, None, are_times=True)
+        if calendar := date_fields(each[0]):
+            found = cls(calendar, None, are_times=True)
             if found._is_of_most(each):
                 return found
         for name in reversed(list(each[0])):
-            for form in _FORMS:
-                found = cls((name,), form, are_times=True)
-                if found._is_of_most(each):
-                    return found
+            forms = Counter(time.form for values in each if (time := _time(values.get(name, ""))))
+            for form, count in forms.most_common(1):
+                if count >= _MOST * len(each):
+                    return cls((name,), form, are_times=True)
         for name in reversed(list(each[0])):
             found = cls((name,), None, are_times=False)
             if found._is_of_most(each):
@@ -74,21 +67,33 @@ class Periods:
         return True
 
     def order(self, values: Mapping[str, str]) -> float:
-        """Raises ValueError for values that are no time or number."""
-        if not self.are_times:
-            return float(int(values[self.fields[0]]))
-        if self.form is None:
-            part = {name.lower(): int(values[name]) for name in self.fields}
-            return _begins(part["year"], part.get("month", 1), part.get("day", 1), part.get("hour", 0))
-        found = re.fullmatch(self.form, values[self.fields[0]])
-        if found is None:
+        """Raises ValueError for values that are no time or number, and KeyError for those of other fields."""
+        if self.are_times and self.form is None:
+            parts = parts_in(self.fields, values)
+            if parts is None:
+                raise ValueError(values)
+            unit = unit_of(self.fields)
+            return begins(unit, number_of(unit, list(parts)))
+        text = values[self.fields[0]]
+        if self.are_times:
+            time = _time(text)
+            if time is None or time.form != self.form:
+                raise ValueError(values)
+            return begins(time.unit, time.number)
+        if _NUMBER.fullmatch(text) is None:
             raise ValueError(values)
-        return _begins(*map(int, found.groups()))
+        return int(text)  # no float: a number of nanoseconds has more digits than one
 
     def others(self, values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """The fields that partitions share with those before them."""
         return tuple((name, value) for name, value in values.items() if name not in self.fields)
 
 
-def _begins(year: int, month: int = 1, day: int = 1, hour: int = 0) -> float:
-    return datetime(year, month, day, hour, tzinfo=UTC).timestamp()
+def _time(text: str) -> Time | None:
+    """The time that a value names; None for any other, and for digits that are as likely a number."""
+    if text.isascii() and text.isdigit() and not (is_time(text) or (len(text) == 4 and int(text) in YEARS)):
+        return None
+    try:
+        return read_time(text)
+    except InputError:
+        return None

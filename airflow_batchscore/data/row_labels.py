@@ -1,7 +1,9 @@
 """The value of a `partition_by.Term` in each row, as text: the same for the same value in every format.
 
-A value's text is a number without zeros that say nothing (``7``, also of the float 7.0), a date as in ISO 8601,
-``true`` or ``false``; text stays as it is. Text of blanks alone is no value.
+A value's text is a number without zeros that say nothing (``7``, also of the float 7.0 and the decimal 7.00), a date
+or a time (``2026-04-01 05:00:00``, with a fraction of a second if it has one), ``true`` or ``false``; text stays as it
+is. Text of blanks alone is no value. A float is the shortest number that it is in its width: 0.1, also where 32 bits
+hold it. Whole floats beyond 2**53 are no exact numbers and keep an exponent.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.crc32 import crc32_of
@@ -25,6 +28,8 @@ _LENGTHS = {"year": 4, "month": 7, "day": 10, "hour": 13}
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 _COMPACT = r"^\d{8}$"
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
+#: Zeros behind the fraction of a second, before a zone or the end.
+_NO_FRACTION = r"(?:\.0+|(\.\d*[1-9])0*)(Z|[+-]\d{2}:?\d{2})?$"
 #: Digits that every 64-bit integer has room for.
 _SAFE_DIGITS = 18
 _EXACT = 2.0**53
@@ -58,24 +63,41 @@ def _refused(term: Term, column: pa.Array, expected: str) -> InputError:
 
 def _texts(term: Term, column: pa.Array) -> pa.Array:
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.types as pt
 
     kind = column.type
     if is_text(kind):
         return column
     if pt.is_floating(kind):
-        return pa.array([_number(value) for value in column.to_pylist()], pa.string())
-    if pt.is_integer(kind) or pt.is_boolean(kind) or pt.is_date(kind) or pt.is_null(kind) or pt.is_time(kind):
+        narrow = not pt.is_float64(kind)
+        values = map(float, map(str, column.to_numpy(zero_copy_only=False))) if narrow else column.to_pylist()
+        return pa.array([_number(value) for value in values], pa.string())
+    if pt.is_integer(kind) or pt.is_boolean(kind) or pt.is_date(kind) or pt.is_null(kind):
         return column.cast(pa.string())
-    if pt.is_timestamp(kind) or pt.is_decimal(kind):
-        return column.cast(pa.string())
+    if pt.is_timestamp(kind) or pt.is_time(kind):
+        return pc.replace_substring_regex(column.cast(pa.string()), _NO_FRACTION, r"\1\2")
+    if pt.is_decimal(kind):
+        distinct = column.cast(pa.string()).dictionary_encode()
+        texts = [_decimal(text) for text in distinct.dictionary.to_pylist()]
+        return pa.array(texts, pa.string()).take(distinct.indices)
     raise _refused(term, column, "numbers, text, dates or true and false")
 
 
 def _number(value: float | None) -> str | None:
     if value is None or math.isnan(value):
         return None
-    return str(int(value)) if value.is_integer() and abs(value) <= _EXACT else repr(value)
+    if value.is_integer() and abs(value) <= _EXACT:
+        return str(int(value))
+    return _decimal(repr(value)) if abs(value) < 1 else repr(value)
+
+
+def _decimal(text: str | None) -> str | None:
+    """A number without an exponent, and without zeros behind its fraction."""
+    if text is None:
+        return None
+    written = format(Decimal(text), "f")
+    return written.rstrip("0").rstrip(".") if "." in written else written
 
 
 def _buckets(term: Term, column: pa.Array) -> pa.Array:
@@ -96,7 +118,7 @@ def _remainders(term: Term, column: pa.Array) -> pa.Array:
 
     kind = column.type
     if pt.is_decimal(kind):
-        column, kind = column.cast(pa.string()), pa.string()
+        column, kind = _texts(term, column), pa.string()
     if pt.is_null(kind):
         return column.cast(pa.string())
     if pt.is_integer(kind):

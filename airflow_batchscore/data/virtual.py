@@ -19,6 +19,7 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Block, ReadSettings, Source, Types
 from airflow_batchscore.data.formats.registry import format_named
+from airflow_batchscore.data.kept import Kept
 from airflow_batchscore.data.partition_by import FILE, NO_VALUE, ROW
 from airflow_batchscore.data.type_names import arrow_type
 from airflow_batchscore.errors import InputError
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_COUNTING = 8
-_MOST_KEPT = 100_000
-#: Place of a block -> its number of rows.
-_counts: dict[tuple[object, ...], int] = {}
+#: Of blocks.
+_counts: Kept[int] = Kept(100_000)
 
 
 def virtual_names(dataset: PartitionedDataset) -> set[str]:
@@ -56,7 +56,7 @@ def _value(dataset: PartitionedDataset, partition: Partition, source: Source, na
         return source.uri if name == FILE else None
     value = partition.values[name]
     # Names of folders of Hive's kind are written percent-encoded, by Spark as by this package.
-    value = unquote(value) if f"{name}={{{name}}}" in dataset.uri.split("/") else value
+    value = unquote(value) if name in dataset.pattern.hive_fields else value
     return None if value == NO_VALUE else value
 
 
@@ -82,13 +82,9 @@ def with_row_numbers(blocks: Sequence[Block], settings: ReadSettings) -> list[Bl
 def _counted(block: Block, settings: ReadSettings) -> int:
     """`_rows_of`, once for all partitions that are in the same file."""
     source = block.source
-    place = (source.uri, source.stamp, json.dumps(settings.options, sort_keys=True, default=str))
-    key = (*place, block.start, block.stop, *block.rows)
-    if key not in _counts:
-        if len(_counts) > _MOST_KEPT:
-            _counts.clear()
-        _counts[key] = _rows_of(block, settings)
-    return _counts[key]
+    options = json.dumps(settings.options, sort_keys=True, default=str)
+    name = (source.format, source.uri, source.stamp, options, block.start, block.stop, *block.rows)
+    return _counts.get(name, lambda: _rows_of(block, settings))
 
 
 def _rows_of(block: Block, settings: ReadSettings) -> int:

@@ -142,6 +142,7 @@ class AnnouncePartitionsOperator(BatchScoreOperator):
         from airflow_batchscore.connections import connect_dataset
         from airflow_batchscore.data import storage
         from airflow_batchscore.data.readiness import assess
+        from airflow_batchscore.data.shared_files import SharedFiles
         from airflow_batchscore.operators.outcome import Data, Outcome
 
         dataset = connect_dataset(self.dataset)
@@ -151,7 +152,8 @@ class AnnouncePartitionsOperator(BatchScoreOperator):
         self.log.info(look.describe())
         values = [partition.values for partition in look.found]
         require_event_keys(values)
-        prints = storage.each(lambda one: dataset.fingerprint(one).digest[:_DIGITS], look.found, dataset.uri)
+        files = SharedFiles(dataset)
+        prints = storage.each(lambda one: files.pin(one).fingerprint.digest[:_DIGITS], look.found, dataset.uri)
         seen = dict(zip(map(event_key, values), prints, strict=True))
 
         store = context["asset_state_store"][self._asset]

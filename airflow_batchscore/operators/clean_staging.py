@@ -22,7 +22,8 @@ class CleanStagingOperator(BatchScoreOperator):
     and a folder in which something was written within `min_age_hours`. Reports, verdicts and lists of partitions stay.
 
     Args:
-        output_uri: where `ScorePartitionOperator` stages scores. Templated.
+        output_uri: where `ScorePartitionOperator` stages scores. Not templated: no run may name another folder than the
+            one whose outputs are `published`.
         published: the `output_uri` of each `CombineOperator` that publishes these scores; ``[]`` if none does.
         keep_days: keep scores that were committed in the last so many days. Templated.
         keep_runs: of each partition, keep the newest so many scorings, and what the newest so many runs were checked
@@ -45,7 +46,6 @@ class CleanStagingOperator(BatchScoreOperator):
     """
 
     template_fields: Sequence[str] = (
-        "output_uri",
         "keep_days",
         "keep_runs",
         "min_age_hours",

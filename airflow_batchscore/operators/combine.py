@@ -44,9 +44,9 @@ class CombineOperator(BatchScoreOperator):
             another program wrote is replaced, a file also if it has other columns. Templated.
         republish: let this run replace scores of a run that was planned later, or of a later attempt. Templated.
         allow_empty: let a partition without rows replace one with rows, and publish a run without any row. Templated.
-        field_types: for a single file, partition field -> Arrow type of its column (``{"year": "string"}``). Left out,
-            a field keeps the type that the output has; in a new one it is int64 if all values are integers without
-            leading zeros, otherwise text.
+        field_types: for a single file or a new table, partition field -> Arrow type of its column
+            (``{"year": "string"}``). Left out, a field keeps the type that the output has; in a new one it is int64 if
+            all values are integers without leading zeros, otherwise text.
         report_uri: an HTML page (with the same facts as JSON beside it) that always shows the newest publication; each
             run's own report is kept with the run in any case. Templated.
         engine: whose workers write the partitions of a folder or a table; default ``LocalDask()``. The workers read the

@@ -27,9 +27,9 @@ def event_key(values: Values) -> str:
     """A partition's key in asset events: its value if it has one field, otherwise ``country=DE/year=2020``.
 
     ``partitions=`` of the operators takes it as it is. A value that means something else there, such as ``a,b`` or
-    ``2000..2016``, is written ``field=a%2Cb``.
+    ``2000..2016``, is written ``field=a%2Cb``, and two dots ``%2E%2E``.
     """
-    key = partition_key(values).replace(" ", "%20")
+    key = partition_key(values).replace(" ", "%20").replace("..", "%2E%2E")  # a range names other partitions
     if len(values) != 1:
         return key
     (value,) = values.values()

@@ -56,7 +56,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
             sample is scored with the settings of the one `ScorePartitionOperator` that comes after the plan, and
             thrown away. It costs at most 2 % of the run's time, or a few seconds; a number such as ``0.1`` allows
             another share. The log says what is predicted, and the page of the run and its report compare it with what
-            it took. See docs/how-to/plan-before-you-pay.md.
+            it took. Not for datasets with `partition_by`. See docs/how-to/plan-before-you-pay.md.
         price_per_core_hour: of a worker's core, in the currency of your choice. Templated.
         max_cost, max_seconds: what scoring may be predicted to cost, and to take; above it the plan fails, and nothing
             is scored. Templated.
@@ -140,10 +140,14 @@ class PlanPartitionsOperator(BatchScoreOperator):
         self.reads_models("model")
 
     def _require_possible(self) -> None:
-        """Refuse, where the DAG is read, limits that nothing would be compared with."""
+        """Refuse, where the DAG is read, limits that nothing would be compared with, and what cannot be estimated."""
         share = self.estimate
         if not isinstance(share, (bool, int, float)) or not 0 <= share <= 1:
             raise InputError(f"estimate={share!r}: give True, or the share of the run that the sample may cost (0.02)")
+        if share and self.dataset.table is None:  # of a table, only a look at it tells
+            from airflow_batchscore.plan.estimate import require_files_apart
+
+            require_files_apart(self.dataset.partition_by)
         needing = ("price_per_core_hour", "max_cost", "max_seconds", "parallel_tasks")
         given = [name for name in needing if getattr(self, name) is not None]
         if given and not share:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from airflow_batchscore.data.amounts import in_bytes, in_words
 from airflow_batchscore.engine.base import Capacity
 from airflow_batchscore.engine.memory import held, most_held
 from airflow_batchscore.operators.task_store import TaskStore
@@ -103,9 +104,9 @@ class _Reporter:
 
 def _beginning(work: Work) -> str:
     partitions = "1 partition" if work.partitions == 1 else f"{work.partitions} partitions"
-    memory = f", at most {_size(work.capacity.memory)} of memory" if work.capacity.memory else ""
+    memory = f", at most {in_bytes(work.capacity.memory)} of memory" if work.capacity.memory else ""
     model = work.model if ":" in work.model or " " in work.model else f"model {work.model}"
-    return f"scoring {partitions} ({_size(work.bytes)}) with {model}; {work.capacity.text}{memory}"
+    return f"scoring {partitions} ({in_bytes(work.bytes)}) with {model}; {work.capacity.text}{memory}"
 
 
 def _line(count: Count, workers: int) -> str:
@@ -118,7 +119,7 @@ def _line(count: Count, workers: int) -> str:
     if start_up is None:
         return line
     left = (count.blocks_total - count.blocks) * (count.seconds - start_up) / count.own_blocks
-    return f"{line}, about {_duration(left)} left"
+    return f"{line}, about {in_words(left)} left"
 
 
 def _end(count: Count) -> str:
@@ -127,20 +128,5 @@ def _end(count: Count) -> str:
     blocks = "1 block" if count.blocks == 1 else f"{count.blocks} blocks"
     return (
         f"{read:,} rows read{before} = {scored:,} scored + {skipped:,} skipped + {quarantined:,} in quarantine, in "
-        f"{blocks}, {_duration(count.seconds)}"
+        f"{blocks}, {in_words(count.seconds)}"
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def _size(bytes_: int) -> str:
-    size, units = float(bytes_), ["B", "kB", "MB", "GB", "TB"]
-    while size >= 999.5 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    return f"{size:.3g} {units[0]}"

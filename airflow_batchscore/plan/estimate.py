@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from airflow_batchscore.data.amounts import in_bytes, in_words
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.errors import GateError, InputError
@@ -56,6 +57,19 @@ class Room:
     tasks: int = 1
     most: int = 1
     task_seconds: float = 0.0
+
+
+def require_files_apart(partition_by: str | Sequence[str] | None) -> None:
+    """Raise InputError for partitions that share files.
+
+    Reading a block takes as long for one of them as for all that are in it: their bytes do not tell the time.
+    """
+    if partition_by is not None:
+        raise InputError(
+            f"estimate: what it takes to score a dataset with partition_by={partition_by!r} cannot be predicted yet: "
+            "its partitions share files, and a file is read once for many of them. Leave estimate=, max_cost= and "
+            "max_seconds= out, and score a few partitions first, with partitions=[...], to see what they take"
+        )
 
 
 #: Of one task: size and pace of each partition that it has to score.
@@ -126,7 +140,15 @@ class Estimate:
         return self.sample_seconds / self.seconds if self.seconds else 0.0
 
     def require_within(self, max_seconds: float | None = None, max_cost: float | None = None) -> None:
-        """Raise GateError if the run would take longer, or cost more."""
+        """Raise GateError if the run would take longer, or cost more.
+
+        Raises InputError for a limit that is no number from 0, and for `max_cost` where no price was given.
+        """
+        for name, limit in (("max_seconds", max_seconds), ("max_cost", max_cost)):
+            if limit is not None and not 0 <= limit < math.inf:
+                raise InputError(f"{name}={limit}: give a number from 0")
+        if max_cost is not None and self.cost is None:
+            raise InputError(f"max_cost={max_cost:g} needs a price: estimate with price_per_core_hour=")
         problems, advice = [], ["Plan fewer partitions"]
         if max_seconds is not None and self.seconds > max_seconds:
             problems.append(f"take about {in_words(self.seconds)}, more than max_seconds={max_seconds:g}")
@@ -224,22 +246,3 @@ def predict(
         sample_rows=sampled.rows,
         sample_seconds=round(sampled.seconds, 3),
     )
-
-
-def in_words(seconds: float) -> str:
-    """As people say it: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 59.5:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-
-
-def in_bytes(size: int) -> str:
-    """A size with its unit: `3.1 GB`."""
-    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
-    while value >= 999.5 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{value:.3g} {units[0]}"

@@ -30,6 +30,12 @@ def unusual(
     if max_change is not None:
         _require_volumes(volumes, max_change)
     found: dict[str, list[str]] = {}
+    if max_change is not None and (unmeasured := arrivals.unmeasured(keys)):
+        text = (
+            f"max_volume_change={max_change:g} was not measured for {len(unmeasured):,} of the partitions, "
+            f"{listed(unmeasured)}: they do not have the {LEAST} before them that tell what is usual"
+        )
+        found[unmeasured[0]] = [text]
     for volume in volumes:
         if volume.is_unusual:
             found.setdefault(volume.key, []).append(volume.text)
@@ -44,7 +50,7 @@ def _require_volumes(volumes: Sequence[Volume], most: float) -> None:
     if not volumes:
         raise GateError(
             f"max_volume_change cannot be measured: no partition has the {LEAST} before it, in the order of its dates "
-            "or numbers, that tell what is usual. Run without it until there are"
+            "or numbers, that tell what is usual (the number of a bucket is no order). Run without it until there are"
         )
     problems = [volume.text for volume in volumes if not 1 / most <= volume.times <= most]
     if problems:

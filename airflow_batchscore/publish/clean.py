@@ -2,8 +2,8 @@
 
 Never: the newest scores of a partition, what an output holds, what a kept run was checked with, what is young. The
 partition's commit is revoked first (`scoring.manifest_numbers.revoke`), in one atomic step that fails if a scorer
-commits at that moment; then the manifests go, and the parts last. So a crash leaves no manifest that counts and whose
-parts are gone, and a scorer that began before cannot commit parts that are gone.
+commits at that moment; then the manifests are emptied, and the parts go last. So a crash leaves no manifest that counts
+and whose parts are gone, and a scorer that began before cannot commit parts that are gone.
 """
 
 from __future__ import annotations
@@ -23,18 +23,24 @@ from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError, OutputError
 from airflow_batchscore.publish.runs import VERDICT
-from airflow_batchscore.publish.staged import StagedFile, StagedIdentity, named_identities, staged_identities
+from airflow_batchscore.publish.staged import (
+    StagedFile,
+    StagedIdentity,
+    named_identities,
+    staged_estimates,
+    staged_identities,
+)
 from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.publish.targets.base import RUNS
 from airflow_batchscore.publish.targets.folder import FolderTarget
 from airflow_batchscore.publish.targets.table_record import recorded
-from airflow_batchscore.scoring.manifest_numbers import revoke
+from airflow_batchscore.scoring.manifest_numbers import empty, revoke
 
 log = logging.getLogger(__name__)
 
 _HOUR_NS = 3600 * 10**9
 DEFAULT_MIN_AGE_HOURS = 72
-#: The note of a removal goes when no scorer that it stops can be alive any more.
+#: What is left of manifests goes when no scorer that it stops can be alive any more.
 _NOTE_HOURS = 30 * 24
 #: Incremented when the fields of `Cleaned` change.
 SCHEMA = 1
@@ -133,15 +139,16 @@ def clean_staging(
     if not found:
         raise InputError(f"{staging} holds no staged scores: give the output_uri of the scoring tasks")
     cleaner = _Cleaner(staging, keep, now, digests, found)
-    doomed = [each for each in found if cleaner.goes(each)]
-    removed, in_use = list[Removed](), 0
-    for each in doomed:
-        why: Why = "old" if each.committed_ns is not None else "note" if each.is_removed else "unfinished"
-        if dry_run or _remove(each, why):
-            removed.append(_removed(each, why, each.files))
-        else:
-            in_use += 1
-    stay = [each for each in found if each not in doomed]
+    goes = storage.each(cleaner.goes, found, staging.uri)
+    doomed = [each for each, gone in zip(found, goes, strict=True) if gone]
+    gone = [True] * len(doomed) if dry_run else storage.each(_remove, doomed, staging.uri)
+    removed = [_removed(each, _why(each), each.files) for each, done in zip(doomed, gone, strict=True) if done]
+    for left_over in staged_estimates(staging):
+        if cleaner.is_old(left_over.newest_ns):
+            removed.append(_removed(left_over, "temporary", left_over.files))
+            if not dry_run:
+                _delete(left_over, left_over.files)
+    stay = [each for each, gone in zip(found, goes, strict=True) if not gone]
     for each in stay:
         left = [file for file in each.files if file.is_temporary and cleaner.is_old(file.info.mtime_ns)]
         if left:
@@ -149,7 +156,7 @@ def clean_staging(
             if not dry_run:
                 _delete(each, left)
     kept = [each for each in stay if not each.is_removed]
-    return Cleaned(staging.uri, dry_run, removed, len(kept), sum(each.bytes for each in kept), in_use)
+    return Cleaned(staging.uri, dry_run, removed, len(kept), sum(each.bytes for each in kept), gone.count(False))
 
 
 def _published(outputs: Sequence[Location]) -> Mapping[str, Set[str]]:
@@ -249,17 +256,22 @@ def _removed(each: StagedIdentity, why: Why, files: Sequence[StagedFile]) -> Rem
     )
 
 
-def _remove(each: StagedIdentity, why: Why) -> bool:
+def _why(each: StagedIdentity) -> Why:
+    return "old" if each.committed_ns is not None else "note" if each.is_removed else "unfinished"
+
+
+def _remove(each: StagedIdentity) -> bool:
     """Revoke the commit, and then remove what was listed; False if a scorer has just committed."""
+    why = _why(each)
     if why == "note":
         _delete(each, each.files)
         return True
     if not revoke(each.folder, each.number):
         log.info("partition %s: %s is in use, and stays", each.partition, each.folder)
         return False
-    log.info("partition %s: %s is removed (%s, %d bytes)", each.partition, each.folder, why, each.bytes)
-    _delete(each, each.manifests)
-    _delete(each, [file for file in each.files if file.number is None])
+    log.info("partition %s: %s is removed (%s)", each.partition, each.folder, why)
+    storage.each(lambda file: empty(each.folder.at(file.info.uri)), each.full_manifests, each.folder.uri)
+    _delete(each, each.data)
     return True
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from airflow_batchscore.data.amounts import in_bytes, in_words
 from airflow_batchscore.data.json_types import JsonObject
-from airflow_batchscore.plan.estimate import Estimate, in_bytes, in_words
+from airflow_batchscore.plan.estimate import Estimate
 from airflow_batchscore.scoring.manifest import Manifest
 
 
@@ -31,7 +32,7 @@ class Estimated:
         """
         new = [manifest for manifest in manifests if not reused.get(manifest.key)]
         began = [datetime.fromisoformat(manifest.started).timestamp() for manifest in new]
-        ended = [start + manifest.seconds for start, manifest in zip(began, new, strict=True)]
+        ended = [_ended(manifest) for manifest in new]
         return cls(estimate, round(max(ended) - min(began), 3) if new else None)
 
     def to_dict(self) -> JsonObject:
@@ -48,3 +49,10 @@ class Estimated:
             told.append(f"cost {self.estimate.cost:.2f}")
         took = "all partitions were reused" if self.seconds is None else f"took {in_words(self.seconds)}"
         return f"estimated {', '.join(told)}; {took}"
+
+
+def _ended(manifest: Manifest) -> float:
+    """When it was committed. Its own seconds end sooner, where partitions were scored side by side."""
+    if manifest.ended:
+        return datetime.fromisoformat(manifest.ended).timestamp()
+    return datetime.fromisoformat(manifest.started).timestamp() + manifest.seconds

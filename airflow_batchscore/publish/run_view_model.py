@@ -136,6 +136,7 @@ def output_view(
         "rows": published.rows,
         "changes": {name: getattr(published, name) for name in changes},
         "report": report,
+        "table_version": published.version or None,
         "read_with": [asdict(line) for line in _lines(published, fields)],
     }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import FileInfo, Location
+from airflow_batchscore.scoring.estimate import ESTIMATES
 from airflow_batchscore.scoring.manifest_numbers import NOTE_BYTES, number_of
 
 #: ``<field>=<value>/.../<identity>/<file>``
@@ -73,6 +74,16 @@ class StagedIdentity:
         return [file for _, file in sorted(numbered, key=lambda pair: pair[0])]
 
     @property
+    def full_manifests(self) -> Sequence[StagedFile]:
+        """Those that are no notes."""
+        return [file for file in self.manifests if file.info.size > NOTE_BYTES]
+
+    @property
+    def data(self) -> Sequence[StagedFile]:
+        """All files but those."""
+        return [file for file in self.files if file.number is None]
+
+    @property
     def number(self) -> int:
         """Of the newest manifest or note; 0 if there is none."""
         return (self.manifests[-1].number or 0) if self.manifests else 0
@@ -85,8 +96,8 @@ class StagedIdentity:
 
     @property
     def is_removed(self) -> bool:
-        """Whether nothing is left but the note that it was removed."""
-        return self.committed_ns is None and len(self.files) == len(self.manifests) == 1
+        """Whether nothing is left but what says that it was removed."""
+        return self.committed_ns is None and not self.data
 
 
 def staged_identities(staging: Location) -> list[StagedIdentity]:
@@ -107,6 +118,17 @@ def staged_identities(staging: Location) -> list[StagedIdentity]:
         StagedIdentity(partition, identity, staging / partition / identity, files)
         for (partition, identity), files in found.items()
     ]
+
+
+def staged_estimates(staging: Location) -> list[StagedIdentity]:
+    """What estimates that were killed left in an object store."""
+    folder = staging / ESTIMATES
+    found: dict[str, list[StagedFile]] = {}
+    for info in storage.list_files(folder, recursive=True):
+        name, _, below = info.uri.removeprefix(folder.uri.rstrip("/") + "/").partition("/")
+        if re.fullmatch("[0-9a-f]{32}", name) and below:
+            found.setdefault(name, []).append(StagedFile(info, below))
+    return [StagedIdentity(ESTIMATES, name, folder / name, files) for name, files in found.items()]
 
 
 def named_identities(manifests: Sequence[str]) -> set[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.data.shared_files import SharedFiles
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputChangedError, InputError
 from airflow_batchscore.scoring.identity import score_identity
@@ -48,15 +49,20 @@ class PartitionState:
         return self.committed is not None and not (job.replay and self.committed.account.rows_quarantined)
 
 
-def partition_state(job: ScoringJob, preparer: Preparer, values: Values) -> PartitionState:
+def partition_state(
+    job: ScoringJob, preparer: Preparer, values: Values, files: SharedFiles | None = None
+) -> PartitionState:
     """Check a partition's input and what is already committed for it.
+
+    Args:
+        files: of several partitions that are looked at together; None: of this one.
 
     Raises:
         InputError: the partition does not exist, lacks a file that it had when it was planned, or its manifest was
             altered.
         ScoringError: the committed scores have more rows in quarantine than this job allows.
     """
-    partition = job.dataset.pin(job.dataset.partition(values))
+    partition = (files or SharedFiles(job.dataset)).partition(values)
     _require_planned_files(job, partition)
     prepared = preparer.prepare(partition)
     accepted = [name for name in ("allow_nan", "allow_empty") if getattr(job, name)]

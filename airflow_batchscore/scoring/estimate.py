@@ -24,7 +24,7 @@ from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.engine.environments.calls import call
 from airflow_batchscore.engine.environments.there import Tell, import_libraries
 from airflow_batchscore.errors import BatchScoreError, InputError
-from airflow_batchscore.plan.estimate import Estimate, Pace, Room, Sampled, Task, predict
+from airflow_batchscore.plan.estimate import Estimate, Pace, Room, Sampled, Task, predict, require_files_apart
 from airflow_batchscore.plan.models import ModelPerPartition
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.committed import partition_state
@@ -34,6 +34,8 @@ from airflow_batchscore.scoring.rounds import Rounds
 
 log = logging.getLogger(__name__)
 
+#: Folder of samples below an output in an object store.
+ESTIMATES = "_estimates"
 #: Share of a run that its sample may cost.
 DEFAULT_SHARE = 0.02
 
@@ -67,7 +69,7 @@ def estimate(
     """Predict what it takes to score partitions, by scoring a sample.
 
     The sample is scored by the engine itself, and written below the job's output, where it is removed at once. It
-    costs at most `share` of the run, but is not ended before it has measured for a second.
+    costs at most `share` of the run, but is not ended before it has measured for two seconds.
 
     Args:
         tasks: the partitions of each task, in the order in which tasks run; one list for one call of
@@ -79,13 +81,15 @@ def estimate(
         share: of the run's time, for the sample: above 0, at most 1.
 
     Raises:
-        InputError: an argument is out of range, or the work cannot be cut into a sample that is small enough.
+        InputError: an argument is out of range, the dataset has `partition_by`, or the work cannot be cut into a sample
+            that is small enough.
         BatchScoreError: what scoring itself raises.
     """
     if not 0 < share <= 1:
         raise InputError(f"share={share}: the sample may cost more than 0 and at most 1 (all) of the run")
     if parallel_tasks < 1:
         raise InputError(f"parallel_tasks={parallel_tasks}: give at least 1")
+    require_files_apart(None if job.dataset.by is None else job.dataset.partition_by)
     asked = Asked(job, tasks, engine, slots, parallel_tasks, task_seconds, share, price_per_core_hour)
     predict([], _room(asked), Sampled(), price_per_core_hour=price_per_core_hour)  # refuses it before anything runs
     if python is None:
@@ -114,6 +118,7 @@ def _estimate(asked: Asked) -> Estimate:
             limit=Limit(1.0),  # of a few rows, one bad one is a large share
         )
         left = _not_committed(job, Preparer(sampled), asked.tasks)
+        looked = time.monotonic() - began
         new = [partition for task in left for partition in task]
         reused = sum(map(len, asked.tasks)) - len(new)
         kinds: dict[str, list[Partition]] = {}
@@ -136,8 +141,9 @@ def _estimate(asked: Asked) -> Estimate:
             kept = _Kept(engine, session)
             size = sum(partition.size for partition in new)
             for name, partitions in sorted(kinds.items(), key=lambda item: -sum(p.size for p in item[1])):
-                rounds = Rounds(sampled, kept, max(room.workers, 1), partitions, most_bytes=asked.share * size)
                 part = sum(partition.size for partition in partitions) / max(size, 1)
+                workers, most = max(room.workers, 1), asked.share * size
+                rounds = Rounds(sampled, kept, workers, partitions, most_bytes=most, before=looked * part)
                 for pace in rounds.paces():
                     paces[name] = pace
                     others = dict.fromkeys(kinds, pace) | paces
@@ -201,7 +207,7 @@ def _staged(output: Location) -> Iterator[Location]:
                 with suppress(OSError):
                     each.rmdir()
         return
-    place = output / "_estimates" / uuid.uuid4().hex
+    place = output / ESTIMATES / uuid.uuid4().hex
     try:
         yield place
     finally:

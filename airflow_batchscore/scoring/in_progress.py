@@ -11,10 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import airflow_batchscore
-from airflow_batchscore.data.dataset import Fingerprint, PartitionedDataset
+from airflow_batchscore.data.dataset import Fingerprint
 from airflow_batchscore.data.formats.parquet_footer import read_footer
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key, shown
+from airflow_batchscore.data.shared_files import SharedFiles
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.errors import InputChangedError, InputError
@@ -30,13 +31,18 @@ from airflow_batchscore.scoring.scorers.scorer import BatchRules
 log = logging.getLogger(__name__)
 
 
-def begin(job: ScoringJob, preparer: Preparer, values: Values, session: Session) -> PartitionInProgress | Manifest:
+def begin(
+    job: ScoringJob, preparer: Preparer, values: Values, session: Session, files: SharedFiles | None = None
+) -> PartitionInProgress | Manifest:
     """Begin to score a partition; its manifest, if it is committed already.
+
+    Args:
+        files: of partitions that begin together.
 
     Raises:
         BatchScoreError: it cannot be scored; the message names it.
     """
-    state = partition_state(job, preparer, values)
+    state = partition_state(job, preparer, values, files)
     committed = state.committed
     if committed is not None and state.is_done(job):
         log.info(
@@ -81,8 +87,11 @@ class PartitionInProgress:
         removed = state.number if state.is_removed else 0
         self.attempt = Attempt(job, block_job, state.partition, block_memory, state.committed, removed)
 
-    def commit(self, engine: Engine) -> tuple[Manifest, bool]:
+    def commit(self, engine: Engine, files: SharedFiles | None = None) -> tuple[Manifest, bool]:
         """Check the account of a complete attempt, and commit it.
+
+        Args:
+            files: as they were after the last result came; None looks at them now.
 
         Returns:
             The manifest, and whether another scorer's came first.
@@ -94,12 +103,12 @@ class PartitionInProgress:
         job, state, attempt, prepared = self._job, self._state, self.attempt, self._state.prepared
         fingerprint, replayed = state.partition.fingerprint, state.committed
         results = attempt.results()
-        _unchanged(job.dataset, self._values, fingerprint)
+        _unchanged(files or SharedFiles(job.dataset), self._values, fingerprint)
         account = attempt.account.check(f"partition {self.key}")
         if account.rows_read == 0 and not job.accepts_empty:
-            files = ", ".join(file.uri for file in state.partition.files)
+            names = ", ".join(file.uri for file in state.partition.files)
             raise InputError(
-                f"partition {self.key}: {files} holds no rows. Nothing was committed; if a partition without "
+                f"partition {self.key}: {names} holds no rows. Nothing was committed; if a partition without "
                 "rows is right, set allow_empty=True"
             )
         manifest = Manifest(
@@ -114,6 +123,7 @@ class PartitionInProgress:
             schema=_schema_of(state.folder / results[0].part),
             blocks=results,
             started=self._started,
+            ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
             seconds=self.seconds,
             rows_this_attempt=account.rows_read - attempt.reused.rows_read,
             engine=engine.describe(),
@@ -132,8 +142,8 @@ class PartitionInProgress:
         return committed
 
 
-def _unchanged(dataset: PartitionedDataset, values: Values, fingerprint: Fingerprint) -> None:
-    now = dataset.fingerprint(dataset.partition(values))
+def _unchanged(files: SharedFiles, values: Values, fingerprint: Fingerprint) -> None:
+    now = files.partition(values).fingerprint
     if now != fingerprint:
         changed = sorted({file[0] for file in set(now.files) ^ set(fingerprint.files)})
         raise InputChangedError(

@@ -100,8 +100,10 @@ class Manifest:
         layout: digest of how the files were cut into `blocks`; only blocks of the same layout go together.
         replays: how often blocks with quarantined rows were rescored.
         schema: column -> Arrow type of the parts.
-        seconds: wall time of the attempt that committed, and the rows it scored itself (a resumed attempt scores fewer
-            rows than the partition has).
+        seconds: wall time of the attempt that committed, as far as it was spent on this partition and not on others
+            beside it, and the rows it scored itself (a resumed attempt scores fewer rows than the partition has).
+        ended: when it was committed, as `started` is when that attempt began; empty if an earlier version of this
+            package committed it.
     """
 
     uri: str
@@ -125,6 +127,7 @@ class Manifest:
     outputs: dict[str, list[str]] = field(default_factory=dict)
     choice: Chosen | None = None
     conn_id: str | None = None
+    ended: str = ""
     format: int = FORMAT
     account: Account = field(default_factory=Account)
     digest: str = ""

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
 
 #: In the place of a manifest's format: the scores before it were removed.
@@ -29,8 +30,19 @@ def revoke(folder: Location, number: int) -> bool:
 
     Returns False if somebody took it meanwhile: the scores are in use, and nothing may be removed.
     """
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return storage.create_bytes(numbered(folder, number + 1), storage.json_bytes({"format": REMOVED, "time": now}))
+    return storage.create_bytes(numbered(folder, number + 1), storage.json_bytes(_note()))
+
+
+def empty(manifest: Location) -> None:
+    """Put the note in the place of a revoked manifest, whose number must not be free again.
+
+    A scorer that began before it would take the number, and take what it wrote for committed.
+    """
+    storage.write_json(manifest, _note())
+
+
+def _note() -> JsonObject:
+    return {"format": REMOVED, "time": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def number_of(name: str) -> int | None:

@@ -17,6 +17,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.pattern import Values, partition_key, shown
+from airflow_batchscore.data.shared_files import SharedFiles
 from airflow_batchscore.engine.base import Engine, Session
 from airflow_batchscore.errors import BatchScoreError, EngineError, listed
 from airflow_batchscore.scoring.block import PartSource
@@ -69,9 +70,11 @@ def _committed(job: ScoringJob, preparer: Preparer, partitions: Sequence[Values]
     if job.output.is_local or len(partitions) < 2:
         return {}
 
+    files = SharedFiles(job.dataset)
+
     def done(values: Values) -> Manifest | None:
         try:
-            state = partition_state(job, preparer, values)
+            state = partition_state(job, preparer, values, files)
         except (BatchScoreError, OSError):  # raised when it is this partition's turn
             return None
         return state.committed if state.is_done(job) else None
@@ -109,9 +112,10 @@ class _Pack:
         remote = not (storage.is_local(self._job.dataset.uri) and self._job.output.is_local)
         while self._prepare_calls():  # again, if the results of one stage were needed for the next
             for finished in self._session.run(_numbered, _Calls(self), remote=remote):
+                files = SharedFiles(self._job.dataset)  # what they complete is compared with what is there now
                 for number, result, seconds in finished:
                     with self._noting_failure(number):
-                        self._add(number, result, seconds)
+                        self._add(number, result, seconds, files)
                 if self._failed and not self._can_complete_one():
                     break  # which cancels what is in flight
         self._raise_failure()
@@ -136,15 +140,17 @@ class _Pack:
         """Begin partitions until one has a call to make; returns False if none is left, or a partition has failed."""
         while not self._calls and self._waiting and not self._failed:
             # Partitions of one file begin together, so that each of its blocks is read once for all of them.
-            for _ in range(1 if self._job.dataset.by is None else min(len(self._waiting), most_together())):
+            at_once = 1 if self._job.dataset.by is None else most_together(is_local=self._engine.is_local)
+            files = SharedFiles(self._job.dataset)
+            for _ in range(min(len(self._waiting), at_once)):
                 number, values = self._waiting.popleft()
                 with self._noting_failure(number):
-                    self._begin(number, values)
+                    self._begin(number, values, files)
             self._calls = deque(together(self._calls))
         return bool(self._calls) and not self._failed
 
-    def _begin(self, number: int, values: Values) -> None:
-        begun = begin(self._job, self._preparer, values, self._session)
+    def _begin(self, number: int, values: Values, files: SharedFiles) -> None:
+        begun = begin(self._job, self._preparer, values, self._session, files)
         if isinstance(begun, Manifest):
             self._scored[number] = begun, True
             self._tally.found(number, begun)
@@ -154,7 +160,7 @@ class _Pack:
         self._tally.began(number, begun.attempt.blocks, len(begun.attempt.done), begun.attempt.account)
         if begun.attempt.blocks > 1:
             log.info("partition %s: %d blocks", shown(begun.key), begun.attempt.blocks)
-        self._go_on(number, begun)
+        self._go_on(number, begun, files)
 
     @contextmanager
     def _noting_failure(self, number: int) -> Iterator[None]:
@@ -171,21 +177,21 @@ class _Pack:
         if self._failed:
             raise self._failed[min(self._failed)]
 
-    def _add(self, number: int, result: BlockResult | BatchScoreError, seconds: float) -> None:
+    def _add(self, number: int, result: BlockResult | BatchScoreError, seconds: float, files: SharedFiles) -> None:
         if isinstance(result, BatchScoreError):
             raise result
         partition = self._in_progress[number]
         self._count_seconds(partition)
         partition.attempt.add(result)
         self._tally.scored(partition.key, result, seconds)
-        self._go_on(number, partition)
+        self._go_on(number, partition, files)
 
-    def _go_on(self, number: int, partition: PartitionInProgress) -> None:
+    def _go_on(self, number: int, partition: PartitionInProgress, files: SharedFiles) -> None:
         self._calls.extend(
             ((number,), function, (job,), (unit,)) for function, job, unit in partition.attempt.next_calls()
         )
         if partition.attempt.is_complete:
-            self._scored[number] = partition.commit(self._engine)
+            self._scored[number] = partition.commit(self._engine, files)
             del self._in_progress[number]
             self._tally.committed(number)
 

@@ -66,13 +66,20 @@ class Rounds:
         workers: of the session.
         partitions: of the kind; at least one.
         most_bytes: that may be scored of whole partitions, where work cannot be cut.
+        before: seconds that were spent on them already, which the sample costs, too.
 
     Attributes:
         rows: scored so far.
     """
 
     def __init__(
-        self, job: ScoringJob, engine: Engine, workers: int, partitions: Sequence[Partition], most_bytes: float
+        self,
+        job: ScoringJob,
+        engine: Engine,
+        workers: int,
+        partitions: Sequence[Partition],
+        most_bytes: float,
+        before: float = 0.0,
     ) -> None:
         self._job, self._engine, self._workers, self._most_bytes = job, engine, workers, most_bytes
         self._partitions = sorted(partitions, key=lambda partition: partition.size)
@@ -81,6 +88,7 @@ class Rounds:
         self._turn = 0
         self._first = self._small = self._second = self._next = self._left = 0.0
         self._cutting = math.inf
+        self._aside = before
         self._memory = MemoryWatch()
         self._block = math.inf
         self.rows = 0
@@ -93,7 +101,9 @@ class Rounds:
         """
         with self._memory.watched():
             middle = self._partitions[len(self._partitions) // 2]
+            began = time.monotonic()
             unit = Preparer(self._job).prepare(self._job.dataset.pin(middle)).scorer.unit
+            self._aside += time.monotonic() - began
             if unit == "block" and self._can_be_cut(middle):
                 yield from self._slices(middle)
             else:
@@ -105,7 +115,8 @@ class Rounds:
         rates = [each.seconds / each.bytes for each in self._seen if each.bytes]
         if len(rates) >= _ENOUGH and spent > _LEAST_SECONDS / 2 and pstdev(rates) < _AGREEMENT * fmean(rates):
             return False
-        allowed = min(max(seconds - self._first - self._small - self._second, _LEAST_SECONDS), _MOST_SECONDS)
+        aside = self._aside + self._first + self._small + self._second
+        allowed = min(max(seconds - aside, _LEAST_SECONDS), _MOST_SECONDS)
         self._left = allowed - spent
         return self._next <= self._left
 
@@ -175,6 +186,7 @@ class Rounds:
     def _cut(self, partition: Partition) -> tuple[Partition, list[Block]]:
         """The partition, pinned, and its blocks."""
         if partition.key not in self._pinned:
+            looked = time.monotonic()
             pinned = self._job.dataset.pin(partition)
             prepared = Preparer(self._job).prepare(pinned)
             columns = list(dict.fromkeys([*prepared.types, *prepared.key_types]))
@@ -188,8 +200,10 @@ class Rounds:
                 columns=columns,
                 block_memory=memory,
                 keys=list(prepared.key_types),
+                numbered=False,  # that may read all of it; what is scored of it is numbered then
             )
             self._cutting = min(self._cutting, time.monotonic() - began)
+            self._aside += time.monotonic() - looked
             self._pinned[partition.key] = pinned, blocks
         return self._pinned[partition.key]
 

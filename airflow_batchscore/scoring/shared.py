@@ -20,6 +20,8 @@ from airflow_batchscore.scoring.part import BlockJob, PartWriter, check_limit, f
 from airflow_batchscore.scoring.scorers.scorer import BatchScorer
 
 _MOST_TOGETHER = 100
+#: On a worker with the usual 1,024 open files, some 40 threads can each have a block.
+_TOGETHER_ELSEWHERE = 20
 _FILES_OF_OTHERS = 256
 #: Blocks that may be scored at once, per core.
 _BLOCKS_A_CORE = 3
@@ -30,8 +32,14 @@ Result: TypeAlias = BlockResult | BatchScoreError
 Call: TypeAlias = tuple[tuple[int, ...], Callable[..., BlockResult], tuple[BlockJob, ...], tuple[PartSource, ...]]
 
 
-def most_together() -> int:
-    """How many partitions read together: each has a part open meanwhile, per block that is scored."""
+def most_together(*, is_local: bool) -> int:
+    """How many partitions read together: each has a part open meanwhile, per block that is scored.
+
+    Args:
+        is_local: whether this machine scores. The limits of others are not known: a fixed number suits them.
+    """
+    if not is_local:
+        return _TOGETHER_ELSEWHERE
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     blocks = _BLOCKS_A_CORE * (os.cpu_count() or 1)
     return max(2, min(_MOST_TOGETHER, (files - _FILES_OF_OTHERS) // blocks if files > 0 else _MOST_TOGETHER))

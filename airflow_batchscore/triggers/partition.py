@@ -83,7 +83,8 @@ class PartitionTrigger(BaseTrigger):
 
         dataset = PartitionedDataset(**self.dataset)
         if self._asked is None:
-            self._asked = dataset.read(self.partitions)
+            # A long request takes a while to read, and other triggers wait for this event loop.
+            self._asked = await asyncio.to_thread(dataset.read, self.partitions)
         name = json.dumps(self.dataset, sort_keys=True)
         max_age = min(KEPT_SECONDS, self.poke_interval)
         partitions, began = await shared.look(name, lambda: _listed(dataset), max_age=max_age)
@@ -94,7 +95,7 @@ class PartitionTrigger(BaseTrigger):
             self._keys = keys if asked.is_fixed else None
             return judge(partitions, keys[0], stable_for=self.stable_for, now=began, before=before)
 
-        # A long listing takes a while to judge, and other triggers wait for this event loop.
+        # As does a long listing to judge.
         return await asyncio.to_thread(judged)
 
 

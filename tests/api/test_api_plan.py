@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lakes import KINDS, lake
 from support import Small, good_rows, small
 
-from airflow_batchscore import ModelPolicy, plan_run, score
+from airflow_batchscore import Delta, ModelPolicy, plan_run, score
 from airflow_batchscore.api.plan import PlannedRun
 from airflow_batchscore.errors import InputError, OutputError
 from airflow_batchscore.model.reference import set_alias
@@ -66,6 +67,30 @@ def test_what_publication_would_change(data: Small, output: str) -> None:
     assert (run.published.unchanged, run.published.replaced, run.published.added) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_publication_to_a_table_would_change(data: Small, kind: str, tmp_path_factory: Any) -> None:
+    with lake(kind, tmp_path_factory.mktemp("lake")) as there:
+        to = {"publish_to": there.output, "table": there.table}
+        assert _plan(data, **to).counts == {"score": 3, "added": 3, "kept": 0}
+        run = score(**_arguments(data, partitions=[1, 2]), **to)
+        assert there.rows() == {1: 30, 2: 30}
+        version = run.published.version
+        data.add(2, good_rows(31, 5000))
+        planned = _plan(data, **to, partitions=[2, 3])
+        assert [each.change for each in planned.partitions] == ["replaced", "added"]
+        assert planned.kept == ["p=1"]
+        score(**_arguments(data), **to)
+        assert _plan(data, **to).counts == {"reuse": 3, "unchanged": 3, "kept": 0}
+        there.roll_back(version)
+        assert [each.change for each in _plan(data, **to).partitions] == ["unchanged", "replaced", "replaced"]
+        rows, says = there.rows(), rf"(?i)holds an? {kind} table, .*table={kind}\(.*--table {kind}"
+        with pytest.raises(OutputError, match=says):
+            _plan(data, publish_to=there.output)
+        with pytest.raises(OutputError, match=says):
+            score(**_arguments(data), publish_to=there.output)
+        assert there.rows() == rows
+
+
 def test_what_would_fail_is_in_the_plan_of_the_others(data: Small) -> None:
     data.add(2, good_rows(3), header=("id", "a", "c", "label"))
     (data.folder / "part_3.csv").write_text("")
@@ -91,5 +116,10 @@ def test_models_by_partition_and_by_column(data: Small) -> None:
 def test_a_plan_for_the_wrong_place_is_refused(data: Small) -> None:
     with pytest.raises(OutputError, match="it fits the dataset"):
         _plan(data, publish_to=f"{data.folder}/part_1.csv")
+    with pytest.raises(InputError, match=r"table=Delta\(\): nothing is published; add publish_to="):
+        _plan(data, table=Delta())
+    wrong: Any = "delta"
+    with pytest.raises(InputError, match=r"table='delta': give Delta\(\) or Iceberg"):
+        _plan(data, publish_to=f"{data.folder}/out", table=wrong)
     with pytest.raises(InputError, match="no file for partition p=9"):
         _plan(data, partitions=[9])

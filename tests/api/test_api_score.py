@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from operator_calls import planned, scored
-from support import Small, good_rows, newest_summary, small
+from support import Small, good_rows, newest_summary, small, write_csv
 
-from airflow_batchscore import LocalDask, combine, runs, score
+from airflow_batchscore import LocalDask, PartitionedDataset, combine, runs, score
 from airflow_batchscore.errors import GateError, InputError, ModelError, OutputError
 from airflow_batchscore.scoring.tally import Count
 
@@ -53,6 +53,16 @@ def test_a_run_scores_audits_and_publishes(data: Small) -> None:
     assert again.reused == {"p=1": True, "p=2": True}
     assert again.published.unchanged == 2
     assert _score(data, force=True).reused == {"p=1": False, "p=2": False}
+
+
+def test_what_has_no_value_has_none_in_a_frame_as_in_what_is_published(data: Small) -> None:
+    path = write_csv(data.folder / "games.csv", [("" if n % 5 == 0 else n, n / 4, n, 0) for n in range(20)])
+    games = PartitionedDataset(str(path), partition_by="id % 2")
+    out = f"{data.folder}/out.parquet"
+    run = score(games, data.model.uri, output_uri=f"{data.folder}/staged", keys=["a"], publish_to=out)
+    fields, published = run.frame()["id_mod_2"], pd.read_parquet(out)["id_mod_2"]
+    assert fields.isna().sum() == published.isna().sum() == 4
+    assert set(fields.dropna()) == {"0", "1"}
 
 
 def test_by_hand_and_in_airflow_reuse_each_others_scores(data: Small) -> None:

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from packages import install
 from support import Small, good_rows, newly_trained, small, write_csv
 
 from airflow_batchscore import PartitionedDataset, preview
 from airflow_batchscore.api.preview import Preview
+from airflow_batchscore.data.batch import Batch
+from airflow_batchscore.data.formats.base import Block
+from airflow_batchscore.data.formats.csv_format import Csv
+from airflow_batchscore.data.formats.registry import GROUP
 from airflow_batchscore.errors import InputError, RecipeError
 
 pytestmark = pytest.mark.unit
+
+SEEN: Counter[str] = Counter()
 
 
 def positive(frame: pd.DataFrame) -> pd.DataFrame:
     if (frame["b"] == 6).any():
         raise ValueError("six")
     return frame.loc[frame["a"] > 0.25, ["a", "b"]]
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[["a", "b"]]
 
 
 def centred(frame: pd.DataFrame) -> pd.DataFrame:
@@ -88,6 +101,41 @@ def test_blocks_and_parquet(tmp_path: Path, data: Small) -> None:
     frame.to_parquet(tmp_path / "x_1.parquet", row_group_size=7)
     found = preview(PartitionedDataset(f"{tmp_path}/x_{{n}}.parquet"), data.model.uri, rows=9)
     assert [row.inputs["id"] for row in found.rows] == [str(n) for n in range(9)]
+    assert [row.row for row in found.rows] == [*range(9)]
+
+
+class Watched(Csv):
+    """Tells how many ranges a file was cut into, and which were read."""
+
+    def cut(self, *arguments: Any) -> Any:
+        source, ranges = super().cut(*arguments)
+        SEEN["cut"] = len(ranges)
+        return source, ranges
+
+    def read(self, block: Block, *arguments: Any) -> Iterator[Batch]:
+        SEEN[f"read {block.start}"] += 1
+        return super().read(block, *arguments)
+
+
+def test_a_few_rows_of_a_large_file_are_no_reason_to_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, tmp_path / "site", "watched", GROUP, {".watched": f"{__name__}:Watched"})
+    write_csv(tmp_path / "x_1.watched", good_rows(25_000))
+    dataset = PartitionedDataset(f"{tmp_path}/x_{{n}}.watched")
+    options: dict[str, Any] = {"columns": ["a", "b"], "output_types": {"a": "double", "b": "double"}, "keys": ["_row"]}
+    SEEN.clear()
+    found = preview(dataset, None, rows=5, features="test_preview:plain", **options)
+    assert [row.inputs["_row"] for row in found.rows] == [str(n) for n in range(5)]
+    assert SEEN["cut"] < 10
+    assert len(SEEN) == 2  # one place of it
+
+
+def test_rows_have_their_numbers_in_later_files_and_blocks_too(tmp_path: Path) -> None:
+    for name, rows in (("a", 3), ("b", 4)):
+        write_csv(tmp_path / f"x_1_{name}.csv", good_rows(rows))
+    options: dict[str, Any] = {"columns": ["a", "b"], "output_types": {"a": "double", "b": "double"}, "keys": ["_row"]}
+    dataset = PartitionedDataset(f"{tmp_path}/x_{{n}}_*.csv")
+    found = preview(dataset, None, rows=6, features="test_preview:plain", **options)
+    assert [(row.row, row.inputs["_row"]) for row in found.rows] == [(n, str(n)) for n in range(6)]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from support import good_rows, small
 
 from airflow_batchscore import (
     DaskCluster,
+    Iceberg,
     LocalDask,
     PartitionedDataset,
     load,
@@ -22,7 +23,7 @@ from airflow_batchscore import (
     runs,
     score,
 )
-from airflow_batchscore.api.reach import absolute, usable, usable_dataset, usable_engine
+from airflow_batchscore.api.reach import absolute, usable, usable_dataset, usable_engine, usable_table
 from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators.scored_inputs import read_scores
@@ -71,7 +72,8 @@ def test_a_run_on_s3_with_options_that_were_given(tmp_path: Path, moto: str, mon
         )
         assert planned.counts == {"reuse": 1, "unchanged": 1, "kept": 0}
     finally:
-        credentials.forget("mine")
+        for name in ("mine", "catalog mine"):
+            credentials.forget(name)
 
     # In Airflow, which reuses the scores, the connection has another name.
     connection = f"aws://test-key:test-secret@/?endpoint_url={quote(moto, safe='')}&region_name=us-east-1"
@@ -92,6 +94,20 @@ def test_a_connection_where_there_is_no_airflow(monkeypatch: pytest.MonkeyPatch)
         load("s3://tennis/model@champion", conn_id="x")
     with pytest.raises(InputError, match="Airflow is not installed here"):
         usable_engine(DaskCluster(conn_id="x"))
+
+
+def test_a_catalog_that_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Iceberg("tennis.scores", conn_id="lake")
+    monkeypatch.setitem(sys.modules, "airflow", None)
+    with pytest.raises(InputError, match="Airflow is not installed here"):
+        usable_table(table)
+    register_connection("lake", {"type": "sql"})
+    try:
+        assert usable_table(table) == table
+        assert credentials.options_of(table.registered_as) == {"type": "sql"}
+    finally:
+        for name in ("lake", table.registered_as):
+            credentials.forget(name)
 
 
 def test_a_connection_of_airflows(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from lakes import KINDS, lake
 from support import Small, good_rows
 
 from airflow_batchscore.cli.main import main
+from airflow_batchscore.scoring import rounds
 
 pytestmark = pytest.mark.unit
 
@@ -24,6 +26,10 @@ KEYS = {
         *("rows_read", "rows_scored", "rows_skipped", "rows_quarantined"),
     },
     "plan": {"dataset", "output", "publish_to", "partitions", "kept", "counts"},
+    "estimate": {
+        *("schema", "seconds", "low", "high", "core_seconds", "peak_memory", "cost", "rows", "partitions", "bytes"),
+        *("reused", "tasks", "parallel_tasks", "workers", "sample_rows", "sample_seconds"),
+    },
     "score": {
         *("run", "rows_read", "rows_scored", "rows_skipped", "rows_quarantined"),
         *("partitions", "checks", "verdict", "published"),
@@ -112,11 +118,54 @@ def test_plan_score_runs(shop: Small, typed: Typed) -> None:
     assert [row[7] for row in _rows(typed.out)] == ["yes", "yes", "no"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table(shop: Small, typed: Typed, kind: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with lake(kind, tmp_path_factory.mktemp("lake")) as there:
+        run = [*DATA, "--partitions", "0..1", "--output", "staged", "--publish-to", there.output]
+        catalog = ["--catalog-conn-id", "lake"] if kind == "iceberg" else []
+        table = ["--table", {"delta": "delta", "iceberg": "iceberg:tennis.scores@lake"}[kind], *catalog]
+        assert typed.json("plan", *run, *table)["counts"] == {"score": 2, "added": 2, "kept": 0}
+        assert typed("score", *run, *table) == 0
+        version = there.opened().version() if kind == "delta" else there.opened().current_snapshot().snapshot_id
+        assert f"{there.output}: 2 added, 0 replaced, 0 unchanged, 0 kept, 0 dropped; version {version} of" in typed.out
+        assert there.rows() == {0: 200, 1: 30}
+        assert typed.json("plan", *run, *table)["counts"] == {"reuse": 2, "unchanged": 2, "kept": 0}
+        for command in ("plan", "score"):
+            assert typed(command, *run) == 1
+            assert f"on the command line --table {kind}" in typed.err
+    assert typed("plan", *DATA, "--output", "staged", "--table", "delta") == 1
+    assert typed.err == "batchscore: --table delta: nothing is published; add --publish-to, the table's folder\n"
+
+
 def test_a_plan_in_which_something_fails(shop: Small, typed: Typed) -> None:
     shop.add(3, [(1, 2)], header=("id", "a"))
     function = ["part_{p}.csv", "--function", "support:nothing", "--output", "staged"]
     assert typed("plan", *function) == 1
     assert "has no nothing" in typed.out
+
+
+def test_estimate(shop: Small, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "_LEAST_SECONDS", 0.1)
+    run = ["estimate", *DATA, "--output", "staged", "--workers", "1"]
+    found = typed.json(*run, "--partitions", "0..1", "--price-per-core-hour", "0.04", "--max-seconds", "3600")
+    assert (found["partitions"], found["workers"]) == (2, 1)
+    assert found["rows"] == pytest.approx(230, rel=0.05)
+    assert found["cost"] is not None
+    assert not Path("staged").exists()
+    assert typed(*run, "--share", "0.5") == 0
+    assert typed.out.startswith("The run will take about ")
+    assert typed.out.count("\n") == 2
+    assert typed(*run, "--max-seconds", "0", "--json") == 1
+    assert json.loads(typed.out)["partitions"] == 3
+    assert typed.err.startswith("batchscore: the run would take about ")
+    assert typed.err.rstrip().endswith("or raise the limit")
+    assert typed(*run, "--max-cost", "1") == 1
+    assert typed.err == "batchscore: --max-cost needs a price: add --price-per-core-hour\n"
+    assert typed(*run, "--share", "2") == 1
+    assert "share=2.0: the sample may cost more than 0 and at most 1" in typed.err
+    for wrong in ("-1", "nan", "x"):
+        with pytest.raises(SystemExit):
+            typed(*run, "--max-seconds", wrong)
 
 
 def test_models_and_promote(shop: Small, typed: Typed) -> None:

@@ -175,14 +175,14 @@ def test_without_rich_tables_are_refused_before_the_work_and_json_is_not(
 
 
 def test_ctrl_c_ends_it_with_130_and_keeps_what_was_committed(shop: Small) -> None:
-    (shop.folder / "waiting.py").write_text(
+    (shop.folder / "waits_for_ctrl_c.py").write_text(
         "import pathlib, time\n"
         "def wait(frame):\n"
         "    if len(frame) > 60:\n"
         "        pathlib.Path('at_work').touch(); time.sleep(60)\n"
         "    return frame[['a']]\n"
     )
-    words = ["score", "part_{p}.csv", "--function", "waiting:wait", "--output", "staged", "--partitions", "1"]
+    words = ["score", "part_{p}.csv", "--function", "waits_for_ctrl_c:wait", "--output", "staged", "--partitions", "1"]
     assert main(words) == 0
     words[-1:] = ["0..1"]
     process = start_command(_command(*words), cwd=shop.folder, env=_environment(), stderr=subprocess.PIPE, text=True)

@@ -6,9 +6,9 @@ import argparse
 
 import pytest
 
-from airflow_batchscore import DaskCluster, LocalDask, Location, Trust
+from airflow_batchscore import DaskCluster, Delta, Iceberg, LocalDask, Location, Trust
 from airflow_batchscore.cli import options
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputError, OutputError
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +30,25 @@ def test_the_dataset() -> None:
     assert options.dataset_of(_given("--conn-id", "both")).conn_id == "both"
     assert options.dataset_of(_given("--conn-id", "both", "--data-conn-id", "own")).conn_id == "own"
     assert options.dataset_of(_given("--format", "parquet")).format == "parquet"
+
+
+def test_the_output() -> None:
+    assert options.output_of(_given()) == {"publish_to": None, "table": None}
+    to = ["--publish-to", "/lake", "--table"]
+    assert options.output_of(_given(*to, "delta")) == {"publish_to": "/lake", "table": Delta()}
+    assert options.output_of(_given(*to, "iceberg:a.b"))["table"] == Iceberg("a.b")
+    named = options.output_of(_given(*to, "iceberg:a.b.c@lake", "--catalog-conn-id", "x"))
+    assert named["table"] == Iceberg("a.b.c", "lake", "x")
+    for wrong in ("hudi", "Delta", "delta:x", "iceberg", "iceberg:", "iceberg:a.b@", "iceberg:@lake", ""):
+        with pytest.raises(InputError, match="write delta, or iceberg:namespace.table@catalog"):
+            options.output_of(_given(*to, wrong))
+    with pytest.raises(OutputError, match="name the namespace and the table"):
+        options.output_of(_given(*to, "iceberg:scores"))
+    with pytest.raises(InputError, match="--table delta: nothing is published; add --publish-to"):
+        options.output_of(_given("--table", "delta"))
+    for given in ([], [*to, "delta"]):
+        with pytest.raises(InputError, match="--catalog-conn-id is for --table iceberg"):
+            options.output_of(_given(*given, "--catalog-conn-id", "x"))
 
 
 def test_how_to_score() -> None:

@@ -58,7 +58,7 @@ def test_a_surge_and_a_collapse_are_told_in_words() -> None:
     assert "times the usual 1.48 MB" in said
     assert said.endswith("(median of the 20 before it): look whether rows were sent twice")
     (said,) = _unusual(_days([*usual, 0])).values()
-    assert "has 0 bytes, " in said
+    assert "has 0 B, " in said
     assert said.endswith("look whether all of it was sent")
 
 
@@ -102,9 +102,26 @@ def test_a_late_arrival_is_told_in_words() -> None:
     assert _late(_days(hours=[*hours, 8.0])) == [], "a tenth of a day later is usual"
     partitions = _days(hours=[*hours, 30.0])
     assert Arrivals(partitions).late([partitions[-1].key]) == {
-        f"day={_day(20)}": f"partition day={_day(20)} arrived late: 30.0 hours after the beginning of its period; "
-        "usual are 6.1 hours (the 20 before it)"
+        f"day={_day(20)}": f"partition day={_day(20)} arrived late: 30 h after the beginning of its period; "
+        "usually 6 h 6 min (the 20 before it)"
     }
+
+
+def test_a_partition_that_was_sent_again_is_not_late() -> None:
+    """The only time that storage tells is that of the correction."""
+    partitions = _days(hours=[6.0] * 40)
+    corrected = partitions[20]
+    again = _partition(corrected.values, 1000, _start(35))
+    assert _late([*partitions[:20], again, *partitions[21:]]) == []
+    numbered = [_partition({"batch": str(n)}, arrived=1000 + 600.0 * n) for n in range(20)]
+    assert _late([*numbered[:15], _partition({"batch": "15"}, arrived=99_000), *numbered[16:]]) == []
+    assert _late([*partitions[:20], again, partitions[36]]) == [again.key], "those after it came later still"
+
+
+def test_many_missing_partitions_of_a_long_history_are_looked_up() -> None:
+    there = _days(hours=[6.0] * 5_000)
+    missing = [f"day={_day(n)}" for n in range(5_000, 10_000)]
+    assert len(Arrivals(there, like=missing).overdue(missing, _start(5_010))) == 10
 
 
 def test_a_history_that_was_copied_at_once_calls_nothing_late() -> None:
@@ -119,7 +136,7 @@ def test_numbered_partitions_are_late_after_the_usual_gap() -> None:
     assert _late(each) == []
     late = _partition({"batch": "20"}, arrived=each[-1].files[0].mtime_ns / 1e9 + 6000)
     assert Arrivals([*each, late]).late(["batch=20"]) == {
-        "batch=20": "partition batch=20 arrived late: 100.0 minutes after the one before it; usual are 10.0 minutes "
+        "batch=20": "partition batch=20 arrived late: 1 h 40 min after the one before it; usually 10 min "
         "(the 19 before it)"
     }
 
@@ -130,8 +147,7 @@ def test_what_is_missing_is_overdue_once_it_should_be_there() -> None:
     arrivals = Arrivals(there, like=missing)
     assert arrivals.overdue(missing, _start(20) + 7 * HOUR) == []
     assert arrivals.overdue(missing, _start(20) + 9 * HOUR) == [
-        f"partition day={_day(20)} is late: 9.0 hours after the beginning of its period; usual are 6.0 hours (the 20 "
-        "before it)"
+        f"partition day={_day(20)} is late: 9 h after the beginning of its period; usually 6 h (the 20 before it)"
     ]
     other = Arrivals(_days(hours=[6.0] * 20, device="7"), like=[f"device=8/day={_day(20)}"])
     assert other.overdue([f"device=8/day={_day(20)}"], _start(30)) == []

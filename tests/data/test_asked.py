@@ -6,6 +6,7 @@ import pytest
 
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.readiness import assess
+from airflow_batchscore.data.request import parse_request
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -51,6 +52,28 @@ def test_what_two_filters_take_is_taken_once_and_names_are_named_once(dataset: P
     assert ([partition.values["country"] for partition in found], missing) == (["DE", "DE", "FR"], [])
     with pytest.raises(InputError, match="more than once: country=DE/year=2021; name each once"):
         dataset.find("country=DE/year=2021, country=DE/year=2020..2021")
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (["year=0..99998"] * 40, "names 1,099,989 partitions, of which one request may name 1,000,000"),
+        (["country=a/year=0..9"] * 40_000, "names 100,010 partitions, of which"),
+        ([f"country={n}*" for n in range(101)], r"too many wildcards, .* for 100,000 partitions: 100 are the most"),
+        ([f"year={n}" for n in range(101)], "or texts without all fields, for 100,000 partitions: 100 are"),
+    ],
+)
+def test_what_all_items_ask_for_is_limited_and_not_each_alone(items: list[str], message: str) -> None:
+    existing = [{"country": "DE", "year": str(n)} for n in range(100_000)]
+    with pytest.raises(InputError, match=message):
+        parse_request(items, ["country", "year"], existing=existing)
+
+
+def test_usual_requests_are_far_from_the_limits() -> None:
+    existing = [{"device": str(n), "day": f"2026-{m:02}-01"} for n in range(500) for m in range(1, 13)]
+    devices = parse_request("device=" + ",".join(map(str, range(500))), ["device", "day"], existing=existing)
+    assert devices == existing
+    assert len(parse_request(["day=2026-*"] * 300, ["device", "day"], existing=existing) or []) == 6000
 
 
 def test_days_of_a_compact_form_follow_the_files(tmp_path: Path) -> None:

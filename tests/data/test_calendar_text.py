@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from airflow_batchscore.data.calendar_text import is_time, parts_of, read_time, within
+from airflow_batchscore.data.calendar_text import begins, is_time, parts_of, read_time, within
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -38,6 +40,7 @@ def test_what_follows_is_written_in_the_same_form(first: str, others: list[str])
         ("2026-02-31", "there is no day 2026-02-31: 2026-02 has 28 days"),
         ("2026-13-01", "months are 01 to 12"),
         ("2025-W53", "2025 has the weeks W01 to W52"),
+        ("9999-W52", "9999 has the weeks W01 to W51"),
         ("2026-Q5", "quarters are Q1 to Q4"),
         ("2026-01-01T24", "hours are 00 to 23"),
         ("0000-01", "years begin with 0001"),
@@ -67,3 +70,19 @@ def test_weeks_are_days_from_monday_to_sunday_and_quarters_are_months() -> None:
     assert (unit, parts_of(unit, first), parts_of(unit, last)) == ("day", (2025, 12, 29), (2026, 1, 4))
     unit, first, last = within("quarter", quarter.number, quarter.number)
     assert (unit, parts_of(unit, first), parts_of(unit, last)) == ("month", (2026, 10), (2026, 12))
+
+
+@pytest.mark.parametrize(
+    ("text", "begin"),
+    [
+        ("2026", datetime(2026, 1, 1)),
+        ("2026-Q3", datetime(2026, 7, 1)),
+        ("2021-W01", datetime(2021, 1, 4)),
+        ("2026_01_30", datetime(2026, 1, 30)),
+        ("2026-01-30T22", datetime(2026, 1, 30, 22)),
+    ],
+)
+def test_a_unit_begins_at_midnight_utc_of_its_first_day(text: str, begin: datetime) -> None:
+    time = read_time(text)
+    assert time is not None
+    assert begins(time.unit, time.number) == begin.replace(tzinfo=UTC).timestamp()

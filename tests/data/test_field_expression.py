@@ -70,7 +70,7 @@ def test_an_expression_limits_a_field_within_its_folder(template: str, uri: str,
         ("a/b", "holds a /, which no value does"),
         ("(a", r"has a \( without its \)"),
         ("a)", r"cannot be read from '\)'"),
-        ("[z-a]", r"is none \(bad character range"),
+        ("[z-a]", r"an expression that is not valid \(bad character range"),
         ("^x$", r"cannot be read from '\^'"),
         ("02", r"is a format; two digits are \{y:\\d\{2\}\}"),
         ("04d", "is a format"),
@@ -96,3 +96,26 @@ def test_one_field_has_one_expression() -> None:
 def test_a_hostile_name_is_refused_at_once() -> None:
     pattern = UriPattern(r"/d/{a:\w*}{b:\w*}{c:\w*}x.csv")
     assert pattern.match("/d/" + "a" * 255 + ".csv") is None
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("/d/{a:[ab]*}{b:[ab]*}{c:[ab]*}c.csv", "ab" * 8000 + ".csv"),
+        ("/d/{a:[ab]*}{b:[ab]*}{c:[ab]*}c/", "ab" * 8000 + "/x.csv"),
+        ("/d/{a}-{b}-{c}-{d}_{e}.csv", "-" * 4000 + ".csv"),
+    ],
+)
+def test_a_name_that_no_disk_has_is_refused_before_it_takes_hours(template: str, name: str) -> None:
+    assert UriPattern(template).match(f"/d/{name}") is None
+
+
+def test_a_request_for_such_a_name_is_refused_as_quickly() -> None:
+    with pytest.raises(InputError, match="allows only values of the form"):
+        UriPattern("/d/{a:[ab]*[ab]*[ab]*c}/").fill({"a": "ab" * 8000})
+
+
+def test_long_names_count_where_they_are_quick_to_read() -> None:
+    long = "x" * 600
+    assert UriPattern("/d/{a}_{b}.csv").match(f"/d/{long}_1.csv") == {"a": long, "b": "1"}
+    assert UriPattern(r"/d/{a:\d+}-{b:\d+}-{c:\d+}/").match(f"/d/1-2-3/{long}.csv") == {"a": "1", "b": "2", "c": "3"}

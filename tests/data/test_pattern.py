@@ -73,3 +73,18 @@ def test_a_key_is_one_safe_path_segment_a_field(value: str, key: str) -> None:
 def test_numbers_sort_by_size_and_before_text() -> None:
     values = [{"p": v} for v in ("10", "x", "9", "a")]
     assert [v["p"] for v in sorted(values, key=sort_key)] == ["9", "10", "a", "x"]
+
+
+@pytest.mark.parametrize(
+    ("template", "fields"),
+    [
+        ("s3://b/year={year}/day={day:[0-9%A-F]+}/*.csv", {"year", "day"}),
+        ("s3://b/day={day}/", {"day"}),
+        ("s3://b/day={day}", {"day"}),
+        ("s3://b/d={day}/x_year={year}/hour={hour}.csv", set()),
+        ("s3://b/day={day}{hour}/hour={hour:..}/", {"hour"}),
+        ("s3://b/{{day={day}/day={hour}/", set()),
+    ],
+)
+def test_folders_of_hives_kind_are_those_called_like_their_field(template: str, fields: set[str]) -> None:
+    assert UriPattern(template).hive_fields == fields

@@ -85,6 +85,6 @@ def test_what_is_overdue_by_its_history_is_told_while_it_is_waited_for(tmp_path:
     assert seen.describe() == "0 partition(s) ready; 1 not there: day=2026-03-13"
     seen = assess(dataset, ["2026-03-13"], stable_for=None, now=datetime(2026, 3, 13, 12, tzinfo=UTC).timestamp())
     assert seen.describe() == (
-        "0 partition(s) ready; 1 not there: day=2026-03-13; partition day=2026-03-13 is late: 12.0 hours after the "
-        "beginning of its period; usual are 6.1 hours (the 12 before it)"
+        "0 partition(s) ready; 1 not there: day=2026-03-13; partition day=2026-03-13 is late: 12 h after the "
+        "beginning of its period; usually 6 h 6 min (the 12 before it)"
     )

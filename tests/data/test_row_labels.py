@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
@@ -17,6 +18,7 @@ from airflow_batchscore.errors import InputError
 pytestmark = pytest.mark.unit
 
 NO = NO_VALUE
+UNITS = ("s", "ms", "us", "ns")
 
 
 def _of(expression: str, column: pa.Array) -> list[str]:
@@ -53,6 +55,33 @@ def test_large_bucket_counts_fit_small_integers() -> None:
 )
 def test_a_bucket_is_the_crc_32_of_the_text(column: pa.Array) -> None:
     assert _of("hash(a) % 10", column) == [str(crc32(b"1") % 10), str(crc32(b"7") % 10)] == ["3", "6"]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("7", [pa.array([Decimal(7)], pa.decimal128(9, 2)), pa.array([7.0], "f4"), pa.array([7.0])]),
+        ("1200", [pa.array([Decimal(1200)], pa.decimal128(9, -2)), pa.array([1200.0])]),
+        ("0.1", [pa.array([0.1], "f4"), pa.array([0.1]), pa.array([Decimal("0.10")], pa.decimal256(40, 2))]),
+        ("0.0000001", [pa.array([1e-7]), pa.array([1e-7], "f4"), pa.array([Decimal("1e-7")], pa.decimal128(9, 7))]),
+        ("-1.25", [pa.array([-1.25], "f2"), pa.array([Decimal("-1.25")]), pa.array([-1.25])]),
+        ("0", [pa.array([0]), pa.array([-0.0]), pa.array([Decimal(0)], pa.decimal128(9, 7))]),
+        ("2026-01-01 05:00:00", [pa.array([datetime.datetime(2026, 1, 1, 5)], f"timestamp[{u}]") for u in UNITS]),
+        (
+            "2026-01-01 05:00:00.25",
+            [pa.array([datetime.datetime(2026, 1, 1, 5, 0, 0, 250_000)], pa.timestamp(u)) for u in UNITS[1:]],
+        ),
+        ("2026-01-01 05:00:00Z", [pa.array([datetime.datetime(2026, 1, 1, 5)], pa.timestamp(u, "UTC")) for u in UNITS]),
+        (
+            "05:00:10",
+            [pa.array([datetime.time(5, 0, 10)], kind) for kind in (pa.time32("s"), pa.time32("ms"), pa.time64("us"))],
+        ),
+    ],
+)
+def test_a_value_has_one_text_whatever_type_holds_it(text: str, columns: list[pa.Array]) -> None:
+    for column in columns:
+        nothing = pa.array([None], column.type)
+        assert _of("a", pa.concat_arrays([column, nothing])) == [text, NO], column.type
 
 
 def test_every_text_has_the_crc_of_zlib() -> None:

@@ -155,3 +155,12 @@ def test_the_layout_of_a_job_without_virtual_columns_is_what_it_was(tmp_path: Pa
     layout = layout_to_json(cut(dataset, partition, block_rows=50, columns=["a"], keys=["n"]))
     assert "given" not in layout["sources"][0]
     assert {len(block) for block in layout["blocks"]} == {5}
+
+
+@pytest.mark.parametrize("field", ["{day}", "{day:[-0-9%A-F]+}", "{day:.{20}}"])
+def test_the_value_of_a_folder_is_decoded_whether_an_expression_limits_it_or_not(tmp_path: Path, field: str) -> None:
+    _two_files(tmp_path, ".csv")
+    dataset = PartitionedDataset(f"{tmp_path}/day={field}/*.csv")
+    (partition,) = dataset.discover()
+    block = cut(dataset, partition, block_rows=1000, columns=["n"], keys=["day"])[0]
+    assert dict(block.source.given) == {"day": "2026-04-01 05:00"}

@@ -14,6 +14,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from operator_calls import Store, dag, executed
 
 from airflow_batchscore import PartitionedDataset
+from airflow_batchscore.data import dataset as dataset_module
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators import AnnouncePartitionsOperator
 from airflow_batchscore.operators.announce_partitions import MEMORY, Announced
@@ -54,6 +55,19 @@ def test_the_first_look_announces_all_and_keeps_it_until_its_events_are_there(tm
     kept = Announced.from_dict(look.store[MEMORY])
     assert (set(kept.known), set(kept.last)) == (set(), {"2014", "2015"})
     assert look.events[look.asset].extra == {"announcement": kept.token, "partitions": 2}
+
+
+def test_files_that_partitions_share_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        _file(tmp_path, f"{name}.csv", "a\n1\n2\n")
+    look = _Look(tmp_path, "*.csv")
+    look.task.dataset = PartitionedDataset(f"{tmp_path}/*.csv", partition_by="a % 10")
+    stamped, real = [], dataset_module.stamp_of
+    monkeypatch.setattr(dataset_module, "stamp_of", lambda place: (stamped.append(place.uri), real(place))[1])
+    assert look()["partitions"] == 11
+    assert sorted(stamped) == [f"{tmp_path}/a.csv", f"{tmp_path}/b.csv"]
+    kept = Announced.from_dict(look.store[MEMORY])
+    assert len(set(kept.last.values())) == 11, "each has a fingerprint of its own"
 
 
 def test_what_is_known_is_announced_again_only_if_it_changed(tmp_path: Path) -> None:

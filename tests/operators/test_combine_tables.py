@@ -55,6 +55,7 @@ def test_a_run_says_which_version_it_made(
     )
     view = output_view(PublishedRun.from_dict(done), None, False, None, "", ["p"])
     assert view["read_with"] == facts["read_with"], "the run's page shows the report's lines"
+    assert view["table_version"] == done["version"]
 
 
 def test_lineage_and_the_assets_event_name_the_version(data: Small, tmp_path: Path) -> None:

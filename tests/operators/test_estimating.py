@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from operator_calls import dag, planned, scored
 from support import Small, good_rows, newest_summary
 
-from airflow_batchscore import LocalDask
+from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators import (
     CheckScoresOperator,
@@ -143,6 +143,10 @@ def test_values_that_mean_nothing_are_refused_by_their_names(data: Small, option
         ({"max_cost": 1}, "max_cost= needs a price"),
         ({"estimate": 2}, "estimate=2: give True, or the share"),
         ({"estimate": "yes"}, "estimate='yes': give True, or the share"),
+        (
+            {"dataset": PartitionedDataset("games.csv", partition_by="n % 2")},
+            r"partition_by='n % 2' cannot be predicted",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_where_the_dag_is_read(

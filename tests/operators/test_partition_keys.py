@@ -28,7 +28,9 @@ from airflow_batchscore.operators.partition_keys import event_key, raises_partit
 
 pytestmark = pytest.mark.dag
 
-VALUES = st.text(min_size=1, max_size=8).filter(
+#: What a request reads as more than letters, and any letters.
+PIECES = st.sampled_from(["..", ".", "1", "3", "2000", "2016", "2026-01-30", "dev-", "*", "?", ",", "=", "a", "None"])
+VALUES = st.one_of(st.text(min_size=1, max_size=8), st.lists(PIECES, min_size=1, max_size=5).map("".join)).filter(
     lambda text: text not in (".", "..") and "/" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 )
 
@@ -40,7 +42,10 @@ VALUES = st.text(min_size=1, max_size=8).filter(
         ({"day": "2026-01-02"}, "2026-01-02"),
         ({"country": "DE", "year": "2020"}, "country=DE/year=2020"),
         ({"name": "a,b"}, "name=a%2Cb"),
-        ({"name": "2000..2016"}, "name=2000..2016"),
+        ({"name": "2000..2016"}, "name=2000%2E%2E2016"),
+        ({"name": "dev-1..dev-3"}, "name=dev-1%2E%2Edev-3"),
+        ({"country": "DE", "name": "1..3"}, "country=DE/name=1%2E%2E3"),
+        ({"name": "a..b"}, "a..b"),
         ({"name": "None"}, "name=None"),
         ({"name": "name=x"}, "name=name%3Dx"),
         ({"name": " x"}, "name=%20x"),

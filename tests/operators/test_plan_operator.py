@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,8 @@ def test_an_unusual_size_is_told_by_the_plan_the_check_and_their_notifiers(
     data: Small, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for partition in range(1, 13):
-        data.add(partition, good_rows(100 if partition < 12 else 3))
+        file = data.add(partition, good_rows(100 if partition < 12 else 3))
+        os.utime(file, (3600 * partition, 3600 * partition))  # or the one written after a pause would be late
     with dag():
         plan = PlanPartitionsOperator(task_id="plan", dataset=data.dataset, partitions=[11, 12], model=data.model.uri)
     entries = executed(plan, "r")

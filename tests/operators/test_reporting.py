@@ -81,15 +81,3 @@ def test_a_task_that_fails_has_no_line_of_its_end(caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.INFO), pytest.raises(OSError, match="gone"), reported(WORK, Tally(3), TaskStore({})):
         raise OSError("gone")
     assert [record.getMessage()[:7] for record in caplog.records if record.name == reporting.__name__] == ["scoring"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.25, "0.2 s"), (12.3, "12 s"), (75, "1 min 15 s"), (7320, "2 h 2 min"), (59.7, "60 s")]
-)
-def test_durations_are_for_people(seconds: float, text: str) -> None:
-    assert reporting._duration(seconds) == text
-
-
-@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (2_345_678, "2.35 MB")])
-def test_sizes_are_for_people(size: int, text: str) -> None:
-    assert reporting._size(size) == text

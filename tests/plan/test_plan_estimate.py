@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_batchscore.errors import GateError, InputError
-from airflow_batchscore.plan.estimate import Estimate, Pace, Room, Sampled, in_bytes, in_words, predict
+from airflow_batchscore.plan.estimate import Estimate, Pace, Room, Sampled, predict
 
 pytestmark = pytest.mark.unit
 
@@ -79,6 +79,14 @@ def test_a_limit_says_what_was_predicted_and_what_to_do() -> None:
         found.require_within(max_seconds=1, max_cost=0)
 
 
+def test_a_limit_that_nothing_can_be_compared_with_is_refused() -> None:
+    with pytest.raises(InputError, match=r"max_cost=1 needs a price: estimate with price_per_core_hour="):
+        told([100]).require_within(max_cost=1)
+    for limit in (-1, math.nan, math.inf):
+        with pytest.raises(InputError, match="max_seconds=.*: give a number from 0"):
+            told([100]).require_within(max_seconds=limit)
+
+
 @pytest.mark.parametrize("price", [-0.01, math.nan, math.inf])
 def test_a_price_is_a_number_from_zero(price: float) -> None:
     with pytest.raises(InputError, match="give a price from 0"):
@@ -109,15 +117,3 @@ def test_two_sentences_for_the_log() -> None:
         "rows in 2 partitions (3 more are committed already, and cost nothing), 1 task with 1 worker."
     )
     assert how == "This is what 30 rows took that were scored and thrown away, in 0.5 s (0.3% of the run)."
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.04, "0.0 s"), (9.96, "10 s"), (59.6, "1 min"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (3600, "1 h")],
-)
-def test_durations_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
-
-
-def test_sizes_in_words() -> None:
-    assert [in_bytes(size) for size in (12, 999_600, 3_100_000_000)] == ["12 B", "1 MB", "3.1 GB"]

@@ -90,7 +90,8 @@ def test_old_scores_go_and_the_newest_of_each_partition_stay(data: Small) -> Non
     cleaned = _clean(data)
     assert (len(cleaned.removed), cleaned.kept) == (2, 1)
     assert cleaned.bytes == listed.bytes > 0
-    assert _files(first) == _files(second) == {"manifests/000002.json"}
+    assert _files(first) == _files(second) == {"manifests/000001.json", "manifests/000002.json"}
+    assert Manifest.read(Location(first.uri)) is None
     assert len(scores(third)) == 30
     assert not _clean(data).removed
 
@@ -341,7 +342,7 @@ def test_on_an_object_store(data: Small, moto: str) -> None:
         cleaned = clean_staging(staging, [out], Keep(runs=1), now_ns=time.time_ns() + 100 * _HOUR)
         assert [each.identity for each in cleaned.removed] == [doomed.folder.name]
         left = storage.list_files(doomed.folder, recursive=True)
-        assert [file.uri for file in left] == [f"{doomed.folder}/manifests/000002.json"]
+        assert [file.uri for file in left] == [f"{doomed.folder}/manifests/00000{n}.json" for n in (1, 2)]
         assert scored("predict") == (published, True)
         assert scored("decision_function") == (newest, True)
         again, reused = scored("predict_proba")
@@ -395,3 +396,29 @@ def test_what_a_table_holds_stays(data: Small, tmp_path: Path, kind: str) -> Non
     assert not cleaned.removed
     assert _files(published)
     assert _files(newest)
+
+
+def test_what_a_killed_estimate_left_goes(data: Small) -> None:
+    _scored(data)
+    left = data.folder / "staged" / "_estimates" / ("a" * 32) / "p=1" / "part.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"sample")
+    assert not _clean(data).removed
+    os.utime(left, (0, 0))
+    (removed,) = _clean(data).removed
+    assert (removed.partition, removed.why, removed.bytes) == ("_estimates", "temporary", 6)
+    assert not left.exists()
+
+
+def test_a_scorer_that_began_before_two_removals_commits_nothing(data: Small) -> None:
+    """The second removal must not free the number that the first one took."""
+    _scored(data)
+    engine = LocalDask(workers=1)
+    begun = _begun(data, engine)
+    first, *rest = begun.attempt.next_calls()
+    for number, (function, job, block) in enumerate((*rest, first)):
+        begun.attempt.add(function(job, block))
+        if number < 2:
+            assert [each.why for each in _clean(data, min_age_hours=0).removed] == ["unfinished"]
+    with pytest.raises(InputChangedError, match="its staged scores were removed"):
+        begun.commit(engine)

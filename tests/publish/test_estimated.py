@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from support import Small, good_rows, small
@@ -31,8 +32,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Small:
 def test_the_time_is_from_the_first_beginning_to_the_last_end(data: Small) -> None:
     (first, _), (second, _) = data.score(1, 2)
     manifests = [
-        replace(first, started="2026-11-23T10:00:00+00:00", seconds=100.0),
-        replace(second, started="2026-11-23T10:08:00+00:00", seconds=180.0),
+        replace(first, started="2026-11-23T10:00:00+00:00", ended="2026-11-23T10:09:00.000+00:00", seconds=100.0),
+        replace(second, started="2026-11-23T10:08:00+00:00", ended="", seconds=180.0),  # of an earlier version
     ]
     found = Estimated.of(TOLD, manifests, {})
     assert found.seconds == 11 * 60
@@ -42,3 +43,12 @@ def test_the_time_is_from_the_first_beginning_to_the_last_end(data: Small) -> No
     assert one.seconds == 180
     none = Estimated.of(replace(TOLD, peak_memory=None, cost=None), manifests, {first.key: True, second.key: True})
     assert none.said == "estimated 12 min 2 s; all partitions were reused"
+
+
+def test_the_time_of_partitions_that_were_scored_side_by_side_is_not_that_of_one_of_them(data: Small) -> None:
+    """Each has a share of the time of its task, so that all of them seem to end soon after they began."""
+    manifests = [manifest for manifest, _ in data.score(1, 2, block_rows=5)]
+    before = [replace(manifest, started=manifests[0].started, seconds=1.0) for manifest in manifests]
+    last = max(manifest.ended for manifest in manifests)
+    took = datetime.fromisoformat(last) - datetime.fromisoformat(manifests[0].started)
+    assert Estimated.of(TOLD, before, {}).seconds == pytest.approx(took.total_seconds(), abs=0.001)

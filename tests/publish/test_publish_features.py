@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from shop import scored_shop
 from support import Small, newly_trained
+from unlike_shop import scored_shop
 
 from airflow_batchscore.publish.drift import references_of
 from airflow_batchscore.publish.features import (

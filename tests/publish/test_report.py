@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from publications import committed
-from shop import scored_shop
 from sklearn.linear_model import LogisticRegression
 from support import good_rows, small
+from unlike_shop import scored_shop
 
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.publish.changes import Changes

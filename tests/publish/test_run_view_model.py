@@ -72,7 +72,7 @@ def test_the_output_shows_what_its_publication_counted() -> None:
     published = PublishedRun("/out.csv", 10, 2, 1, 1, 0, 3, 0, Report(page, page, ""))
     view = output_view(published, "2026-11-22T10:00:00+00:00", False, 7, "/batchscore/report/d/r/t", ["p"])
     assert view["changes"] == {"added": 1, "replaced": 1, "unchanged": 0, "kept": 3, "dropped": 0}
-    assert (view["rows"], view["generation"]) == (10, 7)
+    assert (view["rows"], view["generation"], view["table_version"]) == (10, 7, None)
     assert view["read_with"][0] == {"name": "pandas", "code": 'pd.read_csv("/out.csv")'}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from publications import committed
-from shop import scored_shop
+from unlike_shop import scored_shop
 
 from airflow_batchscore.errors import GateError
 from airflow_batchscore.publish.audit import audit

@@ -202,7 +202,8 @@ def test_the_slowest_blocks_are_known_with_their_rows(data: Small) -> None:
     assert len(slowest) == 5 < tally.count().blocks
     assert [block.seconds for block in slowest] == sorted((block.seconds for block in slowest), reverse=True)
     assert {block.partition for block in slowest} == {"p=1"}
-    assert all(block.rows and block.seconds > 0 for block in slowest)
+    assert all(block.rows >= 0 and block.seconds > 0 for block in slowest)
+    assert any(block.rows for block in slowest)  # the last block may have none
 
 
 def test_input_that_changes_while_it_is_scored_fails(data: Small) -> None:

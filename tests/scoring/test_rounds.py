@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
+from packages import install
 from support import Small, good_rows
 
-from airflow_batchscore import LocalDask
+from airflow_batchscore import LocalDask, PartitionedDataset
+from airflow_batchscore.data.batch import Batch
+from airflow_batchscore.data.formats.base import Block
+from airflow_batchscore.data.formats.csv_format import Csv
+from airflow_batchscore.data.formats.registry import GROUP
 from airflow_batchscore.scoring import rounds
 from airflow_batchscore.scoring.estimate import _Kept
 from airflow_batchscore.scoring.rounds import Rounds, _Round
 
 pytestmark = pytest.mark.unit
+
+READ: list[int] = []
 
 
 @pytest.fixture
@@ -25,10 +34,10 @@ def kept() -> Any:
         yield _Kept(engine, resources.enter_context(engine.session()))
 
 
-def _rounds(data: Small, kept: Any, *keys: str, **options: Any) -> Rounds:
+def _rounds(data: Small, kept: Any, *keys: str, before: float = 0.0, **options: Any) -> Rounds:
     job = data.job(output_uri=f"{data.folder}/sample", allow_empty=True, **options)
     partitions = [partition for partition in job.dataset.require() if partition.key in keys]
-    return Rounds(job, kept, 2, partitions, most_bytes=0)
+    return Rounds(job, kept, 2, partitions, most_bytes=0, before=before)
 
 
 def test_slices_grow_to_blocks_and_blocks_to_more_of_them(
@@ -79,6 +88,43 @@ def test_a_sample_ends_in_time(data: Small, kept: Any) -> None:
     assert not made.may_go_on(10_000.0)  # no sample needs longer
     made._next = 0.5
     assert made.may_go_on(0.0)  # but each measures for a moment
+
+
+def test_what_was_spent_before_the_first_round_counts(data: Small, kept: Any) -> None:
+    made = _with(_rounds(data, kept, "p=1", before=20.0), (1.0, 1.0, 10.0))
+    made._next = 4.0
+    assert not made.may_go_on(24.5)
+    assert made.may_go_on(25.5)
+    partition = made._partitions[0]
+    made._cut(partition)
+    spent = made._aside
+    assert spent > 20.0
+    made._cut(partition)
+    assert made._aside == spent
+
+
+class Watched(Csv):
+    """Notes the ranges that are read."""
+
+    def read(self, block: Block, *arguments: Any) -> Iterator[Batch]:
+        READ.append(block.start)
+        return super().read(block, *arguments)
+
+
+def test_rows_are_not_numbered_to_choose_among_blocks(
+    data: Small, kept: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file that does not state its rows this reads all of it."""
+    install(monkeypatch, tmp_path / "site", "noted", GROUP, {".noted": f"{__name__}:Watched"})
+    data.add(1, good_rows(40_000))
+    (data.folder / "part_1.csv").rename(data.folder / "part_1.noted")
+    dataset = PartitionedDataset(f"{data.folder}/part_{{p}}.noted")
+    made = _rounds(data, kept, "p=1", dataset=dataset, keys=("_row",), block_rows=4_000)
+    READ.clear()
+    assert len(made._cut(made._partitions[0])[1]) > 5
+    assert READ == []
+    next(made.paces())
+    assert made.rows > 0
 
 
 def test_a_sample_ends_when_its_rounds_agree(data: Small, kept: Any) -> None:

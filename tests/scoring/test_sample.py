@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,20 @@ def test_scoring_sees_the_pieces_alone(fresh_small: Small) -> None:
     assert len(manifest.blocks) == 2
     assert 0 < manifest.account.rows_read < 500
     assert manifest.account.rows_scored == manifest.account.rows_read
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet 1000"])
+@pytest.mark.parametrize("sampled_first", [True, False])
+def test_a_sample_of_divided_files_is_cut_apart_from_the_files(tmp_path: Path, kind: str, sampled_first: bool) -> None:
+    """Both in one process, as where a plan's task, a notebook or a script samples and then scores."""
+    dataset = _written(tmp_path, kind)
+    dataset = replace(dataset, uri=dataset.uri.replace("{p}", "1"), partition_by="text")
+    pinned = dataset.pin(dataset.partition({"text": "some text"}))
+    block = cut(dataset, pinned, block_rows=6_000)[1]
+    sampled = SampledDataset.of(dataset, [Piece(pinned, (block,))])
+    for sample in (sampled_first, not sampled_first):
+        blocks = cut(sampled if sample else dataset, pinned, block_rows=6_000, columns=["x"])
+        assert len(blocks) == 1 if sample else sum(_rows(dataset, blocks)) == ROWS
 
 
 @pytest.fixture

@@ -155,6 +155,14 @@ def test_settings_that_mean_nothing_are_refused_before_anything_runs(data: Small
             told(data.job(), "p=1", **options)
 
 
+def test_partitions_that_share_files_are_refused_before_anything_runs(data: Small) -> None:
+    divided = PartitionedDataset(f"{data.folder}/*.csv", partition_by="hash(id) % 3")
+    before = _files(data.folder)
+    with pytest.raises(InputError, match=r"partition_by='hash\(id\) % 3' cannot be predicted yet.*Leave estimate="):
+        told(data.job(dataset=divided))
+    assert _files(data.folder) == before
+
+
 def test_what_scoring_refuses_the_estimate_refuses_and_leaves_nothing(data: Small) -> None:
     (data.folder / "part_1.csv").write_text("id,other\n1,2\n")
     before = _files(data.folder)

@@ -6,6 +6,7 @@ import pickle
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from packages import install
 from support import scores
 
 from airflow_batchscore import LocalDask, PartitionedDataset
+from airflow_batchscore.data import dataset as dataset_module
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.formats.csv_format import Csv
@@ -107,6 +109,36 @@ def test_each_block_is_read_once(job: ScoringJob) -> None:
         assert (manifest.identity, manifest.account) == (alone.identity, alone.account)
 
 
+def _counting(looks: Counter[str], name: str, real: Any, *arguments: Any, **options: Any) -> Any:
+    looks[name] += not arguments[0].uri.partition("/staged")[1]
+    return real(*arguments, **options)
+
+
+def test_their_files_are_listed_and_pinned_for_all_together(monkeypatch: pytest.MonkeyPatch, job: ScoringJob) -> None:
+    looks: Counter[str] = Counter()
+    for where, name in ((dataset_module.storage, "list_files"), (dataset_module, "stamp_of")):
+        real = getattr(where, name)
+        monkeypatch.setattr(where, name, partial(_counting, looks, name, real))
+    values = [partition.values for partition in job.dataset.discover()]
+    looks.clear()
+    score_partitions(job, values, ENGINE)
+    assert looks == {"list_files": 2, "stamp_of": 4}, "once when they begin, and once when they are complete"
+    looks.clear()
+    score_partitions(job, values, ENGINE)
+    assert looks == {"list_files": 1, "stamp_of": 2}
+
+
+def test_a_file_that_comes_while_they_are_scored_fails_each_of_them(job: ScoringJob, tmp_path: Path) -> None:
+    def late(frame: pd.DataFrame) -> pd.DataFrame:
+        if frame["a"].max() > ROWS - 100:
+            (tmp_path / "c.counted").write_text("user_id,a\n1,1\n")
+        return doubled(frame)
+
+    with pytest.raises(InputChangedError, match=r"c\.counted changed while it was scored"):
+        _all(_job(job.dataset, tmp_path, late))
+    assert not list((tmp_path / "staged").rglob("manifests/*"))
+
+
 def test_a_retry_reads_only_what_somebody_lacks(job: ScoringJob) -> None:
     manifests = _all(job)
     parts = {manifest.key: sorted(Path(manifest.folder.uri).glob("part-*")) for manifest in manifests}
@@ -165,9 +197,21 @@ def test_a_worker_that_died_left_parts_and_a_file_that_changed_leaves_none(job: 
     assert not [file for file in Path(folder.folder.uri).iterdir() if "other" in file.name], "nothing half is left"
 
 
+def test_the_limits_of_this_machine_are_not_a_clusters(monkeypatch: pytest.MonkeyPatch, job: ScoringJob) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (260, 260))
+    assert shared.most_together(is_local=True) == 2
+    assert shared.most_together(is_local=False) == 20
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1 << 20, 1 << 20))
+    assert shared.most_together(is_local=False) == 20
+    monkeypatch.setattr(shared, "_TOGETHER_ELSEWHERE", 3)
+    monkeypatch.setattr(LocalDask, "is_local", False)  # a cluster is not local; its workers could be here
+    assert sum(manifest.account.rows_read for manifest in _all(job)) == ROWS
+    assert max(READ.values()) == 2, "five partitions in threes"
+
+
 def test_so_many_partitions_share_that_all_can_be_open(monkeypatch: pytest.MonkeyPatch, job: ScoringJob) -> None:
-    assert 2 <= shared.most_together() <= 100
-    monkeypatch.setattr("airflow_batchscore.scoring.partition.most_together", lambda: 2)
+    assert 2 <= shared.most_together(is_local=True) <= 100
+    monkeypatch.setattr("airflow_batchscore.scoring.partition.most_together", lambda is_local: 2)
     manifests = _all(job)
     assert max(READ.values()) == 3, "five partitions in twos"
     assert sum(manifest.account.rows_read for manifest in manifests) == ROWS

@@ -7,7 +7,9 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,20 @@ def test_the_wait_ends_at_the_deadline_and_not_a_poke_later(tmp_path: Path) -> N
 def test_a_request_that_cannot_be_meant_ends_the_wait_at_once(tmp_path: Path) -> None:
     event = asyncio.run(_event(_trigger(tmp_path, 3600, partitions="2..1")))
     assert event == {"status": "fatal", "message": "InputError: the range 2..1 runs backwards; write 1..2"}
+
+
+def test_a_long_request_is_read_beside_the_event_loop(tmp_path: Path) -> None:
+    readers = []
+
+    class Seen(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            readers.append(threading.current_thread())
+            return super().__iter__()
+
+    write_csv(tmp_path / "part_1.csv", good_rows(2))
+    assert asyncio.run(_event(_trigger(tmp_path, 30, partitions=Seen(["1"]))))["status"] == "ready"
+    assert readers
+    assert threading.main_thread() not in readers
 
 
 def test_a_folder_that_cannot_be_read_is_looked_at_three_times(tmp_path: Path) -> None:

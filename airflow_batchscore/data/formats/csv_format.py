@@ -18,6 +18,7 @@ from airflow_batchscore.data.formats.base import (
 from airflow_batchscore.data.formats.csv_file import look_at, range_lines, stream_lines
 from airflow_batchscore.data.formats.csv_options import require_csv_options
 from airflow_batchscore.data.formats.csv_reader import CsvReader
+from airflow_batchscore.data.formats.csv_times import Times
 from airflow_batchscore.data.formats.csv_types import found_schema
 from airflow_batchscore.data.formats.line_blocks import byte_ranges, first_rows, numbered, stream_bytes
 from airflow_batchscore.data.formats.lines import Lines
@@ -36,12 +37,14 @@ class Csv(Format):
         {
             *("delimiter", "quotechar", "encoding", "newlines_in_values", "pad_short_rows", "null_values"),
             *("column_types", "skip_rows", "column_names", "comment", "escapechar", "decimal", "thousands"),
+            "date_format",
         }
     )
     packed = True
 
     def check(self, options: JsonMapping) -> None:
         require_csv_options(options)
+        Times.of(options)
 
     def cut(self, file: FileInfo, settings: ReadSettings, request: CutRequest) -> tuple[Source, Sequence[Range]]:
         require_csv_options(settings.options)

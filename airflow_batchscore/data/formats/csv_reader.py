@@ -14,8 +14,9 @@ from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.exact import NO_EXACT_FLOAT
 from airflow_batchscore.data.formats.csv_numbers import WHOLE, Numbers, beyond_floats, rounded
 from airflow_batchscore.data.formats.csv_rows import RowParser, Rows, as_text
+from airflow_batchscore.data.formats.csv_times import Times
 from airflow_batchscore.data.formats.lines import Lines
-from airflow_batchscore.data.formats.text_types import EXPECTED, OTHER_ENCODING, arrow_type
+from airflow_batchscore.data.formats.text_types import EXPECTED, OTHER_ENCODING
 from airflow_batchscore.data.halves import cast_by_halves
 from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.data.no_type import still_empty
@@ -57,8 +58,9 @@ class CsvReader:
     ) -> None:
         import pyarrow as pa
 
-        self.columns = {name: arrow_type(kind or "string") for name, kind in columns.items()}
-        self.keys = {name: arrow_type(kind or "string") for name, kind in (keys or {}).items()}
+        self._times = Times.of(options)
+        self.columns = {name: self._times.type_of(name, kind) for name, kind in columns.items()}
+        self.keys = {name: self._times.type_of(name, kind) for name, kind in (keys or {}).items()}
         self._numbers = Numbers.of(options)
         self.nulls = list(options.get("null_values", NULL_VALUES))
         #: Bool columns with an inferred type: numbers are accepted as Booleans only if the user declared them so.
@@ -66,8 +68,9 @@ class CsvReader:
         self._parser = RowParser(header, options)
         # A column used as a key of one type and an input of another is read as is and converted twice.
         both = {**self.columns, **self.keys}
-        # Arrow knows a decimal comma, and no groups of digits.
-        as_text = {pa.float64(), pa.int64()} if self._numbers.thousands else set[pa.DataType]()
+        # Arrow knows a decimal comma, and no groups of digits; its times of a format are not pandas'.
+        as_text = set(filter(_is_time, both.values()))
+        as_text |= {pa.float64(), pa.int64()} if self._numbers.thousands else set()
         self._read_as = {
             name: kind if self.columns.get(name, kind) == kind and kind not in as_text else pa.string()
             for name, kind in both.items()
@@ -117,19 +120,31 @@ class CsvReader:
                     columns[name] = cells
                     continue
                 cells, seen = cells.combine_chunks(), pa.string() if kind == pa.null() else kind
-                columns[name], failed = _cast_cells(cells, seen, None if plain else self.nulls, self._numbers)
+                how = (None if plain else self.nulls, self._numbers)
+                columns[name], failed = _cast_cells(cells, pa.string() if _is_time(seen) else seen, *how)
+                if _is_time(seen):
+                    columns[name], unfit = self._times.read(name, columns[name], seen)
+                    failed = sorted({*failed, *unfit})
                 if name in self._truth:
                     failed = sorted({*failed, *_where(cells, _NUMBERS)})
                 if kind == pa.null():
                     columns[name] = still_empty(name, pa.chunked_array([columns[name]]))
                 for row in failed:
-                    problems.setdefault(
-                        row, f"column {name!r}: {_misfit(_text(cells[row].as_py()), seen, self._numbers)}"
-                    )
+                    problems.setdefault(row, f"column {name!r}: {self._misfit(name, _text(cells[row].as_py()), seen)}")
             # Without columns, a table would lose its row count.
             return pa.table(columns) if columns else table.select([])
 
         return converted(self.columns, keys=False), converted(self.keys, keys=True), problems
+
+    def _misfit(self, name: str, cell: str | None, wanted: pa.DataType) -> str:
+        if _is_time(wanted):
+            return f"expected {self._times.expected(name)}, found {cell!r}"
+        if str(wanted) == "double" and cell is not None and WHOLE.fullmatch(cell.strip()):
+            return f"{cell} {NO_EXACT_FLOAT}"
+        hint = f". {OTHER_ENCODING}" if str(wanted) == "string" else ""
+        if str(wanted) in ("double", "int64") and cell is not None:
+            hint = self._numbers.advice(cell)
+        return f"expected {EXPECTED[str(wanted)]}, found {cell!r}{hint}"
 
     def _batch(self, rows: Rows, columns: pa.Table, keys: pa.Table, failed: Mapping[int, str]) -> Batch:
         import numpy as np
@@ -176,6 +191,12 @@ def _cast_cells(
     return values, sorted({*failed, *unfit, *rounded(text, values)})
 
 
+def _is_time(kind: pa.DataType) -> bool:
+    import pyarrow.types as pt
+
+    return bool(pt.is_timestamp(kind))
+
+
 def _is_float(column: pa.ChunkedArray) -> bool:
     import pyarrow.types as pt
 
@@ -195,12 +216,3 @@ def _where(cells: pa.Array, words: Sequence[str]) -> list[int]:
     text, _ = cast_by_halves(cells, pa.string())
     matches = pcompute.is_in(pcompute.utf8_trim_whitespace(text), value_set=pa.array(words))
     return [int(row) for row in np.flatnonzero(matches.to_numpy(zero_copy_only=False))]
-
-
-def _misfit(cell: str | None, wanted: pa.DataType, numbers: Numbers) -> str:
-    if str(wanted) == "double" and cell is not None and WHOLE.fullmatch(cell.strip()):
-        return f"{cell} {NO_EXACT_FLOAT}"
-    hint = f". {OTHER_ENCODING}" if str(wanted) == "string" else ""
-    if str(wanted) in ("double", "int64") and cell is not None:
-        hint = numbers.advice(cell)
-    return f"expected {EXPECTED[str(wanted)]}, found {cell!r}{hint}"

@@ -12,7 +12,13 @@ from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.stamp import PartitionStamp, Publication
 from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
 from airflow_batchscore.publish.targets.local_folder import publish_local
-from airflow_batchscore.publish.targets.partition_files import partition_file, published_file, published_keys, stamps_of
+from airflow_batchscore.publish.targets.partition_files import (
+    partition_file,
+    published_file,
+    published_keys,
+    require_no_table,
+    stamps_of,
+)
 from airflow_batchscore.publish.targets.remote_folder import publish_remote
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -30,7 +36,8 @@ class FolderTarget(PublishTarget):
         return [partition_file(self.location, key).uri for key in keys]
 
     def published(self) -> Mapping[str, PartitionStamp]:
-        """See `PublishTarget.published`. Raises OutputError for a file that this package did not publish."""
+        """See `PublishTarget.published`. Raises OutputError for a table, and for a file that is not ours."""
+        require_no_table(self.location)
         keys = published_keys(self.location)
         files = storage.each(lambda key: published_file(self.location, key), keys, self.location.uri)
         damaged = [key for key, file in zip(keys, files, strict=True) if file.seen and not file.stamp]
@@ -41,7 +48,8 @@ class FolderTarget(PublishTarget):
     def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:
         """See `PublishTarget.publish`.
 
-        Raises OutputError for ``replace_all``, as a folder drops nothing, and for ``field_types``, as it has no types.
+        Raises OutputError for ``replace_all``, as a folder drops nothing, for ``field_types``, as it has no types, and
+        for a folder that holds a table.
         """
         if publication.field_types:
             raise OutputError(
@@ -53,6 +61,7 @@ class FolderTarget(PublishTarget):
                 f"replace_all=True is for a single file; in the folder {self.location} each partition is replaced by "
                 "itself. Delete the folders of partitions that should go"
             )
+        require_no_table(self.location)
         if self.location.is_local:
             return publish_local(manifests, self.location, publication)
         return publish_remote(manifests, self.location, publication)

@@ -7,6 +7,7 @@ each file gets them in front of the columns of its parts, whose bytes stay as th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data import storage
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
 _RECORD = "batchscore.record"
 _RUN = "batchscore.run"
+_DAY_0 = date(1970, 1, 1).toordinal()
+
+
+def _value(stored: object, is_date: bool) -> object:
+    """A partition's value; dates are stored as days since 1970."""
+    return date.fromordinal(_DAY_0 + stored) if is_date and isinstance(stored, int) else stored
 
 
 class IcebergTarget(TableTarget):
@@ -55,6 +62,7 @@ class IcebergTarget(TableTarget):
         """See `TableTarget.look`."""
         from pyiceberg.exceptions import NoSuchTableError
         from pyiceberg.io.pyarrow import schema_to_pyarrow
+        from pyiceberg.types import DateType
 
         try:
             table = self._catalog().load_table(self.table.name)
@@ -66,6 +74,7 @@ class IcebergTarget(TableTarget):
                 f"{table.location()}. Let output_uri name that folder"
             )
         fields = self._fields(table)
+        dates = [isinstance(table.schema().find_type(name), DateType) for name in fields]
         files: dict[str, dict[str, Any]] = {}
         for task in table.scan().plan_files():
             if task.file.spec_id != table.metadata.default_spec_id:
@@ -73,7 +82,7 @@ class IcebergTarget(TableTarget):
                     f"not published: {self.table.name} has files of an earlier partition spec, whose partitions are "
                     "not this run's. Rewrite its data files, or publish to a new table"
                 )
-            values = [task.file.partition[place] for place in range(len(fields))]
+            values = [_value(task.file.partition[place], is_date) for place, is_date in enumerate(dates)]
             # Rows that another program deleted make it another file.
             name = "+".join([task.file.file_path, *sorted(one.file_path for one in task.delete_files)])
             files.setdefault(key_of(fields, values), {})[name] = task.file

@@ -20,6 +20,15 @@ log = logging.getLogger(__name__)
 
 #: The file of a partition in a published folder.
 PARTITION_FILE = "scores.parquet"
+#: Folder that every table of a kind has -> how its files end, and how the table is named by who publishes to it.
+_OF_TABLES = {
+    "_delta_log": (".json", "a Delta table", "table=Delta(), on the command line --table delta"),
+    "metadata": (
+        ".metadata.json",
+        "an Iceberg table",
+        "table=Iceberg('namespace.table', catalog='...'), on the command line --table iceberg:namespace.table@catalog",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -96,4 +105,14 @@ def require_same_fields(folder: Location, stamps: Sequence[PartitionStamp]) -> N
                 f"not published: {folder} holds {key}, a partition by {', '.join(theirs)}, and this run's partitions "
                 f"are by {', '.join(mine)}. A reader would see rows twice. Publish to another folder, or delete "
                 "the published partitions that have other fields"
+            )
+
+
+def require_no_table(folder: Location) -> None:
+    """Raises OutputError if the folder holds a table: files beside those that it names are nobody's."""
+    for name, (ending, kind, given) in _OF_TABLES.items():
+        if any(file.uri.endswith(ending) for file in storage.list_files(folder / name)):
+            raise OutputError(
+                f"not published: {folder} holds {kind}, whose readers do not see other files. Say that it is one "
+                f"({given}), or publish to another folder"
             )

@@ -100,10 +100,6 @@ def write_files(
     return {job.stamp.key: written[job.path] for job in jobs}
 
 
-def _new_name() -> str:
-    return f"{PREFIX}{uuid.uuid4()}.parquet"
-
-
 def _write(job: _Writing) -> DataFile:
     import pyarrow.parquet as pq
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.storage import FileInfo, Location
 from airflow_batchscore.publish.stamp import PartitionStamp, Statement
 
 _FOLDER = "_published"
@@ -89,9 +89,12 @@ def recorded(table: Location) -> list[PartitionStamp]:
 
     They are those of the table, and of publications that were just replaced or not finished.
     """
-    files = [file for file in storage.list_files(table / _FOLDER) if _RECORD.search(file.uri)]
-    records = storage.each(lambda file: _statement(table.at(file.uri)), files, table.uri)
+    records = storage.each(lambda file: _statement(table.at(file.uri)), _records(table), table.uri)
     return [stamp for record in records if record for stamp in record.stamps]
+
+
+def _records(table: Location) -> list[FileInfo]:
+    return [file for file in storage.list_files(table / _FOLDER) if _RECORD.search(file.uri)]
 
 
 def _statement(file: Location) -> Statement | None:

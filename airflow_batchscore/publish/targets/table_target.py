@@ -67,8 +67,12 @@ class TableTarget(PublishTarget):
         return [(self.location / self.folder_of(key) / f"{PREFIX}0.parquet").uri for key in keys]
 
     def published(self) -> Mapping[str, PartitionStamp]:
-        """See `PublishTarget.published`; empty if there is no table."""
-        return self._record(self.look(), Publication()).stamps
+        """See `PublishTarget.published`; empty if there is no table.
+
+        The stamp of a partition that another program changed since names no manifest.
+        """
+        seen = self.look()
+        return self._record(seen, Publication()).unaltered(seen.names if seen else {})
 
     @abstractmethod
     def look(self) -> SeenTable | None:

@@ -68,6 +68,11 @@ def require_values(fields: Mapping[str, pa.DataType], values: Values, output: st
                 exact = str(number) == text and pa.scalar(number, kind).is_valid
             except (pa.ArrowException, OverflowError):
                 exact = False
+        elif pt.is_date32(kind):
+            try:
+                exact = str(pa.scalar(text).cast(kind)) == text
+            except pa.ArrowException:
+                exact = False
         else:
             exact = pt.is_string(kind)
         if not exact:

@@ -247,3 +247,12 @@ def test_a_record_that_is_gone_stops_publication(scored: Scored, there: Lake) ->
         _publish(there, scored[30], 20)
     _publish(there, scored[30], 20, replace_all=True)
     assert there.rows() == {1: 30, 2: 30}
+
+
+def test_a_folder_is_not_published_over_a_table(there: Lake, scored: Scored) -> None:
+    _publish(there, scored[20], 1)
+    with pytest.raises(OutputError, match="holds an? (Delta|Iceberg) table"):
+        publish(scored[30], there.output, 2)
+    with pytest.raises(OutputError, match="holds an? (Delta|Iceberg) table"):
+        target_of(Location(there.output)).published()
+    assert there.rows() == {1: 20, 2: 20}

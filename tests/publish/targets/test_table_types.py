@@ -79,3 +79,14 @@ def test_a_declared_type_of_a_field_is_that_of_a_new_table_and_changes_none(tmp_
         assert there.arrow().to_pylist() == [{"p": "1", "id": 7}]
         with pytest.raises(OutputError, match="field_types= declares p as int64, and it is .*string in the table"):
             publish(manifests, there.output, 2, table=there.table, field_types={"p": "int64"})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_partition_column_may_be_a_date(tmp_path: Path, kind: str) -> None:
+    manifests = [staged(tmp_path, p, pa.table({"id": [1]})) for p in ("2026-01-30", "2026-1-31")]
+    with lake(kind, tmp_path / "lake") as there:
+        for generation in (1, 2):
+            publish(manifests[:1], there.output, generation, table=there.table, field_types={"p": "date32"})
+        assert there.arrow().to_pylist() == [{"p": date(2026, 1, 30), "id": 1}]
+        with pytest.raises(OutputError, match="p=2026-1-31"):
+            publish(manifests[1:], there.output, 3, table=there.table)

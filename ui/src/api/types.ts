@@ -193,6 +193,8 @@ export interface OutputView {
   changes: { added: number; replaced: number; unchanged: number; kept: number; dropped: number } | null;
   /** Path of the report on this server. */
   report: string | null;
+  /** The Delta version or Iceberg snapshot after the publication; null for an output that is no table. */
+  table_version: string | null;
   /** One line to read what is published, by name of the library. */
   read_with: { name: string; code: string }[];
 }

@@ -34,6 +34,7 @@ function ReadLines({ lines }: { lines: OutputView["read_with"] }) {
 
 /** One place where scores are published. */
 function Output({ output }: { output: OutputView }) {
+  const version: [string, string][] = output.table_version ? [["Version of the table", output.table_version]] : [];
   return (
     <Stack aria-label={`Published to ${output.uri}`} borderTopWidth={1} gap={3} pt={3} role="group">
       <Flex align="center" gap={3} justify="space-between" wrap="wrap">
@@ -51,6 +52,7 @@ function Output({ output }: { output: OutputView }) {
       <Facts
         facts={[
           ["Published to", output.uri],
+          ...version,
           ["Published", time(output.published)],
           ["Rows", count(output.rows)],
           ["Partitions there", output.changes ? changesText(output.changes) : "–"],

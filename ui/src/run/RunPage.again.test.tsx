@@ -20,15 +20,17 @@ function serveRun(first: RunView) {
 }
 
 it("shows what the run published before while it scores again, and how to read it", async () => {
-  serveRun({ ...again, outputs: [...again.outputs, { ...finished.outputs[0]!, uri: "s3://tennis/scores/aces" }] });
+  const aces = { ...finished.outputs[0]!, uri: "s3://tennis/scores/aces", table_version: "7" };
+  serveRun({ ...again, outputs: [...again.outputs, aces] });
   show(page);
   const before = await screen.findByRole("group", { name: "Published to s3://tennis/scores/wta" });
   expect(before).toHaveTextContent("What this run published before is still there");
   expect(within(before).getByRole("link", { name: "Download the report" })).toBeVisible();
   expect(before).toHaveTextContent('pd.read_parquet("s3://tennis/scores/wta")');
-  expect(screen.getByRole("group", { name: "Published to s3://tennis/scores/aces" })).toHaveTextContent(
-    "Published by this run",
-  );
+  expect(before).not.toHaveTextContent("Version of the table");
+  const lake = screen.getByRole("group", { name: "Published to s3://tennis/scores/aces" });
+  expect(lake).toHaveTextContent("Published by this run");
+  expect(lake).toHaveTextContent("Version of the table7");
   expect(screen.queryByText(/can be read yet/)).toBeNull();
 });
 
