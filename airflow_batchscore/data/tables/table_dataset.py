@@ -122,6 +122,17 @@ class TableDataset(PartitionedDataset):
             )
         return Partition(ordered, files) if self.by is None else self.partition_of(ordered, files)
 
+    def partition_of(self, values: Values, files: tuple[FileInfo, ...], share: tuple[int, int] = (1, 1)) -> Partition:
+        """See `PartitionedDataset.partition_of`. Raises AssertionError for the files of another partition.
+
+        Its rows would be taken for missing, and an empty partition is right where rows are divided.
+        """
+        if values:
+            own = self._groups.get(self._group(values), files)
+            ends = [(len(each), each[0].uri, each[-1].uri) for each in (own, files) if each]
+            assert len({*ends}) < 2, f"{partition_key(values)} was given the files of another partition"
+        return super().partition_of(values, files, share)
+
     def pin(self, partition: Partition) -> Partition:
         """See `PartitionedDataset.pin`; a file that is not the one which the table names is refused, too."""
         pinned = super().pin(partition)

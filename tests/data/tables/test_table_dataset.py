@@ -55,6 +55,8 @@ def test_buckets_are_of_the_files_that_the_table_tells() -> None:
         ["b"],
         ("day", "id % 2"),
     )
+    with pytest.raises(AssertionError, match="day=1/id_mod_2=0 was given the files of another partition"):
+        dataset.partition_of({"day": "1", "id_mod_2": "0"}, found.files)
     assert [one.key for one in _dataset("id % 2", _file("a", None)).discover()] == [
         "id_mod_2=0",
         "id_mod_2=1",
