@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.data.storage.credentials import CATALOG
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from airflow_batchscore.data.partition_by import PartitionBy
@@ -96,7 +96,7 @@ class Iceberg(Table):
 
     def __post_init__(self) -> None:
         if not all(self.name.split(".")) or "." not in self.name:
-            raise InputError(f"Iceberg({self.name!r}): name the namespace and the table, such as 'tennis.scores'")
+            raise OutputError(f"Iceberg({self.name!r}): name the namespace and the table, such as 'tennis.scores'")
 
     def look(self, location: Location, version: str, by: PartitionBy) -> Snapshot:
         from airflow_batchscore.data.tables.iceberg_snapshot import look
