@@ -9,7 +9,7 @@ import pytest
 from airflow_batchscore import Delta, Iceberg
 from airflow_batchscore.data.storage import credentials
 from airflow_batchscore.data.tables.kinds import Table, table_from
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import OutputError
 
 pytestmark = pytest.mark.unit
 
@@ -36,5 +36,5 @@ def test_workers_do_not_get_the_credentials_of_catalogs() -> None:
 
 @pytest.mark.parametrize("name", ["scores", "tennis.", ".scores", ""])
 def test_a_name_has_a_namespace(name: str) -> None:
-    with pytest.raises(InputError, match="name the namespace and the table, such as 'tennis.scores'"):
+    with pytest.raises(OutputError, match="name the namespace and the table, such as 'tennis.scores'"):
         Iceberg(name)
