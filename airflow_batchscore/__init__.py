@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from airflow_batchscore.api.train import promote, train
     from airflow_batchscore.data.dataset import PartitionedDataset
     from airflow_batchscore.data.storage.location import Location
+    from airflow_batchscore.data.tables.kinds import Delta, Iceberg
     from airflow_batchscore.engine.dask import DaskCluster
     from airflow_batchscore.engine.local import LocalDask
     from airflow_batchscore.engine.spark import Spark
     from airflow_batchscore.model.recipe import Recipe
     from airflow_batchscore.model.trust import Trust
     from airflow_batchscore.plan.policy import ModelPolicy
-    from airflow_batchscore.publish.tables import Delta, Iceberg
 
 __version__ = "0.1.0"
 __all__ = [
@@ -54,8 +54,8 @@ __all__ = [
 
 _HOMES = {
     "DaskCluster": "engine.dask",
-    "Delta": "publish.tables",
-    "Iceberg": "publish.tables",
+    "Delta": "data.tables.kinds",
+    "Iceberg": "data.tables.kinds",
     "LocalDask": "engine.local",
     "Location": "data.storage.location",
     "ModelPolicy": "plan.policy",

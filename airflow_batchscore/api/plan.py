@@ -16,10 +16,10 @@ from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.shared_files import SharedFiles
+from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.errors import BatchScoreError, OutputError
 from airflow_batchscore.plan.models import ChampionAndChallenger, ModelByColumn, ModelPerPartition, OneModel
 from airflow_batchscore.publish.stamp import PartitionStamp
-from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.scoring.committed import PartitionState, partition_state
 from airflow_batchscore.scoring.job import FunctionJob
 from airflow_batchscore.scoring.prepare import Preparer

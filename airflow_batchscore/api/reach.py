@@ -11,10 +11,10 @@ from pathlib import Path
 
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.storage import Location, credentials, locate
+from airflow_batchscore.data.tables.kinds import Table, catalog_name, require_table
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.engine.environments.cache import default_folder
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.publish.tables import Table, catalog_name, require_table
 from airflow_batchscore.publish.targets import PublishTarget, target_of
 
 #: By which Airflow's SDK tells that its database may be asked, as its own commands do.
@@ -96,11 +96,12 @@ def absolute(uri: str) -> str:
 
 
 def usable_dataset(dataset: PartitionedDataset | str) -> PartitionedDataset:
-    """The dataset, reachable from this process; a text is its URI."""
+    """The dataset, reachable from this process; a text is its URI. Of a table one version, which is looked at now."""
     if not isinstance(dataset, PartitionedDataset):
         dataset = PartitionedDataset(dataset)
     place = usable(Location(dataset.uri, dataset.conn_id))
-    return replace(dataset, uri=place.uri, conn_id=place.conn_id)
+    usable_table(dataset.table)
+    return replace(dataset, uri=place.uri, conn_id=place.conn_id).fixed()
 
 
 def usable_engine(engine: Engine | None) -> Engine:

@@ -14,6 +14,7 @@ from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.publish.audit import audit
@@ -23,7 +24,6 @@ from airflow_batchscore.publish.runs import VERDICT, leave_report, run_place, st
 from airflow_batchscore.publish.stamp import Publication
 from airflow_batchscore.publish.state import RunState, ScoringRun, read_manifests
 from airflow_batchscore.publish.summary import summarise
-from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.publish.verdict import Audit, KeptVerdict, Limits
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.elsewhere import score_elsewhere

@@ -126,7 +126,7 @@ def dataset_of(given: argparse.Namespace) -> PartitionedDataset:
 
 def output_of(given: argparse.Namespace) -> dict[str, Any]:
     """``publish_to`` and ``table``. Raises InputError for a table that is not one."""
-    from airflow_batchscore.publish.tables import Delta, Iceberg, Table
+    from airflow_batchscore.data.tables.kinds import Delta, Iceberg, Table
 
     kind, _, rest = (given.table or "").partition(":")
     name, at, catalog = rest.partition("@")

@@ -14,9 +14,9 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.data.storage.driver import ConnectionOptions
+from airflow_batchscore.data.tables.kinds import Table, require_table
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.errors import InputError
-from airflow_batchscore.publish.tables import Table, require_table
 
 E = TypeVar("E", bound=Engine)
 
@@ -69,8 +69,12 @@ def connect_table(table: Table | None) -> None:
 
 
 def connect_dataset(dataset: PartitionedDataset) -> PartitionedDataset:
-    """The dataset with its connection made usable."""
-    return replace(dataset, conn_id=connect(Location(dataset.uri, dataset.conn_id)).conn_id)
+    """The dataset with its connections made usable; of a table one version, which is looked at now.
+
+    Raises InputError or OSError like `Table.look`.
+    """
+    connect_table(dataset.table)
+    return replace(dataset, conn_id=connect(Location(dataset.uri, dataset.conn_id)).conn_id).fixed()
 
 
 def connect_engine(engine: E) -> E:

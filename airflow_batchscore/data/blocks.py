@@ -108,11 +108,14 @@ def _cutting(dataset: PartitionedDataset) -> ReadSettings:
 def _with_given(
     dataset: PartitionedDataset, partition: Partition, source: Source, asked: Sequence[str], keys: Sequence[str]
 ) -> Source:
+    source = dataset.as_read(source)
     if dataset.by is not None:
         source = replace(source, only=tuple(partition.values.items()))
     if given := given_to(dataset, partition, source, asked):
-        types = tuple((name, type_of(name)) for name, _ in given if name in keys)
-        source = replace(source, given=given, keys=(*source.keys, *types))
+        kinds = tuple((name, kind) for name, (_, kind) in dataset.stated(source).items())
+        source = replace(source, given=given, given_types=kinds)
+        types = tuple((name, type_of(source, name)) for name, _ in given if name in keys)
+        source = replace(source, keys=(*source.keys, *types))
     if dataset.by is not None:
         if problem := _unfit_columns(source, dataset.by.columns):
             raise InputError(f"partition_by={dataset.partition_by!r}: {problem}")

@@ -33,15 +33,20 @@ def rows_by_partition(dataset: PartitionedDataset, files: Sequence[FileInfo]) ->
     by = dataset.by
     assert by is not None, "asked where rows are divided"
     if by.known is not None:
-        _require_few(dataset, by, len(by.known))
+        require_few(dataset, by, len(by.known))
         # Rows without a value are few, or should be.
         return [(values, int(values != by.without_value)) for values in by.known]
     counts = _counted(dataset, by, files)
     made = [(dict(zip(by.fields, texts, strict=True)), rows) for texts, rows in counts.items()]
-    for values, _ in made:
+    require_names(by, [values for values, _ in made])
+    return made
+
+
+def require_names(by: PartitionBy, partitions: Sequence[Values]) -> None:
+    """Raise InputError if a value cannot name a partition."""
+    for values in partitions:
         for field, text in values.items():
             _require_name(by, field, text)
-    return made
 
 
 def _require_name(by: PartitionBy, field: str, text: str) -> None:
@@ -65,13 +70,13 @@ def _counted(dataset: PartitionedDataset, by: PartitionBy, files: Sequence[FileI
         for batch in read(dataset, block, {}, types):
             here.update(_labelled(by.labels(batch.keys)))
             here[tuple(by.without_value.values())] += len(batch.bad)
-            _require_few(dataset, by, len(here))
+            require_few(dataset, by, len(here))
         return here
 
     with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="batchscore-rows") as pool:
         for here in pool.map(count, blocks):
             counts.update(here)
-            _require_few(dataset, by, len(counts))
+            require_few(dataset, by, len(counts))
     return +counts
 
 
@@ -84,7 +89,8 @@ def _labelled(labels: Sequence[pa.Array]) -> dict[tuple[str, ...], int]:
     return dict(zip(texts, found.column("count_all").to_pylist(), strict=True))
 
 
-def _require_few(dataset: PartitionedDataset, by: PartitionBy, count: int) -> None:
+def require_few(dataset: PartitionedDataset, by: PartitionBy, count: int) -> None:
+    """Raise InputError if there are more partitions than the dataset allows."""
     if count > dataset.max_partitions:
         raise InputError(
             f"partition_by={dataset.partition_by!r} makes more than {dataset.max_partitions:,} partitions of "

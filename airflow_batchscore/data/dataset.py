@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.column_types import require_known
-from airflow_batchscore.data.formats.base import Format, ReadSettings
-from airflow_batchscore.data.formats.registry import format_named, format_of, known_options
+from airflow_batchscore.data.dataset_checks import check, require_no_fields, require_utf8
+from airflow_batchscore.data.formats.base import Format, ReadSettings, Source
+from airflow_batchscore.data.formats.registry import format_named, format_of
 from airflow_batchscore.data.found import found, require_as_seen
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.partition import Fingerprint as Fingerprint
@@ -21,6 +20,7 @@ from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, pa
 from airflow_batchscore.data.request import MOST_PARTITIONS, Request, read_request
 from airflow_batchscore.data.storage import FileInfo, Location
 from airflow_batchscore.data.storage.opened import stamp_of
+from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.errors import InputError, listed
 
 
@@ -47,6 +47,11 @@ class PartitionedDataset:
         partition_by: divides the rows of the files instead of the files: ``"country"``, ``"user_id % 10"``,
             ``"hash(user_id) % 10"``, ``"month(ts)"`` (also year, day, hour), or a list of these. `uri` then has no
             fields, and may name one file, a glob or a folder. See docs/how-to/one-file-many-partitions.md.
+        table: ``Delta()`` or ``Iceberg("tennis.games", catalog=..., conn_id=...)``, whose folder is `uri`. Partitions
+            are made by `partition_by`, of the files that the table has at one version: that of the plan, also for the
+            tasks that score. See docs/how-to/score-a-table.md.
+        version: of the table: a number (Delta) or snapshot (Iceberg), a time (UTC unless it says otherwise), a branch
+            or tag (Iceberg). Templated. Default: the newest.
     """
 
     uri: str
@@ -55,46 +60,18 @@ class PartitionedDataset:
     read_options: JsonObject = field(default_factory=dict)
     max_partitions: int = MOST_PARTITIONS
     partition_by: str | Sequence[str] | None = None
+    table: Table | None = None
+    version: str | int | None = None
 
     #: Airflow renders these inside an operator's arguments.
-    template_fields: ClassVar[tuple[str, ...]] = ("uri", "conn_id")
+    template_fields: ClassVar[tuple[str, ...]] = ("uri", "conn_id", "version")
 
     def __post_init__(self) -> None:
-        if isinstance(self.uri, os.PathLike):
-            self.uri = os.fspath(self.uri)
-        if not isinstance(self.uri, str):
-            raise InputError(f"uri={self.uri!r}: give text, 's3://bucket/key', and its connection as conn_id=")
-        self.read_options = dict(self.read_options or {})
-        chosen = format_named(self.format) if self.format else format_of(self.uri)
-        known = known_options(chosen)
-        unknown = set(self.read_options) - known
-        if unknown:
-            raise InputError(f"read_options {sorted(unknown)} are unknown; there are {sorted(known)}")
-        if types := self.read_options.get("column_types"):
-            times = chosen is not None and "date_format" in {*chosen.options} & {*self.read_options}
-            require_known(types, typed=chosen is None or chosen.typed, times=times)
-        if chosen is not None:
-            chosen.check(self.read_options)
-        if not isinstance(self.partition_by, (str, type(None))):
-            if not isinstance(self.partition_by, Sequence):
-                raise InputError(
-                    f'partition_by={self.partition_by!r}: give text, "user_id % 10", or a list of such texts'
-                )
-            self.partition_by = list(self.partition_by)
-        if self.by is not None and "{{" not in self.uri:  # else Airflow has not rendered it yet
-            self._require_no_fields()
-
-    def _require_no_fields(self) -> None:
-        if self.pattern.fields:
-            raise InputError(
-                f"the dataset's uri {self.uri!r} has the fields {list(self.pattern.fields)} and "
-                f"partition_by={self.partition_by!r}; it can have one or the other: write * for the fields, or leave "
-                "partition_by out"
-            )
+        check(self)
 
     def to_dict(self) -> JsonObject:
         """Plain JSON: the arguments of ``PartitionedDataset(**value)``."""
-        return asdict(self)
+        return {**asdict(self), "table": self.table and self.table.to_dict()}
 
     @property
     def pattern(self) -> UriPattern:
@@ -102,14 +79,50 @@ class PartitionedDataset:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        return self.pattern.fields if self.by is None else self.by.fields
+        return self.pattern.fields if self.terms is None else self.terms.fields
+
+    @property
+    def terms(self) -> PartitionBy | None:
+        """What `partition_by` says, if it was given."""
+        return None if self.partition_by is None else parse_partition_by(self._expressions)
 
     @property
     def by(self) -> PartitionBy | None:
-        """What divides the rows of the files among partitions, if `partition_by` was given."""
-        if self.partition_by is None:
-            return None
-        return parse_partition_by(self._expressions)
+        """What divides the rows of the files among partitions; None if all rows of a file are in one."""
+        return self.terms
+
+    @property
+    def root(self) -> str:
+        """The folder that its files are in, for messages."""
+        return listing_root(self.uri)[0]
+
+    @property
+    def covered(self) -> str:
+        """What its files match: no output may."""
+        return self.uri if self.table is None else f"{self.uri.rstrip('/')}/"
+
+    def fixed(self) -> PartitionedDataset:
+        """The dataset at one version of its table, which is looked at now; itself if it has none.
+
+        Raises InputError or OSError like `Table.look`.
+        """
+        if self.table is None:
+            return self
+        from airflow_batchscore.data.tables.table_dataset import at_one_version
+
+        return at_one_version(self)
+
+    def for_workers(self) -> PartitionedDataset:
+        """What is needed to read blocks."""
+        return self
+
+    def as_read(self, source: Source) -> Source:
+        """A file with the columns that count. Raises InputError if it cannot be read."""
+        return source
+
+    def stated(self, source: Source) -> Mapping[str, tuple[str | None, str]]:
+        """Columns that the dataset has and a file lacks: name -> value of all of its rows, and type."""
+        return {}
 
     @property
     def column_types(self) -> dict[str, str]:
@@ -125,7 +138,8 @@ class PartitionedDataset:
     def reading(self) -> list[object]:
         """The settings that decide how a file's bytes are read, as JSON: part of every identity."""
         options = sorted((name, str(value)) for name, value in self.read_options.items())
-        return [self.format, options, *([] if self.partition_by is None else [["partition_by", *self._expressions]])]
+        by = [] if self.partition_by is None else [["partition_by", *self._expressions]]
+        return [self.format, options, *by, *([] if self.table is None else [["table", self.table.format]])]
 
     @property
     def _expressions(self) -> tuple[str, ...]:
@@ -143,6 +157,8 @@ class PartitionedDataset:
 
         Values of `partition_by` that nothing else tells are found by reading these columns of all files.
         """
+        if self.table is not None:
+            return self.fixed().discover()
         if self.by is not None:
             from airflow_batchscore.data.counted_rows import rows_by_partition
 
@@ -156,17 +172,19 @@ class PartitionedDataset:
         for info in self._listing(self.uri):
             values = pattern.match(info.uri)
             if values is not None:
-                _require_utf8(info.uri)
+                require_utf8(info.uri)
                 groups.setdefault(partition_key(values), (values, []))[1].append(info)
         partitions = [Partition(values, tuple(files)) for values, files in groups.values()]
         return sorted(partitions, key=lambda partition: sort_key(partition.values))
 
     def files(self) -> tuple[FileInfo, ...]:
         """All files of a dataset whose rows are divided by `partition_by`."""
-        self._require_no_fields()
+        if self.table is not None:
+            return self.fixed().files()
+        require_no_fields(self)
         files = tuple(info for info in self._listing(self.uri) if self.pattern.match(info.uri) is not None)
         for file in files:
-            _require_utf8(file.uri)
+            require_utf8(file.uri)
         return files
 
     def _listing(self, uri: str) -> list[FileInfo]:
@@ -200,24 +218,30 @@ class PartitionedDataset:
         asked = self.read(request)
         partitions = self.discover() if among is None else among
         existing, missing, unmatched = found(asked, partitions)
-        require_as_seen(asked.seen, existing, missing, listing_root(self.uri)[0])
+        # The version of a table is whole, and compacting leaves it fewer files.
+        require_as_seen(asked.seen if self.table is None else {}, existing, missing, self.root)
         if missing or unmatched:
             keys = [partition.key for partition in partitions]
             known = f"there are {len(keys)}, {keys[0]} to {keys[-1]}" if keys else "there is no partition at all"
-            if not missing:
-                what = f"no partition fits {listed(map(repr, unmatched))}"
-            elif self.by is not None:
-                what = f"no row of {self.uri} is in partition {listed(map(partition_key, missing))}"
-            else:
-                names = listed(f"{partition_key(values)} ({self.pattern.fill(values)})" for values in missing)
-                what = f"no file for partition {names}"
-            raise InputError(f"{what}; {known} in {listing_root(self.uri)[0]}")
+            what = self._lacking(missing) if missing else f"no partition fits {listed(map(repr, unmatched))}"
+            raise InputError(f"{what}; {known} in {self.root}")
         if not existing:
-            raise InputError(f"no file matches {self.uri}: check the URI and the connection")
+            raise InputError(self._empty())
         return existing
+
+    def _lacking(self, missing: Sequence[Values]) -> str:
+        if self.by is not None:
+            return f"no row of {self.uri} is in partition {listed(map(partition_key, missing))}"
+        names = listed(f"{partition_key(values)} ({self.pattern.fill(values)})" for values in missing)
+        return f"no file for partition {names}"
+
+    def _empty(self) -> str:
+        return f"no file matches {self.uri}: check the URI and the connection"
 
     def partition(self, values: Mapping[str, str]) -> Partition:
         """One partition by its field values, with as little listing as the template allows."""
+        if self.table is not None:
+            return self.fixed().partition(values)
         if self.by is not None:
             return self._divided_partition(values)
         pattern = self.pattern
@@ -255,21 +279,14 @@ class PartitionedDataset:
             try:
                 stamp = stamp_of(Location(file.uri, self.conn_id))
             except FileNotFoundError:
-                raise InputError(f"partition {partition.key}: {file.uri} was removed while it was looked at") from None
+                raise InputError(self._removed(partition, file.uri)) from None
             return replace(file, size=stamp.size, stamp=stamp)
 
         return replace(partition, files=tuple(storage.each(pinned, partition.files, self.uri)))
 
+    def _removed(self, partition: Partition, uri: str) -> str:
+        return f"partition {partition.key}: {uri} was removed while it was looked at"
+
     def fingerprint(self, partition: Partition) -> Fingerprint:
         """The identity of the partition's current bytes in storage (one small request per file)."""
         return self.pin(partition).fingerprint
-
-
-def _require_utf8(uri: str) -> None:
-    try:
-        uri.encode()
-    except UnicodeEncodeError:
-        raise InputError(
-            f"the name of the file {os.fsencode(uri)!r} is not UTF-8, so that no manifest or report can name it; "
-            "rename it, or give the dataset a uri that it does not match"
-        ) from None

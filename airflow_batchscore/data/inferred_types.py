@@ -10,6 +10,7 @@ from airflow_batchscore.data.common_type import common_type
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Block, Source
 from airflow_batchscore.data.formats.registry import format_named
+from airflow_batchscore.data.formats.typed_rows import plain_type
 from airflow_batchscore.data.no_type import NO_TYPE
 from airflow_batchscore.data.type_names import arrow_type, name_of
 from airflow_batchscore.data.virtual import type_of
@@ -94,7 +95,12 @@ def _types(
     if read_as.typed:
         require_columns(source, [name for name in source.columns if wanted(name)], partition_key=partition_key)
     yield from read_as.types(block, dataset.settings, wanted, sample=sample)
-    yield from ((name, type_of(name)) for name, _ in source.given)
+    stated = dict(source.given_types)
+    for name, _ in source.given:
+        if name not in stated:
+            yield name, type_of(source, name)
+        elif wanted(name):
+            yield name, plain_type(arrow_type(stated[name]))
 
 
 def _agreed(name: str, types: Mapping[str, Source]) -> str:

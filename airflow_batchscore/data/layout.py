@@ -9,7 +9,7 @@ from airflow_batchscore.data.formats.base import Block, Source
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.storage import Stamp
 
-_LATER = frozenset({"given", "only"})
+_LATER = frozenset({"given", "given_types", "only"})
 
 
 def layout_to_json(blocks: Sequence[Block]) -> JsonObject:

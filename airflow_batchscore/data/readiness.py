@@ -104,7 +104,8 @@ def requested_keys(dataset: PartitionedDataset, request: Request, listed: Mappin
 
     They are keys of partitions, and each wildcard that nothing fits yet: one is ready as soon as a partition does.
     """
-    must_be_read = _must_be_read(dataset)
+    # Which partitions a table has, only a look at it tells.
+    must_be_read = "" in listed if dataset.table is not None else _must_be_read(dataset)
     asked = request.asked([] if must_be_read else [partition.values for partition in listed.values()])
     if must_be_read and (asked.wanted is None or asked.unmatched):
         raise InputError(
@@ -122,6 +123,7 @@ def list_partitions(dataset: PartitionedDataset) -> dict[str, Partition]:
 
     Where only the rows tell which partitions there are, all of the files stand under an empty key: nothing is read.
     """
+    dataset = dataset.fixed()
     if _must_be_read(dataset):
         files = dataset.files()
         return {"": dataset.partition_of({}, files)} if files else {}

@@ -28,9 +28,11 @@ class SharedFiles:
         if dataset.by is None:
             return dataset.pin(dataset.partition(values))
         with self._lock:
-            if self._listed is None or set(values) != set(dataset.fields):  # which it refuses
+            # Those of a table may have files of their own, which are known without a look.
+            if self._listed is None or dataset.table is not None or set(values) != set(dataset.fields):
                 found = dataset.partition(values)
-                self._listed, self._pinned = found.files, dataset.pin(found).files
+                if found.files != self._listed:
+                    self._listed, self._pinned = found.files, dataset.pin(found).files
             return dataset.partition_of({field: values[field] for field in dataset.fields}, self._pinned)
 
     def pin(self, partition: Partition) -> Partition:

@@ -42,10 +42,12 @@ def virtual_names(dataset: PartitionedDataset) -> set[str]:
 def given_to(
     dataset: PartitionedDataset, partition: Partition, source: Source, asked: Collection[str]
 ) -> tuple[tuple[str, str | None], ...]:
-    """`Source.given` of one file: those columns of `asked` that it lacks and a dataset has."""
+    """`Source.given` of one file: what a dataset has and it lacks; of virtual columns only those of `asked`."""
+    stated = dataset.stated(source)
     # A file of 0 bytes states no columns, whatever its format lists.
     names = virtual_names(dataset).difference(source.columns if source.size else ()).intersection(asked)
-    return tuple((name, _value(dataset, partition, source, name)) for name in sorted(names))
+    values = {name: _value(dataset, partition, source, name) for name in sorted(names - stated.keys())}
+    return (*values.items(), *((name, value) for name, (value, _) in stated.items()))
 
 
 def _value(dataset: PartitionedDataset, partition: Partition, source: Source, name: str) -> str | None:
@@ -58,9 +60,9 @@ def _value(dataset: PartitionedDataset, partition: Partition, source: Source, na
     return None if value == NO_VALUE else value
 
 
-def type_of(name: str) -> str:
-    """The type name of a virtual column, unless the user declares one."""
-    return "int64" if name == ROW else "string"
+def type_of(source: Source, name: str) -> str:
+    """The type name of a column that a file is given, unless the user declares one."""
+    return dict(source.given_types).get(name) or ("int64" if name == ROW else "string")
 
 
 def with_row_numbers(blocks: Sequence[Block], settings: ReadSettings) -> list[Block]:
@@ -126,9 +128,11 @@ def _with(table: pa.Table, batch: Batch, block: Block, wanted: Types) -> pa.Tabl
 def _column(name: str, value: str | None, batch: Batch, block: Block, kind: str | None) -> pa.Array:
     import pyarrow as pa
 
-    wanted = arrow_type(kind or type_of(name))
+    wanted = arrow_type(kind or type_of(block.source, name))
     if name == ROW:
         return pa.array(batch.positions + block.before, pa.int64()).cast(wanted)
+    if value is None:
+        return pa.nulls(len(batch.positions), wanted)
     try:
         one = pa.array([value], pa.string()).cast(wanted)
     except pa.ArrowException as error:

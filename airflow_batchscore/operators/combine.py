@@ -24,8 +24,8 @@ from airflow_batchscore.operators.score import ScorePartitionOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_batchscore.data.tables.kinds import Table
     from airflow_batchscore.engine.base import Engine
-    from airflow_batchscore.publish.tables import Table
 
 
 class CombineOperator(BatchScoreOperator):

@@ -61,7 +61,8 @@ def estimated(
 
     task_seconds = _seconds_to_start(context)
     operator = _as_it_runs(_scoring_task(plan), context)
-    job = scoring_job(operator, models, {}, context, Asked(None, None))
+    version = entries[0].version if entries else ""
+    job = scoring_job(operator, models, {}, context, Asked(None, None), version)
     engine = connect_engine(operator.engine or LocalDask())
     by_key = {partition.key: partition for partition in partitions}
     return estimate(

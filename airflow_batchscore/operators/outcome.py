@@ -115,10 +115,14 @@ def evaluated(dataset: str, ref: ModelRef, evaluation: Evaluation, checks: Seque
 
 
 def planned(
-    dataset: str, partitions: Sequence[Partition], models: Sequence[str], notices: Sequence[str] = ()
+    dataset: str,
+    partitions: Sequence[Partition],
+    models: Sequence[str],
+    notices: Sequence[str] = (),
+    version: str | None = None,
 ) -> Outcome:
-    """A run was planned."""
-    data = Data(dataset, partitions=[partition.values for partition in partitions])
+    """A run was planned. `version`: of the table that was looked at."""
+    data = Data(dataset, partitions=[partition.values for partition in partitions], version=version)
     named = [Data(name) for name in dict.fromkeys(map(_without_version, models))]
     return Outcome([data, *named], notices=notices)
 

@@ -93,7 +93,7 @@ class PlacedOperator(AuthoredOperator):
             if place.is_written:
                 self.require_output(place.field, location)
             if place.writes:
-                require_apart(argument(self, "dataset.uri"), [storage.join(uri, place.writes)])
+                require_apart(argument(self, "dataset.covered"), [storage.join(uri, place.writes)])
 
     def require_output(self, what: str, location: Location) -> None:
         """Require a location that is written to be in ``[batchscore] output_uris``, or outside Airflow's own folders.

@@ -145,7 +145,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         share = self.estimate
         if not isinstance(share, (bool, int, float)) or not 0 <= share <= 1:
             raise InputError(f"estimate={share!r}: give True, or the share of the run that the sample may cost (0.02)")
-        if share:
+        if share and self.dataset.table is None:  # of a table, only a look at it tells
             from airflow_batchscore.plan.estimate import require_files_apart
 
             require_files_apart(self.dataset.partition_by)
@@ -172,12 +172,15 @@ class PlanPartitionsOperator(BatchScoreOperator):
         generation = time.time_ns()
         dataset = connect_dataset(self.dataset)
         model, access = given_models(self, context)
+        version = str(dataset.version or "")
+        if version:
+            self.log.info("%s: version %s of the table", dataset.uri, version)
         every = dataset.discover()
         partitions = requested_partitions(dataset, self.partitions, every)
         notices = unusual(every, partitions, self._max_change())
         for text in as_list(notices):
             self.log.warning("%s", text)
-        self.outcome = planned(dataset.uri, partitions, names_of(model), as_list(notices))
+        self.outcome = planned(dataset.uri, partitions, names_of(model), as_list(notices), version or None)
         models = plan_models(model, dataset, partitions, self.model_policy, access)
         chosen, pack_bytes = self.resources_for, if_given(self.pack_bytes)
         plan = make_plan(
@@ -188,6 +191,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
             generation=generation,
             dataset=self.dataset.uri,
+            version=version,
             notices=notices,
         )
         self.log.info("%d partitions in %d tasks", len(partitions), len(plan))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.errors import InputError
@@ -24,6 +25,7 @@ def scoring_job(
     files: Mapping[str, int],
     context: Context,
     asked: Asked,
+    version: str = "",
 ) -> ScoringJob:
     """What the operator does to partitions of a plan; its connections are usable afterwards.
 
@@ -31,6 +33,7 @@ def scoring_job(
         models: of the plan.
         files: see `ScoringJob`.
         asked: what a page asked of the task.
+        version: of the table that was planned; empty if the dataset is no table.
     """
     from airflow_batchscore.connections import connect, connect_dataset
     from airflow_batchscore.data.storage import Location
@@ -47,7 +50,7 @@ def scoring_job(
     _connect_models(operator, work, trust)
     output = connect(Location(operator.output_uri, operator.conn_id))
     return ScoringJob(
-        dataset=connect_dataset(operator.dataset),
+        dataset=connect_dataset(replace(operator.dataset, version=version) if version else operator.dataset),
         scored_with=work,
         output_uri=output.uri,
         spec=OutputSpec.of(operator.method, as_mapping(operator.outputs), as_mapping(operator.flags)),

@@ -31,6 +31,7 @@ class PlanEntry:
         count: number of entries in the plan.
         generation: when it was planned, in ns since 1970; of two publications the later one is newer.
         dataset: URI of what was planned, with its templates rendered.
+        version: of the table that was planned, so that all tasks read the same; empty if the dataset is no table.
         notices: in sentences, what people should look at in the partitions although they are planned.
     """
 
@@ -46,6 +47,7 @@ class PlanEntry:
     generation: int
     dataset: str
     notices: Sequence[str] = ()
+    version: str = ""
 
     @cached_property
     def keys(self) -> list[str]:
@@ -73,6 +75,7 @@ class PlanEntry:
             "generation": self.generation,
             "dataset": self.dataset,
             **({"notices": list(self.notices)} if self.notices else {}),
+            **({"version": self.version} if self.version else {}),
         }
 
     @classmethod

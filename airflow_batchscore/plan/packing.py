@@ -38,6 +38,7 @@ def make_plan(
     resources_for: Callable[[Partition], str] | None = None,
     generation: int = 0,
     dataset: str = "",
+    version: str = "",
     notices: Mapping[str, Sequence[str]] | None = None,
 ) -> list[PlanEntry]:
     """Pack partitions into tasks.
@@ -47,7 +48,7 @@ def make_plan(
         max_tasks: maximum number of entries; partitions are packed by size to stay within it.
         pack_bytes: pack small partitions together until a task has about this many bytes.
         resources_for: names the kind of worker that a partition needs; all partitions of a task are of one kind.
-        generation, dataset: see `PlanEntry`.
+        generation, dataset, version: see `PlanEntry`.
         notices: partition key -> what people should look at.
 
     Raises:
@@ -79,6 +80,7 @@ def make_plan(
             count=len(each),
             generation=generation,
             dataset=dataset,
+            version=version,
             notices=tuple(text for partition in pack for text in (notices or {}).get(partition.key, ())),
         )
         for index, (kind, pack) in enumerate(each)

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from airflow_batchscore.data.apart import require_apart
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.publish.parts import common_schema
 from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.stamp import Publication
-from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.publish.targets import PublishTarget, target_of
 from airflow_batchscore.scoring.manifest import Manifest
 

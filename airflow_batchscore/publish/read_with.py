@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_batchscore.data.storage import real
-from airflow_batchscore.publish.tables import Delta, Iceberg, Table
+from airflow_batchscore.data.tables.kinds import Delta, Iceberg, Table
 from airflow_batchscore.publish.targets.base import PublishTarget
 from airflow_batchscore.publish.targets.csv_file import CsvTarget
 from airflow_batchscore.publish.targets.folder import FolderTarget

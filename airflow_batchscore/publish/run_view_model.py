@@ -8,6 +8,7 @@ from dataclasses import asdict
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.tables.kinds import table_from
 from airflow_batchscore.errors import BatchScoreError, OutputError
 from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.model.listing import finite, read_alias
@@ -16,7 +17,6 @@ from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import ChampionAndChallenger, NoModel
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.read_with import ReadWith, read_with
-from airflow_batchscore.publish.tables import table_from
 from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.training.evaluation import history
 

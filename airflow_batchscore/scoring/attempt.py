@@ -94,7 +94,7 @@ class Attempt:
         keys, given = self._block_job.rules.keys, [dict(source.given) for source in self._sources]
         if self._block_job.scorer.unit == "group":
             return keys
-        by = self._job.dataset.by
+        by = self._job.dataset.terms
         own = set() if by is None else {term.field for term in by.terms if term.field == term.column}
         fields = [
             key for key in keys if key in own or (key in self._partition.values and all(key in each for each in given))

@@ -94,7 +94,7 @@ def estimate(
         raise InputError(f"share={share}: the sample may cost more than 0 and at most 1 (all) of the run")
     if parallel_tasks < 1:
         raise InputError(f"parallel_tasks={parallel_tasks}: give at least 1")
-    require_files_apart(job.dataset.partition_by)
+    require_files_apart(None if job.dataset.by is None else job.dataset.partition_by)
     asked = Asked(job, tasks, engine, slots, parallel_tasks, task_seconds, share, price_per_core_hour)
     predict([], _room(asked), Sampled(), price_per_core_hour=price_per_core_hour)  # refuses it before anything runs
     if python is None:

@@ -88,7 +88,7 @@ class PartitionInProgress:
         self.key = partition_key(values)
         prepared = state.prepared
         block_job = BlockJob(
-            dataset=job.dataset,
+            dataset=job.dataset.for_workers(),
             partition=values,
             scorer=prepared.scorer,
             types=prepared.types,

@@ -6,7 +6,7 @@ A sampled dataset shows scoring only the chosen pieces, so all of scoring is rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
@@ -14,6 +14,7 @@ from airflow_batchscore.data.formats.base import Block, CutRequest, Format, Rang
 from airflow_batchscore.data.formats.registry import format_named
 from airflow_batchscore.data.pattern import partition_key
 from airflow_batchscore.data.storage import FileInfo
+from airflow_batchscore.data.tables.table_dataset import TableDataset
 
 if TYPE_CHECKING:
     from airflow_batchscore.data.batch import Batch
@@ -79,7 +80,9 @@ class SampledDataset(PartitionedDataset):
     @classmethod
     def of(cls, dataset: PartitionedDataset, pieces: Sequence[Piece]) -> SampledDataset:
         """The dataset, reduced to these pieces."""
-        return cls(**vars(dataset), pieces={piece.partition.key: piece for piece in pieces})
+        kind = SampledTable if isinstance(dataset, TableDataset) else cls
+        given = {each.name: getattr(dataset, each.name) for each in fields(dataset)}
+        return kind(**given, pieces={piece.partition.key: piece for piece in pieces})
 
     def partition(self, values: Mapping[str, str]) -> Partition:
         """The partition, with the files that hold its piece."""
@@ -91,6 +94,11 @@ class SampledDataset(PartitionedDataset):
         """A format that cuts a file into its part of the pieces."""
         blocks = [block for piece in self.pieces.values() for block in piece.blocks if block.source.uri == uri]
         return _Cut(super().file_format(uri), blocks)
+
+
+@dataclass
+class SampledTable(SampledDataset, TableDataset):
+    """The same of a version of a table."""
 
 
 class _Cut(Format):

@@ -83,7 +83,7 @@ def _shared(job: BlockJob | Together, unit: PartSource) -> object:
     jobs = _block_jobs(job)
     if not jobs or not isinstance(unit, Block) or not unit.source.only:
         return None
-    source = replace(unit.source, only=(), given=())
+    source = replace(unit.source, only=(), given=(), given_types=())
     types = {tuple(tuple(each.items()) for each in (job.types, job.key_types)) for job in jobs}
     return (source, unit.start, unit.stop, unit.rows, len(jobs), *types) if len(types) == 1 else None
 

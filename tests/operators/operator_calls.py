@@ -69,10 +69,13 @@ def scored(data: Small, entry: Any, run_id: str, **options: Any) -> dict[str, An
     with dag():
         score = ScorePartitionOperator(
             task_id="score",
-            dataset=data.dataset,
             partition=entry,
-            output_uri=f"{data.folder}/staged",
-            **{"engine": LocalDask(workers=1), **options},
+            **{
+                "dataset": data.dataset,
+                "output_uri": f"{data.folder}/staged",
+                "engine": LocalDask(workers=1),
+                **options,
+            },
         )
     result: dict[str, Any] = executed(score, run_id, **more)
     return result

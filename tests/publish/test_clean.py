@@ -29,6 +29,7 @@ from airflow_batchscore.publish.comparison_gate import with_comparison
 from airflow_batchscore.publish.runs import VERDICT, run_place, staged_runs_folder
 from airflow_batchscore.publish.staged import staged_identities
 from airflow_batchscore.publish.state import RunChallenge, ScoringRun, read_manifests
+from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.publish.verdict import Limits
 from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
 from airflow_batchscore.scoring.manifest import Manifest
@@ -402,7 +403,7 @@ def test_what_a_table_holds_stays(data: Small, tmp_path: Path, kind: str) -> Non
     )
     with lake(kind, tmp_path / "lake") as there:
         publish([published], there.output, 1, table=there.table)
-        assert list(there.table.target(Location(there.output)).published()) == ["p=1"]
+        assert list(target_of(Location(there.output), there.table).published()) == ["p=1"]
         cleaned = _clean(data, there.output)
     assert not cleaned.removed
     assert _files(published)

@@ -18,6 +18,7 @@ from s3_server import emptied_moto, s3_options
 from airflow_batchscore.data.storage import Location, credentials
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.publish.stamp import Publication
+from airflow_batchscore.publish.targets import target_of
 from airflow_batchscore.scoring.manifest import Manifest
 
 pytestmark = pytest.mark.service
@@ -78,7 +79,7 @@ def test_of_two_commits_at_once_one_is_decided_again(
     with _lake(kind, tmp_path, server) as there:
         _publish(there, scored[20], 10)
         place = Location(there.output, "test")
-        target = there.table.target(place)
+        target = target_of(place, there.table)
         overtaken = [True]
 
         class Slow(type(target)):  # type: ignore[misc]

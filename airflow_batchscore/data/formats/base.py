@@ -79,6 +79,7 @@ class Source:
         batch_bytes: maximum number of bytes a reader returns at once.
         keys: the types of the key columns requested from `cut`, if the format has types; see `type_names`.
         given: columns that were requested and that the file lacks, with the value of all of its rows; see `virtual`.
+        given_types: of those that the dataset states, not the partition: with the types that they have there.
         only: the partition whose rows are read, if those of the file are divided among several; see `divided`.
     """
 
@@ -95,6 +96,7 @@ class Source:
     keys: tuple[tuple[str, str], ...] = ()
     given: tuple[tuple[str, str | None], ...] = ()
     only: tuple[tuple[str, str], ...] = ()
+    given_types: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:

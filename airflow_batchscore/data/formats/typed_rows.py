@@ -84,10 +84,11 @@ def key_types_in(schema: pa.Schema, keys: Sequence[str]) -> tuple[tuple[str, str
 
 def types_in(schema: pa.Schema, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     """`Format.types` of a file with these columns: plain names for numbers, text and Booleans, else Arrow's own."""
-    return ((field.name, _type_in(field.type)) for field in schema if wanted(field.name))
+    return ((field.name, plain_type(field.type)) for field in schema if wanted(field.name))
 
 
-def _type_in(arrow: pa.DataType) -> str:
+def plain_type(arrow: pa.DataType) -> str:
+    """A plain name for numbers, text and Booleans, else Arrow's own."""
     import pyarrow.types as pt
 
     arrow = plain(arrow)

@@ -14,6 +14,9 @@ T = TypeVar("T")
 #: Keyword arguments of a storage library; a driver says which.
 StorageOptions: TypeAlias = dict[str, Any]
 
+#: Before the name of a catalog's connection, which may be a storage's, too, with other options.
+CATALOG = "catalog "
+
 _options: dict[str, StorageOptions] = {}
 _caches: list[Callable[[], None]] = []
 
@@ -32,8 +35,11 @@ def forget(conn_id: str) -> None:
 
 
 def registered() -> dict[str, StorageOptions]:
-    """Every registered connection, to pass to worker processes over a private channel."""
-    return dict(_options)
+    """Every registered connection of a storage, to pass to worker processes over a private channel.
+
+    Not those of catalogs: workers read files, and the task alone asks which.
+    """
+    return {name: options for name, options in _options.items() if not name.startswith(CATALOG)}
 
 
 def options_of(conn_id: str | None) -> StorageOptions | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.entry_points import Door
 from airflow_batchscore.errors import OutputError
-from airflow_batchscore.publish.tables import Table
+from airflow_batchscore.model.functions import import_path
 from airflow_batchscore.publish.targets.base import PublishTarget
 from airflow_batchscore.publish.targets.csv_file import CsvTarget
 from airflow_batchscore.publish.targets.folder import FolderTarget
@@ -38,7 +39,8 @@ def target_of(location: Location, table: Table | None = None) -> PublishTarget:
         OutputError: no target writes such files, two packages claim them, or the target cannot be used.
     """
     if table is not None:
-        return table.target(location)
+        made: PublishTarget = import_path(table.publisher)(location, table)
+        return made
     uri = location.uri
     own = next((suffix for suffix in _OWN if uri.endswith(suffix)), "")
     added = _DOOR.suffix_of(uri) or ""

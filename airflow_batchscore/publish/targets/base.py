@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.stamp import PartitionStamp, Publication
-from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.scoring.manifest import Manifest
 
 RUNS = "_runs"

@@ -14,12 +14,12 @@ from urllib.parse import unquote
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.tables.kinds import Table
+from airflow_batchscore.data.tables.table_storage import delta_options, place_of
 from airflow_batchscore.errors import OutputError
-from airflow_batchscore.publish.tables import Table
 from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable, key_of
 from airflow_batchscore.publish.targets.table_files import DataFile
 from airflow_batchscore.publish.targets.table_record import record_file
-from airflow_batchscore.publish.targets.table_storage import delta_options, place_of
 from airflow_batchscore.publish.targets.table_target import TableTarget
 from airflow_batchscore.publish.targets.table_types import table_type
 
@@ -47,7 +47,7 @@ class DeltaTarget(TableTarget):
             raise OutputError(
                 f"{location}: a Delta table needs deltalake: pip install 'airflow-batchscore[delta]' on the workers"
             ) from error
-        self._place, self._options = place_of(location), delta_options(location)
+        self._place, self._options = place_of(location), delta_options(location, OutputError)
 
     def look(self) -> SeenTable | None:
         """See `TableTarget.look`."""

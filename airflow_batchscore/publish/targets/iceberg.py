@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location, real
-from airflow_batchscore.data.storage.credentials import options_of
-from airflow_batchscore.errors import InputError, OutputError
-from airflow_batchscore.publish.tables import Iceberg
+from airflow_batchscore.data.tables.iceberg_catalog import load
+from airflow_batchscore.data.tables.kinds import Iceberg
+from airflow_batchscore.data.tables.table_storage import place_of
+from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable, key_of
 from airflow_batchscore.publish.targets.table_files import DataFile
-from airflow_batchscore.publish.targets.table_storage import iceberg_options, place_of
 from airflow_batchscore.publish.targets.table_target import TableTarget
 from airflow_batchscore.publish.targets.table_types import table_type
 
@@ -56,16 +56,7 @@ class IcebergTarget(TableTarget):
         self._place = f"file://{place}" if location.is_local else place
 
     def _catalog(self) -> Catalog:
-        from pyiceberg.catalog import load_catalog
-
-        properties = {**iceberg_options(self.location), **(options_of(self.table.registered_as) or {})}
-        try:
-            return load_catalog(self.table.catalog, **properties)
-        except ValueError as error:  # it is not configured
-            raise InputError(
-                f"{self.table}: {error}. Give the catalog's properties in an Airflow connection "
-                "(Iceberg(..., conn_id='lake')), or in pyiceberg's own configuration"
-            ) from error
+        return load(self.table, self.location)
 
     def look(self) -> SeenTable | None:
         """See `TableTarget.look`."""

@@ -133,5 +133,5 @@ def test_a_number_of_a_partition_stays_as_it_is_written(there: Lake, manifests: 
 
 
 def test_only_disks_and_s3_are_offered(there: Lake) -> None:
-    with pytest.raises(OutputError, match="to a disk or to S3, not to gs://"):
+    with pytest.raises(OutputError, match="on a disk or on S3, not on gs://"):
         publish([], "gs://bucket/scores", table=there.table)

@@ -49,7 +49,7 @@ def _publish(there: Lake, manifests: list[Manifest], generation: int, **options:
 
 def _meeting(there: Lake, before: Callable[[], object], after: Callable[[], object] = lambda: None) -> Any:
     """The output, which once does something right before its commit, and after it."""
-    target = there.table.target(Location(there.output))
+    target = target_of(Location(there.output), there.table)
     steps = [before, after]
 
     class Meeting(type(target)):  # type: ignore[misc]
@@ -234,9 +234,9 @@ def test_a_table_is_not_created_around_other_files(scored: Scored, there: Lake) 
     with pytest.raises(OutputError, match=rf"no {there.kind} table and holds other files, such as p=1/scores.parquet"):
         _publish(there, scored[20], 20)
     with pytest.raises(OutputError, match="a table is a folder; leave out the ending"):
-        there.table.target(Location("/data/scores.parquet"))
+        target_of(Location("/data/scores.parquet"), there.table)
     with pytest.raises(OutputError, match="%, # and . are marks of a URL"):
-        there.table.target(Location("/data/p%41/scores"))
+        target_of(Location("/data/p%41/scores"), there.table)
 
 
 def test_a_record_that_is_gone_stops_publication(scored: Scored, there: Lake) -> None:

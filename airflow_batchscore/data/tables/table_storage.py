@@ -1,10 +1,10 @@
-"""The credentials of an output's connection, as the libraries of tables take them."""
+"""The credentials of a storage's connection, as the libraries of tables take them."""
 
 from __future__ import annotations
 
 from airflow_batchscore.data.storage import Location, real, split_scheme
 from airflow_batchscore.data.storage.credentials import options_of
-from airflow_batchscore.errors import OutputError
+from airflow_batchscore.errors import BatchScoreError
 
 _DELTA = {
     "access_key": "aws_access_key_id",
@@ -25,15 +25,15 @@ _ICEBERG = {
 _ANY_REGION = "us-east-1"
 
 
-def delta_options(location: Location) -> dict[str, str]:
-    """``storage_options`` of delta-rs. Raises OutputError for a store that it cannot be used with here."""
+def delta_options(location: Location, error: type[BatchScoreError]) -> dict[str, str]:
+    """``storage_options`` of delta-rs. Raises `error` for a store that it cannot be used with here."""
     scheme, _ = split_scheme(location.uri)
     if scheme == "file":
         return {}
     if scheme != "s3":
-        raise OutputError(
-            f"{location}: a Delta table is published to a disk or to S3, not to {scheme}://. Publish a folder there, "
-            "or an Iceberg table, whose catalog has the credentials"
+        raise error(
+            f"{location}: a Delta table is used on a disk or on S3, not on {scheme}://. Use a folder there, or an "
+            "Iceberg table, whose catalog has the credentials"
         )
     # A commit is the conditional PUT of its log entry, whatever the environment says.
     chosen = {"aws_conditional_put": "etag", "aws_s3_allow_unsafe_rename": "false"}

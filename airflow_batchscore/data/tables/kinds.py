@@ -1,29 +1,36 @@
-"""Tables as outputs: `Delta` and `Iceberg`, which `CombineOperator(table=)` takes."""
+"""Tables as datasets and as outputs: `Delta` and `Iceberg`.
+
+They are read by this room (`PartitionedDataset(table=)`) and written by ``publish`` (`CombineOperator(table=)`).
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.storage.credentials import CATALOG
 from airflow_batchscore.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from airflow_batchscore.publish.targets.base import PublishTarget
+    from airflow_batchscore.data.partition_by import PartitionBy
+    from airflow_batchscore.data.tables.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
 class Table(ABC):
-    """A kind of table that an output's folder holds. A class that derives from it adds a kind.
+    """A kind of table that a folder holds. A class that derives from it adds a kind.
 
     Attributes:
         format: its name in results and reports.
+        publisher: import path of the `PublishTarget` that writes it: a class that takes the folder and the table.
     """
 
     format: ClassVar[str]
+    publisher: ClassVar[str]
 
     @property
     def catalog_conn_id(self) -> str | None:
@@ -35,9 +42,18 @@ class Table(ABC):
         """The name under which `credentials` has that connection: it may be a storage's, too, with other options."""
         return catalog_name(str(self.catalog_conn_id))
 
-    @abstractmethod
-    def target(self, location: Location) -> PublishTarget:
-        """The table in that folder. Raises OutputError if it cannot be there; nothing is read or written yet."""
+    def look(self, location: Location, version: str, by: PartitionBy) -> Snapshot:
+        """One version of the table in that folder.
+
+        Args:
+            version: number, snapshot, time or name; empty for the newest.
+            by: what its files are told apart by, as far as the table knows.
+
+        Raises:
+            InputError: there is no such version, or it cannot be read as it should be.
+            OSError: the table cannot be reached.
+        """
+        raise InputError(f"{location}: {self} can be published to, but not read: there is no look() for this kind")
 
     def to_dict(self) -> JsonObject:
         """Plain JSON, without secrets."""
@@ -49,11 +65,12 @@ class Delta(Table):
     """A Delta table: the folder is all that names it."""
 
     format: ClassVar[str] = "delta"
+    publisher: ClassVar[str] = "airflow_batchscore.publish.targets.delta:DeltaTarget"
 
-    def target(self, location: Location) -> PublishTarget:
-        from airflow_batchscore.publish.targets.delta import DeltaTarget
+    def look(self, location: Location, version: str, by: PartitionBy) -> Snapshot:
+        from airflow_batchscore.data.tables.delta_snapshot import look
 
-        return DeltaTarget(location, self)
+        return look(location, version, by)
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,7 @@ class Iceberg(Table):
     catalog: str = "default"
     conn_id: str | None = None
     format: ClassVar[str] = "iceberg"
+    publisher: ClassVar[str] = "airflow_batchscore.publish.targets.iceberg:IcebergTarget"
 
     @property
     def catalog_conn_id(self) -> str | None:
@@ -80,15 +98,15 @@ class Iceberg(Table):
         if not all(self.name.split(".")) or "." not in self.name:
             raise OutputError(f"Iceberg({self.name!r}): name the namespace and the table, such as 'tennis.scores'")
 
-    def target(self, location: Location) -> PublishTarget:
-        from airflow_batchscore.publish.targets.iceberg import IcebergTarget
+    def look(self, location: Location, version: str, by: PartitionBy) -> Snapshot:
+        from airflow_batchscore.data.tables.iceberg_snapshot import look
 
-        return IcebergTarget(location, self)
+        return look(self, location, version, by)
 
 
 def catalog_name(conn_id: str) -> str:
     """See `Table.registered_as`."""
-    return f"catalog {conn_id}"
+    return f"{CATALOG}{conn_id}"
 
 
 def require_table(given: object) -> Table:

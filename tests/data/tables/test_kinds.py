@@ -7,8 +7,9 @@ import json
 import pytest
 
 from airflow_batchscore import Delta, Iceberg
+from airflow_batchscore.data.storage import credentials
+from airflow_batchscore.data.tables.kinds import Table, table_from
 from airflow_batchscore.errors import OutputError
-from airflow_batchscore.publish.tables import Table, table_from
 
 pytestmark = pytest.mark.unit
 
@@ -21,6 +22,16 @@ def test_a_table_comes_back_from_json(table: Table) -> None:
 def test_a_kind_of_another_package_is_not_known() -> None:
     assert table_from({"format": "hudi", "path": "x"}) is None
     assert table_from(None) is None
+
+
+def test_workers_do_not_get_the_credentials_of_catalogs() -> None:
+    table = Iceberg("tennis.scores", conn_id="lake_conn")
+    credentials.register(table.registered_as, {"uri": "postgresql://user:secret@host/catalog"})
+    try:
+        assert credentials.options_of(table.registered_as)
+        assert table.registered_as not in credentials.registered()
+    finally:
+        credentials.forget(table.registered_as)
 
 
 @pytest.mark.parametrize("name", ["scores", "tennis.", ".scores", ""])
