@@ -117,7 +117,9 @@ def score(
     engine: Engine | None = None,
     max_quarantined: int | float = 0,
     max_skipped: int | float | None = None,
-    max_drift: float | None = None,
+    max_drift: float | Mapping[str, float] | None = None,
+    max_unseen: float | Mapping[str, float] | None = None,
+    max_outside: float | Mapping[str, float] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> ScoredRun:
@@ -133,7 +135,8 @@ def score(
         publish_to: a ``.parquet`` or ``.csv`` file, a folder, or another output, as in `CombineOperator`.
         table: the kind of table that the folder `publish_to` holds: `Delta` or `Iceberg`.
         engine: where blocks are scored; default ``LocalDask()``, on this machine.
-        max_quarantined, max_skipped, max_drift: limits of the audit, see `CheckScoresOperator`.
+        max_quarantined, max_skipped, max_drift, max_unseen, max_outside: limits of the audit, see
+            `CheckScoresOperator`.
         progress: called a few times a second with a `Count`: ``blocks``, ``blocks_total``, ``account``, ``seconds``.
         options: see `ScoreOptions`.
 
@@ -144,7 +147,8 @@ def score(
     chosen, how = ScoreOptions.of(options), usable_engine(engine)
     target_to(publish_to, table, chosen.conn_id)  # refuses it before the work
     work = chosen.work(dataset, model, partitions, output_uri)
-    job, limits = work.job, Limits(max_quarantined, max_skipped, max_drift)
+    job = work.job
+    limits = Limits(max_quarantined, max_skipped, max_drift, max_unseen=max_unseen, max_outside=max_outside)
     tally = Tally(len(work.partitions))
     with shown(tally, progress):
         scored = [

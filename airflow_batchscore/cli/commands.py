@@ -132,6 +132,8 @@ def score(given: argparse.Namespace) -> Answer:
             max_quarantined=given.max_quarantined,
             max_skipped=given.max_skipped,
             max_drift=given.max_drift,
+            max_unseen=given.max_unseen,
+            max_outside=given.max_outside,
             progress=progress,
             **options.score_options(given),
         )

@@ -135,7 +135,13 @@ def _parser() -> argparse.ArgumentParser:
     group = score.add_argument_group("the gate")
     group.add_argument("--max-quarantined", metavar="N", type=options.number, default=0, help="bad rows; default: 0")
     group.add_argument("--max-skipped", metavar="N", type=options.number, help="rows left out; default: not all")
-    group.add_argument("--max-drift", metavar="PSI", type=float, help="highest drift; default: not measured")
+    group.add_argument("--max-drift", metavar="PSI", type=options.amount, help="highest drift; default: not checked")
+    group.add_argument(
+        "--max-unseen", metavar="SHARE", type=options.amount, help="rows with a class that training did not see"
+    )
+    group.add_argument(
+        "--max-outside", metavar="SHARE", type=options.amount, help="rows with a number outside the training range"
+    )
     options.add_engine(score)
 
     runs = _command(

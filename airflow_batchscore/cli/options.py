@@ -13,11 +13,13 @@ from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
     from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.data.tables.kinds import Table
     from airflow_batchscore.engine.base import Engine
     from airflow_batchscore.model.trust import Trust
 
 #: Holds the key that models are signed with.
 SIGNING_KEY = "BATCHSCORE_SIGNING_KEY"
+_TABLES = "delta, or iceberg:namespace.table@catalog"
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,16 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="type of a column: float64, int64, string, bool (again for each)",
     )
+    group.add_argument(
+        "--partition-by",
+        metavar="TERM",
+        action="append",
+        help="divides the rows: country, 'user_id %% 10', 'month(day)' (again for each)",
+    )
+    group.add_argument("--data-table", metavar="KIND", help=f"the data is a table: {_TABLES}")
+    group.add_argument("--data-version", metavar="V", help="of the table; by default the newest")
     group.add_argument("--data-conn-id", metavar="ID", help="connection of the data; by default --conn-id")
+    group.add_argument("--data-catalog-conn-id", metavar="ID", help="connection of the Iceberg catalog of the data")
 
 
 def add_scoring(parser: argparse.ArgumentParser) -> None:
@@ -82,9 +93,7 @@ def add_run(parser: argparse.ArgumentParser, *, publishes: bool = True) -> None:
     group.add_argument("--output", metavar="URI", required=True, help="folder where scores are staged")
     if publishes:
         group.add_argument("--publish-to", metavar="URI", help="a .parquet or .csv file, or a folder")
-        group.add_argument(
-            "--table", metavar="KIND", help="the folder holds a table: delta, or iceberg:namespace.table@catalog"
-        )
+        group.add_argument("--table", metavar="KIND", help=f"the folder holds a table: {_TABLES}")
         group.add_argument("--catalog-conn-id", metavar="ID", help="Airflow connection of the Iceberg catalog")
     group.add_argument("--block-rows", metavar="N", type=int, help="rows per block")
     group.add_argument("--quarantine", metavar="N", type=number, help="rows of a block, or their share, that may fail")
@@ -121,28 +130,41 @@ def dataset_of(given: argparse.Namespace) -> PartitionedDataset:
     if types:
         options["column_types"] = {**options.get("column_types", {}), **types}
     conn_id = given.data_conn_id or given.conn_id
-    return PartitionedDataset(given.dataset, format=given.format, conn_id=conn_id, read_options=options)
+    return PartitionedDataset(
+        given.dataset,
+        format=given.format,
+        conn_id=conn_id,
+        read_options=options,
+        partition_by=given.partition_by,
+        table=_table(given.data_table, given.data_catalog_conn_id, "--data-table", "--data-catalog-conn-id"),
+        version=given.data_version,
+    )
 
 
 def output_of(given: argparse.Namespace) -> dict[str, Any]:
     """``publish_to`` and ``table``. Raises InputError for a table that is not one."""
-    from airflow_batchscore.data.tables.kinds import Delta, Iceberg, Table
-
-    kind, _, rest = (given.table or "").partition(":")
-    name, at, catalog = rest.partition("@")
-    conn_id = given.catalog_conn_id
-    table: Table | None = None
-    if given.table == "delta":
-        table = Delta()
-    elif kind == "iceberg" and name and bool(at) == bool(catalog):
-        table = Iceberg(name, catalog or "default", conn_id)
-    elif given.table is not None:
-        raise InputError(f"--table {given.table!r}: write delta, or iceberg:namespace.table@catalog")
+    table = _table(given.table, given.catalog_conn_id, "--table", "--catalog-conn-id")
     if table and given.publish_to is None:
         raise InputError(f"--table {given.table}: nothing is published; add --publish-to, the table's folder")
-    if conn_id is not None and not isinstance(table, Iceberg):
-        raise InputError("--catalog-conn-id is for --table iceberg:namespace.table@catalog")
     return {"publish_to": given.publish_to, "table": table}
+
+
+def _table(kind: str | None, conn_id: str | None, option: str, conn_option: str) -> Table | None:
+    """The table that an option names. Raises InputError if it names none, or has a connection without a catalog."""
+    from airflow_batchscore.data.tables.kinds import Delta, Iceberg
+
+    type_of, _, rest = (kind or "").partition(":")
+    name, at, catalog = rest.partition("@")
+    table: Table | None = None
+    if kind == "delta":
+        table = Delta()
+    elif type_of == "iceberg" and name and bool(at) == bool(catalog):
+        table = Iceberg(name, catalog or "default", conn_id)
+    elif kind is not None:
+        raise InputError(f"{option} {kind!r}: write {_TABLES}")
+    if conn_id is not None and not isinstance(table, Iceberg):
+        raise InputError(f"{conn_option} is for {option} iceberg:namespace.table@catalog")
+    return table
 
 
 def score_options(given: argparse.Namespace) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def writes_a_part(function: Callable[[BlockJob, U], BlockResult]) -> Callable[[B
 def named(error: BatchScoreError | OSError, job: BlockJob, unit: PartSource) -> BatchScoreError | OSError:
     """An error of the same kind that says which partition and block it is of."""
     kind = type(error) if isinstance(error, BatchScoreError) else OSError
-    return kind(f"partition {partition_key(job.partition)}, {unit.name}: {error}")
+    why = str(error).removeprefix(f"{unit.name}: ")  # which some readers say as well
+    return kind(f"partition {partition_key(job.partition)}, {unit.name}: {why}")
 
 
 @writes_a_part

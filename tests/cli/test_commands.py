@@ -221,3 +221,49 @@ def test_times_are_those_of_this_run(shop: Small, typed: Typed) -> None:
     assert typed("score", *DATA, "--partitions", "1", "--output", "staged", "--force") == 0
     (trace,) = typed.json("runs", "staged")["runs"]
     assert trace["time"][:10] in {time.strftime("%Y-%m-%d", time.gmtime(time.time() - back)) for back in (0, 60)}
+
+
+def test_the_rows_of_one_file_are_divided(shop: Small, typed: Typed) -> None:
+    one = ["part_0.csv", "--partition-by", "id % 4", "--column-type", "id=int64", "--model", "model@champion"]
+    assert typed("preview", *one, "--partition", "2", "--rows", "1") == 0
+    planned = typed.json("plan", *one, "--output", "staged")
+    assert planned["counts"] == {"score": 5}  # 0 to 3, and the rows without an id
+    scored = typed.json("score", *one, "--output", "staged", "--partitions", "1..2", "--publish-to", "out.parquet")
+    assert [(each["partition"], each["rows_read"]) for each in scored["partitions"]] == [
+        ("id_mod_4=1", 50),
+        ("id_mod_4=2", 50),
+    ]
+    published, plain = pd.read_parquet("out.parquet").set_index("id"), shop.plain(0).set_index("id")
+    assert sorted(published.index) == [number for number in range(200) if number % 4 in (1, 2)]
+    assert published["prediction"].tolist() == plain.loc[published.index, "prediction"].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_of_data(shop: Small, typed: Typed, kind: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with lake(kind, tmp_path_factory.mktemp("lake")) as there:
+        to, catalog = (["delta"], []) if kind == "delta" else (["iceberg:tennis.scores@lake"], ["lake"])
+        out = ["--table", *to, *(["--catalog-conn-id", *catalog] if catalog else [])]
+        assert typed("score", *DATA, "--partitions", "0..1", "--keys", "id,a,b", "--column-type", "a=float64", "--column-type", "b=float64", "--output", "staged", "--publish-to",
+                     there.output, *out) == 0  # fmt: skip
+        data = [there.output, "--data-table", *to, *(["--data-catalog-conn-id", *catalog] if catalog else [])]
+        again = [*data, "--partition-by", "p", "--model", "model@champion", "--output", "again"]
+        assert typed.json("plan", *again)["counts"] == {"score": 2}
+        scored = typed.json("score", *again, "--partitions", "0")
+        assert [each["rows_scored"] for each in scored["partitions"]] == [200]
+        assert typed("plan", *again, "--data-version", "12") == 1
+        assert "12" in typed.err
+    assert typed("plan", *DATA, "--output", "staged", "--data-table", "hudi") == 1
+    assert typed.err == "batchscore: --data-table 'hudi': write delta, or iceberg:namespace.table@catalog\n"
+    assert typed("plan", *DATA, "--output", "staged", "--data-catalog-conn-id", "lake") == 1
+    assert "--data-catalog-conn-id is for --data-table iceberg:" in typed.err
+
+
+def test_values_that_training_did_not_see_have_limits(shop: Small, typed: Typed) -> None:
+    shop.add(4, [(number, 100.0, 1, 0) for number in range(50)])  # training saw 0 to 4
+    run = [*DATA, "--partitions", "4", "--output", "staged"]
+    assert typed("score", *run) == 0
+    assert typed("score", *run, "--max-outside", "0.5", "--max-unseen", "0.5") == 1
+    assert "outside the range" in typed.err
+    assert typed("score", *run, "--max-outside", "1") == 0
+    with pytest.raises(SystemExit, match="2"):
+        typed("score", *run, "--max-outside", "many")

@@ -54,6 +54,14 @@ def test_a_file_that_cannot_be_scored_is_named_and_nothing_is_committed(
     assert not _manifests(data)
 
 
+def test_a_block_that_a_reader_names_is_named_once(data: Small) -> None:
+    pd.DataFrame({"id": [1], "a": ["x"], "b": [2]}).to_parquet(data.folder / "part_1.parquet")
+    dataset = PartitionedDataset(f"{data.folder}/part_{{p}}.parquet")
+    with pytest.raises(InputError, match="column 'a' is ") as raised:
+        data.score(1, dataset=dataset)
+    assert str(raised.value).count("block 0") == 1
+
+
 def test_a_partition_without_rows_can_be_allowed(data: Small) -> None:
     data.add(1, [])
     ((manifest, _),) = data.score(1, allow_empty=True)
