@@ -47,9 +47,10 @@ class CheckScoresOperator(GateOperator):
         "rows_quarantined", "max_drift", "without_drift", "uncovered", "verdict", "scores"}``. ``scores`` is the input
         of `CombineOperator`: it names exactly the manifests that passed. ``without_drift`` counts partitions without a
         drift figure. ``verdict`` is the URI of a JSON file, below ``<staging>/_runs/<dag_id>/<run_id>/``, that records
-        what was checked and what was found; it is also written when the audit fails. If the run has a challenger that
-        passed, ``XComArg(check, "challenger")`` is that version, for ``CheckModelOperator(model=..., promote_to=...)``,
-        and ``XComArg(check, "comparison")`` what was found of it, as Markdown for a person who decides.
+        what was checked and what was found; it is also written when the audit fails. If the run has a challenger,
+        ``XComArg(check, "comparison")`` is what was found of it, as Markdown for a person who decides, and, if every
+        partition was compared, ``XComArg(check, "challenger")`` that version, for ``CheckModelOperator(model=...,
+        promote_to=...)``.
 
     The log shows everything that was checked, passed or not.
 
@@ -151,6 +152,9 @@ class CheckScoresOperator(GateOperator):
         from airflow_batchscore.model.reference import GivenModel
         from airflow_batchscore.publish.comparison_gate import as_markdown
 
+        context["ti"].xcom_push(key="comparison", value=as_markdown(result))
+        if not result.is_compared:  # so that nobody promotes what nobody has seen beside the champion
+            self.log.warning("the challenger was not compared in all partitions, and is not handed on for promotion")
+            return
         model = GivenModel(challenge.model.uri, challenge.model.digest).to_dict()
         context["ti"].xcom_push(key="challenger", value=self.handed_on(model, "model", context))
-        context["ti"].xcom_push(key="comparison", value=as_markdown(result))

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_batchscore.errors import GateError
+from airflow_batchscore.errors import BatchScoreError, GateError, OutputError
 from airflow_batchscore.model.reference import ModelRef
 from airflow_batchscore.publish.ahead import in_order
 from airflow_batchscore.publish.comparison import MOST_SHOWN, ColumnComparison, Comparison, PartitionComparison, Row
-from airflow_batchscore.publish.same_rows import SideBySide, Stretch, side_by_side, stretches
+from airflow_batchscore.publish.same_rows import MOST_ROWS, SideBySide, Stretch, side_by_side, stretches
 from airflow_batchscore.quality.agreements import Agreements
 from airflow_batchscore.quality.differences import Differences
 from airflow_batchscore.scoring.manifest import Manifest
@@ -90,15 +90,15 @@ def _each(pairs: Sequence[tuple[Manifest, Manifest]], columns: Mapping[str, bool
 
     sums: dict[str, PartitionComparison] = {ours.key: PartitionComparison(ours.key) for ours, _ in pairs}
 
-    def read(item: tuple[str, Stretch]) -> tuple[str, SideBySide | GateError]:
+    def read(item: tuple[str, Stretch]) -> tuple[str, SideBySide | BatchScoreError]:
         key, stretch = item
         try:
             return key, side_by_side(stretch, list(columns))
-        except GateError as error:  # the champion's parts have a check of their own
+        except (GateError, OutputError) as error:  # the champion's parts have a check of their own
             return key, error
 
     for key, rows in in_order(read, work(), lambda item: item[1].size) if columns else ():
-        if isinstance(rows, GateError):
+        if isinstance(rows, BatchScoreError):
             problems[key] = str(rows).removeprefix("not published: ")
         else:
             sums[key] += _compared(key, rows, columns)
@@ -112,8 +112,9 @@ def _problem(each: PartitionComparison, columns: Mapping[str, bool]) -> str | No
     if not each.unmatched:
         return None
     return (
-        f"{each.unmatched} rows could not be matched: one of the two left rows out, and no key tells which. Keep keys "
-        "that are unique: ScorePartitionOperator(keys=[...])"
+        f"{each.unmatched} rows could not be matched: one of the two left rows out, and no key tells which (keep keys "
+        f"that are unique: ScorePartitionOperator(keys=[...])), or the two were cut into other blocks, of more than "
+        f"{MOST_ROWS:,} rows together (score both again with force)"
     )
 
 
@@ -130,6 +131,7 @@ def _compared(key: str, rows: SideBySide, columns: Mapping[str, bool]) -> Partit
 
 
 def _column(key: str, rows: SideBySide, name: str, alone: int, *, is_number: bool) -> ColumnComparison:
+    import pyarrow as pa
     import pyarrow.types as pt
 
     ours, theirs = rows.champion.column(name), rows.challenger.column(name)
@@ -139,7 +141,9 @@ def _column(key: str, rows: SideBySide, name: str, alone: int, *, is_number: boo
     numbers = _floats(ours), _floats(theirs)
     agreements = None
     if pt.is_integer(ours.type) and pt.is_integer(theirs.type):  # classes are often numbered
-        agreements = Agreements.of(ours, theirs.cast(ours.type, safe=False), alone)
+        if ours.type != theirs.type:  # as text, which no integer is too large for
+            ours, theirs = ours.cast(pa.string()), theirs.cast(pa.string())
+        agreements = Agreements.of(ours, theirs, alone)
     return ColumnComparison(agreements, Differences.of(*numbers, alone), _farthest(key, rows, name, *numbers))
 
 

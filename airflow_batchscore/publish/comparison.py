@@ -71,7 +71,7 @@ class ColumnComparison:
     def figures(self) -> JsonObject:
         """Of the column in a partition, as JSON."""
         agreement = {} if self.agreements is None else {"agreement": self.agreements.share}
-        if self.differences is None:
+        if self.differences is None or not self.differences.rows:
             return agreement
         sizes = {f"p{100 * share:g}": _finite(self.differences.size_quantile(share)) for share in SHOWN}
         return {

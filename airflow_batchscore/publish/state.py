@@ -84,7 +84,7 @@ class RunChallenge:
 
     Attributes:
         manifests: partition key -> manifest, read from storage.
-        failed: partition key -> why it has no scores.
+        failed: partition key -> why it has no scores, or none that can be trusted.
     """
 
     model: ModelRef
@@ -96,7 +96,7 @@ class RunChallenge:
         """Read the manifests that the tasks returned; None if the run has no challenger.
 
         Raises:
-            GateError: one is gone or was altered, or a partition or the challenger is not the same in all tasks.
+            GateError: the challenger is not the same in all tasks.
         """
         challenges = [task.challenge for task in tasks if task.challenge is not None]
         if not challenges:
@@ -105,9 +105,18 @@ class RunChallenge:
         if len(models) > 1 or len(challenges) < len(tasks):
             raise GateError("scores: the scoring tasks did not all have the same challenger; check those of one plan")
         partitions = [partition for challenge in challenges for partition in challenge.partitions]
-        state = RunState.read(partitions, conn_id)
         failed = {key: why for challenge in challenges for key, why in challenge.failed.items()}
-        return cls(models.pop(), {manifest.key: manifest for manifest in state.manifests}, failed)
+
+        def read(partition: ScoredPartition) -> Manifest | str:
+            try:
+                return RunState.read([partition], conn_id).manifests[0]
+            except GateError as error:
+                return str(error)
+
+        read_back = storage.each(read, partitions, partitions[0].manifest) if partitions else []
+        found = {partition.key: manifest for partition, manifest in zip(partitions, read_back, strict=True)}
+        failed |= {key: why for key, why in found.items() if isinstance(why, str)}
+        return cls(models.pop(), {key: each for key, each in found.items() if isinstance(each, Manifest)}, failed)
 
 
 def current_tasks(stages: Sequence[str], tasks: Sequence[ScoredTask], planned: Sequence[Values] | None) -> list[int]:

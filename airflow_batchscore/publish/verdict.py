@@ -111,6 +111,12 @@ class Audit:
         return problems_of(self.checks)
 
     @property
+    def is_compared(self) -> bool:
+        """Whether a challenger was compared with the champion in all partitions."""
+        compared = self.comparison or {"partitions_compared": 0}
+        return bool(compared["partitions_compared"] == len(self.manifests) > 0)
+
+    @property
     def figures(self) -> Figures:
         """What it counted."""
         worst = [drift.worst for drift in self.drift.values() if drift.worst is not None]
@@ -185,8 +191,6 @@ class KeptVerdict:
         try:
             allowed, comparison = verdict["limits"]["max_drift"], verdict.get("comparison")
             limits = None if allowed is None else drift_limits(allowed)
-            if comparison is not None:
-                view(comparison)  # what is no comparison must not fail the report
             return cls(
                 checks=[Check.from_dict(check) for check in verdict.get("checks", [])],
                 max_drift=limits.others if limits else None,
@@ -196,7 +200,7 @@ class KeptVerdict:
                     for score in verdict.get("scores", [])
                     if score.get("drift") is not None and math.isfinite(score["drift"])
                 },
-                comparison=comparison,
+                comparison=comparison if _can_be_shown(comparison) else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError, GateError):
             return None
@@ -240,3 +244,12 @@ class CheckedScores:
             value, SCHEMA, "the scores were checked", "clear the check, so that this version checks them again"
         )
         return cls(Figures.from_dict(value), value["verdict"], value["scores"])
+
+
+def _can_be_shown(comparison: Json) -> bool:
+    """Whether the report can show it: what is no comparison must not fail it."""
+    try:
+        view(comparison)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+    return True

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_batchscore.data.json_types import JsonMapping, JsonObject
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -75,15 +73,6 @@ class Agreements:
         pairs = _of_most(Counter(self.pairs), MOST_CLASSES)
         classes = sorted({name for pair in pairs for name in pair}, key=lambda name: (name in (OTHER, MISSING), name))
         return classes, [[pairs.get((one, other), 0) for other in classes] for one in classes]
-
-    def to_dict(self) -> JsonObject:
-        """Plain JSON."""
-        return {**vars(self), "pairs": [[*pair, rows] for pair, rows in sorted(self.pairs.items())]}
-
-    @classmethod
-    def from_dict(cls, value: JsonMapping) -> Agreements:
-        """The inverse of `to_dict`."""
-        return cls(**{**value, "pairs": {(one, other): rows for one, other, rows in value["pairs"]}})
 
 
 def _alike(counted: pa.Table) -> int:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from airflow_batchscore.data.json_types import JsonMapping, JsonObject
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -126,15 +124,6 @@ class Differences:
             return math.inf if self.rows else math.nan
         found = _at(share, bins, self.unbounded)
         return math.nan if found is None else min(found, self.largest)
-
-    def to_dict(self) -> JsonObject:
-        """Plain JSON."""
-        return {**vars(self), "bins": sorted(self.bins.items()), "sums": list(self.sums)}
-
-    @classmethod
-    def from_dict(cls, value: JsonMapping) -> Differences:
-        """The inverse of `to_dict`."""
-        return cls(**{**value, "bins": dict(value["bins"]), "sums": tuple(value["sums"])})
 
 
 def _binned(apart: np.ndarray, sizes: np.ndarray) -> dict[int, int]:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.errors import BatchScoreError, InputChangedError
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.attempt import Attempt, Call
 from airflow_batchscore.scoring.block import PartSource
 from airflow_batchscore.scoring.manifest import BlockResult
+from airflow_batchscore.scoring.part import BlockJob
 from airflow_batchscore.scoring.shared import Results, Together
 from airflow_batchscore.scoring.together import score_for_each
 
@@ -32,6 +34,7 @@ class PairAttempt:
 
     def __post_init__(self) -> None:
         self._calls = self._paired([None if each is None else each.next_calls() for each in self.attempts])
+        self._open = len(self._calls)
         leads = self._leads
         waiting = {unit.index for together, unit in self._calls if together.calls[leads] is not None}
         lead = self.attempts[leads]
@@ -51,7 +54,8 @@ class PairAttempt:
         for place, (attempt, several) in enumerate(zip(self.attempts, calls, strict=True)):
             for function, job, unit in several or ():
                 digest = attempt.digest if attempt else ""
-                asked, _ = paired.setdefault((unit.index, digest, function), ([None, None], unit))
+                key = (unit.index, digest, function, *_read_as(job, unit))
+                asked, _ = paired.setdefault(key, ([None, None], unit))
                 asked[place] = function, job
         return [(Together(tuple(asked)), unit) for asked, unit in paired.values()]
 
@@ -62,7 +66,7 @@ class PairAttempt:
 
     @property
     def is_complete(self) -> bool:
-        return all(attempt is None or attempt.is_complete for attempt in self.attempts)
+        return not self._open and all(attempt is None or attempt.is_complete for attempt in self.attempts)
 
     def next_calls(self) -> list[tuple[Any, Together, PartSource]]:
         """All calls, once: a model has one stage."""
@@ -71,6 +75,7 @@ class PairAttempt:
 
     def add(self, results: Results) -> BlockResult:
         """Take the results of a call. Raises BatchScoreError: the champion failed."""
+        self._open -= 1
         champion, challenger = results
         if isinstance(champion, BatchScoreError):
             raise champion
@@ -93,6 +98,12 @@ class PairAttempt:
             log.error("the challenger has no scores: %s", error)
             self.problem = str(error)
         self.attempts[1] = None
+
+
+def _read_as(job: BlockJob, unit: PartSource) -> tuple[object, ...]:
+    """What makes a call of its own: blocks of several partitions are read once for all of them, if they read alike."""
+    is_shared = isinstance(unit, Block) and unit.source.only
+    return (tuple(job.types.items()), tuple(job.key_types.items())) if is_shared else ()
 
 
 #: Counts for a call that gave none.

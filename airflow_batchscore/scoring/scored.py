@@ -105,7 +105,11 @@ class Challenge:
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
         manifests = [partition.to_dict() for partition in self.partitions]
-        return {"model": self.model.to_dict(), "manifests": manifests, "failed": dict(self.failed)}
+        return {
+            "model": self.model.to_dict(),
+            "manifests": manifests,
+            "failed": [[*each] for each in self.failed.items()],
+        }
 
     @classmethod
     def from_dict(cls, value: JsonMapping | None) -> Challenge | None:
@@ -113,7 +117,7 @@ class Challenge:
         if value is None:
             return None
         manifests = [ScoredPartition.from_dict(each) for each in value["manifests"]]
-        return cls(ModelRef.from_dict(value["model"]), manifests, value["failed"])
+        return cls(ModelRef.from_dict(value["model"]), manifests, dict(value["failed"]))
 
 
 @dataclass(frozen=True)

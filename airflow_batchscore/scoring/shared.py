@@ -47,8 +47,8 @@ class Together:
     @property
     def blocks(self) -> list[BlockJob]:
         """The jobs of the models, if each scores a block; else none."""
-        jobs = [call[1] for call in self.calls if call is not None and call[0] is score_block]
-        return jobs if len(jobs) == len(self.calls) else []
+        calls = [call for call in self.calls if call is not None]
+        return [job for _, job in calls] if all(function is score_block for function, _ in calls) else []
 
 
 def most_together(*, is_local: bool) -> int:
@@ -85,7 +85,8 @@ def _shared(job: BlockJob | Together, unit: PartSource) -> object:
         return None
     source = replace(unit.source, only=(), given=(), given_types=())
     types = {tuple(tuple(each.items()) for each in (job.types, job.key_types)) for job in jobs}
-    return (source, unit.start, unit.stop, unit.rows, len(jobs), *types) if len(types) == 1 else None
+    asked = tuple(call is None for call in job.calls) if isinstance(job, Together) else ()
+    return (source, unit.start, unit.stop, unit.rows, asked, *types) if len(types) == 1 else None
 
 
 def _block_jobs(job: BlockJob | Together) -> list[BlockJob]:
@@ -98,7 +99,12 @@ def score_several(jobs: Sequence[BlockJob | Together], blocks: Sequence[Block]) 
     results = score_shared([_block_jobs(job)[rank] for rank in ranks for job in jobs], [*blocks] * len(ranks))
     if not isinstance(jobs[0], Together):
         return results
-    return [tuple(results[rank * len(jobs) + place] for rank in ranks) for place in range(len(jobs))]
+    made = [iter(results[place :: len(jobs)]) for place in range(len(jobs))]
+    return [
+        tuple(None if call is None else next(each) for call in job.calls)
+        for job, each in zip(jobs, made, strict=True)
+        if isinstance(job, Together)
+    ]
 
 
 def score_shared(jobs: Sequence[BlockJob], blocks: Sequence[Block]) -> list[Result]:

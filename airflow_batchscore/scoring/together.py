@@ -28,7 +28,7 @@ def score_for_each(together: Together, unit: PartSource) -> Results:
 
     Raises OSError: storage failed, which a retry may fix.
     """
-    if isinstance(unit, Block) and together.blocks and not may_be_a_rerun():
+    if isinstance(unit, Block) and None not in together.calls and together.blocks and not may_be_a_rerun():
         results = score_in_one_reading(together.blocks, unit)
         if results is not None:
             return results
@@ -48,7 +48,7 @@ def score_in_one_reading(jobs: Sequence[BlockJob], block: Block) -> Results | No
     types, key_types = _union([job.types for job in jobs]), _union([job.key_types for job in jobs])
     if types is None or key_types is None:
         return None
-    alike = all(job.types == types and job.key_types == key_types for job in jobs)
+    alike = all([*job.types] == [*types] and [*job.key_types] == [*key_types] for job in jobs)
     parts = [OpenPart(job, block) for job in jobs]
     try:
         _open(parts)

@@ -243,8 +243,9 @@ def test_a_table_of_data(shop: Small, typed: Typed, kind: str, tmp_path_factory:
     with lake(kind, tmp_path_factory.mktemp("lake")) as there:
         to, catalog = (["delta"], []) if kind == "delta" else (["iceberg:tennis.scores@lake"], ["lake"])
         out = ["--table", *to, *(["--catalog-conn-id", *catalog] if catalog else [])]
-        assert typed("score", *DATA, "--partitions", "0..1", "--keys", "id,a,b", "--column-type", "a=float64", "--column-type", "b=float64", "--output", "staged", "--publish-to",
-                     there.output, *out) == 0  # fmt: skip
+        numbers = ["--keys", "id,a,b", "--column-type", "a=float64", "--column-type", "b=float64"]
+        run = [*DATA, *numbers, "--partitions", "0..1", "--output", "staged", "--publish-to", there.output]
+        assert typed("score", *run, *out) == 0
         data = [there.output, "--data-table", *to, *(["--data-catalog-conn-id", *catalog] if catalog else [])]
         again = [*data, "--partition-by", "p", "--model", "model@champion", "--output", "again"]
         assert typed.json("plan", *again)["counts"] == {"score": 2}

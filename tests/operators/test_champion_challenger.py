@@ -91,7 +91,7 @@ def test_only_the_champions_scores_are_published_and_the_report_compares(
 ) -> None:
     plan = _plan(data, challenger)
     handed = [scored(data, entry, "r", **BOTH) for entry in plan]
-    assert [each["challenge"]["failed"] for each in handed] == [{}, {}]
+    assert [each["challenge"]["failed"] for each in handed] == [[], []]
     checked = _check(plan, handed, max_quarantined=0)
     out = tmp_path / "out.parquet"
     assert published(checked, "r", out)["partitions"] == 2
@@ -156,15 +156,19 @@ def test_a_challenger_that_fails_stops_its_promotion_and_not_the_publication(
     data.add(2, [(*row, 1) for row in good_rows(40, 5000)], header=header)
     plan = _plan(data, challenger)
     handed = [scored(data, entry, "r") for entry in plan]
-    assert [list(each["challenge"]["failed"]) for each in handed] == [["p=1"], []]
+    assert [[key for key, _ in each["challenge"]["failed"]] for each in handed] == [["p=1"], []]
     assert "the challenger has no scores: partition p=1" in caplog.text
     checked = _check(plan, handed)
     assert published(checked, "r", tmp_path / "out.parquet")["partitions"] == 2
     comparison = _verdict(checked)["comparison"]
     assert (comparison["partitions_compared"], comparison["partitions_in_all"]) == (1, 2)
     assert "lacks the columns ['c']" in comparison["problems"]["p=1"]
+    assert list(pushed) == ["comparison"], "nobody promotes what was not compared"
     with pytest.raises(AirflowFailException, match=r"1 of 2 partitions were not compared, or not in full: p=1: "):
         _check(plan, handed, min_agreement=0)
+    Path(handed[1]["challenge"]["manifests"][0]["manifest"]).unlink()
+    comparison = _verdict(_check(plan, handed))["comparison"]
+    assert "is gone" in comparison["problems"]["p=2"]
 
 
 def test_what_a_challenger_scored_is_sealed_too(data: Small, challenger: ModelRef) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from paired import challenger_of, of_challenger, score_alone, score_pair, trained
 from support import Small, good_rows, scores, small
 
 from airflow_batchscore import Recipe
-from airflow_batchscore.publish.compare import compare
+from airflow_batchscore.publish.compare import _column, compare
 from airflow_batchscore.publish.comparison import Comparison
+from airflow_batchscore.publish.same_rows import SideBySide
 
 pytestmark = pytest.mark.unit
 
@@ -61,7 +63,7 @@ def test_figures_are_those_of_pandas_on_all_rows(data: Small) -> None:
     first = worst[0]
     (place,) = np.flatnonzero(ours["id"].astype(str) == first.keys["id"])
     assert (first.champion, first.challenger) == tuple(str(x["predict_proba_1"].iloc[place]) for x in (ours, theirs))
-    assert first.row == place if first.partition == "p=1" else place - 500
+    assert first.row == (place if first.partition == "p=1" else place - 500)
     shown = found.to_dict()
     shares = [
         (~agreed[:500]).mean() if each["partition"] == "p=1" else (~agreed[500:]).mean() for each in shown["partitions"]
@@ -133,6 +135,19 @@ def test_a_part_that_is_gone_is_a_problem_of_its_partition(data: Small) -> None:
     found = _compared(scored, challenger)
     assert list(found.problems) == ["p=2"]
     assert "is gone" in found.problems["p=2"]
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "agreed"),
+    [(("int8", [1, -1, 2]), ("int64", [257, 255, 2]), 1), (("uint64", [2**63, 1]), ("int64", [-(2**63), 1]), 1)],
+)
+def test_whole_numbers_of_other_types_are_compared_by_their_values(
+    data: Small, champion: tuple[str, list[int]], challenger: tuple[str, list[int]], agreed: int
+) -> None:
+    ours, theirs = (pa.table({"y": pa.array(values, kind)}) for kind, values in (champion, challenger))
+    found = _column("p=1", SideBySide((), ours, theirs, 0), "y", 0, is_number=True)
+    assert found.agreements
+    assert (found.agreements.agreed, found.agreements.rows) == (agreed, len(ours))
 
 
 def test_outputs_that_only_one_has_are_left_out_by_name(data: Small) -> None:

@@ -79,3 +79,7 @@ def test_a_problem_is_named_with_its_partition() -> None:
     assert found.problems == {"p=b": "it broke"}
     shown = found.to_dict()
     assert (shown["partitions_compared"], shown["partitions_in_all"], shown["left_out"]) == (1, 2, {"y": "no"})
+
+
+def test_a_column_without_rows_has_no_sizes() -> None:
+    assert ColumnComparison(None, Differences()).figures() == {}

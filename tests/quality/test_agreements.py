@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import reduce
 
 import numpy as np
@@ -30,7 +29,6 @@ def test_counts_are_those_of_pandas_however_rows_are_cut() -> None:
     classes, rows = found.confusion()
     expected = pd.crosstab(champion, challenger).reindex(index=classes, columns=classes, fill_value=0)
     assert rows == expected.to_numpy().tolist()
-    assert Agreements.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
 def test_a_row_of_one_model_alone_disagrees_and_missing_classes_are_alike() -> None:

@@ -140,6 +140,40 @@ def test_a_challenger_that_fails_does_not_keep_the_champion_from_its_scores(
     assert "lacks the columns ['c']" in scored.challenged or "ZeroDivisionError" in scored.challenged
 
 
+@pytest.mark.parametrize("is_champion_there", [False, True])
+def test_a_challenger_that_fails_in_every_block_is_reported(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_champion_there: bool
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "paired_broken.py").write_text(
+        "def fails(frame):\n    return frame[['a', 'b']] if frame['id'].astype(int).max() < 1000 else 1 / 0\n"
+    )
+    challenger = challenger_of(data, Recipe(target="label", keys=["id"], features="paired_broken:fails"))
+    if is_champion_there:
+        score_alone(data, data.model, 1, block_rows=50)
+    (scored,) = score_pair(data, challenger, 1, block_rows=50, limit=_few())
+    assert (scored.reused, scored.manifest.account) == (is_champion_there, Account(500, 500, 0, 0))
+    assert isinstance(scored.challenged, str)
+    assert "ZeroDivisionError" in scored.challenged
+
+
+def test_columns_come_in_the_order_of_each_model(data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "paired_first.py").write_text(
+        "def first(frame):\n    return frame.iloc[:, [0]].set_axis(['x'], axis=1)\n"
+    )
+
+    def of(name: str, *columns: str) -> ModelRef:
+        return trained(data, name, Recipe(target="label", keys=["id"], features="paired_first:first", columns=columns))
+
+    champion, challenger = of("champion", "a", "b"), of("challenger", "b", "a")
+    (pair,) = score_pair(data, challenger, 1, model=champion, method="predict_proba")
+    for model, manifest in ((champion, pair.manifest), (challenger, *of_challenger([pair]))):
+        ((alone, *_),) = score_alone(data, model, 1, method="predict_proba", output_uri=f"{tmp_path}/alone")
+        assert alone.identity == manifest.identity
+        pd.testing.assert_frame_equal(scores(alone), scores(manifest))
+
+
 def _few() -> object:
     from airflow_batchscore.quality.quarantine import Limit
 
@@ -198,6 +232,29 @@ def test_partitions_of_one_file_are_read_once_for_both_models(
         ((alone, *_),) = score_run(job, values[3:], ENGINE)
         assert alone.identity == manifest.identity
         pd.testing.assert_frame_equal(scores(alone), scores(manifest))
+
+
+@pytest.mark.parametrize(("columns", "times"), [(["a", "b"], 1), (["b"], 2)])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_file_is_read_once_for_all_partitions_and_each_way_of_reading_it(
+    data: Small,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: list[str],
+    times: int,
+    is_there: bool,
+) -> None:
+    install(monkeypatch, tmp_path / "site", "counted", GROUP, {".counted": "test_shared:Counted"})
+    write_csv(data.folder / "all.counted", good_rows(400, 1000))
+    dataset = PartitionedDataset(f"{data.folder}/all.counted", partition_by="id % 4", read_options=NUMBERED)
+    challenger = challenger_of(data, Recipe(target="label", keys=["id"], columns=columns))
+    values, options = [{"id_mod_4": str(n)} for n in range(4)], {"dataset": dataset, "block_rows": 400}
+    if is_there:
+        score_run(data.job(**options), values, ENGINE)
+    READ.clear()
+    scored = score_run(pair_job(data, challenger, **options), values, ENGINE)
+    assert sorted(READ.values()) == [1 if is_there else times]
+    assert [own.account for own in of_challenger(scored)] == [Account(100, 100, 0, 0)] * 4
 
 
 def test_several_partitions_are_scored_side_by_side(data: Small) -> None:
