@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.common_type import plain
-from airflow_batchscore.data.partition_by import NO_VALUE, PartitionBy, Term
+from airflow_batchscore.data.partition_by import NO_VALUE, PART_LENGTHS, PartitionBy, Term
 from airflow_batchscore.data.storage import Location, is_within
 from airflow_batchscore.data.tables.kinds import Iceberg
 from airflow_batchscore.data.tables.snapshot import Folder, Snapshot, TableFile
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as PyicebergTable
     from pyiceberg.table.snapshots import Snapshot as PyicebergSnapshot
-
-#: How much of a date and time the transforms keep, in letters.
-_LENGTHS = {"year": 4, "month": 7, "day": 10, "hour": 13}
 
 
 def look(table: Iceberg, location: Location, version: str, by: PartitionBy) -> Snapshot:
@@ -197,9 +194,9 @@ class _Known:
 def _of_time(term: Term, transform: str, value: Any) -> str | None:
     """A part of a date, of a file whose rows are in one year, month, day or hour."""
     made = _TIMES.get(transform)
-    if made is None or _LENGTHS.get(term.kind, 99) > _LENGTHS[transform]:
+    if made is None or PART_LENGTHS.get(term.kind, 99) > PART_LENGTHS[transform]:
         return None
-    return NO_VALUE if value is None else made(value)[: _LENGTHS[term.kind]]
+    return NO_VALUE if value is None else made(value)[: PART_LENGTHS[term.kind]]
 
 
 def _month(since: int) -> str:
