@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import cut, read
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.partition_by import PartitionBy
 from airflow_batchscore.data.pattern import Values, require_value
 from airflow_batchscore.data.storage import FileInfo
+from airflow_batchscore.data.virtual import rows_of, stored, with_given
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ def _counted(dataset: PartitionedDataset, by: PartitionBy, files: Sequence[FileI
 
     def count(block: Block) -> Counter[tuple[str, ...]]:
         here: Counter[tuple[str, ...]] = Counter()
-        for batch in read(dataset, block, {}, types):
+        nothing_stored = not stored(block.source, types)
+        for batch in [_given_alone(dataset, block, types)] if nothing_stored else read(dataset, block, {}, types):
             here.update(_labelled(by.labels(batch.keys)))
             here[tuple(by.without_value.values())] += len(batch.bad)
             require_few(dataset, by, len(here))
@@ -78,6 +81,16 @@ def _counted(dataset: PartitionedDataset, by: PartitionBy, files: Sequence[FileI
             counts.update(here)
             require_few(dataset, by, len(counts))
     return +counts
+
+
+def _given_alone(dataset: PartitionedDataset, block: Block, types: Mapping[str, str | None]) -> Batch:
+    """The rows of a block whose file has none of the columns: readers of no column return no rows."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows = rows_of(block, dataset.settings)
+    none = pa.table({"": pa.nulls(rows)}).select([])
+    return with_given(Batch(none, np.arange(rows), [], none), block, {}, types)
 
 
 def _labelled(labels: Sequence[pa.Array]) -> dict[tuple[str, ...], int]:
