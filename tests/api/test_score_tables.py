@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from source_tables import KINDS, SourceTable, day, games, source_table
 from support import Small, small
@@ -144,6 +146,41 @@ def test_rows_of_files_that_lack_what_divides_them_are_in_the_partition_of_rows_
         run = _score(model, table.dataset(by))
         assert (len(run.reused), run.account.astuple()) == (count, (30, 30, 0, 0))
         assert _scores(run) == _plain(model, games(1), games(2), games(3))
+
+
+@pytest.mark.parametrize("by", ["day", ["day", "id % 2"]])
+def test_files_that_hive_wrote_have_the_value_of_their_partition(model: Small, tmp_path: Path, by: object) -> None:
+    """Their tables became Iceberg ones in place: a column of the partition stands in the names of folders alone."""
+    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+    from pyiceberg.typedef import Record
+
+    with source_table("iceberg", tmp_path / "lake", "day") as table:
+        table.append(games(2))
+        path = Path(table.uri, "data", "day=2026-04-01", "000000_0.parquet")
+        path.parent.mkdir()
+        pq.write_table(games(1).drop_columns(["day"]), path)
+        file = DataFile.from_args(
+            content=DataFileContent.DATA,
+            file_path=f"file://{path}",
+            file_format=FileFormat.PARQUET,
+            partition=Record((day(1) - dt.date(1970, 1, 1)).days),
+            record_count=10,
+            file_size_in_bytes=path.stat().st_size,
+        )
+        file.spec_id = table.opened().spec().spec_id
+        change = table.opened().transaction()
+        with change.update_snapshot().fast_append() as snapshot:
+            snapshot.append_data_file(file)
+        change.commit_transaction()
+        run = score(
+            table.dataset(by),
+            function=f"{__name__}:first_of_month",
+            keys=["id", "day"],
+            output_uri=f"{model.folder}/staged",
+        )
+        found = {(row.id // 1000, str(row.day), row.first) for row in run.frame().itertuples()}
+        assert found == {(1, str(day(1)), True), (2, str(day(2)), False)}
+        assert run.account.astuple() == (20, 20, 0, 0)
 
 
 def test_months_of_a_column_that_the_table_knows(model: Small, table: SourceTable) -> None:
