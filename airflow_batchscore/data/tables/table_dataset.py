@@ -87,7 +87,8 @@ class TableDataset(PartitionedDataset):
 
         if self.labelled.unlabelled:
             log.warning("%s", self.untold)
-        counted = {tuple(values.values()): rows for values, rows in rows_by_partition(self, self.labelled.divided)}
+        found = rows_by_partition(self, self.labelled.divided, self._require_told)
+        counted = {tuple(values.values()): rows for values, rows in found}
         totals = Counter[tuple[str, ...]]()
         for labels, rows in counted.items():
             totals[self.labelled.group(self._values_of(labels))] += rows
@@ -98,14 +99,23 @@ class TableDataset(PartitionedDataset):
         for labels, rows in every.items():
             values = self._values_of(labels)
             files, own = self.labelled.of(values), self.labelled.whole.get(labels, [])
-            if not files:
-                raise InputError(
-                    f"{self.seen.described} has {rows} rows of partition {partition_key(values)} in files that are of "
-                    "another by the table: nothing was read. Rewrite the data files, or divide by another column"
-                )
             share = rows, totals[self.labelled.group(values)]
             made.append(self.partition_of(values, files, _with_own(share, files, own) if own else share))
         return made
+
+    def _require_told(self, uri: str, counts: Mapping[tuple[str, ...], int]) -> None:
+        """Raise InputError if rows of a file are of another partition than the file is: nobody would score them."""
+        for texts, rows in counts.items():
+            if any(label not in (None, text) for label, text in zip(self._labels[uri], texts, strict=True)):
+                named = {name: label for name, label in zip(self.fields, self._labels[uri], strict=True) if label}
+                raise InputError(
+                    f"{uri} has {rows} rows of partition {partition_key(self._values_of(texts))}, and all are of "
+                    f"{partition_key(named)} by {self.seen.described}: nothing was read. Write the file's rows again"
+                )
+
+    @cached_property
+    def _labels(self) -> dict[str, tuple[str | None, ...]]:
+        return {file.uri: file.labels for file in self.seen.files}
 
     @property
     def untold(self) -> str:

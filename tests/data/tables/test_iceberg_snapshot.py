@@ -218,9 +218,13 @@ def test_rows_of_another_partition_than_the_table_states_are_refused(tmp_path: P
         table.append(games(1))
         dataset = table.dataset(["day", "id % 2"]).fixed()
         assert isinstance(dataset, TableDataset)
-        wrong = replace(dataset.seen.files[0], labels=("2026-04-09", None))
+        (right,) = dataset.seen.files
+        wrong = replace(right, labels=("2026-04-09", None))
         lying = replace(dataset, seen=replace(dataset.seen, files=(wrong,)))
-        with pytest.raises(InputError, match=r"has 5 rows of partition day=2026-04-01/id_mod_2=[01] in files that are"):
+        message = (
+            r"\.parquet has 5 rows of partition day=2026-04-01/id_mod_2=[01], and all are of day=2026-04-09 by vers"
+        )
+        with pytest.raises(InputError, match=message):
             lying.discover()
 
 
