@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from airflow_batchscore.data.amounts import in_bytes, in_words
 from airflow_batchscore.data.dataset import Partition
-from airflow_batchscore.data.partition_by import parse_partition_by
+from airflow_batchscore.data.partition_by import PartitionBy
 from airflow_batchscore.data.pattern import values_of
 from airflow_batchscore.data.periods import Periods
 
@@ -72,12 +72,15 @@ class Arrivals:
     bucket (``user_id % 10``) is no order.
 
     Args:
+        terms: of the dataset: which fields are numbers of buckets.
         like: keys; only partitions that differ from one of them in that field alone are looked at.
     """
 
-    def __init__(self, listed: Iterable[Partition], like: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, listed: Iterable[Partition], terms: PartitionBy | None = None, like: Iterable[str] | None = None
+    ) -> None:
         partitions = list(listed)
-        buckets = _buckets(partitions)
+        buckets = {term.field for term in terms.terms if term.buckets} if terms else set()
         self._periods = Periods.of(
             [{name: each.values[name] for name in each.values if name not in buckets} for each in partitions]
         )
@@ -179,12 +182,6 @@ class Arrivals:
         if delay <= max(usual + slack, most):
             return None
         return f"{in_words(delay)} after {since}; usually {in_words(usual)} (the {len(delays)} before it)"
-
-
-def _buckets(partitions: Sequence[Partition]) -> set[str]:
-    """The fields that are numbers of buckets."""
-    by = parse_partition_by(partitions[0].by) if partitions and partitions[0].by else None
-    return {term.field for term in by.terms if term.buckets} if by else set()
 
 
 def _arrival(partition: Partition) -> float | None:

@@ -108,9 +108,7 @@ def _cutting(dataset: PartitionedDataset) -> ReadSettings:
 def _with_given(
     dataset: PartitionedDataset, partition: Partition, source: Source, asked: Sequence[str], keys: Sequence[str]
 ) -> Source:
-    source = dataset.as_read(source)
-    if dataset.by is not None:
-        source = replace(source, only=tuple(partition.values.items()))
+    source = replace(dataset.as_read(source), only=tuple(dataset.selected(partition, source.uri).items()))
     if given := given_to(dataset, partition, source, asked):
         kinds = tuple((name, kind) for name, (_, kind) in dataset.stated(source).items())
         source = replace(source, given=given, given_types=kinds)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import cut, read
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.partition_by import PartitionBy
 from airflow_batchscore.data.pattern import Values, require_value
 from airflow_batchscore.data.storage import FileInfo
+from airflow_batchscore.data.virtual import rows_of, stored, with_given
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,8 +25,17 @@ _BLOCK_ROWS = 250_000
 _MOST_THREADS = 8
 
 
-def rows_by_partition(dataset: PartitionedDataset, files: Sequence[FileInfo]) -> list[tuple[Values, int]]:
+#: Rows by the values of their partition, in the order of the fields.
+Counts = Counter[tuple[str, ...]]
+
+
+def rows_by_partition(
+    dataset: PartitionedDataset, files: Sequence[FileInfo], check: Callable[[str, Counts], None] = lambda *_: None
+) -> list[tuple[Values, int]]:
     """Every partition with its number of rows; for buckets of one column, which need no reading, 1 for each.
+
+    Args:
+        check: is given the URI of a file and the rows of a block of it; for threads.
 
     Raises:
         InputError: there are more than the dataset's `max_partitions`, a value cannot name a partition, or a file
@@ -36,7 +47,7 @@ def rows_by_partition(dataset: PartitionedDataset, files: Sequence[FileInfo]) ->
         require_few(dataset, by, len(by.known))
         # Rows without a value are few, or should be.
         return [(values, int(values != by.without_value)) for values in by.known]
-    counts = _counted(dataset, by, files)
+    counts = _counted(dataset, by, files, check)
     made = [(dict(zip(by.fields, texts, strict=True)), rows) for texts, rows in counts.items()]
     require_names(by, [values for values, _ in made])
     return made
@@ -59,18 +70,22 @@ def _require_name(by: PartitionBy, field: str, text: str) -> None:
         ) from error
 
 
-def _counted(dataset: PartitionedDataset, by: PartitionBy, files: Sequence[FileInfo]) -> Counter[tuple[str, ...]]:
+def _counted(
+    dataset: PartitionedDataset, by: PartitionBy, files: Sequence[FileInfo], check: Callable[[str, Counts], None]
+) -> Counts:
     # Without values it is the whole of the files.
     blocks = cut(dataset, Partition({}, tuple(files)), block_rows=_BLOCK_ROWS, columns=[])
     types = {name: dataset.column_types.get(name) for name in by.columns}
-    counts: Counter[tuple[str, ...]] = Counter()
+    counts = Counts()
 
-    def count(block: Block) -> Counter[tuple[str, ...]]:
-        here: Counter[tuple[str, ...]] = Counter()
-        for batch in read(dataset, block, {}, types):
+    def count(block: Block) -> Counts:
+        here = Counts()
+        nothing_stored = not stored(block.source, types)
+        for batch in [_given_alone(dataset, block, types)] if nothing_stored else read(dataset, block, {}, types):
             here.update(_labelled(by.labels(batch.keys)))
             here[tuple(by.without_value.values())] += len(batch.bad)
             require_few(dataset, by, len(here))
+        check(block.source.uri, +here)
         return here
 
     with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="batchscore-rows") as pool:
@@ -78,6 +93,16 @@ def _counted(dataset: PartitionedDataset, by: PartitionBy, files: Sequence[FileI
             counts.update(here)
             require_few(dataset, by, len(counts))
     return +counts
+
+
+def _given_alone(dataset: PartitionedDataset, block: Block, types: Mapping[str, str | None]) -> Batch:
+    """The rows of a block whose file has none of the columns: readers of no column return no rows."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows = rows_of(block, dataset.settings)
+    none = pa.table({"": pa.nulls(rows)}).select([])
+    return with_given(Batch(none, np.arange(rows), [], none), block, {}, types)
 
 
 def _labelled(labels: Sequence[pa.Array]) -> dict[tuple[str, ...], int]:

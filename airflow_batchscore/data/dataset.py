@@ -269,6 +269,10 @@ class PartitionedDataset:
         """A partition that `partition_by` makes of some files; without values all of their rows."""
         return Partition(values, files, self._expressions, share)
 
+    def selected(self, partition: Partition, uri: str) -> Values:
+        """Which rows of one of its files are the partition's; empty for all."""
+        return {} if self.by is None else partition.values
+
     def pin(self, partition: Partition) -> Partition:
         """Pin the partition to its current bytes: all readers refuse others.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from airflow_batchscore.data.blocks import cut, require_columns
 from airflow_batchscore.data.common_type import common_type
@@ -12,6 +13,7 @@ from airflow_batchscore.data.formats.base import Block, Source
 from airflow_batchscore.data.formats.registry import format_named
 from airflow_batchscore.data.formats.typed_rows import plain_type
 from airflow_batchscore.data.no_type import NO_TYPE
+from airflow_batchscore.data.storage import FileInfo
 from airflow_batchscore.data.type_names import arrow_type, name_of
 from airflow_batchscore.data.virtual import type_of
 from airflow_batchscore.errors import InputError
@@ -37,8 +39,12 @@ def infer_types(
         InputError: a column is missing, occurs twice, or has incompatible types across files that state them.
     """
     kinds: dict[str, dict[str, Source]] = {}
-    # Partitions of one file have the types of the file, which is looked at once.
-    for partition in partitions if dataset.by is None else partitions[:1]:
+    seen: set[FileInfo] = set()
+    for partition in partitions:
+        if dataset.by is not None:
+            # Partitions of one file have the types of the file, which is looked at once.
+            partition = replace(partition, files=tuple(file for file in partition.files if file not in seen))
+            seen.update(partition.files)
         wanted = [*(columns or ()), *required]
         blocks = cut(dataset, partition, block_rows=1 << 30, columns=wanted, numbered=False)
         for source in dict.fromkeys(block.source for block in blocks):

@@ -33,14 +33,15 @@ FILE = "_file"
 
 Kind = Literal["value", "mod", "hash", "year", "month", "day", "hour"]
 _MOST_BUCKETS = 100_000
-_PARTS = ("year", "month", "day", "hour")
+#: The parts of a date, and how much of an ISO date and time they keep, in letters.
+PART_LENGTHS = {"year": 4, "month": 7, "day": 10, "hour": 13}
 _COLUMN = r'(?:(?P<plain>[^\W\d]\w*)|"(?P<quoted>[^"]+)"|`(?P<ticked>[^`]+)`)'
 _NUMBER = r"\s*%\s*(?P<buckets>\d+)"
 _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("value", re.compile(_COLUMN)),
     ("mod", re.compile(_COLUMN + _NUMBER)),
     ("hash", re.compile(rf"hash\s*\(\s*{_COLUMN}\s*\){_NUMBER}", re.IGNORECASE)),
-    *((part, re.compile(rf"{part}\s*\(\s*{_COLUMN}\s*\)", re.IGNORECASE)) for part in _PARTS),
+    *((part, re.compile(rf"{part}\s*\(\s*{_COLUMN}\s*\)", re.IGNORECASE)) for part in PART_LENGTHS),
 )
 _SYNTAX = (
     "write a column (country), its remainder (user_id % 10), a hash bucket of it (hash(user_id) % 10), or a part of a "

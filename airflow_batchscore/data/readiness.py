@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from airflow_batchscore.data.arrivals import Arrivals
@@ -11,6 +11,8 @@ from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import partition_key, values_of
 from airflow_batchscore.data.request import Request, SeenPartitions
+from airflow_batchscore.data.storage import FileInfo
+from airflow_batchscore.data.tables.table_dataset import TableDataset
 from airflow_batchscore.errors import BatchScoreError, InputError
 
 #: Consecutive looks without an answer from storage before the wait fails.
@@ -71,7 +73,7 @@ class Readiness:
         missing: keys of partitions that do not exist, and wildcards that no partition fits.
         unsettled: keys of partitions with a file that changed more recently.
         shapes: what the next look compares with; empty unless changes are checked.
-        late: which of the missing ones should be there, in sentences.
+        late: which of the missing ones should be there, or may be, in sentences.
     """
 
     found: Sequence[Partition]
@@ -99,50 +101,76 @@ class Readiness:
         return SeenPartitions(values, [(len(partition.files), partition.stored) for partition in self.found]).to_dict()
 
 
-def requested_keys(dataset: PartitionedDataset, request: Request, listed: Mapping[str, Partition]) -> list[str] | None:
+@dataclass(frozen=True)
+class Listing:
+    """What one look at storage found.
+
+    Attributes:
+        dataset: at the version of its table that was seen.
+        partitions: those that exist, by key; None if only the rows tell which there are.
+        files: of all of them, where only the rows tell.
+    """
+
+    dataset: PartitionedDataset
+    partitions: Mapping[str, Partition] | None
+    files: tuple[FileInfo, ...] = ()
+
+    def of(self, wanted: Sequence[str] | None) -> Mapping[str, Partition]:
+        """Partitions by key; of those `wanted` the ones that may be there, where only the rows tell which are."""
+        if self.partitions is not None:
+            return self.partitions
+        dataset, asked = self.dataset, {key: values_of(key) for key in wanted or ()}
+        if isinstance(dataset, TableDataset):
+            return {key: dataset.partition(values) for key, values in asked.items() if dataset.labelled.has(values)}
+        return {key: dataset.partition_of(values, self.files) for key, values in asked.items()} if self.files else {}
+
+    @property
+    def untold(self) -> list[str]:
+        """Why a partition that is missing may be there all the same, in a sentence."""
+        text = self.dataset.untold if isinstance(self.dataset, TableDataset) else ""
+        return [f"a sensor does not look for rows: {text}"] if text else []
+
+
+def requested_keys(request: Request, listing: Listing) -> list[str] | None:
     """What to wait for; None is ready as soon as any partition exists.
 
     They are keys of partitions, and each wildcard that nothing fits yet: one is ready as soon as a partition does.
     """
-    # Which partitions a table has, only a look at it tells.
-    must_be_read = "" in listed if dataset.table is not None else _must_be_read(dataset)
-    asked = request.asked([] if must_be_read else [partition.values for partition in listed.values()])
-    if must_be_read and (asked.wanted is None or asked.unmatched):
+    partitions, dataset = listing.partitions, listing.dataset
+    asked = request.asked([partition.values for partition in (partitions or {}).values()])
+    if partitions is None and (asked.wanted is None or asked.unmatched):
+        other = (
+            "or wait for the files, with a PartitionSensor whose dataset has no partition_by, and leave partitions= of "
+            "the plan out"
+            if dataset.table is None
+            else "or divide it by a column by which the table is partitioned"
+        )
         raise InputError(
             f"partition_by={dataset.partition_by!r}: only the rows of {dataset.uri} tell which partitions there are, "
-            "and a sensor does not read them. Name the partitions; or wait for the files, with a PartitionSensor whose "
-            "dataset has no partition_by, and leave partitions= of the plan out"
+            f"and a sensor does not read them. Name the partitions; {other}"
         )
     if asked.wanted is None:
         return None
     return [*map(partition_key, asked.wanted), *asked.unmatched]
 
 
-def list_partitions(dataset: PartitionedDataset) -> dict[str, Partition]:
-    """The existing partitions by key.
-
-    Where only the rows tell which partitions there are, all of the files stand under an empty key: nothing is read.
-    """
+def list_partitions(dataset: PartitionedDataset) -> Listing:
+    """One look. Where only the rows tell which partitions there are, nothing is read."""
     dataset = dataset.fixed()
-    if _must_be_read(dataset):
-        files = dataset.files()
-        return {"": dataset.partition_of({}, files)} if files else {}
-    return {partition.key: partition for partition in dataset.discover()}
-
-
-def _must_be_read(dataset: PartitionedDataset) -> bool:
-    return dataset.by is not None and dataset.by.known is None
+    if dataset.by is not None and dataset.by.known is None:
+        return Listing(dataset, None, dataset.files())
+    return Listing(dataset, {partition.key: partition for partition in dataset.discover()})
 
 
 def judge(
-    listed: Mapping[str, Partition],
+    listing: Listing,
     wanted: Sequence[str] | None,
     *,
     stable_for: float | None,
     now: float,
     before: Shapes,
 ) -> Readiness:
-    """Judge a listing.
+    """Judge what a look found.
 
     Args:
         stable_for: seconds for which no file of a partition may have changed; None skips the check.
@@ -150,13 +178,12 @@ def judge(
         before: `Readiness.shapes` of the previous look, or nothing. Files whose number or size differs since then have
             changed, whatever their modification times say.
     """
-    whole = listed.get("")
-    if whole is not None and whole.by and wanted is not None:
-        listed = {key: replace(whole, values=values_of(key)) for key in wanted}
+    listed = listing.of(wanted)
     keys = list(listed) if wanted is None else wanted
     missing = [key for key in keys if key not in listed]
     existing = [key for key in keys if key in listed]
-    late = Arrivals(listed.values(), like=missing).overdue(missing, now) if missing else []
+    late = Arrivals(listed.values(), listing.dataset.terms, like=missing).overdue(missing, now) if missing else []
+    late += listing.untold if missing else []
     if not stable_for:
         return Readiness([listed[key] for key in existing], missing, [], late=late)
     shapes = {key: _shape(listed[key], before.get(key), now) for key in existing}
@@ -187,8 +214,8 @@ def assess(
 ) -> Readiness:
     """Look at storage once; see `requested_keys` and `judge`."""
     asked = dataset.read(request)
-    listed = list_partitions(dataset)
-    return judge(listed, requested_keys(dataset, asked, listed), stable_for=stable_for, now=now, before=before or {})
+    listing = list_partitions(dataset)
+    return judge(listing, requested_keys(asked, listing), stable_for=stable_for, now=now, before=before or {})
 
 
 def after(error: Exception, in_a_row: int) -> Literal["again", "failed", "fatal"]:

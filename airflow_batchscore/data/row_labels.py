@@ -15,15 +15,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.crc32 import crc32_of
-from airflow_batchscore.data.partition_by import NO_VALUE, Term
+from airflow_batchscore.data.partition_by import NO_VALUE, PART_LENGTHS, Term
 from airflow_batchscore.data.type_names import is_text
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: How the parts of a date are written, and how much of an ISO date and time they are.
-_LENGTHS = {"year": 4, "month": 7, "day": 10, "hour": 13}
 #: A date in ISO 8601, and a time if there is one, with or without a zone.
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 _COMPACT = r"^\d{8}$"
@@ -205,7 +203,7 @@ def _dates_of_text(term: Term, column: pa.Array) -> pa.Array:
     )
     text = pc.if_else(pc.match_substring_regex(text, _ISO), text, pa.scalar(None, pa.string()))
     # Few hours are distinct, even where every time is.
-    hours = pc.utf8_slice_codeunits(text, 0, _LENGTHS["hour"]).dictionary_encode()
+    hours = pc.utf8_slice_codeunits(text, 0, PART_LENGTHS["hour"]).dictionary_encode()
     texts = [None if cell is None else _part(cell, term) for cell in hours.dictionary.to_pylist()]
     return pa.array(texts, pa.string()).take(hours.indices)
 
@@ -219,4 +217,4 @@ def _part(cell: str, term: Term) -> str | None:
 
 def _written(moment: datetime, term: Term) -> str:
     # Not strftime, which does not fill years up with zeros.
-    return moment.isoformat()[: _LENGTHS[term.kind]]
+    return moment.isoformat()[: PART_LENGTHS[term.kind]]

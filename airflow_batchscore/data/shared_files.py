@@ -20,7 +20,7 @@ class SharedFiles:
         self._dataset = dataset
         self._lock = threading.Lock()
         self._listed: tuple[FileInfo, ...] | None = None
-        self._pinned: tuple[FileInfo, ...] = ()
+        self._pinned: dict[FileInfo, FileInfo] = {}
 
     def partition(self, values: Mapping[str, str]) -> Partition:
         """The partition, pinned; see `PartitionedDataset.partition` and `pin`."""
@@ -28,18 +28,22 @@ class SharedFiles:
         if dataset.by is None:
             return dataset.pin(dataset.partition(values))
         with self._lock:
-            # Those of a table may have files of their own, which are known without a look.
-            if self._listed is None or dataset.table is not None or set(values) != set(dataset.fields):
-                found = dataset.partition(values)
-                if found.files != self._listed:
-                    self._listed, self._pinned = found.files, dataset.pin(found).files
-            return dataset.partition_of({field: values[field] for field in dataset.fields}, self._pinned)
+            # Those of a table are known without a look, and each partition may have others.
+            if dataset.table is not None or set(values) != set(dataset.fields):
+                return self._pin(dataset.partition(values))
+            if self._listed is None:
+                self._listed = dataset.partition(values).files
+            return self._pin(dataset.partition_of({field: values[field] for field in dataset.fields}, self._listed))
 
     def pin(self, partition: Partition) -> Partition:
         """A partition that was found, pinned; see `PartitionedDataset.pin`."""
         if self._dataset.by is None:
             return self._dataset.pin(partition)
         with self._lock:
-            if self._listed != partition.files:
-                self._listed, self._pinned = partition.files, self._dataset.pin(partition).files
-            return replace(partition, files=self._pinned)
+            return self._pin(partition)
+
+    def _pin(self, partition: Partition) -> Partition:
+        new = tuple(file for file in partition.files if file not in self._pinned)
+        if new:
+            self._pinned.update(zip(new, self._dataset.pin(replace(partition, files=new)).files, strict=True))
+        return replace(partition, files=tuple(self._pinned[file] for file in partition.files))

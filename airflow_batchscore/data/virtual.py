@@ -80,14 +80,15 @@ def with_row_numbers(blocks: Sequence[Block], settings: ReadSettings) -> list[Bl
 
 
 def _counted(block: Block, settings: ReadSettings) -> int:
-    """`_rows_of`, once for all partitions that are in the same file."""
+    """`rows_of`, once for all partitions that are in the same file."""
     source = block.source
     options = json.dumps(settings.options, sort_keys=True, default=str)
     name = (source.format, source.uri, source.stamp, options, block.start, block.stop, *block.rows)
-    return _counts.get(name, lambda: _rows_of(block, settings))
+    return _counts.get(name, lambda: rows_of(block, settings))
 
 
-def _rows_of(block: Block, settings: ReadSettings) -> int:
+def rows_of(block: Block, settings: ReadSettings) -> int:
+    """How many rows a block has; they are read if its file does not state it."""
     stated = format_named(block.source.format).rows(block, settings)
     if stated is not None:
         return stated

@@ -177,7 +177,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
             self.log.info("%s: version %s of the table", dataset.uri, version)
         every = dataset.discover()
         partitions = requested_partitions(dataset, self.partitions, every)
-        notices = unusual(every, partitions, self._max_change())
+        notices = unusual(every, partitions, self._max_change(), terms=dataset.terms)
         for text in as_list(notices):
             self.log.warning("%s", text)
         self.outcome = planned(dataset.uri, partitions, names_of(model), as_list(notices), version or None)

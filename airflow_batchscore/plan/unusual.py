@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from airflow_batchscore.data.arrivals import LEAST, Arrivals, Volume
 from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.data.partition_by import PartitionBy
 from airflow_batchscore.errors import GateError, InputError, listed
 
 
 def unusual(
-    every: Sequence[Partition], planned: Sequence[Partition], max_change: float | None = None
+    every: Sequence[Partition],
+    planned: Sequence[Partition],
+    max_change: float | None = None,
+    *,
+    terms: PartitionBy | None = None,
 ) -> dict[str, list[str]]:
     """Partition key -> what is unusual about it, in sentences.
 
@@ -19,13 +24,14 @@ def unusual(
         planned: those that the run scores. If it scores all that exist, only the newest (of each device, ...) is
             looked at, or each run would repeat what is strange about old ones.
         max_change: how many times larger or smaller than usual a partition may be; None for any.
+        terms: of the dataset.
 
     Raises:
         GateError: a partition is larger or smaller, or none has a history to compare it with.
         InputError: `max_change` is no limit.
     """
     keys = None if len(planned) == len(every) else {partition.key for partition in planned}
-    arrivals = Arrivals(every, like=keys)
+    arrivals = Arrivals(every, terms, like=keys)
     volumes = arrivals.volumes(keys)
     if max_change is not None:
         _require_volumes(volumes, max_change)

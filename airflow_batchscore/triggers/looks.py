@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from airflow_batchscore.data.dataset import Partition
+    from airflow_batchscore.data.readiness import Listing
 
 T = TypeVar("T")
 
@@ -96,4 +96,4 @@ def _answer(answer: Future[T], call: Callable[[], T]) -> None:
 
 
 #: Shared within this process.
-shared: Looks[dict[str, Partition]] = Looks()
+shared: Looks[Listing] = Looks()

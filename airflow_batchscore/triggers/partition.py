@@ -13,8 +13,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_batchscore.data.json_types import JsonObject
 
 if TYPE_CHECKING:
-    from airflow_batchscore.data.dataset import Partition, PartitionedDataset
-    from airflow_batchscore.data.readiness import Readiness, Shapes
+    from airflow_batchscore.data.dataset import PartitionedDataset
+    from airflow_batchscore.data.readiness import Listing, Readiness, Shapes
     from airflow_batchscore.data.request import Request
 
 
@@ -87,19 +87,19 @@ class PartitionTrigger(BaseTrigger):
             self._asked = await asyncio.to_thread(dataset.read, self.partitions)
         name = json.dumps(self.dataset, sort_keys=True)
         max_age = min(KEPT_SECONDS, self.poke_interval)
-        partitions, began = await shared.look(name, lambda: _listed(dataset), max_age=max_age)
+        listing, began = await shared.look(name, lambda: _listed(dataset), max_age=max_age)
         asked = self._asked
 
         def judged() -> Readiness:
-            keys = self._keys or (requested_keys(dataset, asked, partitions),)
+            keys = self._keys or (requested_keys(asked, listing),)
             self._keys = keys if asked.is_fixed else None
-            return judge(partitions, keys[0], stable_for=self.stable_for, now=began, before=before)
+            return judge(listing, keys[0], stable_for=self.stable_for, now=began, before=before)
 
         # As does a long listing to judge.
         return await asyncio.to_thread(judged)
 
 
-def _listed(dataset: PartitionedDataset) -> dict[str, Partition]:
+def _listed(dataset: PartitionedDataset) -> Listing:
     from airflow_batchscore.connections import connect_dataset
     from airflow_batchscore.data.readiness import list_partitions
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from source_tables import KINDS, SourceTable, day, games, source_table
 from support import Small, small
@@ -94,6 +97,92 @@ def test_days_and_buckets_read_the_days_files_alone(model: Small, table: SourceT
     }
 
 
+def test_files_from_before_the_table_was_partitioned_leave_the_identity_of_others_alone(
+    model: Small, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with source_table("iceberg", tmp_path / "lake") as table:
+        table.append(games(1))
+        with table.opened().update_spec() as spec:
+            spec.add_identity("day")
+        table.append(games(2))
+        table.append(games(3))
+        _score(model, table.dataset())
+        assert "1 of the 3 files of version" in caplog.text, "the plan says what they cost"
+        table.append(games(4))
+        table.append(games(1, 5, offset=500))  # late rows of a day that the old file has
+        run = _score(model, table.dataset())
+        reused = {str(day(number)): number in (2, 3) for number in (1, 2, 3, 4)}
+        assert run.reused == {f"day={value}": each for value, each in reused.items()}
+        assert run.account.astuple() == (45, 45, 0, 0)
+        tables = [*map(games, (1, 2, 3, 4)), games(1, 5, offset=500)]
+        assert _scores(run) == _plain(model, *tables)
+        assert all(_score(model, table.dataset()).reused.values())
+        by_buckets = _score(model, table.dataset(["day", "id % 2"]))
+        assert (by_buckets.account.astuple(), _scores(by_buckets)) == ((45, 45, 0, 0), _plain(model, *tables))
+
+
+def test_numbers_of_rows_are_those_of_all_files(model: Small, table: SourceTable) -> None:
+    """Counted within a day, each day's only row would be the first, and no partition would have the second one's."""
+    table.append(games(3, rows=1))
+    table.append(games(4, rows=1))
+    run = _score(model, table.dataset(["day", "_row % 2"]))
+    assert run.account.astuple() == (22, 22, 0, 0)
+    assert _scores(run) == _plain(model, games(1), games(2), games(3, rows=1), games(4, rows=1))
+
+
+def test_rows_of_files_that_lack_what_divides_them_are_in_the_partition_of_rows_without_a_value(
+    model: Small, table: SourceTable
+) -> None:
+    wider = games(3).append_column("shop", pa.array(["x"] * 10))
+    if table.kind == "delta":
+        table.append(wider, schema_mode="merge")
+    else:
+        from pyiceberg.types import StringType
+
+        with table.opened().update_schema() as change:
+            change.add_column("shop", StringType())
+        table.append(wider)
+    for by, count in {"shop": 2, ("day", "shop"): 3}.items():
+        run = _score(model, table.dataset(by))
+        assert (len(run.reused), run.account.astuple()) == (count, (30, 30, 0, 0))
+        assert _scores(run) == _plain(model, games(1), games(2), games(3))
+
+
+@pytest.mark.parametrize("by", ["day", ["day", "id % 2"]])
+def test_files_that_hive_wrote_have_the_value_of_their_partition(model: Small, tmp_path: Path, by: object) -> None:
+    """Their tables became Iceberg ones in place: a column of the partition stands in the names of folders alone."""
+    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+    from pyiceberg.typedef import Record
+
+    with source_table("iceberg", tmp_path / "lake", "day") as table:
+        table.append(games(2))
+        path = Path(table.uri, "data", "day=2026-04-01", "000000_0.parquet")
+        path.parent.mkdir()
+        pq.write_table(games(1).drop_columns(["day"]), path)
+        file = DataFile.from_args(
+            content=DataFileContent.DATA,
+            file_path=f"file://{path}",
+            file_format=FileFormat.PARQUET,
+            partition=Record((day(1) - dt.date(1970, 1, 1)).days),
+            record_count=10,
+            file_size_in_bytes=path.stat().st_size,
+        )
+        file.spec_id = table.opened().spec().spec_id
+        change = table.opened().transaction()
+        with change.update_snapshot().fast_append() as snapshot:
+            snapshot.append_data_file(file)
+        change.commit_transaction()
+        run = score(
+            table.dataset(by),
+            function=f"{__name__}:first_of_month",
+            keys=["id", "day"],
+            output_uri=f"{model.folder}/staged",
+        )
+        found = {(row.id // 1000, str(row.day), row.first) for row in run.frame().itertuples()}
+        assert found == {(1, str(day(1)), True), (2, str(day(2)), False)}
+        assert run.account.astuple() == (20, 20, 0, 0)
+
+
 def test_months_of_a_column_that_the_table_knows(model: Small, table: SourceTable) -> None:
     (found,) = table.dataset("month(day)").discover()
     assert (found.values, len(found.files), found.by) == ({"day_month": "2026-04"}, 2, ())
@@ -128,8 +217,6 @@ def test_removed_files_are_said_to_be(model: Small, table: SourceTable) -> None:
 
 
 def test_a_column_that_came_later_is_missing_in_older_rows(model: Small, table: SourceTable) -> None:
-    import pyarrow as pa
-
     wider = games(3).append_column("c", pa.array(range(10), pa.int32()))
     if table.kind == "delta":
         table.append(wider, schema_mode="merge")

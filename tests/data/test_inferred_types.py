@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from source_tables import games, source_table
 from support import write_csv
 
 from airflow_batchscore.data.dataset import PartitionedDataset
@@ -126,3 +127,22 @@ def test_a_doubled_column_is_refused_where_it_would_be_read(tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"more than one column named \['a'\]"):
         infer_types(dataset, dataset.require(), None)
     assert infer_types(dataset, dataset.require(), ["b"]) == {"b": "int64"}
+
+
+def test_types_of_divided_rows_are_those_of_all_files_of_the_partitions(tmp_path: Path) -> None:
+    from pyiceberg.types import DecimalType
+
+    def priced(number: int, price: str, kind: pa.DataType) -> pa.Table:
+        return games(number).append_column("price", pa.array([Decimal(price)] * 10, kind))
+
+    with source_table("iceberg", tmp_path, "day") as table:
+        table.append(priced(1, "1.25", pa.decimal128(4, 2)))
+        with table.opened().update_schema() as change:
+            change.update_column("price", DecimalType(12, 2))
+        table.append(priced(2, "12345.25", pa.decimal128(12, 2)))
+        for by in ("day", ["day", "id % 2"], "id % 2"):
+            dataset = table.dataset(by).fixed()
+            found = dataset.discover()
+            assert infer_types(dataset, found, ["price"]) == {"price": "decimal128(12, 2)"}
+        first = [one for one in table.dataset(["day", "id % 2"]).discover() if one.values["day"] == "2026-04-01"]
+        assert infer_types(dataset, first, ["price"]) == {"price": "decimal128(4, 2)"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from source_tables import KINDS, games, source_table
 from support import good_rows, write_csv
 
 from airflow_batchscore.data.dataset import PartitionedDataset
@@ -73,6 +74,35 @@ def test_what_another_version_remembered_is_forgotten() -> None:
     assert WaitMemory.from_dict(kept) == WaitMemory(2, {"year=2000": Shape("x", 7.5)})
     for other in (None, {**kept, "schema": 0}, {"failed": 2, "shapes": {}}):
         assert WaitMemory.from_dict(other) == WaitMemory()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("by", [["day", "id % 10"], ["day", "_row % 2"]])
+def test_a_day_is_waited_for_that_the_files_of_a_table_do_not_have(kind: str, by: list[str], tmp_path: Path) -> None:
+    with source_table(kind, tmp_path, "day") as table:
+        table.append(games(1))
+        dataset = table.dataset(by)
+        wanted = [{"day": value, dataset.fields[1]: "0"} for value in ("2026-04-01", "2026-04-02")]
+        seen = assess(dataset, wanted, stable_for=None, now=NOW)
+        assert (len(seen.found), len(seen.missing), seen.late) == (1, 1, [])
+        table.append(games(2))
+        assert assess(dataset, wanted, stable_for=None, now=NOW).ready
+        with pytest.raises(InputError, match="Name the partitions; or divide it by a column by which the table is"):
+            assess(dataset, None, stable_for=None, now=NOW)
+
+
+def test_files_from_before_a_table_was_partitioned_do_not_make_a_partition_ready(tmp_path: Path) -> None:
+    with source_table("iceberg", tmp_path) as table:
+        table.append(games(1))
+        seen = assess(table.dataset(), ["2026-04-01", "2026-04-30"], stable_for=None, now=NOW)
+        assert seen.ready, "nothing but rows tells of a table that is not partitioned by day"
+        with table.opened().update_spec() as spec:
+            spec.add_identity("day")
+        table.append(games(2))
+        assert assess(table.dataset(), ["2026-04-02"], stable_for=60, now=NOW).ready
+        seen = assess(table.dataset(), ["2026-04-02", "2026-04-30"], stable_for=None, now=NOW)
+        assert (len(seen.found), list(seen.missing)) == (1, ["day=2026-04-30"])
+        assert "a sensor does not look for rows: 1 of the 2 files of version" in seen.describe()
 
 
 def test_what_is_overdue_by_its_history_is_told_while_it_is_waited_for(tmp_path: Path) -> None:

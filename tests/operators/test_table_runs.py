@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from airflow.sdk.execution_time.context import OutletEventAccessors
@@ -96,6 +97,16 @@ def test_a_sensor_waits_for_the_partition_in_the_newest_version(table: SourceTab
     assert event["status"] == "ready"
     assert event["found"]["partitions"] == [{"day": "2026-04-02"}]
     assert sensor(deferrable=False, stable_for=0.001).execute({})["partitions"] == [{"day": "2026-04-02"}]
+
+
+def test_buckets_that_are_files_have_no_order_in_time(model: Small, tmp_path: Path) -> None:
+    shops = [number for number in range(9) for _ in range(5)] + [9] * 20_000
+    rows = games(1, rows=len(shops)).append_column("shop_id", pa.array(shops))
+    with source_table("delta", tmp_path / "lake", "shop_id") as table:
+        table.append(rows)
+        entries = planned(model, "r", dataset=table.dataset("shop_id % 10"), partitions=None)
+        assert sum(len(entry["partitions"]) for entry in entries) == 10
+        assert not any("notices" in entry for entry in entries)
 
 
 def test_a_sensor_waits_for_a_table_that_is_not_there(tmp_path: Path) -> None:

@@ -56,12 +56,16 @@ def test_buckets_have_no_order_and_no_sizes_of_their_own(tmp_path: Path) -> None
     """Their shares are equal by arithmetic: a limit of them could not fail."""
     (tmp_path / "x.csv").write_text("user_id,day\n" + "".join(f"{n},2026-01-{n % 20 + 1:02}\n" for n in range(400)))
     for by in ("user_id % 20", "hash(user_id) % 20", "_row % 20", ["user_id % 20", "hash(day) % 2"]):
-        every = PartitionedDataset(f"{tmp_path}/x.csv", partition_by=by).discover()
+        dataset = PartitionedDataset(f"{tmp_path}/x.csv", partition_by=by)
+        every, terms = dataset.discover(), dataset.terms
         with pytest.raises(GateError, match="max_volume_change cannot be measured: .*bucket is no order"):
-            unusual(every, every[10:], 3)
-        assert unusual(every, every[10:]) == {}
-    days = PartitionedDataset(f"{tmp_path}/x.csv", partition_by=["user_id % 2", "day"]).discover()
-    assert unusual(days, days, 3) == {}, "the rows of a day are counted, and each bucket has its own days"
+            unusual(every, every[10:], 3, terms=terms)
+        assert unusual(every, every[10:], terms=terms) == {}
+    dataset = PartitionedDataset(f"{tmp_path}/x.csv", partition_by=["user_id % 2", "day"])
+    days = dataset.discover()
+    assert unusual(days, days, 3, terms=dataset.terms) == {}, (
+        "the rows of a day are counted, and each bucket has its own days"
+    )
 
 
 def test_what_a_limit_was_not_measured_for_is_told() -> None:

@@ -35,7 +35,7 @@ def look(location: Location, version: str, by: PartitionBy) -> Snapshot:
     if table is None:
         return Snapshot(name, "")
     _require_plain(table, name)
-    schema, columns = _arrow_schema(table), table.metadata().partition_columns
+    schema, columns = arrow_schema(table), table.metadata().partition_columns
     types = [(field.name, name_of(plain(field.type))) for field in schema]
     return Snapshot.of(name, str(table.version()), types, _files(Folder(location, name), table, columns, by))
 
@@ -157,7 +157,8 @@ def _files(folder: Folder, table: DeltaTable, columns: list[str], by: PartitionB
     ]
 
 
-def _arrow_schema(table: DeltaTable) -> pa.Schema:
+def arrow_schema(table: DeltaTable) -> pa.Schema:
+    """The columns of the table, with partition columns."""
     import pyarrow as pa
 
     return pa.schema(table.schema().to_arrow())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.common_type import plain
-from airflow_batchscore.data.partition_by import NO_VALUE, PartitionBy, Term
+from airflow_batchscore.data.partition_by import NO_VALUE, PART_LENGTHS, PartitionBy, Term
 from airflow_batchscore.data.storage import Location, is_within
 from airflow_batchscore.data.tables.kinds import Iceberg
 from airflow_batchscore.data.tables.snapshot import Folder, Snapshot, TableFile
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as PyicebergTable
     from pyiceberg.table.snapshots import Snapshot as PyicebergSnapshot
-
-#: How much of a date and time the transforms keep, in letters.
-_LENGTHS = {"year": 4, "month": 7, "day": 10, "hour": 13}
 
 
 def look(table: Iceberg, location: Location, version: str, by: PartitionBy) -> Snapshot:
@@ -145,7 +142,8 @@ def _files(
                 f"{name} has the data file {file.file_path}, which is {what}: plain Parquet is read here, and nothing "
                 "was. Rewrite the data files as such"
             )
-        yield TableFile(folder.uri_of(file.file_path), file.file_size_in_bytes, 0, known.labels(task))
+        uri = folder.uri_of(file.file_path)
+        yield TableFile(uri, file.file_size_in_bytes, 0, known.labels(task), known.values(task))
 
 
 _REWRITE = (
@@ -155,11 +153,12 @@ _REWRITE = (
 
 
 class _Known:
-    """What the partition of a file says about the terms of ``partition_by``."""
+    """What the partition of a file says about the terms of ``partition_by``, and about columns that it may lack."""
 
     def __init__(self, table: PyicebergTable, schema: Schema, arrow: pa.Schema, by: PartitionBy) -> None:
         self._specs, self._schema, self._arrow, self._by = table.specs(), schema, arrow, by
         self._made: dict[tuple[Term, str, object], str | None] = {}
+        self._texts: dict[tuple[str, object], str | None] = {}
 
     def labels(self, task: FileScanTask) -> tuple[str | None, ...]:
         """For each term its value in all rows of the file; None where the partition does not tell."""
@@ -179,27 +178,48 @@ class _Known:
             self._made[key] = self._of_value(term, value) if transform == "identity" else _of_time(term, *key[1:])
         return self._made[key]
 
+    def values(self, task: FileScanTask) -> tuple[tuple[str, str | None], ...]:
+        """Columns by which the table is partitioned: files that Hive wrote lack them, and have their values by it."""
+        found: dict[str, str | None] = {}
+        for place, field in enumerate(self._specs[task.file.spec_id].fields):
+            name, value = str(self._schema.find_column_name(field.source_id)), task.file.partition[place]
+            if name in self._arrow.names and str(field.transform) == "identity":
+                found[name] = self._text(name, value)
+        return tuple(found.items())
+
+    def _text(self, name: str, value: Any) -> str | None:
+        import pyarrow as pa
+
+        key = (name, value)
+        if key not in self._texts:
+            try:
+                self._texts[key] = self._column(name, value).cast(pa.string())[0].as_py()
+            except (pa.ArrowException, TypeError):  # of bytes, which Hive does not have as folders
+                self._texts[key] = None
+        return self._texts[key]
+
     def _of_value(self, term: Term, value: Any) -> str | None:
+        from airflow_batchscore.data.row_labels import labels
+
+        label: str = labels(term, self._column(term.column, value))[0].as_py()
+        return label
+
+    def _column(self, name: str, value: Any) -> pa.Array:
         import pyarrow as pa
         import pyarrow.types as pt
 
-        from airflow_batchscore.data.row_labels import labels
-
-        kind = plain(self._arrow.field(term.column).type)
+        kind = plain(self._arrow.field(name).type)
         if isinstance(value, int) and (pt.is_date(kind) or pt.is_timestamp(kind)):  # since 1970, in the column's unit
-            column = pa.array([value], pa.int32() if pt.is_date32(kind) else pa.int64()).cast(kind)
-        else:
-            column = pa.array([value], kind)
-        label: str = labels(term, column)[0].as_py()
-        return label
+            return pa.array([value], pa.int32() if pt.is_date32(kind) else pa.int64()).cast(kind)
+        return pa.array([value], kind)
 
 
 def _of_time(term: Term, transform: str, value: Any) -> str | None:
     """A part of a date, of a file whose rows are in one year, month, day or hour."""
     made = _TIMES.get(transform)
-    if made is None or _LENGTHS.get(term.kind, 99) > _LENGTHS[transform]:
+    if made is None or PART_LENGTHS.get(term.kind, 99) > PART_LENGTHS[transform]:
         return None
-    return NO_VALUE if value is None else made(value)[: _LENGTHS[term.kind]]
+    return NO_VALUE if value is None else made(value)[: PART_LENGTHS[term.kind]]
 
 
 def _month(since: int) -> str:

@@ -1,11 +1,12 @@
 """`TableDataset`: a dataset at one version of its table, which is looked at once.
 
 Its partitions are made of the data files that the table has at this version. Where the table's own partitions tell
-which of them each file is in, a partition has files of its own; otherwise rows are divided as those of any file.
+which of them a file is in, the file is of that partition alone; the rows of others are divided as those of any file.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -18,8 +19,11 @@ from airflow_batchscore.data.formats.base import Source
 from airflow_batchscore.data.partition_by import ROW, PartitionBy
 from airflow_batchscore.data.pattern import Values, partition_key, sort_key
 from airflow_batchscore.data.storage import FileInfo, Location
+from airflow_batchscore.data.tables.labelled_files import LabelledFiles, info_of
 from airflow_batchscore.data.tables.snapshot import Snapshot
 from airflow_batchscore.errors import InputError, listed
+
+log = logging.getLogger(__name__)
 
 _NONE = Snapshot("", "")
 
@@ -55,46 +59,75 @@ class TableDataset(PartitionedDataset):
         return replace(self, seen=self.seen.without_files())
 
     @cached_property
-    def _told(self) -> list[int]:
-        """Which terms the table tells for each file."""
-        every = range(len(self._terms.terms))
-        return [place for place in every if all(file.labels[place] is not None for file in self.seen.files)]
-
-    @cached_property
-    def _groups(self) -> dict[tuple[str, ...], tuple[FileInfo, ...]]:
-        """The files, by the values of those terms."""
-        groups: dict[tuple[str, ...], list[FileInfo]] = {}
-        for file in self.seen.files:
-            group = groups.setdefault(tuple(str(file.labels[place]) for place in self._told), [])
-            group.append(FileInfo(file.uri, file.size, file.mtime_ns))
-        return {key: tuple(files) for key, files in groups.items()}
-
-    def _group(self, values: Mapping[str, str]) -> tuple[str, ...]:
-        return tuple(values[self.fields[place]] for place in self._told)
+    def labelled(self) -> LabelledFiles:
+        """The files, by what the table tells of their rows."""
+        return LabelledFiles(self.seen.files, self._terms)
 
     def files(self) -> tuple[FileInfo, ...]:
-        return tuple(FileInfo(file.uri, file.size, file.mtime_ns) for file in self.seen.files)
+        return tuple(map(info_of, self.seen.files))
 
     def discover(self) -> list[Partition]:
+        from airflow_batchscore.data.counted_rows import require_few, require_names
+
+        if self.by is None:
+            groups = self.labelled.whole
+            require_few(self, self._terms, len(groups))
+            made = [Partition(self._values_of(labels), tuple(files)) for labels, files in groups.items()]
+            require_names(self._terms, [partition.values for partition in made])
+        else:
+            made = self._divided()
+        return sorted(made, key=lambda partition: sort_key(partition.values))
+
+    def _values_of(self, labels: Sequence[str]) -> Values:
+        return dict(zip(self.fields, labels, strict=True))
+
+    def _divided(self) -> list[Partition]:
+        """The partitions that have rows in files which are divided, or files of their own."""
         from airflow_batchscore.data.counted_rows import require_few, require_names, rows_by_partition
 
-        if self.by is not None:
-            files = self.files()
-            counted = rows_by_partition(self, files)
-            totals = Counter[tuple[str, ...]]()
-            for values, rows in counted:
-                totals[self._group(values)] += rows
-            made = [
-                self.partition_of(
-                    values, self._groups.get(self._group(values), files), (rows, totals[self._group(values)])
+        if self.labelled.unlabelled:
+            log.warning("%s", self.untold)
+        found = rows_by_partition(self, self.labelled.divided, self._require_told)
+        counted = {tuple(values.values()): rows for values, rows in found}
+        totals = Counter[tuple[str, ...]]()
+        for labels, rows in counted.items():
+            totals[self.labelled.group(self._values_of(labels))] += rows
+        every = dict.fromkeys(self.labelled.whole, 0) | counted
+        require_few(self, self._terms, len(every))
+        require_names(self._terms, [self._values_of(labels) for labels in self.labelled.whole])
+        made = []
+        for labels, rows in every.items():
+            values = self._values_of(labels)
+            files, own = self.labelled.of(values), self.labelled.whole.get(labels, [])
+            share = rows, totals[self.labelled.group(values)]
+            made.append(self.partition_of(values, files, _with_own(share, files, own) if own else share))
+        return made
+
+    def _require_told(self, uri: str, counts: Mapping[tuple[str, ...], int]) -> None:
+        """Raise InputError if rows of a file are of another partition than the file is: nobody would score them."""
+        for texts, rows in counts.items():
+            if any(label not in (None, text) for label, text in zip(self._labels[uri], texts, strict=True)):
+                named = {name: label for name, label in zip(self.fields, self._labels[uri], strict=True) if label}
+                raise InputError(
+                    f"{uri} has {rows} rows of partition {partition_key(self._values_of(texts))}, and all are of "
+                    f"{partition_key(named)} by {self.seen.described}: nothing was read. Write the file's rows again"
                 )
-                for values, rows in counted
-            ]
-        else:
-            require_few(self, self._terms, len(self._groups))
-            made = [Partition(dict(zip(self.fields, key, strict=True)), files) for key, files in self._groups.items()]
-            require_names(self._terms, [partition.values for partition in made])
-        return sorted(made, key=lambda partition: sort_key(partition.values))
+
+    @cached_property
+    def _labels(self) -> dict[str, tuple[str | None, ...]]:
+        return {file.uri: file.labels for file in self.seen.files}
+
+    @property
+    def untold(self) -> str:
+        """In a sentence, which files lack the partition that others have; empty if there are none."""
+        files = self.labelled.unlabelled
+        if not files:
+            return ""
+        return (
+            f"{len(files):,} of the {len(self.seen.files):,} files of {self.seen.described} are from before it was "
+            f"partitioned as it is now (such as {files[0].uri}), and each partition reads them to find its rows. "
+            "Rewrite them once (with Spark: CALL system.rewrite_data_files, with rewrite-all => true)"
+        )
 
     def require(self, request: object = None, among: Sequence[Partition] | None = None) -> list[Partition]:
         if not self.seen.version:
@@ -114,7 +147,7 @@ class TableDataset(PartitionedDataset):
         if set(values) != set(self.fields):
             raise InputError(f"partition {dict(values)}: the dataset has the fields {list(self.fields)}; plan again")
         ordered = {name: values[name] for name in self.fields}
-        files = self._groups.get(self._group(ordered), () if self.by is None else self.files())
+        files = self.labelled.of(ordered)
         if not files:
             raise InputError(
                 f"partition {partition_key(ordered)}: {self.seen.described} has no file of it; plan again: clear the "
@@ -127,11 +160,19 @@ class TableDataset(PartitionedDataset):
 
         Its rows would be taken for missing, and an empty partition is right where rows are divided.
         """
-        if values:
-            own = self._groups.get(self._group(values), files)
+        if values and self.seen.files:
+            own = self.labelled.of(values)
             ends = [(len(each), each[0].uri, each[-1].uri) for each in (own, files) if each]
             assert len({*ends}) < 2, f"{partition_key(values)} was given the files of another partition"
         return super().partition_of(values, files, share)
+
+    def selected(self, partition: Partition, uri: str) -> Values:
+        """See `PartitionedDataset.selected`; all of them where the table tells that they are of this partition."""
+        return {} if uri in self._whole else super().selected(partition, uri)
+
+    @cached_property
+    def _whole(self) -> frozenset[str]:
+        return frozenset(file.uri for files in self.labelled.whole.values() for file in files)
 
     def pin(self, partition: Partition) -> Partition:
         """See `PartitionedDataset.pin`; a file that is not the one which the table names is refused, too."""
@@ -180,6 +221,12 @@ class TableDataset(PartitionedDataset):
             return {}
         values = self._values[source.uri]
         return {name: (values.get(name), kind) for name, kind in self._types.items() if name not in source.columns}
+
+
+def _with_own(share: tuple[int, int], files: Sequence[FileInfo], own: Sequence[FileInfo]) -> tuple[int, int]:
+    """The share in bytes, of a partition that has files of its own beside those that are divided."""
+    (rows, total), stored, whole = share, sum(file.size for file in files), sum(file.size for file in own)
+    return whole + (stored - whole) * rows // max(total, 1), stored
 
 
 def at_one_version(dataset: PartitionedDataset) -> TableDataset:

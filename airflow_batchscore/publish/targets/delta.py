@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.tables.delta_snapshot import arrow_schema
 from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.data.tables.table_storage import delta_options, place_of
 from airflow_batchscore.errors import OutputError
@@ -73,7 +74,7 @@ class DeltaTarget(TableTarget):
         return SeenTable(
             version=str(table.version()),
             state=f"{table.metadata().id} {table.version()}",
-            types={field.name: table_type(field.type) for field in _arrow_schema(table)},
+            types={field.name: table_type(field.type) for field in arrow_schema(table)},
             fields=fields,
             files=files,
             record="" if number is None else str(number),
@@ -110,7 +111,7 @@ class DeltaTarget(TableTarget):
             )
             return "0"
         table: DeltaTable = commit.seen.handle
-        _require_no_nulls(_arrow_schema(table), commit.added, self.location.uri)
+        _require_no_nulls(arrow_schema(table), commit.added, self.location.uri)
         removed = [
             RemoveAction(
                 one["path"],
@@ -162,12 +163,6 @@ class DeltaTarget(TableTarget):
 
 def _texts(values: Mapping[str, object]) -> dict[str, str | None]:
     return {name: None if value is None else str(value) for name, value in values.items()}
-
-
-def _arrow_schema(table: DeltaTable) -> pa.Schema:
-    import pyarrow as pa
-
-    return pa.schema(table.schema().to_arrow())
 
 
 def _partition_values(file: DataFile) -> dict[str, str | None]:

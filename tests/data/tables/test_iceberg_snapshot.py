@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 from source_tables import NAME, SourceTable, day, games, source_table
 
 from airflow_batchscore import Iceberg, PartitionedDataset
-from airflow_batchscore.data.blocks import cut
+from airflow_batchscore.data.blocks import cut, read
+from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.partition_by import NO_VALUE
+from airflow_batchscore.data.tables.table_dataset import TableDataset
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -26,6 +29,11 @@ def table(tmp_path: Path) -> Iterator[SourceTable]:
     with source_table("iceberg", tmp_path / "lake", "day") as made:
         made.append(games(1))
         yield made
+
+
+def _rows(dataset: PartitionedDataset, partition: Partition) -> int:
+    blocks = cut(dataset, dataset.pin(partition), block_rows=100, columns=["a"])
+    return sum(batch.table.num_rows for block in blocks for batch in read(dataset, block, {"a": None}))
 
 
 def _keys(dataset: PartitionedDataset) -> list[str]:
@@ -192,8 +200,32 @@ def test_files_of_an_earlier_partition_spec_are_divided_by_their_rows(tmp_path: 
         table.append(games(3).set_column(3, "day", pa.nulls(10, pa.date32())))
         dataset = table.dataset().fixed()
         assert dataset.by is not None
-        found = {partition.values["day"]: partition.share[0] for partition in dataset.discover()}
-        assert found == {str(day(1)): 10, str(day(2)): 15, NO_VALUE: 10}
+        found = {partition.values["day"]: partition for partition in dataset.discover()}
+        assert {value: _rows(dataset, one) for value, one in found.items()} == {
+            str(day(1)): 10,
+            str(day(2)): 15,
+            NO_VALUE: 10,
+        }
+        assert [len(one.files) for one in found.values()] == [1, 2, 2]
+        (old,) = dataset.partition({"day": str(day(1))}).files
+        (own,) = (file for file in dataset.partition({"day": NO_VALUE}).files if file != old)
+        assert (found[str(day(1))].size, found[NO_VALUE].size) == (old.size // 2, own.size), "estimates by bytes"
+        assert sum(one.size for one in found.values()) <= sum(file.size for file in dataset.files())
+
+
+def test_rows_of_another_partition_than_the_table_states_are_refused(tmp_path: Path) -> None:
+    with source_table("iceberg", tmp_path, "day") as table:
+        table.append(games(1))
+        dataset = table.dataset(["day", "id % 2"]).fixed()
+        assert isinstance(dataset, TableDataset)
+        (right,) = dataset.seen.files
+        wrong = replace(right, labels=("2026-04-09", None))
+        lying = replace(dataset, seen=replace(dataset.seen, files=(wrong,)))
+        message = (
+            r"\.parquet has 5 rows of partition day=2026-04-01/id_mod_2=[01], and all are of day=2026-04-09 by vers"
+        )
+        with pytest.raises(InputError, match=message):
+            lying.discover()
 
 
 def test_a_catalog_that_does_not_answer_is_asked_again(table: SourceTable) -> None:
