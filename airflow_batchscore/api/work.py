@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.api.reach import usable, usable_dataset
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.shared_files import inputs_of
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.outputs import OutputSpec
@@ -94,6 +95,7 @@ class ScoreOptions:
         """
         began = time.time_ns()
         reached = usable_dataset(dataset)
+        inputs = inputs_of(reached)  # before its partitions are found, which may be made of rows
         found = requested_partitions(reached, partitions)
         if model is None and self.function is None:
             raise InputError("there is nothing to score with: give model='<uri>@<alias>', or function='module:name'")
@@ -123,6 +125,7 @@ class ScoreOptions:
             replay=self.replay_quarantined,
             trusted_types=access.trust.types,
             files={partition.key: len(partition.files) for partition in found},
+            inputs=inputs,
             conn_id=output.conn_id,
         )
         return Work(job, found, run, began)

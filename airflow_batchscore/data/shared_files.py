@@ -7,7 +7,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
+from airflow_batchscore.data.partition import Fingerprint
 from airflow_batchscore.data.storage import FileInfo
+
+
+def inputs_of(dataset: PartitionedDataset) -> str:
+    """Digest of the files that all partitions divide, as they are now.
+
+    Empty if each has files of its own, or if the dataset is a table, whose version tells.
+    """
+    files = dataset.files() if dataset.by is not None and dataset.table is None else ()
+    return digest_of(dataset.pin(dataset.partition_of({}, files))) if files else ""
+
+
+def digest_of(partition: Partition) -> str:
+    """Digest of all bytes of a pinned partition's files, whichever of their rows are its own."""
+    return Fingerprint(partition.fingerprint.files).digest
 
 
 class SharedFiles:

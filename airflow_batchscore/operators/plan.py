@@ -160,6 +160,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow.sdk import conf
 
         from airflow_batchscore.connections import connect_dataset
+        from airflow_batchscore.data.shared_files import inputs_of
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.model.functions import import_path
         from airflow_batchscore.operators.outcome import planned
@@ -175,6 +176,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         version = str(dataset.version or "")
         if version:
             self.log.info("%s: version %s of the table", dataset.uri, version)
+        inputs = inputs_of(dataset)  # before its partitions are, which may be made of rows
         every = dataset.discover()
         partitions = requested_partitions(dataset, self.partitions, every)
         notices = unusual(every, partitions, self._max_change(), terms=dataset.terms)
@@ -192,6 +194,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
             generation=generation,
             dataset=self.dataset.uri,
             version=version,
+            inputs=inputs,
             notices=notices,
         )
         self.log.info("%d partitions in %d tasks", len(partitions), len(plan))

@@ -190,7 +190,7 @@ class ScorePartitionOperator(BatchScoreOperator):
 
         (given,) = full([self.taken(self.partition, "plan", context, "partition")])
         entry, asked = PlanEntry.from_dict(given), Asked.of(self.store)
-        job = scoring_job(self, entry.models, entry.files_of, context, asked, entry.version)
+        job = scoring_job(self, entry.models, entry.files_of, context, asked, entry.version, entry.inputs)
         engine, slots = connect_engine(self.engine or LocalDask()), task_slots(self, mapped=entry.tasks)
         tally = Tally(len(entry.partitions))
         work = Work(

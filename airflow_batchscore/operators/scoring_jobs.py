@@ -26,12 +26,13 @@ def scoring_job(
     context: Context,
     asked: Asked,
     version: str = "",
+    inputs: str = "",
 ) -> ScoringJob:
     """What the operator does to partitions of a plan; its connections are usable afterwards.
 
     Args:
         models: of the plan.
-        files: see `ScoringJob`.
+        files, inputs: see `ScoringJob`.
         asked: what a page asked of the task.
         version: of the table that was planned; empty if the dataset is no table.
     """
@@ -63,6 +64,7 @@ def scoring_job(
         replay=as_bool(operator.replay_quarantined) or asked.replay is not None,
         trusted_types=trust.types,
         files=files,
+        inputs=inputs,
         conn_id=output.conn_id,
     )
 

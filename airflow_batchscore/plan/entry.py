@@ -32,6 +32,8 @@ class PlanEntry:
         generation: when it was planned, in ns since 1970; of two publications the later one is newer.
         dataset: URI of what was planned, with its templates rendered.
         version: of the table that was planned, so that all tasks read the same; empty if the dataset is no table.
+        inputs: digest of the files that partitions divide, so that all tasks read the same (`inputs_of`); empty if each
+            has files of its own, or for a table.
         notices: in sentences, what people should look at in the partitions although they are planned.
     """
 
@@ -48,6 +50,7 @@ class PlanEntry:
     dataset: str
     notices: Sequence[str] = ()
     version: str = ""
+    inputs: str = ""
 
     @cached_property
     def keys(self) -> list[str]:
@@ -76,6 +79,7 @@ class PlanEntry:
             "dataset": self.dataset,
             **({"notices": list(self.notices)} if self.notices else {}),
             **({"version": self.version} if self.version else {}),
+            **({"inputs": self.inputs} if self.inputs else {}),
         }
 
     @classmethod

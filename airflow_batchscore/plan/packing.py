@@ -39,6 +39,7 @@ def make_plan(
     generation: int = 0,
     dataset: str = "",
     version: str = "",
+    inputs: str = "",
     notices: Mapping[str, Sequence[str]] | None = None,
 ) -> list[PlanEntry]:
     """Pack partitions into tasks.
@@ -48,7 +49,7 @@ def make_plan(
         max_tasks: maximum number of entries; partitions are packed by size to stay within it.
         pack_bytes: pack small partitions together until a task has about this many bytes.
         resources_for: names the kind of worker that a partition needs; all partitions of a task are of one kind.
-        generation, dataset, version: see `PlanEntry`.
+        generation, dataset, version, inputs: see `PlanEntry`.
         notices: partition key -> what people should look at.
 
     Raises:
@@ -81,6 +82,7 @@ def make_plan(
             generation=generation,
             dataset=dataset,
             version=version,
+            inputs=inputs,
             notices=tuple(text for partition in pack for text in (notices or {}).get(partition.key, ())),
         )
         for index, (kind, pack) in enumerate(each)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from airflow_batchscore.data.dataset import Partition
 from airflow_batchscore.data.pattern import Values, partition_key
-from airflow_batchscore.data.shared_files import SharedFiles
+from airflow_batchscore.data.shared_files import SharedFiles, digest_of
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputChangedError, InputError
 from airflow_batchscore.scoring.identity import score_identity
@@ -58,8 +58,8 @@ def partition_state(
         files: of several partitions that are looked at together; None: of this one.
 
     Raises:
-        InputError: the partition does not exist, lacks a file that it had when it was planned, or its manifest was
-            altered.
+        InputError: the partition does not exist, lacks a file that it had when it was planned, divides files that
+            changed since, or its manifest was altered.
         ScoringError: the committed scores have more rows in quarantine than this job allows.
     """
     partition = (files or SharedFiles(job.dataset)).partition(values)
@@ -90,6 +90,13 @@ def _require_planned_files(job: ScoringJob, partition: Partition) -> None:
             f"partition {partition.key} had {planned} files when it was planned, now {len(partition.files)} are there "
             f"({', '.join(file.uri for file in partition.files[:20])}). Restore the missing one, or plan again: clear "
             "the plan's task with all that comes after it"
+        )
+    if job.inputs and digest_of(partition) != job.inputs:
+        raise InputError(
+            f"partition {partition.key}: {partition.files[0].uri}{' and others' if len(partition.files) > 1 else ''}: "
+            "the files changed after the run was planned (one was replaced, added or removed). Their rows are divided "
+            "among all partitions of the run, so some would be scored twice and others never. Plan again: clear the "
+            "plan's task with all that comes after it"
         )
 
 

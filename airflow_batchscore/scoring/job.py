@@ -87,6 +87,7 @@ class ScoringJob:
         token: None reuses committed scores; a text (the run's id) scores again once for that text.
         trusted_types: see `Trust`.
         files: partition key -> number of files when it was planned.
+        inputs: digest of the files that partitions divide, as they were planned (`inputs_of`); empty if not known.
         replay: rescore the blocks of a committed partition that have rows in quarantine.
 
     Raises InputError if `block_rows` is below 1.
@@ -106,6 +107,7 @@ class ScoringJob:
     trusted_types: tuple[str, ...] = ()
     conn_id: str | None = None
     files: Mapping[str, int] = field(default_factory=dict)
+    inputs: str = ""
 
     def __post_init__(self) -> None:
         if self.block_rows < 1:

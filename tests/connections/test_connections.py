@@ -160,9 +160,9 @@ def test_a_catalogs_connection_has_the_names_of_pyiceberg(monkeypatch: pytest.Mo
     _connection(monkeypatch, "lake", **own, extra={"warehouse": "s3://lake/", "s3.region": "eu-central-1"})
     sql = _connection(monkeypatch, "sql", conn_type="iceberg", extra={"type": "sql"})
     connect_table(Iceberg("tennis.scores", "lake", sql))
-    assert credentials.registered()["catalog sql"] == {"type": "sql"}
+    assert credentials.options_of("catalog sql") == {"type": "sql"}
     connect_table(Iceberg("tennis.scores", "lake", "lake"))
-    assert credentials.registered()["catalog lake"] == {
+    assert credentials.options_of("catalog lake") == {
         "type": "rest",
         "uri": "http://127.0.0.1:8181",
         "credential": "client:hidden value",

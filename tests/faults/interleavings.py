@@ -244,8 +244,16 @@ class World:
     def settle(self) -> None:
         """Another run, of everything, disturbed by nothing but those that slept; they wake up after it, or in it.
 
-        Those that slept before they had planned wake up after it: what they plan then is rightly newer.
+        Those that slept before they had planned wake up after it: what they plan then is rightly newer. So would be
+        the plan of one that is slow: all others have planned before it begins.
         """
+
+        def is_planning(run: _Run) -> bool:
+            return _TASKS[run.place : run.place + 1] == _TASKS[:1] and any(
+                attempt not in self.stopped for _, attempt in run.attempts
+            )
+
+        self._until(lambda: not any(map(is_planning, self.runs)), 60)
         model = fault_runs.MODELS[-1]
         last = self._begin(list(fault_runs.PARTITIONS), model, force=False)
         self._until(lambda: last.place == _DONE, 5)

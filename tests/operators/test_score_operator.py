@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 from operator_calls import Store, dag, planned, scored
-from support import Small, good_rows
+from support import NUMBERED, Small, good_rows
 
 from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.data.storage import Location
@@ -211,3 +212,36 @@ def test_airflow_is_told_of_a_link_where_a_dashboard_was_asked_for(
             ScorePartitionOperator(task_id="score", partition={}, **options)
     task = DagSerialization.from_dict(DagSerialization.to_dict(given)).get_task("score")
     assert set(task.extra_links) == {"Batch scoring"} | links
+
+
+@pytest.mark.parametrize("change", ["replaced", "added", "removed"])
+def test_files_that_partitions_divide_are_those_that_were_planned(data: Small, change: str) -> None:
+    (data.folder / "day").mkdir()
+    files = [data.folder / "day" / f"{name}.csv" for name in "abc"]
+    for number, file in enumerate(files[:2]):
+        shutil.copyfile(data.folder / f"part_{number + 1}.csv", file)
+    options: dict[str, Any] = {
+        "dataset": PartitionedDataset(f"{data.folder}/day/*.csv", partition_by="label", read_options=NUMBERED)
+    }
+    plan = planned(data, "r", **options, partitions=None)
+    scored(data, plan[0], "r", **options)
+    if change == "replaced":
+        files[1].write_bytes(files[1].read_bytes())
+    elif change == "added":
+        shutil.copyfile(files[0], files[2])
+    else:
+        files[1].unlink()
+    with pytest.raises(
+        AirflowFailException, match=r"label=1.* when it was planned|label=1.* after the run was planned"
+    ):
+        scored(data, plan[1], "r", **options)
+    again = planned(data, "r", **options, partitions=None)
+    rows = [scored(data, entry, "r", **options)["manifests"][0]["rows_scored"] for entry in again]
+    assert sum(rows) == {"replaced": 80, "added": 120, "removed": 40}[change]
+
+
+def test_partitions_with_files_of_their_own_are_scored_as_they_come(data: Small) -> None:
+    plan = planned(data, "r", 1, 2)
+    assert "inputs" not in plan[0]
+    data.add(2, good_rows(30, 9000))
+    assert scored(data, plan[1], "r")["manifests"][0]["rows_scored"] == 30

@@ -44,7 +44,7 @@ def test_where_nothing_moves_the_wait_ends_with_the_last_lines_of_the_log(tmp_pa
 def test_what_works_is_waited_for_however_long_it_says_nothing(tmp_path: Path) -> None:
     said: list[str] = []
     busy = f"{sys.executable} -c 'import time\nwhile time.process_time() < 5: pass'; echo done; exit 7"
-    with pytest.raises(StackError) as error, _stack(tmp_path, busy, still=1, say=said.append):
+    with pytest.raises(StackError) as error, _stack(tmp_path, busy, still=3, say=said.append):
         pass
     assert str(error.value).startswith("Airflow ended with status 7. The last lines of")
     assert str(error.value).endswith("\ndone")
