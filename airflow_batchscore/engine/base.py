@@ -31,14 +31,15 @@ class WorkerLostError(RuntimeError):
 
         Args:
             argument: what the function was called with; the last element is the block, or another piece of work, whose
-                `smaller_work` says what needs less memory.
+                `smaller_work` says what needs less memory; or a tuple of several that are done together.
             worker: what died: "the worker".
             advice: what would give it more memory: "Give it more memory".
             times: how often workers died on this block.
             cause: what else is known of the reason.
         """
-        block = getattr(argument[-1], "name", repr(argument[-1]))
-        smaller = getattr(argument[-1], "smaller_work", "smaller blocks (block_rows)")
+        (work, *_) = argument[-1] if isinstance(argument[-1], tuple) and argument[-1] else argument[-1:]
+        block = getattr(work, "name", repr(work))
+        smaller = getattr(work, "smaller_work", "smaller blocks (block_rows)")
         often, why = f" {times} times" if times > 1 else "", f" ({cause})" if cause else ""
         return cls(
             f"{block}: {worker} died{often} while it ran this, most likely for lack of memory{why}. {advice}, or "

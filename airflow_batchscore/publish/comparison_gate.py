@@ -56,6 +56,7 @@ def comparison_checks(comparison: Comparison | None, limits: Limits) -> list[Che
     return [
         _partitions(comparison, is_gate=is_gate),
         _rows(comparison, is_gate=is_gate),
+        *_outputs(comparison, is_gate=is_gate),
         *_agreement(comparison, share),
         *_differences(comparison, sizes),
     ]
@@ -120,6 +121,19 @@ def _rows(comparison: Comparison, *, is_gate: bool) -> Check:
     found = f"{total.compared:,} of {every:,}"
     nothing = "the challenger cannot be judged: no row was scored by both" if is_gate and not total.compared else None
     return Check(f"{_CHALLENGER}rows compared", found, "-", nothing)
+
+
+def _outputs(comparison: Comparison, *, is_gate: bool) -> list[Check]:
+    """Those that only one of the two gives: a promotion would change what readers find."""
+    compared, every = len(comparison.total.columns), len(comparison.total.columns) + len(comparison.left_out)
+    if compared == every or not compared:  # where there is none at all, each partition says so
+        return []
+    problem = (
+        f"the challenger has other outputs than the champion{_left_out(comparison)}: keep those that both give "
+        "(ScorePartitionOperator(outputs=[...])), or set no limit for it"
+    )
+    found = f"{compared} of {every}"
+    return [Check(f"{_CHALLENGER}outputs compared", found, "all" if is_gate else "-", problem if is_gate else None)]
 
 
 def _agreement(comparison: Comparison, least: float | None) -> list[Check]:

@@ -30,7 +30,7 @@ def score_elsewhere(
     Args:
         python: path of the interpreter.
     """
-    news = {name: getattr(tally, name) for name in ("found", "began", "scored", "committed")}
+    news = {name: getattr(tally, name) for name in ("found", "began", "scored", "committed", "restart")}
 
     def doing() -> str:
         current = [partitions[position] for position in tally.count().current]
@@ -76,3 +76,7 @@ class _Told(Tally):
     def committed(self, position: int) -> None:
         super().committed(position)
         self._tell("committed", position)
+
+    def restart(self) -> None:
+        super().restart()
+        self._tell("restart")

@@ -14,7 +14,7 @@ from airflow_batchscore.data.blocks import require_columns
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.pattern import Values, partition_key, shown
 from airflow_batchscore.data.shared_files import SharedFiles
-from airflow_batchscore.engine.base import Engine, Session
+from airflow_batchscore.engine.base import Engine, Session, WorkerLostError
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError
 from airflow_batchscore.plan.entry import PlanEntry
 from airflow_batchscore.plan.models import ChampionAndChallenger, OneModel
@@ -52,9 +52,18 @@ def score_run(
     job: ScoringJob, partitions: Sequence[Values], engine: Engine, *, slots: int = 1, tally: Tally | None = None
 ) -> list[Scored]:
     """`score_partitions`, also for a champion and its challenger."""
-    if isinstance(job.scored_with, ChampionAndChallenger):
-        return score_together(_Pair(job, job.scored_with), partitions, engine, slots=slots, tally=tally)
-    return [Scored(*each) for each in score_partitions(job, partitions, engine, slots=slots, tally=tally)]
+    models, tally = job.scored_with, tally or Tally(len(partitions))
+    if not isinstance(models, ChampionAndChallenger):
+        return [Scored(*each) for each in score_partitions(job, partitions, engine, slots=slots, tally=tally)]
+    try:
+        return score_together(_Pair(job, models), partitions, engine, slots=slots, tally=tally)
+    except WorkerLostError as error:
+        log.error("the champion is scored alone, as its challenger may be what ended a worker: %s", error)
+        problem = f"a worker died while both were scored, and the champion was then scored alone: {error}"
+        tally.restart()
+    alone = replace(job, scored_with=OneModel(models.champion))
+    scored = score_partitions(alone, partitions, engine, slots=slots, tally=tally)
+    return [Scored(*each, problem) for each in scored]
 
 
 def handed_on(scored: Sequence[Scored], entry: PlanEntry, run: str, conn_id: str | None) -> ScoredTask:
@@ -119,7 +128,7 @@ class _Pair:
             return partition_state(self._challengers, self._challengers_preparer, values, files)
         except InputChangedError:
             raise
-        except BatchScoreError as error:
+        except (BatchScoreError, OSError, SystemExit) as error:
             return _noted(values, error)
 
     def _begin_challenger(
@@ -129,7 +138,7 @@ class _Pair:
             return begin_from(self._challengers, state, values, session, like), None
         except InputChangedError:
             raise
-        except BatchScoreError as error:
+        except (BatchScoreError, OSError, SystemExit) as error:
             return None, _noted(values, error)
 
     def _layouts(
@@ -168,9 +177,9 @@ def _committed_layout(state: PartitionState, other: PartitionState) -> list[Bloc
     return layout if {block.source.uri: block.source.stamp for block in layout} == held else None
 
 
-def _noted(values: Values, error: BatchScoreError) -> str:
+def _noted(values: Values, error: BaseException) -> str:
     log.error("partition %s: the challenger has no scores: %s", shown(partition_key(values)), error)
-    return str(error)
+    return str(error) or repr(error)
 
 
 class _PairInProgress:

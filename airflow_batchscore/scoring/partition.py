@@ -26,7 +26,7 @@ from airflow_batchscore.scoring.in_progress import PartitionInProgress, begin
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.prepare import Preparer
-from airflow_batchscore.scoring.shared import Call, most_together, score_several, together
+from airflow_batchscore.scoring.shared import Call, Together, most_together, score_several, together
 from airflow_batchscore.scoring.tally import Tally
 from airflow_batchscore.scoring.work import BeingScored, S, Work
 
@@ -260,7 +260,12 @@ def _numbered(
     results: Sequence[Any]
     blocks = [unit for unit in units if isinstance(unit, Block)]
     if len(numbers) > 1:
-        results = score_several(jobs, blocks)
+        try:
+            results = score_several(jobs, blocks)
+        except SystemExit:
+            if not isinstance(jobs[0], Together):
+                raise
+            results = [function(job, unit) for job, unit in zip(jobs, units, strict=True)]  # shows whose it is
     else:
         try:
             results = [function(jobs[0], units[0])]

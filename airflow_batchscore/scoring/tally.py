@@ -84,6 +84,13 @@ class Tally:
         self._current: set[int] = set()
         self._slowest: list[tuple[float, int, SlowBlock]] = []
 
+    def restart(self) -> None:
+        """Nothing of what was counted holds any more: all partitions are scored in another way."""
+        with self._lock:
+            self._waiting += self._begun
+            self._begun = self._blocks = self._scored = self._own = self._rows_before = 0
+            self._account, self._done, self._current, self._slowest = Account(), set(), set(), []
+
     @property
     def blocks_to_come(self) -> int:
         """How many blocks the partitions that have not begun may have."""

@@ -14,7 +14,7 @@ from airflow_batchscore.data.blocks import read
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
-from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.errors import BatchScoreError, ScoringError
 from airflow_batchscore.scoring.block import PartSource, empty_batch, named
 from airflow_batchscore.scoring.manifest import BlockResult
 from airflow_batchscore.scoring.part import BlockJob
@@ -32,7 +32,8 @@ def score_for_each(together: Together, unit: PartSource) -> Results:
         results = score_in_one_reading(together.blocks, unit)
         if results is not None:
             return results
-    return tuple(None if call is None else _alone(call, unit) for call in together.calls)
+    champion, challenger = together.calls
+    return (None if champion is None else _alone(champion, unit), challenger and _tried(challenger, unit))
 
 
 def _alone(call: OneCall, unit: PartSource) -> BlockResult | BatchScoreError:
@@ -41,6 +42,16 @@ def _alone(call: OneCall, unit: PartSource) -> BlockResult | BatchScoreError:
         return function(job, unit)
     except BatchScoreError as error:
         return error
+
+
+def _tried(call: OneCall, unit: PartSource) -> BlockResult | BatchScoreError:
+    """`_alone` for a challenger, whose code must not end the task either."""
+    try:
+        return _alone(call, unit)
+    except SystemExit as error:
+        problem = named(ScoringError(f"the model's code asks the process to end ({error!r})"), call[1], unit)
+        assert isinstance(problem, BatchScoreError), "as it was given one"
+        return problem
 
 
 def score_in_one_reading(jobs: Sequence[BlockJob], block: Block) -> Results | None:
@@ -60,7 +71,7 @@ def score_in_one_reading(jobs: Sequence[BlockJob], block: Block) -> Results | No
     except BaseException as error:
         for part in parts:
             part.close(error)
-        if isinstance(error, _NotAlikeError):
+        if isinstance(error, (_NotAlikeError, SystemExit)):  # whose it is shows when each scores alone
             return None
         if isinstance(error, OSError):
             raise named(error, jobs[0], block) from error

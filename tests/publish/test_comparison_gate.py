@@ -100,3 +100,10 @@ def test_a_limit_that_is_none_is_refused_with_or_without_a_challenger(limits: di
     for comparison in (None, compared(a=numbers(0.0))):
         with pytest.raises(GateError, match="give (a share|limits)"):
             comparison_checks(comparison, Limits(**limits))
+
+
+def test_an_output_of_one_model_alone_fails_a_gate() -> None:
+    comparison = replace(compared(a=numbers(0.5)), left_out={"y": "the champion gives it, the challenger does not"})
+    assert _problems(comparison) == []
+    (problem,) = _problems(comparison, max_difference={"max": 1})
+    assert "y: the champion gives it, the challenger does not" in problem

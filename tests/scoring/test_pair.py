@@ -11,7 +11,7 @@ from paired import ENGINE, calls, challenger_of, of_challenger, pair_job, score_
 from support import NUMBERED, Small, good_rows, scores, write_csv
 from test_shared import READ
 
-from airflow_batchscore import PartitionedDataset, Recipe
+from airflow_batchscore import LocalDask, PartitionedDataset, Recipe
 from airflow_batchscore.data.formats.registry import GROUP
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.model.reference import ModelRef
@@ -155,6 +155,70 @@ def test_a_challenger_that_fails_in_every_block_is_reported(
     assert (scored.reused, scored.manifest.account) == (is_champion_there, Account(500, 500, 0, 0))
     assert isinstance(scored.challenged, str)
     assert "ZeroDivisionError" in scored.challenged
+
+
+@pytest.mark.parametrize("how", ["raise SystemExit(3)", "raise MemoryError", "raise OSError(5, 'gone')"])
+@pytest.mark.parametrize("partition_by", [None, "id % 4"])
+def test_a_challenger_whose_code_ends_the_process_or_breaks_is_reported(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, partition_by: str | None
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"paired_ends_{abs(hash((how, partition_by)))}"  # a module of its own, as modules are kept
+    (tmp_path / f"{name}.py").write_text(
+        f"def ends(frame):\n    if frame['id'].astype(int).max() >= 1000:\n        {how}\n"
+        "    return frame[['a', 'b']]\n"
+    )
+    challenger = challenger_of(data, Recipe(target="label", keys=["id"], features=f"{name}:ends"))
+    write_csv(data.folder / "all.csv", good_rows(200, 1000))
+    dataset = PartitionedDataset(f"{data.folder}/all.csv", partition_by=partition_by, read_options=NUMBERED)
+    values = [{"id_mod_4": str(n)} for n in range(4)] if partition_by else [{}]
+    scored = score_run(pair_job(data, challenger, dataset=dataset, block_rows=100, limit=_few()), values, ENGINE)
+    assert sum(one.manifest.account.rows_scored for one in scored) == 200
+    assert all(isinstance(one.challenged, str) for one in scored)
+
+
+def test_a_champion_whose_code_ends_the_process_ends_it(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "paired_exits.py").write_text(
+        "def ends(frame):\n    if frame['id'].astype(int).max() >= 1000:\n        raise SystemExit(3)\n"
+        "    return frame[['a', 'b']]\n"
+    )
+    champion = trained(data, "champion", Recipe(target="label", keys=["id"], features="paired_exits:ends"))
+    with pytest.raises(SystemExit):
+        score_pair(data, challenger_of(data), 1, model=champion)
+
+
+def test_the_champion_is_scored_alone_after_a_worker_died(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "paired_dies.py").write_text(
+        "import os\n\ndef dies(frame):\n    if frame['id'].astype(int).max() >= 1000:\n        os._exit(9)\n"
+        "    return frame[['a', 'b']]\n"
+    )
+    challenger = challenger_of(data, Recipe(target="label", keys=["id"], features="paired_dies:dies"))
+    tally = Tally(1)
+    job = pair_job(data, challenger)
+    (scored,) = score_run(job, [{"p": "1"}], LocalDask(workers=1, processes=True), tally=tally)
+    assert scored.manifest.account == Account(500, 500, 0, 0)
+    assert isinstance(scored.challenged, str)
+    assert "worker died 3 times" in scored.challenged
+    assert "part_1.csv" in scored.challenged
+    count = tally.count()
+    assert (count.blocks, count.done, count.account.rows_read) == (count.blocks_total, [[0, 0]], 500)
+
+
+def test_a_challenger_whose_manifest_cannot_be_read_is_reported(data: Small) -> None:
+    challenger = challenger_of(data)
+    (file,) = Path(challenger.uri).glob("model.json")
+    file.unlink()
+    file.symlink_to(file)  # any other OSError than that it is missing
+    (scored,) = score_pair(data, challenger, 1)
+    assert scored.manifest.account.rows_scored == 500
+    assert isinstance(scored.challenged, str)
 
 
 def test_columns_come_in_the_order_of_each_model(data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
