@@ -20,6 +20,7 @@ from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, pa
 from airflow_batchscore.data.request import MOST_PARTITIONS, Request, read_request
 from airflow_batchscore.data.storage import FileInfo, Location
 from airflow_batchscore.data.storage.opened import stamp_of
+from airflow_batchscore.data.tables.folders import require_no_table
 from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.errors import InputError, listed
 
@@ -159,21 +160,24 @@ class PartitionedDataset:
         """
         if self.table is not None:
             return self.fixed().discover()
+        listing = self._listing(self.uri)
         if self.by is not None:
             from airflow_batchscore.data.counted_rows import rows_by_partition
 
-            files = self.files()
+            files = self._matching(listing)
+            require_no_table(self.uri, self.conn_id, listing, files)
             counted = rows_by_partition(self, files) if files else []
             total = sum(rows for _, rows in counted)
             partitions = [self.partition_of(values, files, (rows, total)) for values, rows in counted]
             return sorted(partitions, key=lambda partition: sort_key(partition.values))
         groups: dict[str, tuple[Values, list[FileInfo]]] = {}
         pattern = self.pattern
-        for info in self._listing(self.uri):
+        for info in listing:
             values = pattern.match(info.uri)
             if values is not None:
                 require_utf8(info.uri)
                 groups.setdefault(partition_key(values), (values, []))[1].append(info)
+        require_no_table(self.uri, self.conn_id, listing, (info for _, files in groups.values() for info in files))
         partitions = [Partition(values, tuple(files)) for values, files in groups.values()]
         return sorted(partitions, key=lambda partition: sort_key(partition.values))
 
@@ -181,8 +185,11 @@ class PartitionedDataset:
         """All files of a dataset whose rows are divided by `partition_by`."""
         if self.table is not None:
             return self.fixed().files()
+        return self._matching(self._listing(self.uri))
+
+    def _matching(self, listing: Sequence[FileInfo]) -> tuple[FileInfo, ...]:
         require_no_fields(self)
-        files = tuple(info for info in self._listing(self.uri) if self.pattern.match(info.uri) is not None)
+        files = tuple(info for info in listing if self.pattern.match(info.uri) is not None)
         for file in files:
             require_utf8(file.uri)
         return files
