@@ -20,6 +20,7 @@ from airflow_batchscore.data.pattern import UriPattern, Values, listing_root, pa
 from airflow_batchscore.data.request import MOST_PARTITIONS, Request, read_request
 from airflow_batchscore.data.storage import FileInfo, Location
 from airflow_batchscore.data.storage.opened import stamp_of
+from airflow_batchscore.data.tables.folders import require_no_table
 from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.errors import InputError, listed
 
@@ -102,10 +103,7 @@ class PartitionedDataset:
         return self.uri if self.table is None else f"{self.uri.rstrip('/')}/"
 
     def fixed(self) -> PartitionedDataset:
-        """The dataset at one version of its table, which is looked at now; itself if it has none.
-
-        Raises InputError or OSError like `Table.look`.
-        """
+        """The dataset at one version of its table, which is looked at now (see `Table.look`); itself if it has none."""
         if self.table is None:
             return self
         from airflow_batchscore.data.tables.table_dataset import at_one_version
@@ -153,36 +151,41 @@ class PartitionedDataset:
         raise InputError(f"the format of {uri} is not clear from its name; give PartitionedDataset(format=...)")
 
     def discover(self) -> list[Partition]:
-        """Every partition in storage, in order (numbers by value).
-
-        Values of `partition_by` that nothing else tells are found by reading these columns of all files.
-        """
+        """Every partition in storage, in order (numbers by value). Rows are read where nothing else tells values."""
         if self.table is not None:
             return self.fixed().discover()
+        listing = self._listing(self.uri)
         if self.by is not None:
             from airflow_batchscore.data.counted_rows import rows_by_partition
 
-            files = self.files()
+            files = self._matching(listing)
+            require_no_table(self.uri, self.conn_id, listing, files)
             counted = rows_by_partition(self, files) if files else []
             total = sum(rows for _, rows in counted)
-            partitions = [self.partition_of(values, files, (rows, total)) for values, rows in counted]
-            return sorted(partitions, key=lambda partition: sort_key(partition.values))
+            made = (self.partition_of(values, files, (rows, total)) for values, rows in counted)
+            return sorted(made, key=lambda partition: sort_key(partition.values))
         groups: dict[str, tuple[Values, list[FileInfo]]] = {}
         pattern = self.pattern
-        for info in self._listing(self.uri):
-            values = pattern.match(info.uri)
-            if values is not None:
+        for info in listing:
+            if (values := pattern.match(info.uri)) is not None:
                 require_utf8(info.uri)
                 groups.setdefault(partition_key(values), (values, []))[1].append(info)
-        partitions = [Partition(values, tuple(files)) for values, files in groups.values()]
-        return sorted(partitions, key=lambda partition: sort_key(partition.values))
+        require_no_table(self.uri, self.conn_id, listing, (info for _, files in groups.values() for info in files))
+        return [
+            Partition(values, tuple(files))
+            for values, files in sorted(groups.values(), key=lambda group: sort_key(group[0]))
+        ]
 
     def files(self) -> tuple[FileInfo, ...]:
         """All files of a dataset whose rows are divided by `partition_by`."""
         if self.table is not None:
             return self.fixed().files()
+        return self._matching(self._listing(self.uri))
+
+    def _matching(self, listing: Sequence[FileInfo]) -> tuple[FileInfo, ...]:
         require_no_fields(self)
-        files = tuple(info for info in self._listing(self.uri) if self.pattern.match(info.uri) is not None)
+        pattern = self.pattern
+        files = tuple(info for info in listing if pattern.match(info.uri) is not None)
         for file in files:
             require_utf8(file.uri)
         return files

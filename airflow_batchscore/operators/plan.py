@@ -162,6 +162,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow_batchscore.connections import connect_dataset
         from airflow_batchscore.data.shared_files import inputs_of
         from airflow_batchscore.data.storage import Location
+        from airflow_batchscore.data.tables.table_dataset import TableDataset
         from airflow_batchscore.model.functions import import_path
         from airflow_batchscore.operators.outcome import planned
         from airflow_batchscore.operators.planned_models import given_models, names_of
@@ -193,7 +194,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
             resources_for=import_path(chosen) if isinstance(chosen, str) else chosen,
             generation=generation,
             dataset=self.dataset.uri,
-            version=version,
+            version=dataset.seen.pinned if isinstance(dataset, TableDataset) else "",
             inputs=inputs,
             notices=notices,
         )

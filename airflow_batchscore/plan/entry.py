@@ -31,7 +31,8 @@ class PlanEntry:
         count: number of entries in the plan.
         generation: when it was planned, in ns since 1970; of two publications the later one is newer.
         dataset: URI of what was planned, with its templates rendered.
-        version: of the table that was planned, so that all tasks read the same; empty if the dataset is no table.
+        version: of the table that was planned (see `Snapshot.pinned`), so that all tasks read the same; empty if the
+            dataset is no table.
         inputs: digest of the files that partitions divide, so that all tasks read the same (`inputs_of`); empty if each
             has files of its own, or for a table.
         notices: in sentences, what people should look at in the partitions although they are planned.

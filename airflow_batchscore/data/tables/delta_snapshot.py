@@ -12,7 +12,7 @@ from airflow_batchscore.data.partition_by import PartitionBy
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.data.tables.snapshot import Folder, Snapshot, TableFile
 from airflow_batchscore.data.tables.table_storage import delta_options, place_of
-from airflow_batchscore.data.tables.versions import parsed
+from airflow_batchscore.data.tables.versions import parsed, pin, split_pin
 from airflow_batchscore.data.type_names import name_of
 from airflow_batchscore.errors import InputError
 
@@ -31,13 +31,21 @@ def look(location: Location, version: str, by: PartitionBy) -> Snapshot:
         raise InputError(
             f"{location}: %, # and ? are marks of a URL to deltalake, which looks elsewhere; rename the folder"
         )
+    version, planned = split_pin(version)
     table = _opened(location, version, name)
     if table is None:
         return Snapshot(name, "")
+    own = str(table.metadata().id)
+    if planned and own != planned:
+        raise InputError(
+            f"{name} was deleted and made anew since the plan: its version {version} is of the table {own}, and the "
+            f"plan saw {planned}. Nothing was read. Plan again: clear the plan's task with all that comes after it"
+        )
     _require_plain(table, name)
     schema, columns = arrow_schema(table), table.metadata().partition_columns
     types = [(field.name, name_of(plain(field.type))) for field in schema]
-    return Snapshot.of(name, str(table.version()), types, _files(Folder(location, name), table, columns, by))
+    files, version = _files(Folder(location, name), table, columns, by), str(table.version())
+    return Snapshot.of(name, version, types, files, pinned=pin(version, own))
 
 
 def _opened(location: Location, version: str, name: str) -> DeltaTable | None:

@@ -11,7 +11,7 @@ from airflow_batchscore.data.partition_by import NO_VALUE, PART_LENGTHS, Partiti
 from airflow_batchscore.data.storage import Location, is_within
 from airflow_batchscore.data.tables.kinds import Iceberg
 from airflow_batchscore.data.tables.snapshot import Folder, Snapshot, TableFile
-from airflow_batchscore.data.tables.versions import parsed
+from airflow_batchscore.data.tables.versions import parsed, pin, split_pin
 from airflow_batchscore.data.type_names import name_of
 from airflow_batchscore.errors import BatchScoreError, InputError
 
@@ -37,6 +37,7 @@ def look(table: Iceberg, location: Location, version: str, by: PartitionBy) -> S
 
 
 def _look(table: Iceberg, location: Location, version: str, by: PartitionBy, name: str) -> Snapshot:
+    version, pinned = split_pin(version)
     opened = _opened(table, location, version)
     snapshot = None if opened is None else _snapshot(opened, version, name)
     if opened is None or snapshot is None:
@@ -46,11 +47,12 @@ def _look(table: Iceberg, location: Location, version: str, by: PartitionBy, nam
             f"{name} of the catalog {table.catalog} lies at {opened.location()}, not in {location}: nothing was read. "
             "Let uri= name that folder, or one above it"
         )
-    schema = _schema(opened, snapshot)
+    schema = _schema(opened, snapshot, version, pinned, name)
     arrow = _arrow_schema(schema)
     files = _files(opened, snapshot, _Known(opened, schema, arrow, by), Folder(location, name), name)
     types = [(field.name, name_of(plain(field.type))) for field in arrow]
-    return Snapshot.of(name, str(snapshot.snapshot_id), types, files, _ids(opened, schema))
+    version = str(snapshot.snapshot_id)
+    return Snapshot.of(name, version, types, files, _ids(opened, schema), pin(version, schema.schema_id))
 
 
 def _opened(table: Iceberg, location: Location, version: str) -> PyicebergTable | None:
@@ -91,17 +93,41 @@ def _snapshot(table: PyicebergTable, version: str, name: str) -> PyicebergSnapsh
     return found
 
 
-def _schema(table: PyicebergTable, snapshot: PyicebergSnapshot) -> Schema:
-    """That of the snapshot, whichever the table has got since: all tasks of a run see the same columns."""
+def _schema(table: PyicebergTable, snapshot: PyicebergSnapshot, version: str, pinned: str, name: str) -> Schema:
+    """The table's own for the newest version and for branches; that of the snapshot for earlier versions and tags.
+
+    Columns are renamed and dropped without a new snapshot.
+
+    Args:
+        pinned: number of the schema that the plan saw: all tasks of a run see the same columns.
+    """
     schemas = table.schemas()
-    schema = table.schema() if snapshot.schema_id is None else schemas.get(snapshot.schema_id, table.schema())
+    if pinned:
+        seen = schemas.get(int(pinned)) if pinned.isdecimal() else None
+        if seen is None:
+            raise InputError(
+                f"{name} has no schema {pinned} any more, which the plan saw: nothing was read. Plan again: clear the "
+                "plan's task with all that comes after it"
+            )
+        schema = seen
+    elif snapshot.schema_id is None or parsed(version) is None or _is_branch(table, version):
+        schema = table.schema()
+    else:
+        schema = schemas.get(snapshot.schema_id, table.schema())
     for field in schema.fields:
         if field.initial_default is not None:
             raise InputError(
-                f"the Iceberg table {'.'.join(table.name())}: its column {field.name} has a default for rows from "
+                f"{name}: its column {field.name} has a default for rows from "
                 "before it was added, which this package does not fill in: nothing was read. Rewrite the data files"
             )
     return schema
+
+
+def _is_branch(table: PyicebergTable, name: str) -> bool:
+    from pyiceberg.table.refs import SnapshotRefType
+
+    ref = table.refs().get(name.strip())
+    return ref is not None and ref.snapshot_ref_type == SnapshotRefType.BRANCH
 
 
 def _arrow_schema(schema: Schema) -> pa.Schema:

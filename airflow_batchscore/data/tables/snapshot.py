@@ -41,6 +41,7 @@ class Snapshot:
         types: its columns, with their types (see `type_names`), in order.
         files: sorted by URI.
         ids: the columns by number, if names alone do not tell which of a file's columns they are.
+        pinned: what plans hand on to tasks: the version, and what the table must still have (see `versions.pin`).
         is_whole: whether all rows of each file are in one partition, so that no row needs to be looked at.
     """
 
@@ -50,6 +51,7 @@ class Snapshot:
     files: tuple[TableFile, ...] = ()
     ids: tuple[tuple[int, str], ...] = ()
     is_whole: bool = True
+    pinned: str = ""
 
     @classmethod
     def of(
@@ -59,10 +61,12 @@ class Snapshot:
         types: Iterable[tuple[str, str]],
         files: Iterable[TableFile],
         ids: tuple[tuple[int, str], ...] = (),
+        pinned: str = "",
     ) -> Snapshot:
         """One with its files in order."""
         ordered = tuple(sorted(files, key=lambda file: file.uri))
-        return cls(name, version, tuple(types), ordered, ids, all(None not in file.labels for file in ordered))
+        is_whole = all(None not in file.labels for file in ordered)
+        return cls(name, version, tuple(types), ordered, ids, is_whole, pinned or version)
 
     @property
     def described(self) -> str:

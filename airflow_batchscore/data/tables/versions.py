@@ -1,8 +1,11 @@
-"""Which version of a table: a number, a time, or a name."""
+"""Which version of a table: a number, a time, or a name; and how a plan holds all tasks to what it saw."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+
+_PIN = re.compile(r"(\d+)@(.+)", re.ASCII)
 
 
 def parsed(version: str) -> int | datetime | str | None:
@@ -17,3 +20,14 @@ def parsed(version: str) -> int | datetime | str | None:
     except ValueError:
         return text
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def pin(version: object, mark: object) -> str:
+    """A version by its number, and a mark of what the number alone does not tell."""
+    return f"{version}@{mark}"
+
+
+def split_pin(version: str) -> tuple[str, str]:
+    """A version, and its mark if it is one from `pin`; else an empty text."""
+    found = _PIN.fullmatch(version.strip())
+    return (found[1], found[2]) if found else (version, "")

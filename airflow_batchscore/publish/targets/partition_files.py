@@ -11,6 +11,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.formats.parquet_footer import DamagedParquetError
 from airflow_batchscore.data.storage import Location, swap
 from airflow_batchscore.data.storage.driver import Seen
+from airflow_batchscore.data.tables.folders import KINDS
 from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.stamp import ForeignFileError, PartitionStamp
 from airflow_batchscore.publish.targets.parquet_file import read_statement
@@ -20,15 +21,6 @@ log = logging.getLogger(__name__)
 
 #: The file of a partition in a published folder.
 PARTITION_FILE = "scores.parquet"
-#: Folder that every table of a kind has -> how its files end, and how the table is named by who publishes to it.
-_OF_TABLES = {
-    "_delta_log": (".json", "a Delta table", "table=Delta(), on the command line --table delta"),
-    "metadata": (
-        ".metadata.json",
-        "an Iceberg table",
-        "table=Iceberg('namespace.table', catalog='...'), on the command line --table iceberg:namespace.table@catalog",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -110,9 +102,9 @@ def require_same_fields(folder: Location, stamps: Sequence[PartitionStamp]) -> N
 
 def require_no_table(folder: Location) -> None:
     """Raises OutputError if the folder holds a table: files beside those that it names are nobody's."""
-    for name, (ending, kind, given) in _OF_TABLES.items():
-        if any(file.uri.endswith(ending) for file in storage.list_files(folder / name)):
+    for kind in KINDS:
+        if kind.is_in(folder):
             raise OutputError(
-                f"not published: {folder} holds {kind}, whose readers do not see other files. Say that it is one "
-                f"({given}), or publish to another folder"
+                f"not published: {folder} holds {kind.name}, whose readers do not see other files. Say that it is one "
+                f"(table={kind.given}, on the command line --table {kind.option}), or publish to another folder"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import string
 import struct
 import time
@@ -85,6 +86,17 @@ def test_a_version_whose_log_was_cleaned_up(table: SourceTable) -> None:
     assert len(table.dataset().discover()) == 3
     with pytest.raises(InputError, match=r"version='1': .* cannot be read any more: .* log is kept .* newest is 2"):
         table.dataset(version=1).fixed()
+
+
+def test_a_table_that_was_made_anew_is_another_one(table: SourceTable) -> None:
+    planned = table.dataset().fixed()
+    table.append(games(2))
+    assert table.dataset(version=planned.seen.pinned).fixed().seen == planned.seen
+    shutil.rmtree(table.uri)
+    table.append(games(1, 5))
+    with pytest.raises(InputError, match=r"games was deleted and made anew since the plan: its version 0 .*Plan again"):
+        table.dataset(version=planned.seen.pinned).fixed()
+    assert table.dataset(version=planned.version).fixed().version == "0", "a number that a person gives is but that"
 
 
 def test_a_log_that_cannot_be_read_is_tried_again(table: SourceTable) -> None:

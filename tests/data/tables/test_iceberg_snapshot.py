@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,81 @@ def test_a_dropped_column_is_gone(table: SourceTable) -> None:
     dataset = table.dataset().fixed()
     old, _ = map(dataset.pin, dataset.discover())
     assert cut(dataset, old, block_rows=100)[0].source.columns == ("id", "b", "day")
+
+
+def _swap(table: SourceTable) -> None:
+    for old, new in [("a", "c"), ("b", "a"), ("c", "b")]:
+        with table.opened().update_schema() as change:
+            change.rename_column(old, new)
+
+
+def _replace_column(table: SourceTable) -> None:
+    from pyiceberg.types import DoubleType
+
+    with table.opened().update_schema() as change:
+        change.delete_column("a")
+    with table.opened().update_schema() as change:
+        change.add_column("a", DoubleType())
+
+
+def _rename(table: SourceTable) -> None:
+    with table.opened().update_schema() as change:
+        change.rename_column("a", "alpha")
+
+
+def _rename_partition(table: SourceTable) -> None:
+    with table.opened().update_schema() as change:
+        change.rename_column("day", "played")
+
+
+@pytest.mark.parametrize("version", [None, "main"])
+@pytest.mark.parametrize(
+    ("change", "by", "message"),
+    [
+        (_swap, "day", "calls the column b by its old name, a: .*rewrite_data_files"),
+        (_replace_column, "day", "has a column a that was dropped before another was given its name"),
+        (_rename, "day", "calls the column alpha by its old name, a: .*rewrite_data_files"),
+        (_rename_partition, "played", "calls the column played by its old name, day: .*rewrite_data_files"),
+        (_swap, "a", "calls the column b by its old name, a: .*rewrite_data_files"),
+    ],
+)
+def test_a_change_of_the_schema_alone_counts(
+    table: SourceTable, change: Callable[[SourceTable], None], by: str, version: str | None, message: str
+) -> None:
+    """No snapshot is made of it: the newest one names another schema."""
+    before = table.dataset().fixed()
+    change(table)
+    with pytest.raises(InputError, match=message):
+        dataset = table.dataset(by, version=version).fixed()
+        cut(dataset, dataset.pin(dataset.discover()[0]), block_rows=100)
+    assert (before.version, table.dataset(by, version=version).fixed().version) == (table.version, table.version)
+    first = table.dataset(version=table.version).fixed()
+    assert first.seen.types == before.seen.types, "time travel finds the columns of then"
+    assert cut(first, first.pin(first.discover()[0]), block_rows=100)[0].source.columns == ("id", "a", "b", "day")
+
+
+def test_a_partition_column_that_was_renamed_is_asked_for_by_its_name(table: SourceTable) -> None:
+    _rename_partition(table)
+    with pytest.raises(InputError, match=r"has no column 'day'; it has id, a, b, played"):
+        table.dataset("day").fixed()
+    assert _keys(table.dataset("played")) == ["played=2026-04-01"], "its partition tells, no file is read for it"
+
+
+def test_tasks_have_the_columns_that_the_plan_saw(table: SourceTable) -> None:
+    with table.opened().update_schema() as change:
+        change.delete_column("b")
+    planned = table.dataset().fixed()
+    _rename(table)
+    table.append(games(2).drop_columns(["b"]).rename_columns(["id", "alpha", "day"]))
+    assert planned.seen.pinned == f"{planned.version}@1"
+    later = table.dataset(version=planned.seen.pinned).fixed()
+    assert (later.seen, [name for name, _ in later.seen.types]) == (
+        replace(planned.seen, ids=later.seen.ids),
+        ["id", "a", "day"],
+    )
+    assert cut(later, later.pin(later.discover()[0]), block_rows=100)[0].source.columns == ("id", "a", "day")
+    with pytest.raises(InputError, match=r"shop.games has no schema 7 any more, which the plan saw: .* Plan again"):
+        table.dataset(version=f"{planned.version}@7").fixed()
 
 
 def test_hidden_partitions_tell_months_and_days_but_not_values(tmp_path: Path) -> None:
