@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 #: How the parts of a date are written, and how much of an ISO date and time they are.
 _LENGTHS = {"year": 4, "month": 7, "day": 10, "hour": 13}
 #: A date in ISO 8601, and a time if there is one, with or without a zone.
-_ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+_ISO = (
+    r"^\d{4}-\d{2}-\d{2}([T ]\d{2}(:?[0-5]\d(:?([0-5]\d|60)([.,]\d+)?)?)?"  # 60: a leap second
+    r"\s*(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?$"
+)
 _COMPACT = r"^\d{8}$"
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
 #: Zeros behind the fraction of a second, before a zone or the end.
