@@ -74,7 +74,10 @@ def _advice(dataset: PartitionedDataset, source: Source, term: Term) -> str:
     none = "; or the rows really have none"
     if term.buckets and kind in (None, "string"):
         declared = f'{{"column_types": {{{column}: "int64"}}}}'
-        return f"declare its type, read_options={declared}, or divide by hash({term.column}) % {term.buckets}{none}"
+        also = ' (and "thousands", if its digits are grouped)' if source.format == "csv" else ""
+        return (
+            f"declare its type{also}, read_options={declared}, or divide by hash({term.column}) % {term.buckets}{none}"
+        )
     if not term.buckets and source.format == "csv" and kind in (None, "string"):
         declared = f'{{"column_types": {{{column}: "timestamp[us]"}}, "date_format": "%d.%m.%Y"}}'
         return f"say how its times are written, read_options={declared}{none}"
