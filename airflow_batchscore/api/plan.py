@@ -17,6 +17,7 @@ from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.shared_files import SharedFiles
 from airflow_batchscore.data.tables.kinds import Table
+from airflow_batchscore.data.unlabelled import unlabelled
 from airflow_batchscore.errors import BatchScoreError, OutputError
 from airflow_batchscore.plan.models import ChampionAndChallenger, ModelByColumn, ModelPerPartition, OneModel
 from airflow_batchscore.publish.stamp import PartitionStamp
@@ -59,6 +60,7 @@ class PlannedRun:
 
     Attributes:
         kept: keys of partitions that are published and that the run would not touch.
+        notices: in sentences, what people should look at although it would be scored.
     """
 
     dataset: str
@@ -66,6 +68,7 @@ class PlannedRun:
     publish_to: str | None
     partitions: Sequence[PlannedPartition]
     kept: Sequence[str] = ()
+    notices: Sequence[str] = ()
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -108,8 +111,9 @@ def plan_run(
         preparer = Preparer(replace(work.job, output_uri=folder, conn_id=None))
         look = partial(_planned, work, preparer, SharedFiles(work.job.dataset))
         planned = storage.each(look, work.partitions, work.job.output_uri)
+    notices = unlabelled(work.job.dataset, work.partitions)
     if target is None:
-        return PlannedRun(work.job.dataset.uri, work.job.output_uri, None, [each for each, _ in planned])
+        return PlannedRun(work.job.dataset.uri, work.job.output_uri, None, [each for each, _ in planned], (), notices)
     require_apart(work.job.dataset.uri, target.files([partition.key for partition in work.partitions]))
     stamps = target.published()
     if stamps is None:
@@ -117,7 +121,7 @@ def plan_run(
     with_changes = [replace(each, change=_change(each, digest, stamps)) for each, digest in planned]
     asked = {each.partition for each in with_changes}
     kept = [key for key in stamps if key not in asked]
-    return PlannedRun(work.job.dataset.uri, work.job.output_uri, target.location.uri, with_changes, kept)
+    return PlannedRun(work.job.dataset.uri, work.job.output_uri, target.location.uri, with_changes, kept, notices)
 
 
 def _planned(work: Work, preparer: Preparer, files: SharedFiles, partition: Partition) -> tuple[PlannedPartition, str]:

@@ -15,6 +15,7 @@ from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.data.tables.kinds import Table
+from airflow_batchscore.data.unlabelled import unlabelled
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.publish.audit import audit
@@ -156,7 +157,8 @@ def score(
             for manifest, reused in _scored(work, how, tally)
         ]
     manifests = _reachable(RunState.read(scored, job.conn_id).manifests, work)
-    result = audit([partition.values for partition in work.partitions], manifests, limits)
+    notices = unlabelled(job.dataset, work.partitions)
+    result = audit([partition.values for partition in work.partitions], manifests, limits, notices)
     place = run_place(staged_runs_folder(manifests), work.run, _TASK, VERDICT)
     storage.write_json(place, result.verdict(work.run, limits))
     result.require()

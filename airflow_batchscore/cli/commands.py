@@ -82,6 +82,8 @@ def plan(given: argparse.Namespace) -> Answer:
         names = ["partition", "files", "bytes", "would", "model", "rows there", "published", "why"]
         show_table(found.dataset, names, rows)
         show_line(", ".join(f"{count} {what}" for what, count in found.counts.items()))
+        for text in found.notices:
+            show_line(text)
 
     return Answer(found.to_dict(), show, code=1 if found.counts.get("fails") else 0)
 
@@ -145,6 +147,8 @@ def score(given: argparse.Namespace) -> Answer:
         ]
         names = ["partition", "", "read", "scored", "skipped", "quarantined", "seconds", "manifest"]
         show_table(run.run.name, names, rows)
+        for text in run.audit.notices:
+            show_line(text)
         read, scored, skipped, quarantined = run.account.astuple()
         show_line(f"{read:,} rows read = {scored:,} scored + {skipped:,} skipped + {quarantined:,} in quarantine")
         done = run.published

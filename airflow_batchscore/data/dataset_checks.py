@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.column_types import require_known
 from airflow_batchscore.data.formats.registry import format_named, format_of, known_options
+from airflow_batchscore.data.partition_by import ROW
 from airflow_batchscore.data.tables.kinds import require_table, table_from
 from airflow_batchscore.errors import InputError
 
@@ -36,6 +38,7 @@ def check(dataset: PartitionedDataset) -> None:
         dataset.partition_by = list(dataset.partition_by)
     if dataset.terms is not None and "{{" not in dataset.uri:  # else Airflow has not rendered it yet
         require_no_fields(dataset)
+    _require_readable_terms(dataset)
 
 
 def _check_reading(dataset: PartitionedDataset) -> None:
@@ -50,6 +53,38 @@ def _check_reading(dataset: PartitionedDataset) -> None:
         require_known(types, typed=chosen is None or chosen.typed, times=times)
     if chosen is not None:
         chosen.check(dataset.read_options)
+
+
+def _require_readable_terms(dataset: PartitionedDataset) -> None:
+    """Raise InputError for a term that would look at text of CSV which only its options can read.
+
+    A column without a declared type is divided by its text as it stands: ``10.612`` is no whole number then, and
+    ``1.000`` is another one than the reader makes of it.
+    """
+    options = dataset.read_options
+    chosen = format_named(dataset.format) if dataset.format else format_of(dataset.uri)
+    if dataset.terms is None or dataset.table is not None or (chosen is not None and chosen.name != "csv"):
+        return
+    grouped = {"thousands": options["thousands"]} if options.get("thousands") else {}
+    numbers = {**grouped, **({"decimal": options["decimal"]} if options.get("decimal") not in (None, ".") else {})}
+    times = {**grouped, **({"date_format": options["date_format"]} if options.get("date_format") else {})}
+    for term in dataset.terms.terms:
+        kind, column = dataset.column_types.get(term.column), json.dumps(term.column)
+        if term.kind in ("value", "hash") or term.column == ROW:
+            continue
+        if term.kind == "mod":
+            marks, needed, unread = numbers, "int64", kind in (None, "string")
+            other = f"of text as it stands there are buckets, partition_by='hash({term.column}) % {term.buckets}'"
+        else:
+            marks, needed, unread = times, "timestamp[us]", kind is None
+            other = f'text like 2026-04-01 is declared so: {{"column_types": {{{column}: "string"}}}}'
+        if marks and unread:
+            given = ", ".join(f"{name}={value!r}" for name, value in marks.items())
+            how = ', "date_format": "%d.%m.%Y"' if needed != "int64" and "date_format" not in marks else ""
+            raise InputError(
+                f"partition_by={dataset.partition_by!r}: with {given}, the text of {term.column!r} does not tell its "
+                f'value. Declare its type: read_options={{"column_types": {{{column}: "{needed}"}}{how}}}; {other}'
+            )
 
 
 def _check_table(dataset: PartitionedDataset) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
+from functools import lru_cache
 
 from airflow_batchscore.data.blocks import cut, require_columns
 from airflow_batchscore.data.common_type import common_type
@@ -15,8 +18,10 @@ from airflow_batchscore.data.formats.typed_rows import plain_type
 from airflow_batchscore.data.no_type import NO_TYPE
 from airflow_batchscore.data.storage import FileInfo
 from airflow_batchscore.data.type_names import arrow_type, name_of
-from airflow_batchscore.data.virtual import type_of
+from airflow_batchscore.data.virtual import type_of, virtual_names
 from airflow_batchscore.errors import InputError
+
+log = logging.getLogger(__name__)
 
 _WHOLE = ("int64", "uint64")
 #: pandas' name for an unnamed index, such as that of filtered rows.
@@ -39,6 +44,7 @@ def infer_types(
         InputError: a column is missing, occurs twice, or has incompatible types across files that state them.
     """
     kinds: dict[str, dict[str, Source]] = {}
+    sources: dict[Source, None] = {}
     seen: set[FileInfo] = set()
     for partition in partitions:
         if dataset.by is not None:
@@ -49,9 +55,11 @@ def infer_types(
         blocks = cut(dataset, partition, block_rows=1 << 30, columns=wanted, numbered=False)
         for source in dict.fromkeys(block.source for block in blocks):
             require_columns(source, required, partition_key=partition.key)
+            sources[source] = None
         for block in blocks:
             for name, kind in _types(dataset, block, columns, required, partition.key):
                 kinds.setdefault(name, {}).setdefault(kind, block.source)
+    _tell_of_strangers(dataset, sources)
     declared = dataset.column_types
     return {name: declared.get(name) or _agreed(name, types) for name, types in kinds.items()}
 
@@ -70,6 +78,7 @@ def sample_types(
     needed = [*(columns or ()), *required]
     for block in cut(dataset, partition, block_rows=1 << 30, columns=needed, numbered=False):
         files.setdefault(block.source, block)
+    _tell_of_strangers(dataset, files)
     kinds: dict[str, str] = {}
     for first in files.values():
         require_columns(first.source, needed, partition_key=partition.key)
@@ -79,6 +88,23 @@ def sample_types(
         if is_read or NO_TYPE not in kinds.values():
             break
     return {name: dataset.column_types.get(name, kind) for name, kind in kinds.items()}
+
+
+def _tell_of_strangers(dataset: PartitionedDataset, sources: Iterable[Source]) -> None:
+    """Warn of declared types for columns that no file has: a typing error leaves the right column without its type."""
+    has = {name for source in sources for name in (*source.columns, *dict(source.given))}
+    strange = tuple(sorted({*dataset.column_types} - has - virtual_names(dataset)))
+    if has and strange:
+        close = {name: get_close_matches(name, has - {*dataset.column_types}, 1) for name in strange}
+        _warn_once(
+            dataset.uri,
+            ", ".join(f"{name!r}{f' (is it {found[0]!r}?)' if found else ''}" for name, found in close.items()),
+        )
+
+
+@lru_cache(maxsize=256)
+def _warn_once(uri: str, names: str) -> None:
+    log.warning("%s: read_options column_types names %s, which no file that was looked at has", uri, names)
 
 
 def _types(

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: A date in ISO 8601, and a time if there is one, with or without a zone.
-_ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+_ISO = (
+    r"^\d{4}-\d{2}-\d{2}([T ]\d{2}(:?[0-5]\d(:?([0-5]\d|60)([.,]\d+)?)?)?"  # 60: a leap second
+    r"\s*(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?$"
+)
 _COMPACT = r"^\d{8}$"
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
 #: Zeros behind the fraction of a second, before a zone or the end.

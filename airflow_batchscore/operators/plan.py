@@ -163,6 +163,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
         from airflow_batchscore.data.shared_files import inputs_of
         from airflow_batchscore.data.storage import Location
         from airflow_batchscore.data.tables.table_dataset import TableDataset
+        from airflow_batchscore.data.unlabelled import unlabelled
         from airflow_batchscore.model.functions import import_path
         from airflow_batchscore.operators.outcome import planned
         from airflow_batchscore.operators.planned_models import given_models, names_of
@@ -181,6 +182,8 @@ class PlanPartitionsOperator(BatchScoreOperator):
         every = dataset.discover()
         partitions = requested_partitions(dataset, self.partitions, every)
         notices = unusual(every, partitions, self._max_change(), terms=dataset.terms)
+        if texts := unlabelled(dataset, partitions):
+            notices.setdefault(partitions[0].key, []).extend(texts)
         for text in as_list(notices):
             self.log.warning("%s", text)
         self.outcome = planned(dataset.uri, partitions, names_of(model), as_list(notices), version or None)

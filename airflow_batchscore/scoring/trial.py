@@ -8,11 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data.blocks import cut, read
-from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.exact import to_column
 from airflow_batchscore.data.formats.base import Dtypes
 from airflow_batchscore.data.inferred_types import reading_types, sample_types
 from airflow_batchscore.data.notebook import notebook_types
+from airflow_batchscore.data.taken_for_text import taken_for_text
 from airflow_batchscore.errors import BatchScoreError, InputChangedError, InputError, RecipeError, listed
 from airflow_batchscore.model import row_wise, same_types
 from airflow_batchscore.model.functions import FunctionRef
@@ -79,7 +80,7 @@ class Trial:
             if batch is None:
                 return self._outputs_elsewhere(partition)
             dtypes = {} if self._tried else self._notebook_types(partition, types)
-            outputs = given_types(self._function.function, batch, self._function.group_by, dtypes)
+            outputs = given_types(self._job.dataset, self._function.function, batch, self._function.group_by, dtypes)
         if batch is not None and not self._tried:
             self._try(partition, types, batch)
             self._tried = True
@@ -143,7 +144,7 @@ class Trial:
             except InputError:  # raised when it is this partition's turn
                 continue
             if batch is not None:
-                return given_types(self._function.function, batch, self._function.group_by)
+                return given_types(self._job.dataset, self._function.function, batch, self._function.group_by)
         raise InputError(
             f"partition {partition.key}: {files} holds no rows, and neither does any other partition, so that nothing "
             f"tells which columns {path} gives. {_hint(path)}"
@@ -154,7 +155,13 @@ def _hint(path: str) -> str:
     return f"Name the columns that it gives: output_types={{'column': 'double', ...}} for {path}"
 
 
-def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str], dtypes: Dtypes | None = None) -> Outputs:
+def given_types(
+    dataset: PartitionedDataset,
+    function: FunctionRef,
+    sample: Batch,
+    group_by: Sequence[str],
+    dtypes: Dtypes | None = None,
+) -> Outputs:
     """Output column -> Arrow type that a function returns for some rows. Raises RecipeError; see `Trial.outputs`."""
     table = sample.table
     try:
@@ -167,8 +174,8 @@ def given_types(function: FunctionRef, sample: Batch, group_by: Sequence[str], d
     except Exception as error:
         raise RecipeError(
             f"{function.path} raised {type(error).__name__}: {error}, when it was tried on the first "
-            f"{table.num_rows} rows. It was given the columns {listed(table.column_names)} (columns= names them). "
-            f"{_hint(function.path)}"
+            f"{table.num_rows} rows. It was given the columns {listed(table.column_names)} (columns= names them)"
+            f"{taken_for_text(dataset, table, error) or f'. {_hint(function.path)}'}"
             f"{'' if group_by else same_types.cure(function, table, dtypes or {})}"
         ) from error
     types = {name: _type_name(made[name], function.path) for name in made.columns if name not in group_by}

@@ -9,6 +9,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.casting import cast_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.storage import Location
+from airflow_batchscore.data.taken_for_text import taken_for_text
 from airflow_batchscore.errors import BatchScoreError, InputError, ModelError, RecipeError, listed, said
 from airflow_batchscore.model.columns import columns_of
 from airflow_batchscore.model.features import as_fitted, text_note
@@ -58,7 +59,7 @@ def check_predictions(
     except BatchScoreError:
         raise
     except Exception as error:
-        hint = missing_column(recipe, error, dataset)
+        hint = missing_column(recipe, error, dataset) or taken_for_text(dataset, table, error)
         raise RecipeError(f"the recipe failed on the rows of check=: {said(error)}{hint}") from error
     if not len(made.rows):
         raise ModelError(

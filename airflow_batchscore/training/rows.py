@@ -13,6 +13,7 @@ from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.formats.text_types import OTHER_ENCODING
 from airflow_batchscore.data.frames import to_frame
 from airflow_batchscore.data.partition_by import NO_VALUE
+from airflow_batchscore.data.taken_for_text import taken_for_text
 from airflow_batchscore.data.virtual import virtual_names
 from airflow_batchscore.errors import BatchScoreError, InputError, RecipeError
 from airflow_batchscore.model import row_wise, same_types
@@ -193,7 +194,8 @@ def make_rows(source: TrainingInput, table: pa.Table) -> Rows:
     except BatchScoreError:
         raise
     except Exception as error:
-        hint = missing_column(recipe, error, source.dataset) or same_types.cure_of(recipe, table, dtypes)
+        hint = missing_column(recipe, error, source.dataset) or taken_for_text(source.dataset, table, error)
+        hint = hint or same_types.cure_of(recipe, table, dtypes)
         raise RecipeError(f"the recipe failed on the training rows: {type(error).__name__}: {error}{hint}") from error
     pair = same_types.check_recipe(recipe, table, list(made.frame.columns), dtypes)
     if labels is None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from lakes import KINDS, lake
-from support import Small, good_rows, small
+from support import Small, good_rows, small, write_csv
 
-from airflow_batchscore import Delta, ModelPolicy, plan_run, score
+from airflow_batchscore import Delta, ModelPolicy, PartitionedDataset, plan_run, score
 from airflow_batchscore.api.plan import PlannedRun
 from airflow_batchscore.errors import InputError, OutputError
 from airflow_batchscore.model.reference import set_alias
@@ -111,6 +111,15 @@ def test_models_by_partition_and_by_column(data: Small) -> None:
     assert planned.partitions[2].why == "missing, skipped"
     planned = _plan(data, model=name.replace("{p}", "{b}"), model_policy=ModelPolicy(missing="skip"))
     assert planned.partitions[0].model == "one of 2 by b"
+
+
+def test_a_plan_tells_of_rows_that_no_bucket_is_for(data: Small) -> None:
+    path = write_csv(data.folder / "games.csv", [(f"1.{n:03}.000", n / 4, n, 0) for n in range(10)])
+    games = PartitionedDataset(str(path), partition_by="id % 2")
+    planned = plan_run(games, data.model.uri, "0..1", output_uri=f"{data.folder}/staged")
+    (told,) = planned.to_dict()["notices"]
+    assert "10 of the first 10 rows" in told
+    assert not _plan(data).notices
 
 
 def test_a_plan_for_the_wrong_place_is_refused(data: Small) -> None:

@@ -63,6 +63,7 @@ def test_what_has_no_value_has_none_in_a_frame_as_in_what_is_published(data: Sma
     fields, published = run.frame()["id_mod_2"], pd.read_parquet(out)["id_mod_2"]
     assert fields.isna().sum() == published.isna().sum() == 4
     assert set(fields.dropna()) == {"0", "1"}
+    assert "4 of the first 20 rows" in run.audit.notices[0], "and it is told that they are many"
 
 
 def test_by_hand_and_in_airflow_reuse_each_others_scores(data: Small) -> None:

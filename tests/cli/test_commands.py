@@ -25,7 +25,7 @@ KEYS = {
         *("partition", "file", "model", "rows", "note"),
         *("rows_read", "rows_scored", "rows_skipped", "rows_quarantined"),
     },
-    "plan": {"dataset", "output", "publish_to", "partitions", "kept", "counts"},
+    "plan": {"dataset", "output", "publish_to", "partitions", "kept", "notices", "counts"},
     "estimate": {
         *("schema", "seconds", "low", "high", "core_seconds", "peak_memory", "cost", "rows", "partitions", "bytes"),
         *("reused", "tasks", "parallel_tasks", "workers", "sample_rows", "sample_seconds"),

@@ -32,6 +32,15 @@ def test_the_dataset() -> None:
     assert options.dataset_of(_given("--format", "parquet")).format == "parquet"
 
 
+def test_options_of_reading_are_json_or_text() -> None:
+    for tab in ("delimiter=\t", r'delimiter="\t"'):
+        assert options.dataset_of(_given("--read-option", tab)).read_options == {"delimiter": "\t"}
+    with pytest.raises(InputError, match=r"null_values='NA' .*--read-option 'null_values=\[\"NA\"\]'"):
+        options.dataset_of(_given("--read-option", "null_values=NA"))
+    with pytest.raises(InputError, match=r"Is it a tab\?"):
+        options.dataset_of(_given("--read-option", r"delimiter=\t"))
+
+
 def test_the_output() -> None:
     assert options.output_of(_given()) == {"publish_to": None, "table": None}
     to = ["--publish-to", "/lake", "--table"]

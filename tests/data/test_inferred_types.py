@@ -13,7 +13,7 @@ from source_tables import games, source_table
 from support import write_csv
 
 from airflow_batchscore.data.dataset import PartitionedDataset
-from airflow_batchscore.data.inferred_types import infer_types, reading_types
+from airflow_batchscore.data.inferred_types import infer_types, reading_types, sample_types
 from airflow_batchscore.errors import InputError
 
 pytestmark = pytest.mark.unit
@@ -38,6 +38,23 @@ def test_types_agree_over_all_files(tmp_path: Path) -> None:
         "mixed": "string",
         "d": "string",
     }
+
+
+@pytest.mark.parametrize("how", ["training", "a function"])
+def test_a_type_for_a_column_that_no_file_has_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    uri = _csv(tmp_path).uri
+    types = {"mixde": "string", "zzz": "int64", "i": "float64", "p": "int64", "_row": "int64"}
+    dataset = PartitionedDataset(uri, read_options={"column_types": types})
+    for _ in range(2):
+        if how == "training":
+            infer_types(dataset, dataset.require(), ["i"])
+        else:
+            sample_types(dataset, dataset.require()[0], ["i"], [])
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{uri}: read_options column_types names 'mixde' (is it 'mixed'?), 'zzz', which no file that was looked at has"
+    ]
 
 
 def test_a_type_that_was_not_seen_gives_way_to_any_other(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from operator_calls import context, dag, executed, handed_scores, planned
 from support import Small, good_rows
 
-from airflow_batchscore.data.dataset import Partition
+from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.model.reference import set_alias
 from airflow_batchscore.operators import CheckScoresOperator, PlanPartitionsOperator
 from airflow_batchscore.operators.seal import unseal
@@ -143,3 +143,13 @@ def test_a_volume_beyond_the_limit_fails_before_anything_is_scored(data: Small) 
     assert len(planned(data, "r", 12, max_volume_change="")) == 1
     with pytest.raises(AirflowFailException, match="max_volume_change='some': give a number"):
         planned(data, "r", 12, max_volume_change="some")
+
+
+def test_rows_that_no_bucket_is_for_are_a_notice_of_the_first_entry(data: Small) -> None:
+    path = data.folder / "games.csv"
+    path.write_text("id,a,b\n" + "".join(f"10.612.{n},1,2\n" for n in range(100, 120)))
+    games = PartitionedDataset(str(path), partition_by="id % 2")
+    first, second = _entries(planned(data, "r", dataset=games, partitions="0..1"))
+    assert "20 of the first 20 rows" in first.notices[0]
+    assert "'10.612.100'" in first.notices[0]
+    assert second.notices == ()

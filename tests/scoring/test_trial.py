@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from airflow_batchscore import LocalDask, PartitionedDataset
-from airflow_batchscore.errors import InputChangedError
+from airflow_batchscore.errors import InputChangedError, RecipeError
 from airflow_batchscore.model.functions import FunctionRef
 from airflow_batchscore.scoring import trial
 from airflow_batchscore.scoring.job import FunctionJob, ScoringJob
@@ -21,6 +21,16 @@ pytestmark = pytest.mark.unit
 
 def doubled(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[["x"]] * 2
+
+
+def test_a_function_that_fails_on_numbers_taken_for_text_is_told_the_column(tmp_path: Path) -> None:
+    (tmp_path / "part_1.csv").write_text("id,x\n1,1\n2,5\n3,n.a.\n")
+    dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.csv")
+    function = FunctionJob(FunctionRef.of(lambda rows: rows[["x"]] - 1))
+    job = ScoringJob(dataset, function, f"{tmp_path}/staged", keys=("id",))
+    with pytest.raises(RecipeError, match=r"raised TypeError: .*'x' is text, .*: 'n\.a\.'. Declare its type") as caught:
+        score_partitions(job, [{"p": "1"}], LocalDask(workers=1))
+    assert "output_types" not in str(caught.value)
 
 
 @pytest.mark.parametrize("changed", ["1", "2"])

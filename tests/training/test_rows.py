@@ -91,6 +91,14 @@ def test_a_recipe_that_skips_all_or_fails_is_named(folder: Path) -> None:
         _train(folder, Recipe(features=lambda frame: frame[["nope"]], target="label"))
 
 
+def test_a_recipe_that_fails_on_numbers_taken_for_text_is_told_the_column(tmp_path: Path) -> None:
+    write_csv(tmp_path / "part_0.csv", [*good_rows(30), (99, "n.a.", 1, 0)])
+    recipe = Recipe(features=lambda frame: frame[["b"]].assign(half=frame["a"] / 2), target="label", keys=["id"])
+    with pytest.raises(RecipeError, match=r"failed .*TypeError.*'a' is text, .*'n\.a\.'.*\{'a': 'float64'\}") as caught:
+        _train(tmp_path, recipe)
+    assert "output_types" not in str(caught.value)
+
+
 def test_labels_that_are_all_missing_are_not_called_skipped(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("id,x,y\n" + "".join(f"{n},1.5,\n" for n in range(50)))
     dataset = PartitionedDataset(f"{tmp_path}/{{k}}.csv")

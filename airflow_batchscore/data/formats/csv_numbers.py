@@ -46,6 +46,8 @@ class Numbers:
 
     @cached_property
     def _whole(self) -> str:
+        if not self.thousands:
+            return r"[+-]?\d+"
         return r"[+-]?\d(?:" + re.escape(self.thousands) + r"?\d)*" + re.escape(self.thousands) + "?"
 
     @cached_property
@@ -71,7 +73,13 @@ class Numbers:
         """Whether all cells are numbers, as far as they are not missing."""
         import pyarrow.compute as pcompute
 
-        return bool(pcompute.all(pcompute.match_substring_regex(text, self._number), min_count=0).as_py())
+        return bool(pcompute.all(self.which(text), min_count=0).as_py())
+
+    def which(self, text: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+        """Whether each cell is a number; null for those that are missing."""
+        import pyarrow.compute as pcompute
+
+        return pcompute.match_substring_regex(text, self._number)
 
     def advice(self, cell: str) -> str:
         """Which option reads a cell that is no number; empty if none does."""

@@ -6,6 +6,7 @@ line that begins with it is none, above the header as below it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,12 +28,7 @@ _MARKS = {
 
 def require_csv_options(options: JsonMapping) -> None:
     """Raise InputError for options that cannot be, alone or together."""
-    for name, example in _MARKS.items():
-        _require_mark(name, options.get(name), example)
-    skipped = options.get("skip_rows", 0)
-    if not isinstance(skipped, int) or isinstance(skipped, bool) or skipped < 0:
-        raise InputError(f"read_options: skip_rows={skipped!r} is the number of lines above the header, such as 3")
-    _require_names(options.get("column_names"))
+    _require_kinds(options)
     taken = {"delimiter": options.get("delimiter", ","), "quotechar": options.get("quotechar", '"')}
     for name in ("comment", "escapechar"):
         for other, mark in taken.items():
@@ -50,6 +46,62 @@ def require_csv_options(options: JsonMapping) -> None:
             f"read_options: thousands and decimal are both {options['thousands']!r}; for numbers such as 1.234,5 "
             'write {"thousands": ".", "decimal": ","}'
         )
+
+
+def _require_kinds(options: JsonMapping) -> None:
+    """Raise InputError for an option that cannot be by itself."""
+    for name, example in _MARKS.items():
+        _require_mark(name, options.get(name), example)
+    skipped = options.get("skip_rows", 0)
+    if not isinstance(skipped, int) or isinstance(skipped, bool) or skipped < 0:
+        raise InputError(f"read_options: skip_rows={skipped!r} is the number of lines above the header, such as 3")
+    _require_names(options.get("column_names"))
+    for name in ("pad_short_rows", "newlines_in_values"):
+        if not isinstance(options.get(name), (bool, type(None))):
+            raise InputError(f"read_options: {name}={options[name]!r}: write true or false (in Python True or False)")
+    _require_texts(options)
+    _require_separators(options)
+    _require_encoding(options.get("encoding"))
+
+
+def _require_texts(options: JsonMapping) -> None:
+    nulls = options.get("null_values", ())
+    if not isinstance(nulls, (list, tuple)) or not all(isinstance(text, str) for text in nulls):
+        example = json.dumps([nulls] if isinstance(nulls, str) else ["", "NA"])
+        raise InputError(
+            f"read_options: null_values={nulls!r} must be a list of the texts that are missing values: "
+            f"{{'null_values': {example}}}, on the command line --read-option 'null_values={example}'"
+        )
+
+
+def _require_separators(options: JsonMapping) -> None:
+    """Raise InputError for a delimiter or a quotechar that Arrow and `csv` do not both know."""
+    for name, default, example in (("delimiter", ",", ";"), ("quotechar", '"', "'")):
+        mark = options.get(name, default)
+        if isinstance(mark, str) and len(mark) == 1 and mark.isascii() and mark not in "\r\n\0":
+            continue
+        tab = (
+            ". Is it a tab? In Python and JSON write {'delimiter': '\\t'}, in a shell --read-option $'delimiter=\\t' "
+            "or --read-option 'delimiter=\"\\t\"'"
+        )
+        hint = tab if name == "delimiter" and mark in ("\\t", "tab", "TAB") else f": {{{name!r}: {example!r}}}"
+        raise InputError(f"read_options: {name}={mark!r} must be one ASCII character, and no line end{hint}")
+    if options.get("delimiter", ",") == options.get("quotechar", '"'):
+        raise InputError(
+            f"read_options: delimiter and quotechar are both {options.get('delimiter', ',')!r}; give them different "
+            "characters"
+        )
+
+
+def _require_encoding(name: object) -> None:
+    if name is None:
+        return
+    try:
+        "a".encode(name)  # type: ignore[arg-type]
+    except (LookupError, TypeError, ValueError):
+        raise InputError(
+            f"read_options: encoding={name!r} is unknown; there are 'utf-8', 'latin-1', 'cp1252', 'utf-16', ..."
+        ) from None
 
 
 def _require_mark(name: str, mark: object, example: str) -> None:
