@@ -84,7 +84,7 @@ def write_files(
             stamp=stamp,
             manifest=manifest,
             folder=folder,
-            path=f"{below(stamp.key)}/{PREFIX}{uuid.uuid4()}.parquet",
+            path=f"{below(stamp.key)}/{PREFIX}{uuid.uuid4()}.parquet".lstrip("/"),  # a dataset may have no field
             table=table,
         )
         for stamp, manifest in new
