@@ -8,6 +8,7 @@ is killed leaves at most files that no commit names.
 from __future__ import annotations
 
 import logging
+import re
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 20
+#: A data file, or what its writer has not finished, or had not when it was killed.
+_OWN_FILE = re.compile(rf"(\.tmp-.+-)?{PREFIX}")
 
 
 class TableTarget(PublishTarget):
@@ -115,8 +118,8 @@ class TableTarget(PublishTarget):
     ) -> Changes | None:
         """Decide on the table as it is now, and commit; None if another was faster."""
         seen = self.look()
-        if seen is None:
-            self._require_free()
+        if seen is None and not self._is_free():
+            return None
         now = seen.names if seen else {}
         record = self._record(seen, publication)
         wanted = [PartitionStamp.of(manifest, publication) for manifest in manifests]
@@ -193,17 +196,23 @@ class TableTarget(PublishTarget):
             "another table, or replace all rows with replace_all=True; the earlier versions stay readable"
         )
 
-    def _require_free(self) -> None:
-        """A new table must not be created around files that readers take for data of another kind."""
+    def _is_free(self) -> bool:
+        """Whether a new table may be created; False if another program just did.
+
+        Raises OutputError for files that readers take for data of another kind.
+        """
         for file in storage.list_files(self.location, recursive=True):
             below = file.uri.removeprefix(f"{self.location.uri.rstrip('/')}/")
             first, name = below.split("/")[0], below.rpartition("/")[2]
-            left_over = first in self.own_folders or name.startswith(PREFIX)  # by a publisher that was killed
+            left_over = first in self.own_folders or _OWN_FILE.match(name)  # or another publisher is writing it
             if not left_over and (not first.startswith("_") or first == "_delta_log"):
+                if self.look() is not None:
+                    return False
                 raise OutputError(
                     f"not published: {self.location} is no {self.table.format} table and holds other files, such as "
                     f"{below}. Publish the table to an empty folder"
                 )
+        return True
 
     def _require_own(self, foreign: Collection[str]) -> None:
         if foreign:
