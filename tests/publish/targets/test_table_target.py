@@ -116,7 +116,12 @@ def test_a_run_without_any_row_makes_a_table_without_rows(scored: Scored, there:
 
 
 def test_what_a_killed_publisher_left_does_not_stop_the_next(scored: Scored, there: Lake) -> None:
-    for name in ("_published/1.json", "data/batchscore-1.parquet", "p=1/batchscore-1.parquet", "_runs/d/r/x.html"):
+    files = (
+        "data/batchscore-1.parquet",
+        "p=1/batchscore-1.parquet",
+        "x=1/.tmp-0123456789ab-1-2-01-batchscore-1.parquet",
+    )
+    for name in ("_published/1.json", "_runs/d/r/x.html", *files):
         Path(there.output, name).parent.mkdir(parents=True, exist_ok=True)
         Path(there.output, name).write_text("half")
     own = "_delta_log/.tmp" if there.kind == "delta" else "metadata/00000.metadata.json"
@@ -265,14 +270,6 @@ def test_a_dataset_without_a_field_is_a_table_without_partitions(tmp_path: Path,
     assert _publish(there, rows[1:], 20).replaced == [""]
     assert there.arrow().column("id").to_pylist() == [0, 1, 2, 3]
     assert _publish(there, rows[1:], 30).unchanged == [""]
-
-
-def test_what_a_killed_publisher_left_does_not_stop_the_next(scored: Scored, there: Lake) -> None:
-    left = Path(there.output, "data/x=1/.tmp-0123456789ab-1-none-01234567-batchscore-1.parquet")
-    left.parent.mkdir(parents=True)
-    left.touch()
-    assert _publish(there, scored[20], 10).added == ["p=1", "p=2"]
-    assert there.rows() == {1: 20, 2: 20}
 
 
 def test_a_table_that_another_program_creates_meanwhile_is_read_again(scored: Scored, there: Lake) -> None:
