@@ -65,7 +65,7 @@ def _check(manifests: Sequence[Manifest], target: PublishTarget, publication: Pu
             f"not published: there are several manifests of {', '.join(twice[:20])}; give each partition once"
         )
     require_apart(manifests[0].dataset, target.files([manifest.key for manifest in manifests]))
-    _require_free_names(manifests[0])
+    require_free_names(manifests[0], "not published")
     common_schema(manifests)
     if not any(manifest.rows for manifest in manifests) and not publication.allow_empty:
         raise GateError(
@@ -74,12 +74,16 @@ def _check(manifests: Sequence[Manifest], target: PublishTarget, publication: Pu
         )
 
 
-def _require_free_names(manifest: Manifest) -> None:
-    """Raises OutputError if a column has the name of a partition field: no reader can tell them apart."""
+def require_free_names(manifest: Manifest, refused: str) -> None:
+    """Raises OutputError if a column has the name of a partition field: no reader can tell them apart.
+
+    Args:
+        refused: what is not done, which begins the message.
+    """
     both = sorted(set(manifest.partition) & set(manifest.schema))
     if both:
         raise OutputError(
-            f"not published: {', '.join(both)} is the name of a partition field and of a column of the scores, so that "
+            f"{refused}: {', '.join(both)} is the name of a partition field and of a column of the scores, so that "
             "the output could not be read. The field gives the value of every row: leave the column out of the keys or "
-            "outputs, or give the field another name in the dataset's template"
+            "outputs, or give one of the two another name"
         )
