@@ -11,6 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from lakes import KINDS, lake
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from support import Small, good_rows
 
 from airflow_batchscore.cli.main import main
@@ -182,6 +185,15 @@ def test_models_and_promote(shop: Small, typed: Typed) -> None:
     (row,) = _rows(typed.out)
     assert row[:3] == [version, "@champion", "@latest"]
     assert typed("models", "staged") == 1
+
+    file = Path(f"model/{version}/model.json")
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1234, class_weight="balanced"))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "estimator": repr(pipeline)}))
+    assert typed("models", "model") == 0
+    (line,) = (line for line in typed.out.splitlines() if version in line)
+    shown = "Pipeline(steps=[('standardscaler', StandardScaler()), ('logi...  "
+    assert shown in line
+    assert typed.json("models", "model")["versions"][0]["estimator"] == repr(pipeline)
 
 
 def test_clean(shop: Small, typed: Typed) -> None:
