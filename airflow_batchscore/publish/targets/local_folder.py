@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,9 @@ from airflow_batchscore.publish.targets.partition_files import (
     PARTITION_FILE,
     PartitionJob,
     PublishedFile,
+    others_published,
     partition_file,
     published_file,
-    require_same_fields,
     stamps_of,
 )
 from airflow_batchscore.scoring.manifest import Manifest
@@ -73,13 +73,13 @@ def publish_local(manifests: Sequence[Manifest], folder: Location, publication: 
             for _ in on_workers(publication, _write, jobs, remote=False):
                 pass
             with swap.locked(real.uri):
-                require_same_fields(real, stamps)
+                kept = others_published(real, stamps)
                 if _is_unchanged(real, current):
                     order.placed(stamps, published, publication)
                     same = [stamp for stamp in stamps if stamp.key not in moved]
                     _put_in_place(root, new, sorted(moved))
                     order.end([stamp for stamp in same if stamp.turn > published[stamp.key].turn])
-                    return changes
+                    return replace(changes, kept=kept)
         log.info("%s was published by another run in the meantime: reading it again", folder)
     raise OSError(f"{folder} is being published by other runs again and again; try again when they are done")
 

@@ -95,10 +95,13 @@ def stamps_of(files: Mapping[str, PublishedFile]) -> dict[str, PartitionStamp]:
     return {key: file.stamp for key, file in files.items() if file.stamp is not None}
 
 
-def require_same_fields(folder: Location, stamps: Sequence[PartitionStamp]) -> None:
-    """Raises OutputError if partitions with other fields are published: readers would see their rows as well."""
-    mine = list(stamps[0].partition)
-    for key in published_keys(folder):
+def others_published(folder: Location, stamps: Sequence[PartitionStamp]) -> list[str]:
+    """Keys of the published partitions that are not in `stamps`.
+
+    Raises OutputError if they have other fields: readers would see their rows as well.
+    """
+    mine, keys = list(stamps[0].partition), published_keys(folder)
+    for key in keys:
         theirs = [unquote(segment.partition("=")[0]) for segment in key.split("/")]
         if theirs != mine:
             raise OutputError(
@@ -106,6 +109,7 @@ def require_same_fields(folder: Location, stamps: Sequence[PartitionStamp]) -> N
                 f"are by {', '.join(mine)}. A reader would see rows twice. Publish to another folder, or delete "
                 "the published partitions that have other fields"
             )
+    return sorted({*keys} - {stamp.key for stamp in stamps})
 
 
 def require_no_table(folder: Location) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location, swap
@@ -20,9 +20,9 @@ from airflow_batchscore.publish.targets.parquet_writer import write_partition
 from airflow_batchscore.publish.targets.partition_files import (
     PartitionJob,
     PublishedFile,
+    others_published,
     partition_file,
     published_file,
-    require_same_fields,
     stamps_of,
 )
 from airflow_batchscore.scoring.manifest import Manifest
@@ -42,7 +42,7 @@ def publish_remote(manifests: Sequence[Manifest], folder: Location, publication:
     """
     order = Order.of_folder(folder)
     stamps = [PartitionStamp.of(manifest, publication) for manifest in manifests]
-    require_same_fields(folder, stamps)
+    kept = others_published(folder, stamps)
 
     def look_at(stamp: PartitionStamp) -> PublishedFile:
         return published_file(folder, stamp.key)
@@ -75,7 +75,7 @@ def publish_remote(manifests: Sequence[Manifest], folder: Location, publication:
     for _ in on_workers(publication, _replace, jobs, remote=True):
         pass
     order.end(stamps)
-    return changes
+    return replace(changes, kept=kept)
 
 
 @dataclass(frozen=True, kw_only=True)
