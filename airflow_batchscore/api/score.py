@@ -82,7 +82,7 @@ class ScoredRun:
 
         require_free_names(self.manifests[0], "there is no frame")
         parts = [(manifest, manifest.folder / block.part) for manifest in self.manifests for block in manifest.blocks]
-        frames = [_read(place).assign(**dict(manifest.partition)) for manifest, place in parts]
+        frames = [_read(place).assign(**dict(manifest.columns)) for manifest, place in parts]
         fields = list(self.manifests[0].partition)
         made = pd.concat(frames, ignore_index=True)
         for name in fields:

@@ -67,6 +67,7 @@ class PartitionStamp:
         account: rows read, scored, skipped and quarantined.
         place: in a single file: its first row group or byte, and the one after its last.
         began: see `Publication`. Within a generation, an attempt that began earlier does not replace a later one.
+        decoded: field -> value of its column, where it is not that of `partition`; see `Manifest.columns`.
     """
 
     partition: Values
@@ -78,10 +79,16 @@ class PartitionStamp:
     account: dict[str, int]
     place: tuple[int, int] = (0, 0)
     began: int = 0
+    decoded: Values = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         return partition_key(self.partition)
+
+    @property
+    def columns(self) -> Values:
+        """The values of the columns of its fields."""
+        return {**self.partition, **self.decoded}
 
     @property
     def turn(self) -> tuple[int, int]:
@@ -100,6 +107,7 @@ class PartitionStamp:
             model=manifest.model.version if manifest.model else manifest.method,
             account=manifest.account.to_dict(),
             began=publication.began,
+            decoded={name: text for name, text in manifest.columns.items() if text != manifest.partition[name]},
         )
 
     def at(self, first: int, behind: int) -> PartitionStamp:
@@ -108,7 +116,10 @@ class PartitionStamp:
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
-        return asdict(self)
+        value = asdict(self)
+        if not self.decoded:
+            del value["decoded"]
+        return value
 
     @classmethod
     def from_dict(cls, value: JsonMapping) -> PartitionStamp:

@@ -54,10 +54,10 @@ class ScoresTable:
             GateError: a part is gone or damaged.
             OutputError: the partitions have different columns, or a value does not fit the declared type of its field.
         """
-        own = manifests[0].partition
+        own = manifests[0].columns
         # Kept partitions with other fields have other columns, which is reported when the columns are compared.
         others = [values for values in kept if list(values) == list(own)]
-        partitions = [*(manifest.partition for manifest in manifests), *others]
+        partitions = [*(manifest.columns for manifest in manifests), *others]
         require_field_types(declared or {}, list(own))
         types = {name: _field_type(name, partitions, (published or {}).get(name)) for name in own}
         types |= {name: _declared(name, kind, partitions) for name, kind in (declared or {}).items()}
@@ -77,10 +77,10 @@ class ScoresTable:
 
     def read(self, manifest: Manifest) -> Iterator[pa.Table]:
         """The rows of a partition in order, one part at a time; see `read_parts`."""
-        return (self.with_fields(rows, manifest.partition) for rows in read_parts(manifest, self.columns))
+        return (self.with_fields(rows, manifest.columns) for rows in read_parts(manifest, self.columns))
 
     def with_fields(self, rows: pa.Table, values: Values) -> pa.Table:
-        """The rows of a part with the partition's fields in front."""
+        """The rows of a part with the partition's fields in front; `values` are `Manifest.columns`."""
         import pyarrow as pa
 
         fields = self.field_columns(values, rows.num_rows)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.json_types import Json
-from airflow_batchscore.data.pattern import Values
+from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.data.storage import Location, real
 from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.spread import on_workers
@@ -73,7 +73,7 @@ def write_files(
 
     Args:
         folder: the table's.
-        below: the folder in it for a partition key.
+        below: the folder in it for the key of a partition's columns.
 
     Raises:
         GateError: a part differs from its manifest.
@@ -84,7 +84,9 @@ def write_files(
             stamp=stamp,
             manifest=manifest,
             folder=folder,
-            path=f"{below(stamp.key)}/{PREFIX}{uuid.uuid4()}.parquet".lstrip("/"),  # a dataset may have no field
+            path=f"{below(partition_key(stamp.columns))}/{PREFIX}{uuid.uuid4()}.parquet".lstrip(
+                "/"
+            ),  # a dataset may have no field
             table=table,
         )
         for stamp, manifest in new
@@ -107,7 +109,7 @@ def _write(job: _Writing) -> DataFile:
         write_partition(path, job.stamp, job.manifest, job.table)
         nulls, least, most = _statistics(pq.read_metadata(path))
         size = path.stat().st_size
-    return DataFile(job.path, job.stamp.partition, job.manifest.rows, size, nulls, least, most)
+    return DataFile(job.path, job.stamp.columns, job.manifest.rows, size, nulls, least, most)
 
 
 def _statistics(footer: pq.FileMetaData) -> tuple[dict[str, int], dict[str, Json], dict[str, Json]]:

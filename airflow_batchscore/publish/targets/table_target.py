@@ -23,7 +23,7 @@ from airflow_batchscore.publish.order import in_turn
 from airflow_batchscore.publish.stamp import ForeignFileError, PartitionStamp, Publication, Statement
 from airflow_batchscore.publish.table import ScoresTable, difference
 from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
-from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable
+from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable, require_other_columns
 from airflow_batchscore.publish.targets.table_files import PREFIX, DataFile, write_files
 from airflow_batchscore.publish.targets.table_record import EMPTY, TableRecord, drop_old_records, drop_record
 from airflow_batchscore.publish.targets.table_types import require_values, table_schema
@@ -75,7 +75,8 @@ class TableTarget(PublishTarget):
         The stamp of a partition that another program changed since names no manifest.
         """
         seen = self.look()
-        return self._record(seen, Publication()).unaltered(seen.names if seen else {})
+        record = self._record(seen, Publication())
+        return record.unaltered(seen.named(list(record.stamps.values())).names if seen else {})
 
     @abstractmethod
     def look(self) -> SeenTable | None:
@@ -120,9 +121,12 @@ class TableTarget(PublishTarget):
         seen = self.look()
         if seen is None and not self._is_free():
             return None
-        now = seen.names if seen else {}
         record = self._record(seen, publication)
         wanted = [PartitionStamp.of(manifest, publication) for manifest in manifests]
+        before = list(record.stamps.values())
+        require_other_columns(wanted if publication.replace_all else [*before, *wanted], self.location.uri)
+        seen = seen and seen.named([*before, *wanted])
+        now = seen.names if seen else {}
         stamps = in_turn(wanted, record.stamps, publication, self.location.uri)
         mine = {stamp.key for stamp in stamps}
         if not publication.replace_all:
@@ -249,5 +253,5 @@ class TableTarget(PublishTarget):
                     "with another program, or publish to a new table"
                 )
         for manifest in manifests:
-            require_values(fields, manifest.partition, uri)
+            require_values(fields, manifest.columns, uri)
         return ScoresTable(fields if self.fields_in_files else {}, columns), fields
