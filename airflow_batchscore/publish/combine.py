@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from airflow_batchscore.data.apart import require_apart
-from airflow_batchscore.data.pattern import UriPattern
+from airflow_batchscore.data.pattern import UriPattern, partition_key
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.errors import GateError, OutputError, listed
@@ -89,7 +89,7 @@ def _check(manifests: Sequence[Manifest], target: PublishTarget, publication: Pu
         raise GateError(
             f"not published: there are several manifests of {', '.join(twice[:20])}; give each partition once"
         )
-    require_apart(manifests[0].dataset, target.files([manifest.key for manifest in manifests]))
+    require_apart(manifests[0].dataset, target.files([partition_key(manifest.columns) for manifest in manifests]))
     require_free_names(manifests[0], "not published")
     common_schema(manifests)
     if not any(manifest.rows for manifest in manifests) and not publication.allow_empty:

@@ -13,7 +13,7 @@ from functools import cached_property
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine
-from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.errors import BatchScoreError, OutputError
 from airflow_batchscore.scoring.manifest import Manifest
 
 FORMAT = 2
@@ -91,6 +91,11 @@ class PartitionStamp:
         return {**self.partition, **self.decoded}
 
     @property
+    def column_key(self) -> str:
+        """The partition's name by its columns: that of its folder in an output, which readers decode once."""
+        return partition_key(self.columns)
+
+    @property
     def turn(self) -> tuple[int, int]:
         """Its position in the order of publications."""
         return self.generation, self.began
@@ -162,3 +167,16 @@ class Statement:
         except (ValueError, TypeError, KeyError):  # no JSON, or JSON of another shape
             pass
         raise ForeignFileError(f"the record of what {uri} holds cannot be read by this version of the package")
+
+
+def require_other_columns(stamps: Sequence[PartitionStamp], output: str) -> None:
+    """Raises OutputError for partitions whose columns have the same values: tables and folders would mix them up."""
+    keys: dict[str, str] = {}
+    for stamp in stamps:
+        other = keys.setdefault(stamp.column_key, stamp.key)
+        if other != stamp.key:
+            raise OutputError(
+                f"not published: the partitions {other} and {stamp.key} have the same values in {output}: "
+                "names of folders are decoded. Give both the same folder, or, if one of them is gone from the dataset, "
+                "publish a run of all partitions to the table with replace_all=True, or delete its published folder"
+            )

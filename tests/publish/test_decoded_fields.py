@@ -8,13 +8,15 @@ from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pytest
 from lakes import KINDS, lake, part_of
 from publications import publish, staged, stamps
 
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import OutputError
-from airflow_batchscore.publish.targets import target_of
+from airflow_batchscore.publish.targets import folder, target_of
+from airflow_batchscore.publish.targets.remote_folder import publish_remote
 from airflow_batchscore.scoring.manifest import Manifest
 
 pytestmark = pytest.mark.unit
@@ -44,6 +46,27 @@ def test_a_field_that_names_no_folder_of_hives_kind_stays_as_it_is(tmp_path: Pat
     assert set(pd.read_parquet(tmp_path / "out.parquet")["p"]) == {"100%25"}
     (stamp,) = stamps(tmp_path / "out.parquet").values()
     assert "decoded" not in stamp
+
+
+def _by_column(output: str) -> dict[str, int]:
+    frame = pads.dataset(output, partitioning="hive", exclude_invalid_files=True).to_table().to_pandas()
+    return frame["p"].astype(str).value_counts().to_dict()
+
+
+@pytest.mark.parametrize("where", ["disk", "store"])
+def test_the_folder_of_a_partition(tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = str(tmp_path / "out")
+    if where == "store":
+        monkeypatch.setattr(folder, "publish_local", publish_remote)
+    first = _scored(tmp_path, "K%C3%B6ln%2FMitte")
+    assert publish([first, _scored(tmp_path, "Bonn")], output, 1).changes.added == [KEY, "p=Bonn"]
+    assert _by_column(output) == {"Köln/Mitte": 2, "Bonn": 2}
+    assert publish([first], output, 2).changes.unchanged == [KEY]
+    assert publish([_scored(tmp_path, "K%C3%B6ln%2FMitte", 3)], output, 3).changes.replaced == [KEY]
+    assert _by_column(output) == {"Köln/Mitte": 3, "Bonn": 2}
+    assert target_of(Location(output)).published().keys() == {KEY, "p=Bonn"}
+    with pytest.raises(OutputError, match=r"partitions p=K.*2FMitte and p=K.*2fMitte have the same values"):
+        publish([_scored(tmp_path, "K%C3%B6ln%2fMitte")], output, 4)
 
 
 @pytest.mark.parametrize("kind", KINDS)

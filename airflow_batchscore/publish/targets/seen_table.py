@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.pattern import partition_key
-from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.stamp import PartitionStamp
 from airflow_batchscore.publish.table import ScoresTable
 from airflow_batchscore.publish.targets.table_files import DataFile
@@ -48,7 +47,7 @@ class SeenTable:
         """The same with the partitions' own keys: a table has the values of their columns, see `Manifest.columns`."""
         files = dict(self.files)
         for stamp in stamps:
-            if stamp.decoded and (there := files.pop(partition_key(stamp.columns), None)):
+            if stamp.decoded and (there := files.pop(stamp.column_key, None)):
                 files[stamp.key] = {**files.get(stamp.key, {}), **there}
         return replace(self, files=files)
 
@@ -87,16 +86,3 @@ def key_of(fields: Sequence[str], values: Sequence[object]) -> str:
     return partition_key(
         {name: NO_VALUE if one is None else str(one) for name, one in zip(fields, values, strict=True)}
     )
-
-
-def require_other_columns(stamps: Sequence[PartitionStamp], output: str) -> None:
-    """Raises OutputError for partitions whose columns have the same values: a table cannot tell them apart."""
-    keys: dict[str, str] = {}
-    for stamp in stamps:
-        other = keys.setdefault(partition_key(stamp.columns), stamp.key)
-        if other != stamp.key:
-            raise OutputError(
-                f"not published: the partitions {other} and {stamp.key} have the same values in the table {output}: "
-                "names of folders are decoded. Give both the same folder, or, if one of them is gone from the dataset, "
-                "publish a run of all partitions with replace_all=True"
-            )

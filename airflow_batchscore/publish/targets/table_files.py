@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.json_types import Json
-from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.data.storage import Location, real
 from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.spread import on_workers
@@ -84,9 +84,7 @@ def write_files(
             stamp=stamp,
             manifest=manifest,
             folder=folder,
-            path=f"{below(partition_key(stamp.columns))}/{PREFIX}{uuid.uuid4()}.parquet".lstrip(
-                "/"
-            ),  # a dataset may have no field
+            path=f"{below(stamp.column_key)}/{PREFIX}{uuid.uuid4()}.parquet".lstrip("/"),  # a dataset may have no field
             table=table,
         )
         for stamp, manifest in new

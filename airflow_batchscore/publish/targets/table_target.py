@@ -20,10 +20,16 @@ from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.errors import BatchScoreError, OutputError, listed
 from airflow_batchscore.publish.changes import Changes, require_rows
 from airflow_batchscore.publish.order import in_turn
-from airflow_batchscore.publish.stamp import ForeignFileError, PartitionStamp, Publication, Statement
+from airflow_batchscore.publish.stamp import (
+    ForeignFileError,
+    PartitionStamp,
+    Publication,
+    Statement,
+    require_other_columns,
+)
 from airflow_batchscore.publish.table import ScoresTable, difference
 from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
-from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable, require_other_columns
+from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable
 from airflow_batchscore.publish.targets.table_files import PREFIX, DataFile, write_files
 from airflow_batchscore.publish.targets.table_record import EMPTY, TableRecord, drop_old_records, drop_record
 from airflow_batchscore.publish.targets.table_types import require_values, table_schema
