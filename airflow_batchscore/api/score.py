@@ -20,6 +20,7 @@ from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.publish.audit import audit
 from airflow_batchscore.publish.combine import combine as publish
+from airflow_batchscore.publish.combine import require_free_names
 from airflow_batchscore.publish.published import PublishedRun
 from airflow_batchscore.publish.runs import VERDICT, leave_report, run_place, staged_runs_folder
 from airflow_batchscore.publish.stamp import Publication
@@ -74,11 +75,15 @@ class ScoredRun:
         """All scores, with the partition's fields as text columns; they must fit in memory.
 
         Rows without a value of a field have none, as in what is published.
+
+        Raises:
+            OutputError: a column of the scores has the name of a field.
         """
         import pandas as pd
 
+        require_free_names(self.manifests[0], "there is no frame")
         parts = [(manifest, manifest.folder / block.part) for manifest in self.manifests for block in manifest.blocks]
-        frames = [_read(place).assign(**dict(manifest.partition)) for manifest, place in parts]
+        frames = [_read(place).assign(**dict(manifest.columns)) for manifest, place in parts]
         fields = list(self.manifests[0].partition)
         made = pd.concat(frames, ignore_index=True)
         for name in fields:

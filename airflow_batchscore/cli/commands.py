@@ -11,6 +11,9 @@ from airflow_batchscore.cli import options
 from airflow_batchscore.cli.screen import progress_bar, show_line, show_table
 from airflow_batchscore.data.json_types import JsonObject
 
+#: Letters of an estimator that a table shows.
+_LONGEST_ESTIMATOR = 60
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -205,7 +208,7 @@ def models(given: argparse.Namespace) -> Answer:
             aliases.setdefault(alias.version, []).append(f"@{alias.alias}")
         rows = [
             [
-                *(each.version, " ".join(aliases.get(each.version, [])), each.created, each.estimator),
+                *(each.version, " ".join(aliases.get(each.version, [])), each.created, _short(each.estimator)),
                 ", ".join(f"{name} {value:.4g}" for name, value in each.metrics.items()),
                 *(each.rows_trained, ", ".join(each.trained_on[:3]) + (" ..." if len(each.trained_on) > 3 else "")),
             ]
@@ -216,6 +219,12 @@ def models(given: argparse.Namespace) -> Answer:
             show_line(found.problem)
 
     return Answer(found.to_dict(), show)
+
+
+def _short(estimator: str) -> str:
+    """The beginning of its repr, which takes many lines for a Pipeline."""
+    line = " ".join(estimator.split())
+    return line if len(line) <= _LONGEST_ESTIMATOR else f"{line[:_LONGEST_ESTIMATOR]}..."
 
 
 def promote(given: argparse.Namespace) -> Answer:

@@ -176,6 +176,11 @@ class UriPattern:
         text = "".join(literal + ("" if field is None else f"\0{field}\0") for literal, field in self._pieces)
         return frozenset(field for field in self.fields if f"{field}=\0{field}\0" in text.split("/"))
 
+    def columns(self, values: Mapping[str, str]) -> Values:
+        """A partition's values as columns: Hive's folders are named percent-encoded, by Spark as by this package."""
+        hive = self.hive_fields
+        return {field: unquote(value) if field in hive else value for field, value in values.items()}
+
     @property
     def is_folder(self) -> bool:
         return self.template.endswith("/")

@@ -13,7 +13,6 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
@@ -54,9 +53,7 @@ def _value(dataset: PartitionedDataset, partition: Partition, source: Source, na
     """One for all rows of a file; None for the number of a row."""
     if name in (ROW, FILE):
         return source.uri if name == FILE else None
-    value = partition.values[name]
-    # Names of folders of Hive's kind are written percent-encoded, by Spark as by this package.
-    value = unquote(value) if name in dataset.pattern.hive_fields else value
+    value = dataset.pattern.columns({name: partition.values[name]})[name]
     return None if value == NO_VALUE else value
 
 

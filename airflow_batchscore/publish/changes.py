@@ -65,8 +65,8 @@ class Changes:
 
 
 def is_same(published: PartitionStamp | None, new: PartitionStamp) -> bool:
-    """Whether these scores are already published: from the same manifest, byte for byte."""
-    return published is not None and published.manifest == new.manifest
+    """Whether these scores are already published: from the same manifest, byte for byte, with the same columns."""
+    return published is not None and (published.manifest, published.decoded) == (new.manifest, new.decoded)
 
 
 def require_rows(

@@ -6,20 +6,29 @@ the run did not score is kept, and an older publication never replaces a newer o
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from airflow_batchscore.data.apart import require_apart
+from airflow_batchscore.data.pattern import UriPattern, partition_key
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.data.tables.kinds import Table
-from airflow_batchscore.errors import GateError, OutputError
+from airflow_batchscore.errors import GateError, OutputError, listed
+from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.parts import common_schema
 from airflow_batchscore.publish.published import Published
 from airflow_batchscore.publish.stamp import Publication
 from airflow_batchscore.publish.targets import PublishTarget, target_of
 from airflow_batchscore.scoring.manifest import Manifest
+
+log = logging.getLogger(__name__)
+
+#: A field of ``partition_by="user_id % 10"``, see `Term.field`: a run of all partitions has each of these.
+_BUCKET = re.compile(r"_(mod|hash)_\d+$")
 
 
 def combine(
@@ -53,7 +62,23 @@ def combine(
     _check(manifests, target, publication)
     changes = target.publish(manifests, publication)
     changes.log(output.uri)
+    _warn_of_kept(manifests[0], changes, output)
     return Published(target, len(manifests), sum(manifest.rows for manifest in manifests), changes)
+
+
+def _warn_of_kept(manifest: Manifest, changes: Changes, output: Location) -> None:
+    """Warn where rows may be published twice: when their values change, they move to other partitions."""
+    divided = [] if UriPattern(manifest.dataset).fields else [*manifest.partition]  # by `partition_by`
+    if changes.kept and not all(_BUCKET.search(field) for field in divided):
+        log.warning(
+            "%s keeps %d partitions that this run did not score: %s. What rows hold in %s decides on their partition: "
+            "rows that moved to another one since are in the output twice. If there may be any, publish a run of all "
+            "partitions with replace_all=True, or delete the partitions of a folder that are gone from the dataset",
+            output.uri,
+            len(changes.kept),
+            listed(changes.kept),
+            ", ".join(divided),
+        )
 
 
 def _check(manifests: Sequence[Manifest], target: PublishTarget, publication: Publication) -> None:
@@ -64,8 +89,8 @@ def _check(manifests: Sequence[Manifest], target: PublishTarget, publication: Pu
         raise GateError(
             f"not published: there are several manifests of {', '.join(twice[:20])}; give each partition once"
         )
-    require_apart(manifests[0].dataset, target.files([manifest.key for manifest in manifests]))
-    _require_free_names(manifests[0])
+    require_apart(manifests[0].dataset, target.files([partition_key(manifest.columns) for manifest in manifests]))
+    require_free_names(manifests[0], "not published")
     common_schema(manifests)
     if not any(manifest.rows for manifest in manifests) and not publication.allow_empty:
         raise GateError(
@@ -74,12 +99,16 @@ def _check(manifests: Sequence[Manifest], target: PublishTarget, publication: Pu
         )
 
 
-def _require_free_names(manifest: Manifest) -> None:
-    """Raises OutputError if a column has the name of a partition field: no reader can tell them apart."""
+def require_free_names(manifest: Manifest, refused: str) -> None:
+    """Raises OutputError if a column has the name of a partition field: no reader can tell them apart.
+
+    Args:
+        refused: what is not done, which begins the message.
+    """
     both = sorted(set(manifest.partition) & set(manifest.schema))
     if both:
         raise OutputError(
-            f"not published: {', '.join(both)} is the name of a partition field and of a column of the scores, so that "
+            f"{refused}: {', '.join(both)} is the name of a partition field and of a column of the scores, so that "
             "the output could not be read. The field gives the value of every row: leave the column out of the keys or "
-            "outputs, or give the field another name in the dataset's template"
+            "outputs, or give one of the two another name"
         )

@@ -13,7 +13,7 @@ from functools import cached_property
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.engine.base import Engine
-from airflow_batchscore.errors import BatchScoreError
+from airflow_batchscore.errors import BatchScoreError, OutputError
 from airflow_batchscore.scoring.manifest import Manifest
 
 FORMAT = 2
@@ -67,6 +67,7 @@ class PartitionStamp:
         account: rows read, scored, skipped and quarantined.
         place: in a single file: its first row group or byte, and the one after its last.
         began: see `Publication`. Within a generation, an attempt that began earlier does not replace a later one.
+        decoded: field -> value of its column, where it is not that of `partition`; see `Manifest.columns`.
     """
 
     partition: Values
@@ -78,10 +79,21 @@ class PartitionStamp:
     account: dict[str, int]
     place: tuple[int, int] = (0, 0)
     began: int = 0
+    decoded: Values = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         return partition_key(self.partition)
+
+    @property
+    def columns(self) -> Values:
+        """The values of the columns of its fields."""
+        return {**self.partition, **self.decoded}
+
+    @property
+    def column_key(self) -> str:
+        """The partition's name by its columns: that of its folder in an output, which readers decode once."""
+        return partition_key(self.columns)
 
     @property
     def turn(self) -> tuple[int, int]:
@@ -100,6 +112,7 @@ class PartitionStamp:
             model=manifest.model.version if manifest.model else manifest.method,
             account=manifest.account.to_dict(),
             began=publication.began,
+            decoded={name: text for name, text in manifest.columns.items() if text != manifest.partition[name]},
         )
 
     def at(self, first: int, behind: int) -> PartitionStamp:
@@ -108,7 +121,10 @@ class PartitionStamp:
 
     def to_dict(self) -> JsonObject:
         """Plain JSON."""
-        return asdict(self)
+        value = asdict(self)
+        if not self.decoded:
+            del value["decoded"]
+        return value
 
     @classmethod
     def from_dict(cls, value: JsonMapping) -> PartitionStamp:
@@ -151,3 +167,16 @@ class Statement:
         except (ValueError, TypeError, KeyError):  # no JSON, or JSON of another shape
             pass
         raise ForeignFileError(f"the record of what {uri} holds cannot be read by this version of the package")
+
+
+def require_other_columns(stamps: Sequence[PartitionStamp], output: str) -> None:
+    """Raises OutputError for partitions whose columns have the same values: tables and folders would mix them up."""
+    keys: dict[str, str] = {}
+    for stamp in stamps:
+        other = keys.setdefault(stamp.column_key, stamp.key)
+        if other != stamp.key:
+            raise OutputError(
+                f"not published: the partitions {other} and {stamp.key} have the same values in {output}: "
+                "names of folders are decoded. Give both the same folder, or, if one of them is gone from the dataset, "
+                "publish a run of all partitions to the table with replace_all=True, or delete its published folder"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from airflow_batchscore.scoring.manifest import Manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,10 @@ class ScoresTable:
             GateError: a part is gone or damaged.
             OutputError: the partitions have different columns, or a value does not fit the declared type of its field.
         """
-        own = manifests[0].partition
+        own = manifests[0].columns
         # Kept partitions with other fields have other columns, which is reported when the columns are compared.
         others = [values for values in kept if list(values) == list(own)]
-        partitions = [*(manifest.partition for manifest in manifests), *others]
+        partitions = [*(manifest.columns for manifest in manifests), *others]
         require_field_types(declared or {}, list(own))
         types = {name: _field_type(name, partitions, (published or {}).get(name)) for name in own}
         types |= {name: _declared(name, kind, partitions) for name, kind in (declared or {}).items()}
@@ -74,10 +77,10 @@ class ScoresTable:
 
     def read(self, manifest: Manifest) -> Iterator[pa.Table]:
         """The rows of a partition in order, one part at a time; see `read_parts`."""
-        return (self.with_fields(rows, manifest.partition) for rows in read_parts(manifest, self.columns))
+        return (self.with_fields(rows, manifest.columns) for rows in read_parts(manifest, self.columns))
 
     def with_fields(self, rows: pa.Table, values: Values) -> pa.Table:
-        """The rows of a part with the partition's fields in front."""
+        """The rows of a part with the partition's fields in front; `values` are `Manifest.columns`."""
         import pyarrow as pa
 
         fields = self.field_columns(values, rows.num_rows)
@@ -130,11 +133,8 @@ def _field_type(name: str, partitions: Sequence[Values], published: str | None) 
     """
     import pyarrow as pa
 
-    def is_number(value: str) -> bool:
-        return value.isascii() and value.isdigit() and str(int(value)) == value and int(value) < 1 << 63
-
     values = {partition[name] for partition in partitions} - {NO_VALUE}
-    seen = pa.int64() if values and all(map(is_number, values)) else pa.string()
+    seen = pa.int64() if values and all(is_int64(value) for value in values) else pa.string()
     try:
         kind = arrow_type(published) if published else seen
     except (ValueError, TypeError):  # a column of the scores had that name, and all of the output is replaced
@@ -142,6 +142,11 @@ def _field_type(name: str, partitions: Sequence[Values], published: str | None) 
     if values and pa.types.is_integer(kind) and seen != pa.int64():
         return seen  # no cast may drop leading zeros
     return kind if _unfit(values, kind) is None else seen
+
+
+def is_int64(text: str) -> bool:
+    """Whether a text is a whole number of 64 bits as it is written without ``+`` and leading zeros."""
+    return _INTEGER.fullmatch(text) is not None and -(1 << 63) <= int(text) < 1 << 63
 
 
 def _declared(name: str, kind: str, partitions: Sequence[Values]) -> pa.DataType:

@@ -159,7 +159,7 @@ class Audit:
     def require(self) -> Audit:
         """Raises GateError that lists every problem."""
         if self.problems:
-            raise GateError(f"not published{as_lines(self.problems)}")
+            raise GateError(f"the scores did not pass{as_lines(self.problems)}")
         return self
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset import InputFile
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
-from airflow_batchscore.data.pattern import Values, partition_key
+from airflow_batchscore.data.pattern import UriPattern, Values, partition_key
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError, ScoringError
 from airflow_batchscore.model.reference import ModelRef
@@ -85,6 +86,11 @@ class BlockResult:
         return cls(**{**value, "account": account, "beyond": Beyond.from_dict(beyond) if beyond else None})
 
 
+@lru_cache(maxsize=128)
+def _template(uri: str) -> UriPattern:
+    return UriPattern(uri)
+
+
 @dataclass(frozen=True)
 class Manifest:
     """A committed partition.
@@ -139,6 +145,11 @@ class Manifest:
     @property
     def key(self) -> str:
         return partition_key(self.partition)
+
+    @property
+    def columns(self) -> Values:
+        """The field values as columns have them, in recipes as in what is published."""
+        return _template(self.dataset).columns(self.partition)
 
     @property
     def location(self) -> Location:

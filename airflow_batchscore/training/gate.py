@@ -44,7 +44,7 @@ def require_passed(checks: Sequence[Check], model: str) -> None:
     """Raise GateError listing every metric that is missing or outside its limit."""
     problems = problems_of(checks)
     if problems:
-        raise GateError(f"model {model} does not pass{as_lines(problems)}. It was not promoted and nothing was scored")
+        raise GateError(f"model {model} does not pass{as_lines(problems)}. It was not promoted")
 
 
 def metric_checks(

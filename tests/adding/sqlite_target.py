@@ -24,7 +24,7 @@ class SqliteTarget(PublishTarget):
             stamps = in_turn([PartitionStamp.of(one, publication) for one in manifests], old.by_key, publication, uri)
             changes = Changes.between(old.by_key, stamps, keep=not publication.replace_all)
             kept = [old.by_key[key] for key in changes.kept]
-            table = ScoresTable.of(manifests, [stamp.partition for stamp in kept])
+            table = ScoresTable.of(manifests, [stamp.columns for stamp in kept])
             stay = [] if publication.replace_all else [*changes.kept, *changes.unchanged]
             if not publication.replace_all:
                 require_rows(stamps, old.by_key, uri, publication)

@@ -97,9 +97,25 @@ def plus(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"sum": frame["a"] + frame["b"]}, index=frame.index)
 
 
+def a_twice(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"a": rows["a"].astype(float) * 2})
+
+
 def test_a_function_instead_of_a_model(data: Small) -> None:
     run = _score(data, [1], model=None, function="test_api_score:plus", keys=["id"])
     assert run.frame()["sum"].tolist() == [a + b for _, a, b, _ in good_rows(30)]
+
+
+def test_a_column_named_like_a_field_makes_no_frame_and_no_output(data: Small) -> None:
+    path = write_csv(data.folder / "v.csv", [(n, n % 3, n, 0) for n in range(6)])
+    dataset = PartitionedDataset(str(path), partition_by="a")
+    output = f"{data.folder}/staged"
+    run = score(dataset, function="test_api_score:a_twice", keys=["id"], output_uri=output, engine=LocalDask(workers=1))
+    said = "a is the name of a partition field and of a column of the scores"
+    with pytest.raises(OutputError, match=f"^there is no frame: {said}"):
+        run.frame()
+    with pytest.raises(OutputError, match=f"^not published: {said}"):
+        combine(run, f"{data.folder}/out.parquet")
 
 
 @pytest.mark.parametrize(

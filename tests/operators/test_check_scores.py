@@ -92,7 +92,7 @@ def test_a_part_that_is_gone_or_cut_fails_the_check(data: Small) -> None:
     first.unlink()
     second.chmod(0o644)
     second.write_bytes(second.read_bytes()[:-1])
-    with pytest.raises(GateError, match=r"not published: partition p=1: .* has no bytes.*; partition p=2: .* has \d+"):
+    with pytest.raises(GateError, match=r"did not pass: partition p=1: .* has no bytes.*; partition p=2: .* has \d+"):
         audited(scores, "a", 1, 2)
 
 
@@ -104,7 +104,9 @@ def test_a_gate_shows_and_keeps_all_that_it_looked_at_before_it_fails(
     store = Store()
     with pytest.raises(AirflowFailException) as failed:
         executed(operator, "a", task_state_store=store)
-    assert str(failed.value).startswith("GateError: not published, 2 problems:\n- 1 of 2 planned partitions have no")
+    assert str(failed.value).startswith(
+        "GateError: the scores did not pass, 2 problems:\n- 1 of 2 planned partitions have no"
+    )
     result = GateResult.from_dict(store["batchscore_gate"])
     assert result is not None
     found = {check.what: (check.found, check.allowed, check.passed) for check in result.checks}

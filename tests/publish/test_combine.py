@@ -12,6 +12,7 @@ from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import GateError, OutputError
 from airflow_batchscore.publish.combine import combine
+from airflow_batchscore.publish.stamp import Publication
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.partition import score_partitions
 
@@ -134,3 +135,23 @@ def test_the_same_partition_twice_is_refused(data: Small, tmp_path: Path) -> Non
     with pytest.raises(GateError, match="several manifests of p=2"):
         combine([*manifests, manifests[1]], Location(f"{tmp_path}/out.parquet"))
     assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize("output", ["out.parquet", "out"])
+def test_rows_that_may_have_moved_to_another_partition_are_warned_of(
+    data: Small, tmp_path: Path, output: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def published(by: str, *partitions: str, **options: Any) -> str:
+        dataset = PartitionedDataset(str(tmp_path / "part_1.csv"), partition_by=by)
+        values = [{dataset.fields[0]: value} for value in partitions]
+        found = score_partitions(data.job(dataset=dataset), values, LocalDask(workers=2))
+        caplog.clear()
+        combine([one for one, _ in found], Location(f"{tmp_path}/{by[:2]}{output}"), Publication(**options))
+        return " ".join(record.message for record in caplog.records if record.levelname == "WARNING")
+
+    assert published("b", "1", "2") == ""
+    assert "keeps 1 partitions that this run did not score: b=1." in published("b", "2", "3")
+    assert published("id % 3", "0", "1") == ""
+    assert published("id % 3", "2") == "", "a run of all has each of these"
+    if output == "out.parquet":
+        assert published("b", "2", replace_all=True) == ""

@@ -66,9 +66,9 @@ def test_the_verdict_names_every_manifest_and_its_drift_or_why_there_is_none() -
 def test_a_run_with_problems_is_refused_with_all_of_them() -> None:
     passed = Audit(MANIFESTS, ACCOUNT, {}, [])
     assert passed.require() is passed
-    with pytest.raises(GateError, match=r"^not published: too much$"):
+    with pytest.raises(GateError, match=r"^the scores did not pass: too much$"):
         Audit(MANIFESTS, ACCOUNT, {}, [Check("parts", "1", "all"), PROBLEM]).require()
-    with pytest.raises(GateError, match=r"^not published, 2 problems:\n- too much\n- too much$"):
+    with pytest.raises(GateError, match=r"^the scores did not pass, 2 problems:\n- too much\n- too much$"):
         Audit(MANIFESTS, ACCOUNT, {}, [PROBLEM, PROBLEM]).require()
 
 

@@ -117,7 +117,7 @@ class CsvFile:
 
     def encode(self, part: Part) -> pa.Buffer:
         """The rows of a part as text."""
-        rows = self._table.with_fields(part.table(part.read(), self._table.columns), part.manifest.partition)
+        rows = self._table.with_fields(part.table(part.read(), self._table.columns), part.manifest.columns)
         return _as_csv(rows, f"partition {part.manifest.key}")
 
     def add(self, stamp: PartitionStamp, pieces: Iterable[pa.Buffer]) -> PartitionStamp:

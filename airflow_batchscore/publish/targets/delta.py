@@ -118,7 +118,7 @@ class DeltaTarget(TableTarget):
                 data_change=True,
                 deletion_timestamp=now,
                 size=one["size_bytes"],
-                partition_values=_texts(one["partition"]),
+                partition_values=_texts(one.get("partition", {})),  # a table without partitions has none
             )
             for one in commit.removed_files
         ]

@@ -17,7 +17,6 @@ from airflow_batchscore.publish.targets.partition_files import (
     published_file,
     published_keys,
     require_no_table,
-    stamps_of,
 )
 from airflow_batchscore.publish.targets.remote_folder import publish_remote
 from airflow_batchscore.scoring.manifest import Manifest
@@ -43,7 +42,7 @@ class FolderTarget(PublishTarget):
         damaged = [key for key, file in zip(keys, files, strict=True) if file.seen and not file.stamp]
         if damaged:
             raise OutputError(f"{self.location}: {listed(damaged)} cannot be read: publish them again")
-        return stamps_of(dict(zip(keys, files, strict=True)))
+        return {file.stamp.key: file.stamp for file in files if file.stamp is not None}
 
     def publish(self, manifests: Sequence[Manifest], publication: Publication) -> Changes:
         """See `PublishTarget.publish`.

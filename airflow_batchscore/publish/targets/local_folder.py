@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,15 @@ from airflow_batchscore.errors import OutputError
 from airflow_batchscore.publish.changes import Changes, require_rows
 from airflow_batchscore.publish.order import Order
 from airflow_batchscore.publish.spread import on_workers
-from airflow_batchscore.publish.stamp import PartitionStamp, Publication
+from airflow_batchscore.publish.stamp import PartitionStamp, Publication, require_other_columns
 from airflow_batchscore.publish.targets.parquet_writer import write_partition
 from airflow_batchscore.publish.targets.partition_files import (
     PARTITION_FILE,
     PartitionJob,
     PublishedFile,
+    others_published,
     partition_file,
-    published_file,
-    require_same_fields,
+    published_of,
     stamps_of,
 )
 from airflow_batchscore.scoring.manifest import Manifest
@@ -57,8 +57,10 @@ def publish_local(manifests: Sequence[Manifest], folder: Location, publication: 
     root = Path(real.uri)
     order = Order.of_folder(real)
     wanted = [PartitionStamp.of(manifest, publication) for manifest in manifests]
+    require_other_columns(wanted, folder.uri)
+    names = {stamp.key: stamp.column_key for stamp in wanted}
     for _ in range(_ATTEMPTS):
-        current = {stamp.key: published_file(real, stamp.key) for stamp in wanted}
+        current = {stamp.key: published_of(real, stamp) for stamp in wanted}
         published = stamps_of(current)
         stamps = order.placed(wanted, published, publication)
         require_rows(stamps, published, folder.uri, publication)
@@ -66,20 +68,20 @@ def publish_local(manifests: Sequence[Manifest], folder: Location, publication: 
         with storage.private_folder(real.uri) as new:
             moved = {*changes.added, *changes.replaced}
             jobs = [
-                _Writing(path=_made(new / "new" / stamp.key) / PARTITION_FILE, stamp=stamp, manifest=manifest)
+                _Writing(path=_made(new / "new" / names[stamp.key]) / PARTITION_FILE, stamp=stamp, manifest=manifest)
                 for stamp, manifest in zip(stamps, manifests, strict=True)
                 if stamp.key in moved
             ]
             for _ in on_workers(publication, _write, jobs, remote=False):
                 pass
             with swap.locked(real.uri):
-                require_same_fields(real, stamps)
-                if _is_unchanged(real, current):
+                kept = others_published(real, stamps)
+                if _is_unchanged(real, {names[key]: file for key, file in current.items()}):
                     order.placed(stamps, published, publication)
                     same = [stamp for stamp in stamps if stamp.key not in moved]
-                    _put_in_place(root, new, sorted(moved))
+                    _put_in_place(root, new, sorted(names[key] for key in moved))
                     order.end([stamp for stamp in same if stamp.turn > published[stamp.key].turn])
-                    return changes
+                    return replace(changes, kept=kept)
         log.info("%s was published by another run in the meantime: reading it again", folder)
     raise OSError(f"{folder} is being published by other runs again and again; try again when they are done")
 

@@ -223,7 +223,7 @@ class _FilePublication:
         """Write all of `stamps`: those of `manifests` from their parts, the others from the existing file."""
         kept = [stamp for stamp in stamps if stamp.key not in manifests]
         schema = published.statement.schema if published.statement else None
-        others = [stamp.partition for stamp in kept]
+        others = [stamp.columns for stamp in kept]
         table = ScoresTable.of(list(manifests.values()), others, schema, self._publication.field_types)
         if published.statement is not None:
             table.require_same(published.statement, [stamp.key for stamp in kept], self._place.uri)

@@ -58,7 +58,7 @@ class PartsWriter:
         if not self._table.fields:
             return [(group,) for group in groups]
         sizes = tuple(group.rows for group in groups)
-        return list(zip(self._fields(tuple(part.manifest.partition.items()), sizes), groups, strict=True))
+        return list(zip(self._fields(tuple(part.manifest.columns.items()), sizes), groups, strict=True))
 
     def _encode_fields(self, values: Sequence[tuple[str, str]], sizes: Sequence[int]) -> list[EncodedGroup]:
         """Row groups of the partition's fields alone. Most parts of a partition have the same."""

@@ -13,7 +13,7 @@ from airflow_batchscore.data.storage import Location, swap
 from airflow_batchscore.data.storage.driver import Seen
 from airflow_batchscore.data.tables.folders import KINDS
 from airflow_batchscore.errors import OutputError
-from airflow_batchscore.publish.stamp import ForeignFileError, PartitionStamp
+from airflow_batchscore.publish.stamp import ForeignFileError, PartitionStamp, require_other_columns
 from airflow_batchscore.publish.targets.parquet_file import read_statement
 from airflow_batchscore.scoring.manifest import Manifest
 
@@ -50,12 +50,12 @@ class PartitionJob:
 
 
 def partition_file(folder: Location, key: str) -> Location:
-    """The file of a partition in a published folder."""
+    """The file of a partition in a published folder, by `PartitionStamp.column_key`."""
     return folder / key / PARTITION_FILE
 
 
 def published_keys(folder: Location) -> list[str]:
-    """Keys of the partitions that have a file in a published folder."""
+    """Names of the partitions that have a file in a published folder: `PartitionStamp.column_key`."""
     keys = []
     for file in storage.list_files(folder, recursive=True):
         key, _, name = file.uri.removeprefix(f"{folder.uri.rstrip('/')}/").rpartition("/")
@@ -82,15 +82,29 @@ def published_file(folder: Location, key: str) -> PublishedFile:
         raise OutputError(f"not published: {error}. Move it away, or publish somewhere else") from error
 
 
+def published_of(folder: Location, stamp: PartitionStamp) -> PublishedFile:
+    """What is published where a partition belongs.
+
+    Raises OutputError as `published_file`, and for another partition whose columns have the same values.
+    """
+    found = published_file(folder, stamp.column_key)
+    if found.stamp and (found.stamp.decoded or stamp.decoded):
+        require_other_columns([found.stamp, stamp], folder.uri)
+    return found
+
+
 def stamps_of(files: Mapping[str, PublishedFile]) -> dict[str, PartitionStamp]:
     """The stamps of the partitions that have one."""
     return {key: file.stamp for key, file in files.items() if file.stamp is not None}
 
 
-def require_same_fields(folder: Location, stamps: Sequence[PartitionStamp]) -> None:
-    """Raises OutputError if partitions with other fields are published: readers would see their rows as well."""
-    mine = list(stamps[0].partition)
-    for key in published_keys(folder):
+def others_published(folder: Location, stamps: Sequence[PartitionStamp]) -> list[str]:
+    """Names of the published partitions that are not in `stamps`.
+
+    Raises OutputError if they have other fields: readers would see their rows as well.
+    """
+    mine, keys = list(stamps[0].partition), published_keys(folder)
+    for key in keys:
         theirs = [unquote(segment.partition("=")[0]) for segment in key.split("/")]
         if theirs != mine:
             raise OutputError(
@@ -98,6 +112,7 @@ def require_same_fields(folder: Location, stamps: Sequence[PartitionStamp]) -> N
                 f"are by {', '.join(mine)}. A reader would see rows twice. Publish to another folder, or delete "
                 "the published partitions that have other fields"
             )
+    return sorted({*keys} - {stamp.column_key for stamp in stamps})
 
 
 def require_no_table(folder: Location) -> None:

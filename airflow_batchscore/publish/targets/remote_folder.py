@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import Location, swap
 from airflow_batchscore.publish.changes import Changes, is_same, require_rows
 from airflow_batchscore.publish.order import Order
 from airflow_batchscore.publish.spread import on_workers
-from airflow_batchscore.publish.stamp import PartitionStamp, Publication
+from airflow_batchscore.publish.stamp import PartitionStamp, Publication, require_other_columns
 from airflow_batchscore.publish.targets.parquet_writer import write_partition
 from airflow_batchscore.publish.targets.partition_files import (
     PartitionJob,
     PublishedFile,
+    others_published,
     partition_file,
-    published_file,
-    require_same_fields,
+    published_of,
     stamps_of,
 )
 from airflow_batchscore.scoring.manifest import Manifest
@@ -42,10 +42,11 @@ def publish_remote(manifests: Sequence[Manifest], folder: Location, publication:
     """
     order = Order.of_folder(folder)
     stamps = [PartitionStamp.of(manifest, publication) for manifest in manifests]
-    require_same_fields(folder, stamps)
+    require_other_columns(stamps, folder.uri)
+    kept = others_published(folder, stamps)
 
     def look_at(stamp: PartitionStamp) -> PublishedFile:
-        return published_file(folder, stamp.key)
+        return published_of(folder, stamp)
 
     def look_at_all() -> dict[str, PublishedFile]:
         files = storage.each(look_at, stamps, folder.uri)
@@ -75,7 +76,7 @@ def publish_remote(manifests: Sequence[Manifest], folder: Location, publication:
     for _ in on_workers(publication, _replace, jobs, remote=True):
         pass
     order.end(stamps)
-    return changes
+    return replace(changes, kept=kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ class _Replacing(PartitionJob):
 
 def _replace(job: _Replacing) -> None:
     folder, stamp, current = job.folder, job.stamp, job.current
-    file = partition_file(folder, stamp.key)
+    file = partition_file(folder, stamp.column_key)
     for _ in range(_ATTEMPTS):
         Order.of_folder(folder).placed([stamp], stamps_of({stamp.key: current}), job.publication)
         with swap.replacing(file, current.seen) as new:
@@ -97,5 +98,5 @@ def _replace(job: _Replacing) -> None:
         if new.done:
             return
         log.info("%s was published by another run in the meantime: reading it again", file)
-        current = published_file(folder, stamp.key)
+        current = published_of(folder, stamp)
     raise OSError(f"{file} is being published by other runs again and again; try again when they are done")

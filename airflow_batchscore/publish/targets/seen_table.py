@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.pattern import partition_key
+from airflow_batchscore.publish.stamp import PartitionStamp
 from airflow_batchscore.publish.table import ScoresTable
 from airflow_batchscore.publish.targets.table_files import DataFile
 
@@ -41,6 +42,14 @@ class SeenTable:
     def names(self) -> dict[str, frozenset[str]]:
         """The files' names."""
         return {key: frozenset(files) for key, files in self.files.items()}
+
+    def named(self, stamps: Sequence[PartitionStamp]) -> SeenTable:
+        """The same with the partitions' own keys: a table has the values of their columns, see `Manifest.columns`."""
+        files = dict(self.files)
+        for stamp in stamps:
+            if stamp.decoded and (there := files.pop(stamp.column_key, None)):
+                files[stamp.key] = {**files.get(stamp.key, {}), **there}
+        return replace(self, files=files)
 
 
 @dataclass(frozen=True)

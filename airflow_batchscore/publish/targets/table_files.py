@@ -73,7 +73,7 @@ def write_files(
 
     Args:
         folder: the table's.
-        below: the folder in it for a partition key.
+        below: the folder in it for the key of a partition's columns.
 
     Raises:
         GateError: a part differs from its manifest.
@@ -84,7 +84,7 @@ def write_files(
             stamp=stamp,
             manifest=manifest,
             folder=folder,
-            path=f"{below(stamp.key)}/{PREFIX}{uuid.uuid4()}.parquet",
+            path=f"{below(stamp.column_key)}/{PREFIX}{uuid.uuid4()}.parquet".lstrip("/"),  # a dataset may have no field
             table=table,
         )
         for stamp, manifest in new
@@ -107,7 +107,7 @@ def _write(job: _Writing) -> DataFile:
         write_partition(path, job.stamp, job.manifest, job.table)
         nulls, least, most = _statistics(pq.read_metadata(path))
         size = path.stat().st_size
-    return DataFile(job.path, job.stamp.partition, job.manifest.rows, size, nulls, least, most)
+    return DataFile(job.path, job.stamp.columns, job.manifest.rows, size, nulls, least, most)
 
 
 def _statistics(footer: pq.FileMetaData) -> tuple[dict[str, int], dict[str, Json], dict[str, Json]]:

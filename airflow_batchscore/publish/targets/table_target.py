@@ -8,6 +8,7 @@ is killed leaves at most files that no commit names.
 from __future__ import annotations
 
 import logging
+import re
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +20,13 @@ from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.errors import BatchScoreError, OutputError, listed
 from airflow_batchscore.publish.changes import Changes, require_rows
 from airflow_batchscore.publish.order import in_turn
-from airflow_batchscore.publish.stamp import ForeignFileError, PartitionStamp, Publication, Statement
+from airflow_batchscore.publish.stamp import (
+    ForeignFileError,
+    PartitionStamp,
+    Publication,
+    Statement,
+    require_other_columns,
+)
 from airflow_batchscore.publish.table import ScoresTable, difference
 from airflow_batchscore.publish.targets.base import RUNS, PublishTarget
 from airflow_batchscore.publish.targets.seen_table import Commit, SeenTable
@@ -34,6 +41,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 20
+#: A data file, or what its writer has not finished, or had not when it was killed.
+_OWN_FILE = re.compile(rf"(\.tmp-.+-)?{PREFIX}")
 
 
 class TableTarget(PublishTarget):
@@ -72,7 +81,8 @@ class TableTarget(PublishTarget):
         The stamp of a partition that another program changed since names no manifest.
         """
         seen = self.look()
-        return self._record(seen, Publication()).unaltered(seen.names if seen else {})
+        record = self._record(seen, Publication())
+        return record.unaltered(seen.named(list(record.stamps.values())).names if seen else {})
 
     @abstractmethod
     def look(self) -> SeenTable | None:
@@ -115,11 +125,14 @@ class TableTarget(PublishTarget):
     ) -> Changes | None:
         """Decide on the table as it is now, and commit; None if another was faster."""
         seen = self.look()
-        if seen is None:
-            self._require_free()
-        now = seen.names if seen else {}
+        if seen is None and not self._is_free():
+            return None
         record = self._record(seen, publication)
         wanted = [PartitionStamp.of(manifest, publication) for manifest in manifests]
+        before = list(record.stamps.values())
+        require_other_columns(wanted if publication.replace_all else [*before, *wanted], self.location.uri)
+        seen = seen and seen.named([*before, *wanted])
+        now = seen.names if seen else {}
         stamps = in_turn(wanted, record.stamps, publication, self.location.uri)
         mine = {stamp.key for stamp in stamps}
         if not publication.replace_all:
@@ -193,17 +206,23 @@ class TableTarget(PublishTarget):
             "another table, or replace all rows with replace_all=True; the earlier versions stay readable"
         )
 
-    def _require_free(self) -> None:
-        """A new table must not be created around files that readers take for data of another kind."""
+    def _is_free(self) -> bool:
+        """Whether a new table may be created; False if another program just did.
+
+        Raises OutputError for files that readers take for data of another kind.
+        """
         for file in storage.list_files(self.location, recursive=True):
             below = file.uri.removeprefix(f"{self.location.uri.rstrip('/')}/")
             first, name = below.split("/")[0], below.rpartition("/")[2]
-            left_over = first in self.own_folders or name.startswith(PREFIX)  # by a publisher that was killed
+            left_over = first in self.own_folders or _OWN_FILE.match(name)  # or another publisher is writing it
             if not left_over and (not first.startswith("_") or first == "_delta_log"):
+                if self.look() is not None:
+                    return False
                 raise OutputError(
                     f"not published: {self.location} is no {self.table.format} table and holds other files, such as "
                     f"{below}. Publish the table to an empty folder"
                 )
+        return True
 
     def _require_own(self, foreign: Collection[str]) -> None:
         if foreign:
@@ -240,5 +259,5 @@ class TableTarget(PublishTarget):
                     "with another program, or publish to a new table"
                 )
         for manifest in manifests:
-            require_values(fields, manifest.partition, uri)
+            require_values(fields, manifest.columns, uri)
         return ScoresTable(fields if self.fields_in_files else {}, columns), fields

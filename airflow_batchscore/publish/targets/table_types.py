@@ -9,6 +9,7 @@ from airflow_batchscore.data.common_type import plain
 from airflow_batchscore.data.partition_by import NO_VALUE
 from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.errors import OutputError
+from airflow_batchscore.publish.table import is_int64
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,9 +64,8 @@ def require_values(fields: Mapping[str, pa.DataType], values: Values, output: st
         if text == NO_VALUE:
             continue
         if pt.is_integer(kind):
-            number = int(text) if text.lstrip("-").isdecimal() and text.isascii() else None
             try:
-                exact = str(number) == text and pa.scalar(number, kind).is_valid
+                exact = is_int64(text) and pa.scalar(int(text), kind).is_valid
             except (pa.ArrowException, OverflowError):
                 exact = False
         elif pt.is_date32(kind):

@@ -127,7 +127,7 @@ def test_values_of_a_partition_are_numbers_or_any_text(there: Lake, tmp_path: Pa
 
 def test_a_number_of_a_partition_stays_as_it_is_written(there: Lake, manifests: list[Manifest], tmp_path: Path) -> None:
     published(there, manifests)
-    for text in ("07", "x", str(1 << 70)):
+    for text in ("07", "-0", "--7", "x", str(1 << 70)):
         with pytest.raises(OutputError, match=rf"column p of the table .* is int64, which cannot hold p={text}"):
             published(there, [staged(tmp_path / text, text, part_of(0, 3))], 2)
 

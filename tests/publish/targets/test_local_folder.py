@@ -83,7 +83,7 @@ def test_files_that_are_not_replaced_stay_the_same_files(scored: dict[int, list[
     kept = [output / "p=3" / "scores.parquet", output / "p=9" / "theirs.parquet", output / "_SUCCESS"]
     before = [path.stat().st_ino for path in kept]
     done = publish(scored[30][:2], output)
-    assert done.changes.replaced == ["p=1", "p=2"]
+    assert (done.changes.replaced, done.changes.kept) == (["p=1", "p=2"], ["p=3"])
     assert [path.stat().st_ino for path in kept] == before
     assert (output / "linked").readlink() == Path("p=9")
     assert output.stat().st_mode & 0o777 == 0o750

@@ -58,6 +58,7 @@ def test_only_files_below_partition_folders_count_as_partitions_with_other_field
     Path(folder.uri, "notes", "scores.parquet").write_bytes(b"somebody's")
     Path(folder.uri, "q=1").mkdir()
     Path(folder.uri, "q=1", "other.parquet").write_bytes(b"somebody's")
-    partition_files.require_same_fields(folder, [stamp])
+    assert partition_files.others_published(folder, [stamp]) == ["p=2"]
+    assert partition_files.others_published(folder, [replace(stamp, partition={"p": "2"})]) == ["p=1"]
     with pytest.raises(OutputError, match=r"holds p=1, a partition by p, and this run's partitions are by p, month"):
-        partition_files.require_same_fields(folder, [replace(stamp, partition={"p": "1", "month": "2"})])
+        partition_files.others_published(folder, [replace(stamp, partition={"p": "1", "month": "2"})])

@@ -66,7 +66,8 @@ def test_partitions_are_replaced_one_by_one_and_the_others_stay(
     scored: dict[int, list[Manifest]], folder: Location
 ) -> None:
     assert publish(scored[20], folder, 1).changes.added == ["p=1", "p=2"]
-    assert publish(scored[30][1:], folder, 2).changes.replaced == ["p=2"]
+    changes = publish(scored[30][1:], folder, 2).changes
+    assert (changes.replaced, changes.kept) == (["p=2"], ["p=1"])
     assert _rows(folder) == {"p=1": 20, "p=2": 30}
     assert _states(folder) == {"p=1": True, "p=2": True}
 

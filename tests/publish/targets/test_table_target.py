@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from lakes import KINDS, Lake, lake
-from publications import publish
+from lakes import KINDS, Lake, lake, part_of
+from publications import publish, staged
 from support import good_rows, small
 
 from airflow_batchscore.data.storage import Location
@@ -116,7 +116,12 @@ def test_a_run_without_any_row_makes_a_table_without_rows(scored: Scored, there:
 
 
 def test_what_a_killed_publisher_left_does_not_stop_the_next(scored: Scored, there: Lake) -> None:
-    for name in ("_published/1.json", "data/batchscore-1.parquet", "p=1/batchscore-1.parquet", "_runs/d/r/x.html"):
+    files = (
+        "data/batchscore-1.parquet",
+        "p=1/batchscore-1.parquet",
+        "x=1/.tmp-0123456789ab-1-2-01-batchscore-1.parquet",
+    )
+    for name in ("_published/1.json", "_runs/d/r/x.html", *files):
         Path(there.output, name).parent.mkdir(parents=True, exist_ok=True)
         Path(there.output, name).write_text("half")
     own = "_delta_log/.tmp" if there.kind == "delta" else "metadata/00000.metadata.json"
@@ -256,3 +261,30 @@ def test_a_folder_is_not_published_over_a_table(there: Lake, scored: Scored) -> 
     with pytest.raises(OutputError, match="holds an? (Delta|Iceberg) table"):
         target_of(Location(there.output)).published()
     assert there.rows() == {1: 20, 2: 20}
+
+
+def test_a_dataset_without_a_field_is_a_table_without_partitions(tmp_path: Path, there: Lake) -> None:
+    rows = [staged(tmp_path / name, name, part_of(0, n), partition={}, digest=name) for name, n in [("a", 3), ("b", 4)]]
+    assert _publish(there, rows[:1], 10).added == [""]
+    assert there.arrow().column("id").to_pylist() == [0, 1, 2]
+    assert _publish(there, rows[1:], 20).replaced == [""]
+    assert there.arrow().column("id").to_pylist() == [0, 1, 2, 3]
+    assert _publish(there, rows[1:], 30).unchanged == [""]
+
+
+def test_a_table_that_another_program_creates_meanwhile_is_read_again(scored: Scored, there: Lake) -> None:
+    target = target_of(Location(there.output), there.table)
+
+    class Late(type(target)):  # type: ignore[misc]
+        looked = False
+
+        def look(self) -> Any:
+            seen = super().look()
+            if not self.looked:
+                self.looked = True
+                there.create(_others(there, 1).schema, "p")
+                Path(there.output, "part-0.parquet").touch()
+            return seen
+
+    late = Late(Location(there.output), there.table)
+    assert late.publish(scored[20], _publication(scored[20], 10)).added == ["p=1", "p=2"]

@@ -68,7 +68,7 @@ it("gives all problems of a gate once, and what failed besides", () => {
   const [stored] = runs.gateFailed.failures;
   const checks = ["drift", "rows"].map((what) => ({ what, found: "1", allowed: "0", problem: `too much ${what}` }));
   const gate = { ...runs.gateFailed.gates[1]!, checks };
-  const both = { ...stored!, message: "not published, 2 problems:\n- too much drift\n- too much rows" };
+  const both = { ...stored!, message: "the scores did not pass, 2 problems:\n- too much drift\n- too much rows" };
   const other = { ...stored!, message: "no space left" };
   const told = headline({ ...runs.gateFailed, gates: [gate], failures: [both, other] });
   expect(told.why).toEqual(["too much drift", "too much rows", "no space left"]);
