@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from applied import NUMBERS, ROWS
@@ -61,6 +62,19 @@ def test_the_partitions_and_their_rows_are_counted_and_nothing_is_left(data: Sma
     assert found.peak_memory > 10 << 20
     assert found.sample_rows > 0
     assert found.sample_seconds > 0
+
+
+def test_rows_of_files_that_compress_differently_are_counted(data: Small) -> None:
+    for partition in range(2, 7):
+        a = np.zeros(20_000) if partition < 5 else np.random.default_rng(partition).normal(size=20_000)
+        frame = pd.DataFrame({"id": np.arange(20_000) // 1000, "a": a, "b": a})
+        frame.to_parquet(data.folder / f"part_{partition}.parquet", index=False, row_group_size=5_000)
+    files = [path.stat().st_size for path in data.folder.glob("*.parquet")]
+    dataset = PartitionedDataset(f"{data.folder}/part_{{p}}.parquet")
+    found = told(data.job(dataset=dataset, block_rows=5_000), engine=LocalDask(workers=1, processes=False))
+    assert max(files) > 5 * min(files)
+    assert found.rows == pytest.approx(100_000, rel=0.01)
+    assert found.bytes == sum(files)
 
 
 def test_committed_partitions_cost_nothing_unless_they_are_scored_again(data: Small) -> None:
