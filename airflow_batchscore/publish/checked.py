@@ -40,8 +40,8 @@ def checked_runs(staging: Location, since_ns: int) -> list[CheckedRun]:
     runs = [files for files in by_run.values() if _newest(files) >= since_ns]
     runs.sort(key=_newest, reverse=True)
     wanted = [staging.at(file.uri) for files in runs for file in files]
-    verdicts = iter(storage.each(storage.read_json, wanted, staging.uri))
-    found = [(_newest(files), [next(verdicts) or {} for _ in files]) for files in runs]
+    verdicts = iter([verdict or {} for verdict in storage.each(storage.read_json, wanted, staging.uri)])
+    found = [(_newest(files), [next(verdicts) for _ in files]) for files in runs]
     return [CheckedRun(time, _named(those, "scores"), _named(those, "challenger_scores")) for time, those in found]
 
 

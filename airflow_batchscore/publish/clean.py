@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Literal
 
 from airflow_batchscore.data import storage
@@ -276,7 +277,7 @@ def _delete(each: StagedIdentity, files: Sequence[StagedFile]) -> None:
     if not each.folder.is_local:
         return
     root = storage.locate(each.folder.uri)[1]
-    folders = {os.path.dirname(os.path.join(root, file.below)) for file in files}
-    for folder in sorted({*folders, root}, key=len, reverse=True):
+    parents = {str(parent) for file in files for parent in PurePath(file.below).parents}
+    for folder in sorted({os.path.normpath(os.path.join(root, each)) for each in parents}, key=len, reverse=True):
         with suppress(OSError):  # not empty
             os.rmdir(folder)

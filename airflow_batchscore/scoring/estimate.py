@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: Folder of samples below an output in an object store.
 ESTIMATES = "_estimates"
+#: Of a sample's private folder below an output on a disk.
+ESTIMATE = "estimate"
 #: Share of a run that its sample may cost.
 DEFAULT_SHARE = 0.02
 
@@ -210,7 +212,7 @@ def _staged(output: Location) -> Iterator[Location]:
         folder = Path(storage.real(output.uri))
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         try:
-            with storage.private_folder((output / "estimate").uri) as private:
+            with storage.private_folder((output / ESTIMATE).uri) as private:
                 yield Location(str(private))
         finally:
             for each in missing:  # nothing was there before

@@ -463,6 +463,19 @@ def test_what_a_killed_estimate_left_goes(data: Small) -> None:
     assert not left.exists()
 
 
+def test_what_a_killed_estimate_left_on_a_disk_goes(data: Small) -> None:
+    _scored(data)
+    with storage.private_folder(f"{data.folder}/staged/estimate") as private:
+        left = private / "p=1" / ("a" * 16) / "part.parquet"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"sample")
+        assert not _clean(data).removed
+        os.utime(left, (0, 0))
+        (removed,) = _clean(data).removed
+        assert (removed.partition, removed.why, removed.bytes) == ("_estimates", "temporary", 6)
+        assert not private.exists()
+
+
 def test_a_scorer_that_began_before_two_removals_commits_nothing(data: Small) -> None:
     """The second removal must not free the number that the first one took."""
     _scored(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from support import Small, good_rows
 
 from airflow_batchscore import DaskCluster, LocalDask, PartitionedDataset
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.storage import credentials
+from airflow_batchscore.data.storage import credentials, local_files
 from airflow_batchscore.engine import machine
 from airflow_batchscore.engine.base import Capacity
 from airflow_batchscore.errors import BatchScoreError, InputError
@@ -97,6 +98,15 @@ def test_what_changed_after_it_was_committed_is_counted(data: Small) -> None:
     data.score(1)
     data.add(1, good_rows(700, 5))
     assert told(data.job(), "p=1").partitions == 1
+
+
+def test_what_a_killed_estimate_left_goes_with_the_next_task(data: Small) -> None:
+    left = data.folder / "staged" / f".tmp-{'0' * 12}-1-99-{'1' * 8}-estimate"
+    (left / "p=1").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    local_files._sweep.cache_clear()  # as in a new process
+    data.score(1)
+    assert not left.exists()
 
 
 def test_a_bad_row_does_not_stop_the_estimate(data: Small) -> None:
