@@ -1,11 +1,11 @@
-"""Keeps outputs apart from inputs: a write never replaces input data, and the next run never reads outputs as input."""
+"""Keeps outputs apart from inputs, which a write would replace and the next run read, and from staged scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from airflow_batchscore.data.pattern import UriPattern, listing_root
-from airflow_batchscore.data.storage import real
+from airflow_batchscore.data.storage import is_within, real
 from airflow_batchscore.errors import OutputError
 
 
@@ -26,3 +26,22 @@ def require_apart(dataset_uri: str, outputs: Iterable[str]) -> None:
                 f"{output} was not written: it fits the dataset {dataset_uri}, so that it could replace data, and the "
                 "next run would take it for data. Write to another folder"
             )
+
+
+def require_staging_apart(staging: str, published: str, files: Sequence[str] = ()) -> None:
+    """Raise OutputError if scores are published as a folder where they are staged, or one lies below the other.
+
+    Args:
+        staging: URI of a folder.
+        published: URI of the output.
+        files: those that every publication writes: the output itself, if it is a single file, which is no folder.
+    """
+    if published in files:
+        return
+    if is_within(staging, published) or is_within(published, staging):
+        where = "are the same folder" if real(staging) == real(published) else "lie one below the other"
+        raise OutputError(
+            f"nothing was published: the output {published} and the folder {staging} of staged scores {where}, so that "
+            "who reads the output would also find other versions of the scores and files that are no scores: publish "
+            "to a folder elsewhere"
+        )
