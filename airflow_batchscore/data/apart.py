@@ -29,19 +29,18 @@ def require_apart(dataset_uri: str, outputs: Iterable[str]) -> None:
 
 
 def require_staging_apart(staging: str, published: str, files: Sequence[str] = ()) -> None:
-    """Raise OutputError if scores are published as a folder where they are staged, or one lies below the other.
+    """Raise OutputError if scores are staged in the folder that they are published as, or below it.
+
+    An output below the staged scores holds nothing but what is published.
 
     Args:
         staging: URI of a folder.
         published: URI of the output.
         files: those that every publication writes: the output itself, if it is a single file, which is no folder.
     """
-    if published in files:
-        return
-    if is_within(staging, published) or is_within(published, staging):
-        where = "are the same folder" if real(staging) == real(published) else "lie one below the other"
+    if published not in files and is_within(staging, published):
         raise OutputError(
-            f"nothing was published: the output {published} and the folder {staging} of staged scores {where}, so that "
-            "who reads the output would also find other versions of the scores and files that are no scores: publish "
-            "to a folder elsewhere"
+            f"nothing was published: scores are staged in {staging}, and the output {published} is "
+            f"{'the same folder' if real(staging) == real(published) else 'a folder above it'}, so that who reads the "
+            "output would find other versions of the scores and files that are no scores: publish to a folder elsewhere"
         )

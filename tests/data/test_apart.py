@@ -58,10 +58,10 @@ def test_links_do_not_hide_what_a_file_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("staging", "output", "where"),
     [
-        ("/scores", "/scores/", "are the same folder"),
-        ("/scores/staged", "/scores", "lie one below the other"),
-        ("s3://b/scores", "s3://b/scores/out", "lie one below the other"),
-        ("scores", "../{}/scores", "are the same folder"),
+        ("/scores", "/scores/", "is the same folder"),
+        ("/scores/staged", "/scores", "is a folder above it"),
+        ("s3://b/scores/_staged", "s3://b/scores/", "is a folder above it"),
+        ("scores", "../{}/scores", "is the same folder"),
     ],
 )
 def test_an_output_where_scores_are_staged_is_refused(staging: str, output: str, where: str) -> None:
@@ -71,4 +71,5 @@ def test_an_output_where_scores_are_staged_is_refused(staging: str, output: str,
 
 def test_folders_side_by_side_and_a_single_file_are_apart() -> None:
     require_staging_apart("/scores/staged", "/scores/staged2")
-    require_staging_apart("/scores", "/scores/out.parquet", ["/scores/out.parquet"])
+    require_staging_apart("/scores", "/scores/out")
+    require_staging_apart("/scores.csv/staged", "/scores.csv", ["/scores.csv"])
