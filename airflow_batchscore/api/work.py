@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batchscore.api.reach import usable, usable_dataset
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.storage import Location
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputError, listed
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.recipe import column_names
 from airflow_batchscore.model.reference import GivenModel
@@ -102,6 +102,7 @@ class ScoreOptions:
                 f"model={model!r}: name one, '<uri>@<alias>'. A champion and its challenger are scored together by "
                 "Airflow's operators; here, score one after the other"
             )
+        self._require_used()
         place = usable(Location(model, self.conn_id)) if model else None
         access = ModelAccess(place.conn_id if place else None, self.trust or TRUST_ALL)
         given = GivenModel(place.uri) if place else None
@@ -126,6 +127,15 @@ class ScoreOptions:
             conn_id=output.conn_id,
         )
         return Work(job, found, run, began)
+
+    def _require_used(self) -> None:
+        """Raise InputError for what only a function takes: with a model it would change nothing."""
+        given = {"group_by": self.group_by, "columns": self.columns, "output_types": self.output_types}
+        names = [name for name, value in given.items() if value]
+        if names and self.function is None:
+            raise InputError(
+                f"{listed(names)}: only a function= takes that, a model takes the columns of its recipe: leave it out"
+            )
 
 
 def who() -> str:

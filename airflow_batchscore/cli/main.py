@@ -77,6 +77,11 @@ def _run(given: argparse.Namespace) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again when it ends
         return _PIPE_CLOSED
+    except OSError as error:  # such as a full disk
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = error.strerror or error
+        print(f"batchscore: the answer could not be written ({why}); what the command did is done", file=sys.stderr)
+        return _FAILED
     if answer.problem:
         print(f"batchscore: {plain(answer.problem)}", file=sys.stderr)
     return int(answer.code)
@@ -152,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         "example:\n  batchscore runs scores.parquet\n",
     )
     runs.add_argument("uri", help="what runs published, or the folder where they stage scores")
-    runs.add_argument("--most", metavar="N", type=int, default=20, help="how many, newest first; default: 20")
+    runs.add_argument("--most", metavar="N", type=options.count, default=20, help="how many, newest first; default: 20")
 
     models = _command(
         sub,

@@ -61,6 +61,7 @@ def test_help_names_an_example(command: str, capsys: pytest.CaptureFixture[str])
         (["plan", "x_{p}.csv", "--output", "y", "--keys", "a,,b"], "write names with commas between them"),
         (["clean", "staged", "--keep-runs", "1"], "required: --published"),
         (["runs", "x", "--mos", "1"], "unrecognized arguments: --mos 1"),
+        (["runs", "x", "--most", "-1"], "'-1' is no whole number from 1"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,6 +83,14 @@ def test_a_wrong_command_line_ends_with_2(words: list[str], message: str, capsys
         (["score", *DATA, "--output", "s", "--read-option", "delimiter"], "write NAME=VALUE"),
         (["score", *DATA, "--output", "s", "--read-option", "sep=;"], "read_options ['sep'] are unknown"),
         (["score", *DATA, "--output", "s", "--dask", "tcp://x:1", "--workers", "2"], "leave out --workers"),
+        (["score", *DATA, "--output", "s", "--dask", "nonsense"], "give the scheduler's host and port"),
+        (["score", *DATA, "--output", "s", "--partitions", "[]"], "names no partition; leave it out for all"),
+        (
+            ["score", *DATA, "--output", "s", "--group-by", "a", "--columns", "a,b"],
+            "group_by, columns: only",
+        ),
+        (["preview", *DATA, "--read-option", "column_types=5", "--column-type", "a=int64"], "write each type as"),
+        (["preview", *DATA, "--partition", "0..2"], "a preview shows one partition, and these are 3"),
         (["preview", *DATA, "--function", "no_module:f"], "function= replaces the model"),
         (["preview", "part_{p}.csv", "--function", "no_module:f"], "No module named 'no_module'"),
         (["runs", "nowhere"], "no run left a trace"),
@@ -117,6 +126,16 @@ def test_what_reads_the_output_may_close_it(shop: Small, monkeypatch: pytest.Mon
         monkeypatch.setattr(sys, "stdout", closed)
         assert main(["preview", *DATA, "--partition", "0", "--json"]) == 141
         assert main(["preview", *DATA, "--partition", "0"]) == 0  # what comes now goes nowhere
+
+
+def test_an_answer_that_cannot_be_written_says_why(
+    shop: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["models", "model", "--json"]) == 1
+        assert "the answer could not be written (No space left on device)" in capsys.readouterr().err
+        assert main(["models", "model"]) == 0  # what comes now goes nowhere
 
 
 def test_what_a_function_prints_is_no_part_of_the_answer(shop: Small, capfd: pytest.CaptureFixture[str]) -> None:
