@@ -97,6 +97,8 @@ class ScoreOptions:
         found = requested_partitions(reached, partitions)
         if model is None and self.function is None:
             raise InputError("there is nothing to score with: give model='<uri>@<alias>', or function='module:name'")
+        if model is not None and self.function is not None:
+            raise InputError("function= replaces the model: leave model= out")
         if model is not None and not isinstance(model, str):
             raise InputError(
                 f"model={model!r}: name one, '<uri>@<alias>'. A champion and its challenger are scored together by "
@@ -131,10 +133,10 @@ class ScoreOptions:
     def _require_used(self) -> None:
         """Raise InputError for what only a function takes: with a model it would change nothing."""
         given = {"group_by": self.group_by, "columns": self.columns, "output_types": self.output_types}
-        names = [name for name, value in given.items() if value]
+        names = [f"{name}=" for name, value in given.items() if value]
         if names and self.function is None:
             raise InputError(
-                f"{listed(names)}: only a function= takes that, a model takes the columns of its recipe: leave it out"
+                f"{listed(names)}: only function= takes that, a model takes the columns of its recipe: leave it out"
             )
 
 

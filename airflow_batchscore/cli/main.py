@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import airflow_batchscore
 from airflow_batchscore.cli import commands, options
 from airflow_batchscore.cli.screen import ToStderr, plain, prints_on_stderr, require_tables
+from airflow_batchscore.cli.worded import worded
 from airflow_batchscore.errors import BatchScoreError, first_lines
 
 _FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
@@ -67,7 +68,7 @@ def _run(given: argparse.Namespace) -> int:
         with prints_on_stderr():
             answer = given.run(given)
     except Exception as error:
-        return _failed(error, debug=given.debug)
+        return _failed(error, given)
     try:
         if given.json:
             print(json.dumps(answer.json, indent=2, default=str))
@@ -87,12 +88,14 @@ def _run(given: argparse.Namespace) -> int:
     return int(answer.code)
 
 
-def _failed(error: Exception, *, debug: bool) -> int:
-    if debug:
+def _failed(error: Exception, given: argparse.Namespace) -> int:
+    if given.debug:
         raise error
     text = first_lines(error) or type(error).__name__
     if not isinstance(error, (BatchScoreError, OSError)):
         text = f"{type(error).__name__}: {text} (--debug shows where)"
+    elif isinstance(error, BatchScoreError):
+        text = worded(text, vars(given))
     lines = "\n".join(plain(line) for line in text.splitlines())
     print(f"batchscore: {lines}", file=sys.stderr)
     return _FAILED
