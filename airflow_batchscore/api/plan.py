@@ -104,7 +104,7 @@ def plan_run(
         OutputError: `publish_to` is not an output of this package, or holds a table that `table` does not name.
     """
     chosen = ScoreOptions.of(options)
-    target = target_to(publish_to, table, chosen.conn_id)
+    target = target_to(publish_to, table, chosen.conn_id, output_uri)
     work = chosen.work(dataset, model, partitions, output_uri)
     with tempfile.TemporaryDirectory(prefix="batchscore-plan-") as folder:
         # A list of many models is written where scores are staged: a plan writes nothing there.

@@ -106,19 +106,25 @@ def preview(
     with tempfile.TemporaryDirectory(prefix="batchscore-preview-") as folder:
         reached = usable_dataset(dataset)
         asked = [partition] if isinstance(partition, Mapping) else partition
-        first = reached.require(asked)[0]
+        found = reached.require(asked)
+        if asked is not None and len(found) > 1:
+            raise InputError(
+                f"partition={partition!r}: a preview shows one partition, and these are {len(found):,}: name one, such "
+                f"as {found[0].key}"
+            )
+        first = found[0]
         work = chosen.work(reached, model, [first.values], folder)
         job = replace(work.job, conn_id=None)
-        found = job.dataset.pin(work.partitions[0])
-        prepared = Preparer(job).prepare(found)
+        pinned = job.dataset.pin(work.partitions[0])
+        prepared = Preparer(job).prepare(pinned)
         if prepared.scorer.unit == "group":
             raise RecipeError("group_by calls the function once for each whole group: a few rows show nothing of that")
-        tried = list(_rows(job.dataset, found, prepared, rows, BatchRules(prepared.keys, Limit(rows), job.allow_nan)))
+        tried = list(_rows(job.dataset, pinned, prepared, rows, BatchRules(prepared.keys, Limit(rows), job.allow_nan)))
     name = prepared.model.version if prepared.model else prepared.scorer.method
     note = ""
     if prepared.scorer.unit == "partition":
         note = "It needs whole partitions (row_wise=False), and was given these rows alone: scoring gives other values"
-    return Preview(found.key, found.files[0].uri, name, tried, note)
+    return Preview(pinned.key, pinned.files[0].uri, name, tried, note)
 
 
 def _rows(

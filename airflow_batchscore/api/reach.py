@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from airflow_batchscore.data.apart import require_staging_apart
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.storage import Location, credentials, locate
 from airflow_batchscore.data.tables.kinds import Table, catalog_name, require_table
@@ -73,15 +74,19 @@ def usable_table(table: Table | None) -> Table | None:
     return table
 
 
-def target_to(publish_to: str | None, table: Table | None, conn_id: str | None) -> PublishTarget | None:
+def target_to(
+    publish_to: str | None, table: Table | None, conn_id: str | None, output_uri: str
+) -> PublishTarget | None:
     """The output that a run publishes to; None if it publishes nothing. Nothing is read or written.
 
     Raises:
         InputError: there is a table and no place.
-        OutputError: it is not an output of this package.
+        OutputError: it is not an output of this package, or the folder of staged scores.
     """
     if publish_to is not None:
-        return target_of(usable(Location(publish_to, conn_id)), usable_table(table))
+        target = target_of(usable(Location(publish_to, conn_id)), usable_table(table))
+        require_staging_apart(absolute(output_uri), target.location.uri, target.files([]))
+        return target
     if table is not None:
         raise InputError(f"table={table}: nothing is published; add publish_to=, the table's folder")
     return None

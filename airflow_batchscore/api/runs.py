@@ -57,8 +57,10 @@ def runs(uri: str, *, most: int = _MOST, conn_id: str | None = None) -> list[Sto
     """The newest runs of an output, or of a folder where scores are staged, newest first.
 
     Raises:
-        InputError: none is there.
+        InputError: none is there, or `most` is below 1.
     """
+    if most < 1:
+        raise InputError(f"most={most}: give at least 1 run")
     location = usable(Location(uri, conn_id))
     folder = target_of(location).runs
     traces = [file for file in storage.list_files(folder, recursive=True) if file.uri.endswith((VERDICT, _REPORT))]

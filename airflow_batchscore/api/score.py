@@ -151,7 +151,7 @@ def score(
         BatchScoreError: a partition cannot be scored; those that were completed are committed.
     """
     chosen, how = ScoreOptions.of(options), usable_engine(engine)
-    target_to(publish_to, table, chosen.conn_id)  # refuses it before the work
+    target_to(publish_to, table, chosen.conn_id, output_uri)  # refuses it before the work
     work = chosen.work(dataset, model, partitions, output_uri)
     job = work.job
     limits = Limits(max_quarantined, max_skipped, max_drift, max_unseen=max_unseen, max_outside=max_outside)

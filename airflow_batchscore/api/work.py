@@ -13,7 +13,7 @@ from airflow_batchscore.api.reach import usable, usable_dataset
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.shared_files import inputs_of
 from airflow_batchscore.data.storage import Location
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import InputError, listed
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.model.recipe import column_names
 from airflow_batchscore.model.reference import GivenModel
@@ -99,11 +99,14 @@ class ScoreOptions:
         found = requested_partitions(reached, partitions)
         if model is None and self.function is None:
             raise InputError("there is nothing to score with: give model='<uri>@<alias>', or function='module:name'")
+        if model is not None and self.function is not None:
+            raise InputError("function= replaces the model: leave model= out")
         if model is not None and not isinstance(model, str):
             raise InputError(
                 f"model={model!r}: name one, '<uri>@<alias>'. A champion and its challenger are scored together by "
                 "Airflow's operators; here, score one after the other"
             )
+        self._require_used()
         place = usable(Location(model, self.conn_id)) if model else None
         access = ModelAccess(place.conn_id if place else None, self.trust or TRUST_ALL)
         given = GivenModel(place.uri) if place else None
@@ -129,6 +132,15 @@ class ScoreOptions:
             conn_id=output.conn_id,
         )
         return Work(job, found, run, began)
+
+    def _require_used(self) -> None:
+        """Raise InputError for what only a function takes: with a model it would change nothing."""
+        given = {"group_by": self.group_by, "columns": self.columns, "output_types": self.output_types}
+        names = [f"{name}=" for name, value in given.items() if value]
+        if names and self.function is None:
+            raise InputError(
+                f"{listed(names)}: only function= takes that, a model takes the columns of its recipe: leave it out"
+            )
 
 
 def who() -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import airflow_batchscore
 from airflow_batchscore.cli import commands, options
 from airflow_batchscore.cli.screen import ToStderr, plain, prints_on_stderr, require_tables
+from airflow_batchscore.cli.worded import worded
 from airflow_batchscore.errors import BatchScoreError, first_lines
 
 _FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
@@ -67,7 +68,7 @@ def _run(given: argparse.Namespace) -> int:
         with prints_on_stderr():
             answer = given.run(given)
     except Exception as error:
-        return _failed(error, debug=given.debug)
+        return _failed(error, given)
     try:
         if given.json:
             print(json.dumps(answer.json, indent=2, default=str))
@@ -77,17 +78,24 @@ def _run(given: argparse.Namespace) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again when it ends
         return _PIPE_CLOSED
+    except OSError as error:  # such as a full disk
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = error.strerror or error
+        print(f"batchscore: the answer could not be written ({why}); what the command did is done", file=sys.stderr)
+        return _FAILED
     if answer.problem:
         print(f"batchscore: {plain(answer.problem)}", file=sys.stderr)
     return int(answer.code)
 
 
-def _failed(error: Exception, *, debug: bool) -> int:
-    if debug:
+def _failed(error: Exception, given: argparse.Namespace) -> int:
+    if given.debug:
         raise error
     text = first_lines(error) or type(error).__name__
     if not isinstance(error, (BatchScoreError, OSError)):
         text = f"{type(error).__name__}: {text} (--debug shows where)"
+    elif isinstance(error, BatchScoreError):
+        text = worded(text, vars(given))
     lines = "\n".join(plain(line) for line in text.splitlines())
     print(f"batchscore: {lines}", file=sys.stderr)
     return _FAILED
@@ -152,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         "example:\n  batchscore runs scores.parquet\n",
     )
     runs.add_argument("uri", help="what runs published, or the folder where they stage scores")
-    runs.add_argument("--most", metavar="N", type=int, default=20, help="how many, newest first; default: 20")
+    runs.add_argument("--most", metavar="N", type=options.count, default=20, help="how many, newest first; default: 20")
 
     models = _command(
         sub,

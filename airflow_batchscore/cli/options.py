@@ -128,7 +128,10 @@ def dataset_of(given: argparse.Namespace) -> PartitionedDataset:
     options: dict[str, Any] = {name: _value(text) for name, text in pairs(given.read_option, "--read-option").items()}
     types = pairs(given.column_type, "--column-type")
     if types:
-        options["column_types"] = {**options.get("column_types", {}), **types}
+        stated = options.get("column_types") or {}
+        if not isinstance(stated, dict):
+            raise InputError(f"--read-option column_types={stated!r}: write each type as --column-type COLUMN=TYPE")
+        options["column_types"] = {**stated, **types}
     conn_id = given.data_conn_id or given.conn_id
     return PartitionedDataset(
         given.dataset,
@@ -251,6 +254,13 @@ def number(text: str) -> int | float:
             return float(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is neither a count (1000) nor a share (0.01)") from None
+
+
+def count(text: str) -> int:
+    """A whole number from 1, from the command line."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
 
 
 def amount(text: str) -> float:

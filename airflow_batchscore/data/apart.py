@@ -1,11 +1,11 @@
-"""Keeps outputs apart from inputs: a write never replaces input data, and the next run never reads outputs as input."""
+"""Keeps outputs apart from inputs, which a write would replace and the next run read, and from staged scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from airflow_batchscore.data.pattern import UriPattern, listing_root
-from airflow_batchscore.data.storage import real
+from airflow_batchscore.data.storage import is_within, real
 from airflow_batchscore.errors import OutputError
 
 
@@ -26,3 +26,21 @@ def require_apart(dataset_uri: str, outputs: Iterable[str]) -> None:
                 f"{output} was not written: it fits the dataset {dataset_uri}, so that it could replace data, and the "
                 "next run would take it for data. Write to another folder"
             )
+
+
+def require_staging_apart(staging: str, published: str, files: Sequence[str] = ()) -> None:
+    """Raise OutputError if scores are staged in the folder that they are published as, or below it.
+
+    An output below the staged scores holds nothing but what is published.
+
+    Args:
+        staging: URI of a folder.
+        published: URI of the output.
+        files: those that every publication writes: the output itself, if it is a single file, which is no folder.
+    """
+    if published not in files and is_within(staging, published):
+        raise OutputError(
+            f"nothing was published: scores are staged in {staging}, and the output {published} is "
+            f"{'the same folder' if real(staging) == real(published) else 'a folder above it'}, so that who reads the "
+            "output would find other versions of the scores and files that are no scores: publish to a folder elsewhere"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,8 @@ _CLOSE_SECONDS = 10
 _CLUSTER_CLOSE_SECONDS = 60
 #: Blocks known to the scheduler at once: enough for it to scale by, and few to cancel after an error.
 _IN_FLIGHT = 1000
+#: Host and port, of a scheme that has them.
+_ADDRESS = re.compile(r"(?:(?:tcp|tls|wss?)://)?[^/\s]+:\d+/?|(?!(?:tcp|tls|wss?):)\w+://\S+")
 _TLS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
 
@@ -76,6 +79,10 @@ class DaskCluster(Engine):
         given = [name for name in ("address", "conn_id", "cluster") if getattr(self, name)]
         if len(given) != 1:
             raise InputError(f"DaskCluster: give one of address, conn_id and cluster, not {given or 'none'}")
+        if self.address and "{{" not in self.address and not _ADDRESS.fullmatch(self.address):
+            raise InputError(
+                f"DaskCluster(address={self.address!r}): give the scheduler's host and port, such as 'tcp://host:8786'"
+            )
         if self.patience <= 0:
             raise InputError(f"DaskCluster(patience={self.patience!r}): give seconds, more than 0")
         if self.adapt is not None:

@@ -73,7 +73,7 @@ def require_files_apart(partition_by: str | Sequence[str] | None) -> None:
 
 
 #: Of one task: size and pace of each partition that it has to score.
-Task = Sequence[tuple[int, Pace]]
+Task = Sequence[tuple[float, Pace]]
 
 
 def task_times(tasks: Sequence[Task], room: Room) -> tuple[list[float], float]:
@@ -91,7 +91,7 @@ def task_times(tasks: Sequence[Task], room: Room) -> tuple[list[float], float]:
     return seconds, busy
 
 
-def _blocks(size: int, pace: Pace) -> int:
+def _blocks(size: float, pace: Pace) -> int:
     return max(1, math.ceil(size / pace.block - 0.5))
 
 
@@ -238,7 +238,7 @@ def predict(
         cost=None if price_per_core_hour is None else round(busy / 3600 * price_per_core_hour, 6),
         rows=round(sum(size * pace.rows for size, pace in parts)),
         partitions=len(parts),
-        bytes=size,
+        bytes=round(size),
         reused=reused,
         tasks=len(tasks),
         parallel_tasks=max(1, min(room.tasks, len(tasks))),

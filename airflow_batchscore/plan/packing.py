@@ -23,6 +23,8 @@ def requested_partitions(
     Raises:
         InputError: one does not exist, there are none, or a name is too long for a folder.
     """
+    if dataset.read(request).items == []:
+        raise InputError(f"partitions={request!r} names no partition; leave it out for all of them")
     partitions = sorted(dataset.require(request, listed), key=lambda partition: sort_key(partition.values))
     for partition in partitions:
         require_short_names(partition.values)

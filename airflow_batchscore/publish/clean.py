@@ -12,26 +12,25 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Literal
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError, OutputError
-from airflow_batchscore.publish.runs import VERDICT
+from airflow_batchscore.publish.checked import CheckedRun, checked_runs
 from airflow_batchscore.publish.staged import (
     StagedFile,
     StagedIdentity,
-    named_identities,
     staged_estimates,
     staged_identities,
 )
 from airflow_batchscore.publish.targets import target_of
-from airflow_batchscore.publish.targets.base import RUNS
 from airflow_batchscore.publish.targets.folder import FolderTarget
 from airflow_batchscore.publish.targets.table_record import recorded
 from airflow_batchscore.scoring.manifest_numbers import empty, revoke
@@ -55,7 +54,8 @@ class Keep:
 
     Attributes:
         days: scores that were committed in the last so many days.
-        runs: of each partition, the newest so many scorings; and what the newest so many runs were checked with.
+        runs: of each partition, the newest so many scorings; and what the newest so many runs were checked with. The
+            scores of a challenger belong to the runs that compared them, and are no scoring of the partition.
         min_age_hours: nothing younger is touched, and no folder in which anything is: a task may be at work there.
 
     Raises InputError for less than that.
@@ -190,10 +190,16 @@ class _Cleaner:
         found: Sequence[StagedIdentity],
     ) -> None:
         self._keep, self._now, self._published = keep, now, published
-        self._checked = self._of_checked_runs(staging)
+        # What names scores was written after them.
+        oldest = min(file.info.mtime_ns for each in found for file in each.files)
+        runs = checked_runs(staging, oldest)
+        kept = [run for rank, run in enumerate(runs) if rank < (keep.runs or 0) or self._is_recent(run)]
+        self._checked = {name for run in kept for name in run.scores | run.challenger}
+        ever = {name for run in runs for name in run.scores}
+        compared = {name for run in runs for name in run.challenger} - ever
         by_partition: dict[str, list[tuple[int, str]]] = {}
         for each in found:
-            if each.committed_ns is not None:
+            if each.committed_ns is not None and each.name not in compared:
                 by_partition.setdefault(each.partition, []).append((each.committed_ns, each.identity))
         # Of several that are equally new (stores count in seconds) none goes.
         last = {key: sorted(those)[-(keep.runs or 1) :][0][0] for key, those in by_partition.items()}
@@ -217,6 +223,10 @@ class _Cleaner:
             return False
         return not self._is_published(each)
 
+    def _is_recent(self, run: CheckedRun) -> bool:
+        """Whether it may be about to publish what it was checked with, or was checked in the last days."""
+        return self._is_within_days(run.time_ns) or not self.is_old(run.time_ns)
+
     def _is_within_days(self, time_ns: int) -> bool:
         return self._keep.days is not None and self._now - time_ns <= self._keep.days * 24 * _HOUR_NS
 
@@ -225,24 +235,6 @@ class _Cleaner:
         if not digests:
             return False
         return any(_digest(each.folder.at(file.info.uri)) in digests for file in each.manifests)
-
-    def _of_checked_runs(self, staging: Location) -> set[str]:
-        """What the newest runs were checked with, and those of the last days: they may be about to publish it."""
-        files = [file for file in storage.list_files(staging / RUNS, recursive=True) if file.uri.endswith(VERDICT)]
-        newest = sorted(files, key=lambda file: -file.mtime_ns)
-        kept = [
-            staging.at(file.uri)
-            for rank, file in enumerate(newest)
-            if rank < (self._keep.runs or 0) or self._is_within_days(file.mtime_ns) or not self.is_old(file.mtime_ns)
-        ]
-        verdicts = storage.each(storage.read_json, kept, staging.uri)
-        scores: Iterable[Mapping[str, str]] = (
-            score
-            for each in verdicts
-            for kind in ("scores", "challenger_scores")
-            for score in (each or {}).get(kind, ())
-        )
-        return named_identities([score["manifest"] for score in scores])
 
 
 def _digest(manifest: Location) -> str:
@@ -285,7 +277,7 @@ def _delete(each: StagedIdentity, files: Sequence[StagedFile]) -> None:
     if not each.folder.is_local:
         return
     root = storage.locate(each.folder.uri)[1]
-    folders = {os.path.dirname(os.path.join(root, file.below)) for file in files}
-    for folder in sorted({*folders, root}, key=len, reverse=True):
+    parents = {str(parent) for file in files for parent in PurePath(file.below).parents}
+    for folder in sorted({os.path.normpath(os.path.join(root, each)) for each in parents}, key=len, reverse=True):
         with suppress(OSError):  # not empty
             os.rmdir(folder)

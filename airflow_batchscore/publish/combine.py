@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from airflow_batchscore.data.apart import require_apart
+from airflow_batchscore.data.apart import require_apart, require_staging_apart
 from airflow_batchscore.data.pattern import UriPattern, partition_key
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.data.tables.kinds import Table
@@ -21,6 +21,7 @@ from airflow_batchscore.errors import GateError, OutputError, listed
 from airflow_batchscore.publish.changes import Changes
 from airflow_batchscore.publish.parts import common_schema
 from airflow_batchscore.publish.published import Published
+from airflow_batchscore.publish.runs import staging_of
 from airflow_batchscore.publish.stamp import Publication
 from airflow_batchscore.publish.targets import PublishTarget, target_of
 from airflow_batchscore.scoring.manifest import Manifest
@@ -52,8 +53,8 @@ def combine(
     Raises:
         GateError: there is nothing to publish, newer scores are published, or the rows of a part differ from its
             manifest. Nothing was published.
-        OutputError: a file of the dataset would be replaced, partitions have different columns, a column has the name
-            of a partition field, or the existing output cannot be replaced.
+        OutputError: a file of the dataset would be replaced, scores are staged in the folder, partitions have different
+            columns, a column has the name of a partition field, or the existing output cannot be replaced.
         OSError: storage failed; a retry continues.
     """
     publication = publication or Publication()
@@ -90,6 +91,8 @@ def _check(manifests: Sequence[Manifest], target: PublishTarget, publication: Pu
             f"not published: there are several manifests of {', '.join(twice[:20])}; give each partition once"
         )
     require_apart(manifests[0].dataset, target.files([partition_key(manifest.columns) for manifest in manifests]))
+    for staging in {staging_of(manifest).uri for manifest in manifests}:
+        require_staging_apart(staging, target.location.uri, target.files([]))
     require_free_names(manifests[0], "not published")
     common_schema(manifests)
     if not any(manifest.rows for manifest in manifests) and not publication.allow_empty:

@@ -63,18 +63,23 @@ def safe_name(text: str) -> str:
 
 def staged_runs_folder(manifests: Sequence[Manifest]) -> Location:
     """Where runs that stage scores store the verdicts of their audits: above the partitions' folders."""
-    return _runs_above(manifests[0].folder, len(manifests[0].partition))
+    return staging_of(manifests[0]) / RUNS
 
 
-def _runs_above(folder: Location, fields: int) -> Location:
+def staging_of(manifest: Manifest) -> Location:
+    """The folder where scores are staged, above the partitions' folders."""
+    return _above(manifest.folder, len(manifest.partition))
+
+
+def _above(folder: Location, fields: int) -> Location:
     """Args: folder: of an identity, below those of its partition, which has so many fields."""
-    return folder.at(folder.uri.rsplit("/", fields + 1)[0]) / RUNS
+    return folder.at(folder.uri.rsplit("/", fields + 1)[0])
 
 
 def audit_verdict(scored: ScoredPartition, conn_id: str | None, run: ScoringRun, task: str) -> Location:
     """Where a check of the run keeps its verdict, from one of the partitions that it checks."""
     folder = Location(scored.manifest, conn_id).parent.parent
-    return run_place(_runs_above(folder, len(scored.partition)), run, task, VERDICT)
+    return run_place(_above(folder, len(scored.partition)) / RUNS, run, task, VERDICT)
 
 
 def run_task(task_id: str, map_index: int) -> str:

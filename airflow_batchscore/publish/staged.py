@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from airflow_batchscore.data import storage
 from airflow_batchscore.data.storage import FileInfo, Location
-from airflow_batchscore.scoring.estimate import ESTIMATES
+from airflow_batchscore.scoring.estimate import ESTIMATE, ESTIMATES
 from airflow_batchscore.scoring.manifest_numbers import NOTE_BYTES, number_of
 
 #: ``<field>=<value>/.../<identity>/<file>``
@@ -121,14 +121,26 @@ def staged_identities(staging: Location) -> list[StagedIdentity]:
 
 
 def staged_estimates(staging: Location) -> list[StagedIdentity]:
-    """What estimates that were killed left in an object store."""
-    folder = staging / ESTIMATES
-    found: dict[str, list[StagedFile]] = {}
-    for info in storage.list_files(folder, recursive=True):
-        name, _, below = info.uri.removeprefix(folder.uri.rstrip("/") + "/").partition("/")
+    """What estimates that were killed left: a private folder on a disk, one in `ESTIMATES` in an object store."""
+    own = storage.private_folders(staging, ESTIMATE) if staging.is_local else []
+    found = [_estimate(folder, storage.list_files(folder, recursive=True)) for folder in own]
+    place = staging / ESTIMATES
+    by_name: dict[str, list[FileInfo]] = {}
+    for info in storage.list_files(place, recursive=True):
+        name, _, below = _below(place, info).partition("/")
         if re.fullmatch("[0-9a-f]{32}", name) and below:
-            found.setdefault(name, []).append(StagedFile(info, below))
-    return [StagedIdentity(ESTIMATES, name, folder / name, files) for name, files in found.items()]
+            by_name.setdefault(name, []).append(info)
+    found += [_estimate(place / name, infos) for name, infos in by_name.items()]
+    return [each for each in found if each.files]
+
+
+def _estimate(folder: Location, infos: Sequence[FileInfo]) -> StagedIdentity:
+    files = [StagedFile(info, _below(folder, info)) for info in infos]
+    return StagedIdentity(ESTIMATES, folder.name, folder, files)
+
+
+def _below(folder: Location, info: FileInfo) -> str:
+    return info.uri.removeprefix(folder.uri.rstrip("/") + "/")
 
 
 def named_identities(manifests: Sequence[str]) -> set[str]:

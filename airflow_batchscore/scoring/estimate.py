@@ -28,6 +28,7 @@ from airflow_batchscore.plan.estimate import Estimate, Pace, Room, Sampled, Task
 from airflow_batchscore.plan.models import ChampionAndChallenger, ModelPerPartition
 from airflow_batchscore.quality.quarantine import Limit
 from airflow_batchscore.scoring.committed import partition_state
+from airflow_batchscore.scoring.evened import evened
 from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.prepare import Preparer
 from airflow_batchscore.scoring.rounds import Rounds
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: Folder of samples below an output in an object store.
 ESTIMATES = "_estimates"
+#: Of a sample's private folder below an output on a disk.
+ESTIMATE = "estimate"
 #: Share of a run that its sample may cost.
 DEFAULT_SHARE = 0.02
 
@@ -123,44 +126,48 @@ def _estimate(asked: Asked) -> Estimate:
             limit=Limit(1.0),  # of a few rows, one bad one is a large share
         )
         left = _not_committed(job, Preparer(sampled), asked.tasks)
-        looked = time.monotonic() - began
         new = [partition for task in left for partition in task]
         reused = sum(map(len, asked.tasks)) - len(new)
         kinds: dict[str, list[Partition]] = {}
         for partition in new:
             kinds.setdefault(_kind(job, partition), []).append(partition)
+        even = {name: evened(job.dataset, partitions) for name, partitions in kinds.items()}
+        sizes = {key: size for each in even.values() for key, size in each.sizes.items()}
+        looked = time.monotonic() - began
         paces: dict[str, Pace] = {}
         rows = 0
         room = _room(asked)
 
         def predicted() -> Estimate:
-            return predict(
-                [_paced(job, task, paces) for task in left],
+            found = predict(
+                [_paced(job, task, paces, sizes) for task in left],
                 room,
                 Sampled(rows, time.monotonic() - began),
                 reused=reused,
                 price_per_core_hour=asked.price_per_core_hour,
             )
+            return replace(found, bytes=sum(partition.size for partition in new))
 
         with engine.session(asked.slots) if new else nullcontext() as session:
             kept = _Kept(engine, session)
-            size = sum(partition.size for partition in new)
-            for name, partitions in sorted(kinds.items(), key=lambda item: -sum(p.size for p in item[1])):
-                part = sum(partition.size for partition in partitions) / max(size, 1)
+            size = sum(sizes.values())
+            parts = {name: sum(each.sizes.values()) / max(size, 1) for name, each in even.items()}
+            for name, part in sorted(parts.items(), key=lambda item: -item[1]):
                 workers, most = max(room.workers, 1), asked.share * size
-                rounds = Rounds(sampled, kept, workers, partitions, most_bytes=most, before=looked * part)
+                before = looked * part
+                rounds = Rounds(sampled, kept, workers, kinds[name], most, before, even[name].sizes)
                 for pace in rounds.paces():
-                    paces[name] = pace
+                    paces[name] = replace(pace, spread=pace.spread + even[name].spread)
                     others = dict.fromkeys(kinds, pace) | paces
-                    whole = predict([_paced(job, task, others) for task in left], room, Sampled()).seconds
+                    whole = predict([_paced(job, task, others, sizes) for task in left], room, Sampled()).seconds
                     if not rounds.may_go_on(asked.share * whole * part):
                         break
                 rows += rounds.rows
         return predicted()
 
 
-def _paced(job: ScoringJob, task: Sequence[Partition], paces: Mapping[str, Pace]) -> Task:
-    return [(partition.size, paces[_kind(job, partition)]) for partition in task]
+def _paced(job: ScoringJob, task: Sequence[Partition], paces: Mapping[str, Pace], sizes: Mapping[str, float]) -> Task:
+    return [(sizes[partition.key], paces[_kind(job, partition)]) for partition in task]
 
 
 def _kind(job: ScoringJob, partition: Partition) -> str:
@@ -205,7 +212,7 @@ def _staged(output: Location) -> Iterator[Location]:
         folder = Path(storage.real(output.uri))
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         try:
-            with storage.private_folder((output / "estimate").uri) as private:
+            with storage.private_folder((output / ESTIMATE).uri) as private:
                 yield Location(str(private))
         finally:
             for each in missing:  # nothing was there before

@@ -85,6 +85,8 @@ def score_together(
     output = work.job.output
     folders = [output / partition_key(values) / "identity" for values in partitions[:1]]
     require_apart(work.job.dataset.uri, [(folder / name).uri for folder in folders for name in _NAMES])
+    if output.is_local:
+        storage.sweep(storage.real(output.uri))  # estimates that were killed
     found = _found(work, partitions)
     tally = tally or Tally(len(partitions))
     with engine.session(slots) as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, pstdev
 
@@ -67,6 +67,7 @@ class Rounds:
         partitions: of the kind; at least one.
         most_bytes: that may be scored of whole partitions, where work cannot be cut.
         before: seconds that were spent on them already, which the sample costs, too.
+        sizes: partition key -> its size, where that is not what its files have; see `evened`.
 
     Attributes:
         rows: scored so far.
@@ -80,9 +81,11 @@ class Rounds:
         partitions: Sequence[Partition],
         most_bytes: float,
         before: float = 0.0,
+        sizes: Mapping[str, float] | None = None,
     ) -> None:
         self._job, self._engine, self._workers, self._most_bytes = job, engine, workers, most_bytes
-        self._partitions = sorted(partitions, key=lambda partition: partition.size)
+        self._sizes = sizes or {partition.key: float(partition.size) for partition in partitions}
+        self._partitions = sorted(partitions, key=self._size)
         self._pinned: dict[str, tuple[Partition, list[Block]]] = {}
         self._rounds: list[_Round] = []
         self._turn = 0
@@ -128,13 +131,16 @@ class Rounds:
         whole = [each for each in self._rounds if each.share == 1]
         return whole[1:][-_ENOUGH:] or self._rounds[-1:]
 
+    def _size(self, partition: Partition) -> float:
+        return self._sizes[partition.key]
+
     def _can_be_cut(self, partition: Partition) -> bool:
         return not self._cut(partition)[1][0].source.is_stream
 
     def _slices(self, middle: Partition) -> Iterator[Pace]:
         """The beginnings of blocks, then blocks, and more of them."""
         blocks = self._cut(middle)[1]
-        self._block = middle.size / len(blocks)
+        self._block = self._size(middle) / len(blocks)
         share = min(1.0, _FIRST_ROWS / self._job.block_rows)
         # The first round also loads the libraries and the model, in each thread.
         self._first = self._score(self._take(self._workers, share), share).seconds
@@ -160,13 +166,13 @@ class Rounds:
     def _whole(self, unit: str) -> Iterator[Pace]:
         """Whole partitions, small ones first."""
         smallest = self._partitions[0]
-        if smallest.size > max(self._most_bytes, _SMALL_BYTES):
-            total = sum(partition.size for partition in self._partitions)
+        if smallest.size > _SMALL_BYTES and self._size(smallest) > self._most_bytes:
+            share = self._size(smallest) / sum(map(self._size, self._partitions))
             what = "a compressed file" if unit == "block" else "what needs whole partitions or groups"
             raise InputError(
                 f"estimate: {what} is sampled by whole partitions, and the smallest, {smallest.key}, has "
-                f"{smallest.size / total:.1%} of the data, more than the sample may cost. Allow it to: "
-                f"estimate={min(1.0, math.ceil(105 * smallest.size / total) / 100):.2f}. Or plan without an estimate"
+                f"{share:.1%} of the data, more than the sample may cost. Allow it to: "
+                f"estimate={min(1.0, math.ceil(105 * share) / 100):.2f}. Or plan without an estimate"
             )
         place, count = 0, 1
         self._first = self._score_whole(self._partitions[:1]).seconds
@@ -177,7 +183,7 @@ class Rounds:
             place += count
             done = self._score_whole(chosen)
             self._rounds.append(done)
-            following = self._partitions[place % len(self._partitions)].size
+            following = self._size(self._partitions[place % len(self._partitions)])
             count = min(max(self._workers, 2 * count), len(self._partitions))
             self._next = done.seconds / max(done.bytes, 1) * max(following, 1) * count
             self._block = math.inf if unit != "group" else done.bytes / done.lanes
@@ -228,7 +234,8 @@ class Rounds:
         seconds = time.monotonic() - began
         size = 0.0
         for piece, manifest in zip(pieces, manifests, strict=True):
-            size += piece.bytes([block.account.rows_read for block in manifest.blocks[: len(piece.blocks)]])
+            read = piece.bytes([block.account.rows_read for block in manifest.blocks[: len(piece.blocks)]])
+            size += read * self._size(piece.partition) / max(piece.partition.size, 1)
         blocks = sum(len(piece.blocks) for piece in pieces)
         done = size / (blocks * self._block)  # small blocks are scored whole
         share = 1.0 if done > _WHOLE else max(share, done)
@@ -243,7 +250,7 @@ class Rounds:
         manifests = self._scored(self._job, partitions)
         seconds = time.monotonic() - began
         blocks = sum(len(manifest.blocks) for manifest in manifests)
-        return self._round(1.0, seconds, sum(partition.size for partition in partitions), manifests, blocks)
+        return self._round(1.0, seconds, sum(map(self._size, partitions)), manifests, blocks)
 
     def _scored(self, job: ScoringJob, partitions: Sequence[Partition]) -> list[Manifest]:
         """Each time anew: a token of its own finds nothing committed."""

@@ -125,6 +125,8 @@ def test_a_plan_tells_of_rows_that_no_bucket_is_for(data: Small) -> None:
 def test_a_plan_for_the_wrong_place_is_refused(data: Small) -> None:
     with pytest.raises(OutputError, match="it fits the dataset"):
         _plan(data, publish_to=f"{data.folder}/part_1.csv")
+    with pytest.raises(OutputError, match="is the same folder"):
+        _plan(data, publish_to=f"{data.folder}/staged")
     with pytest.raises(InputError, match=r"table=Delta\(\): nothing is published; add publish_to="):
         _plan(data, table=Delta())
     wrong: Any = "delta"

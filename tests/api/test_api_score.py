@@ -73,6 +73,13 @@ def test_by_hand_and_in_airflow_reuse_each_others_scores(data: Small) -> None:
     assert _score(data).reused == {"p=1": True, "p=2": True}
 
 
+def test_the_folder_of_staged_scores_is_no_output(data: Small) -> None:
+    for output in ("staged", "."):
+        with pytest.raises(OutputError, match="scores are staged in"):
+            _score(data, publish_to=f"{data.folder}/{output}")
+    assert not (data.folder / "staged").exists()
+
+
 def test_a_gate_that_fails_publishes_nothing(data: Small) -> None:
     data.add(2, [*good_rows(5), (9, "x", 1, 0)])
     out = data.folder / "out.parquet"

@@ -61,6 +61,7 @@ def test_help_names_an_example(command: str, capsys: pytest.CaptureFixture[str])
         (["plan", "x_{p}.csv", "--output", "y", "--keys", "a,,b"], "write names with commas between them"),
         (["clean", "staged", "--keep-runs", "1"], "required: --published"),
         (["runs", "x", "--mos", "1"], "unrecognized arguments: --mos 1"),
+        (["runs", "x", "--most", "-1"], "'-1' is no whole number from 1"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,12 +78,20 @@ def test_a_wrong_command_line_ends_with_2(words: list[str], message: str, capsys
         (["score", "part_{p}.csv", "--model", "model@nobody", "--output", "s"], "there is no alias 'nobody'"),
         (["score", *DATA, "--output", "s", "--trusted", "/srv/models"], "none of the trusted URIs"),
         (["score", *DATA, "--output", "s", "--require-signature"], "put it into the environment as BATCHSCORE_SIG"),
-        (["score", "part_{p}.csv", "--output", "s"], "give model="),
+        (["score", "part_{p}.csv", "--output", "s"], "give --model '<uri>@<alias>', or --function 'm"),
         (["score", *DATA, "--output", "s", "--partitions", "7"], "no file for partition p=7"),
         (["score", *DATA, "--output", "s", "--read-option", "delimiter"], "write NAME=VALUE"),
         (["score", *DATA, "--output", "s", "--read-option", "sep=;"], "read_options ['sep'] are unknown"),
         (["score", *DATA, "--output", "s", "--dask", "tcp://x:1", "--workers", "2"], "leave out --workers"),
-        (["preview", *DATA, "--function", "no_module:f"], "function= replaces the model"),
+        (["score", *DATA, "--output", "s", "--dask", "nonsense"], "give the scheduler's host and port"),
+        (["score", *DATA, "--output", "s", "--partitions", "[]"], "--partitions '[]' names no partition; leave"),
+        (
+            ["score", *DATA, "--output", "s", "--group-by", "a", "--columns", "a,b"],
+            "--group-by, --columns: only --function takes",
+        ),
+        (["preview", *DATA, "--read-option", "column_types=5", "--column-type", "a=int64"], "write each type as"),
+        (["preview", *DATA, "--partition", "0..2"], "a preview shows one partition, and these are 3"),
+        (["preview", *DATA, "--function", "no_module:f"], "--function replaces the model: leave --model out"),
         (["preview", "part_{p}.csv", "--function", "no_module:f"], "No module named 'no_module'"),
         (["runs", "nowhere"], "no run left a trace"),
         (["models", "hdfs://x/y"], "hdfs"),
@@ -117,6 +126,16 @@ def test_what_reads_the_output_may_close_it(shop: Small, monkeypatch: pytest.Mon
         monkeypatch.setattr(sys, "stdout", closed)
         assert main(["preview", *DATA, "--partition", "0", "--json"]) == 141
         assert main(["preview", *DATA, "--partition", "0"]) == 0  # what comes now goes nowhere
+
+
+def test_an_answer_that_cannot_be_written_says_why(
+    shop: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["models", "model", "--json"]) == 1
+        assert "the answer could not be written (No space left on device)" in capsys.readouterr().err
+        assert main(["models", "model"]) == 0  # what comes now goes nowhere
 
 
 def test_what_a_function_prints_is_no_part_of_the_answer(shop: Small, capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_batchscore.data.apart import require_apart
+from airflow_batchscore.data.apart import require_apart, require_staging_apart
 from airflow_batchscore.errors import OutputError
 
 pytestmark = pytest.mark.unit
@@ -53,3 +53,23 @@ def test_links_do_not_hide_what_a_file_is(tmp_path: Path) -> None:
     for dataset, output in [("data", "link"), ("link", "data")]:
         with pytest.raises(OutputError):
             require_apart(f"{tmp_path}/{dataset}/x_{{year}}.csv", [f"{tmp_path}/{output}/x_1.csv"])
+
+
+@pytest.mark.parametrize(
+    ("staging", "output", "where"),
+    [
+        ("/scores", "/scores/", "is the same folder"),
+        ("/scores/staged", "/scores", "is a folder above it"),
+        ("s3://b/scores/_staged", "s3://b/scores/", "is a folder above it"),
+        ("scores", "../{}/scores", "is the same folder"),
+    ],
+)
+def test_an_output_where_scores_are_staged_is_refused(staging: str, output: str, where: str) -> None:
+    with pytest.raises(OutputError, match=where):
+        require_staging_apart(staging, output.format(Path.cwd().name))
+
+
+def test_folders_side_by_side_and_a_single_file_are_apart() -> None:
+    require_staging_apart("/scores/staged", "/scores/staged2")
+    require_staging_apart("/scores", "/scores/out")
+    require_staging_apart("/scores.csv/staged", "/scores.csv", ["/scores.csv"])

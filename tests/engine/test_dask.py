@@ -236,6 +236,8 @@ def test_workers_that_come_in_time_do_the_work(empty: distributed.LocalCluster) 
     "options",
     [
         {},
+        {"address": "nonsense"},
+        {"address": "tcp://host"},
         {"address": "tcp://x:1", "patience": 0},
         {"address": "tcp://x:1", "cluster": "a.b"},
         {"address": "tcp://x:1", "adapt": (0, 2)},
@@ -246,6 +248,11 @@ def test_workers_that_come_in_time_do_the_work(empty: distributed.LocalCluster) 
 def test_settings_that_do_not_fit_together_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="DaskCluster"):
         DaskCluster(**options)
+
+
+@pytest.mark.parametrize("address", ["host:8786", "tls://[::1]:8786", "inproc://10.0.0.1/1/2", "{{ params.dask }}"])
+def test_addresses_that_dask_understands_are_taken(address: str) -> None:
+    assert DaskCluster(address=address).address == address
 
 
 def test_an_airflow_connection_gives_the_address_and_tls() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from airflow.sdk import task_group
 from airflow.sdk.exceptions import AirflowFailException
 from operator_calls import dag, planned, scored
-from support import Small, good_rows, newest_summary
+from support import ROOT, Small, good_rows, newest_summary
 
 from airflow_batchscore import LocalDask, PartitionedDataset
 from airflow_batchscore.errors import InputError
@@ -112,6 +113,15 @@ def test_a_plan_beyond_its_limits_fails_at_once_and_shows_why(data: Small) -> No
     plan, _ = _pipeline(data, price_per_core_hour=1e6, max_cost=0.01)
     with pytest.raises(AirflowFailException, match=r"would cost about .*, more than max_cost=0\.01"):
         _run(plan, xcoms)
+
+
+@pytest.mark.parametrize(("given", "limit"), [(None, 25), ("", 25), (10, 10), ("10", 10), (0, 0), (99, 25)])
+def test_the_limit_of_the_docs_can_be_made_stricter_alone(data: Small, given: object, limit: float) -> None:
+    page = (ROOT / "docs" / "how-to" / "plan-before-you-pay.md").read_text()
+    (template,) = re.findall(r'^max_cost="(.*)"$', page, re.MULTILINE)
+    plan, _ = _pipeline(data, price_per_core_hour=1, max_cost=template)
+    plan.render_template_fields({"params": {"max_cost": given}})
+    assert float(plan.max_cost) == limit
 
 
 def test_an_empty_param_means_no_limit(data: Small) -> None:

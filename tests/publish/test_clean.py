@@ -137,6 +137,47 @@ def test_what_a_challenger_of_a_kept_run_scored_stays(data: Small) -> None:
     assert newest != second
 
 
+def _checked(run: str, *champions: Manifest, challenger: Manifest | None = None, hours: float = 0) -> None:
+    """Two checks of a run, of which the second compares."""
+    values = [manifest.partition for manifest in champions]
+    checked = audit(values, list(champions))
+    verdicts = {"check": checked.verdict(ScoringRun("dag", run), Limits())}
+    if challenger is not None and challenger.model is not None:
+        challenge = RunChallenge(challenger.model, {challenger.key: challenger}, {})
+        verdicts["compare"] = with_comparison(checked, challenge, Limits()).verdict(ScoringRun("dag", run), Limits())
+    for task, verdict in verdicts.items():
+        place = run_place(staged_runs_folder(champions), ScoringRun("dag", run), task, VERDICT)
+        storage.write_json(place, verdict)
+        os.utime(place.uri, (time.time() - hours * 3600,) * 2)
+
+
+def test_runs_are_counted_and_not_their_checks(data: Small) -> None:
+    first, second, third = _three(data)
+    _checked("1", first, challenger=third, hours=90)
+    _checked("2", third, challenger=third, hours=80)
+    assert [each.identity for each in _clean(data, dry_run=True).removed] == sorted(
+        Path(manifest.folder.uri).name for manifest in (first, second)
+    )
+    assert not _clean(data, runs=2, days=11, dry_run=True).removed
+    _aged(second, 900)  # the oldest now; both runs are kept, and the newest two scorings
+    assert [each.identity for each in _clean(data, runs=2).removed] == [Path(second.folder.uri).name]
+
+
+def test_what_a_challenger_scored_is_no_scoring_of_the_partition(data: Small) -> None:
+    first, second, third = _three(data)
+    newest = _aged(_scored(data, "predict_log_proba"), 95)
+    _checked("1", first, challenger=second, hours=190)
+    _checked("2", third, challenger=newest, hours=94)
+    assert [each.identity for each in _clean(data, runs=1, dry_run=True).removed] == sorted(
+        Path(manifest.folder.uri).name for manifest in (first, second)
+    )
+    os.remove(data.folder / "staged" / "_runs" / "dag" / "1" / "check.audit.json")
+    _checked("3", third, hours=80)
+    _checked("4", third, hours=80)
+    gone = _clean(data, runs=2).removed  # of runs 3 and 4, and the newest two scorings that are no challenger's
+    assert {each.identity for each in gone} == {Path(manifest.folder.uri).name for manifest in (second, newest)}
+
+
 def test_nothing_is_removed_for_an_output_that_is_not_there_or_does_not_tell(data: Small) -> None:
     first, *_ = _three(data)
     with pytest.raises(InputError, match="holds no published scores, so that nothing was removed"):
@@ -420,6 +461,19 @@ def test_what_a_killed_estimate_left_goes(data: Small) -> None:
     (removed,) = _clean(data).removed
     assert (removed.partition, removed.why, removed.bytes) == ("_estimates", "temporary", 6)
     assert not left.exists()
+
+
+def test_what_a_killed_estimate_left_on_a_disk_goes(data: Small) -> None:
+    _scored(data)
+    with storage.private_folder(f"{data.folder}/staged/estimate") as private:
+        left = private / "p=1" / ("a" * 16) / "part.parquet"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"sample")
+        assert not _clean(data).removed
+        os.utime(left, (0, 0))
+        (removed,) = _clean(data).removed
+        assert (removed.partition, removed.why, removed.bytes) == ("_estimates", "temporary", 6)
+        assert not private.exists()
 
 
 def test_a_scorer_that_began_before_two_removals_commits_nothing(data: Small) -> None:

@@ -125,6 +125,15 @@ def test_a_column_called_like_a_partition_field_is_refused(data: Small, tmp_path
     assert sorted(read(tmp_path / name).columns) == ["number", "p", "prediction"]
 
 
+def test_scores_are_not_published_where_they_are_staged(data: Small, tmp_path: Path) -> None:
+    manifests = _scored(data)
+    before = _state(tmp_path)
+    for output in ("staged", "."):
+        with pytest.raises(OutputError, match="scores are staged in"):
+            combine(manifests, Location(f"{tmp_path}/{output}"))
+    assert _state(tmp_path) == before
+
+
 def test_nothing_to_publish_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(GateError, match="no scored partition"):
         combine([], Location(f"{tmp_path}/out.parquet"))

@@ -29,6 +29,14 @@ def test_the_index_is_the_one_of_the_literature() -> None:
     assert np.isfinite(population_stability_index([100, 0], [0, 100]))
 
 
+@pytest.mark.parametrize(("rows", "mean", "one_in_20"), [(1000, 0.009, 0.017), (100, 0.10, 0.19), (40, 0.32, 0.93)])
+def test_chance_alone_makes_the_index_that_the_docs_state(rows: int, mean: float, one_in_20: float) -> None:
+    draws = np.random.default_rng(0).multinomial(rows, [0.1] * 10, size=2000)
+    found = [population_stability_index([10_000] * 10, draw.tolist()) for draw in draws]
+    assert np.mean(found) == pytest.approx(mean, rel=0.1)
+    assert np.quantile(found, 0.95) == pytest.approx(one_in_20, rel=0.1)
+
+
 @pytest.mark.parametrize("counts", [([0, 0], [1, 1]), ([1, 1], [0, 0]), ([], [])])
 def test_of_empty_counts_there_is_no_index(counts: tuple[list[int], list[int]]) -> None:
     assert np.isnan(population_stability_index(*counts))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from applied import NUMBERS, ROWS
@@ -16,7 +18,7 @@ from support import Small, good_rows
 
 from airflow_batchscore import DaskCluster, LocalDask, PartitionedDataset
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.storage import credentials
+from airflow_batchscore.data.storage import credentials, local_files
 from airflow_batchscore.engine import machine
 from airflow_batchscore.engine.base import Capacity
 from airflow_batchscore.errors import BatchScoreError, InputError
@@ -63,6 +65,19 @@ def test_the_partitions_and_their_rows_are_counted_and_nothing_is_left(data: Sma
     assert found.sample_seconds > 0
 
 
+def test_rows_of_files_that_compress_differently_are_counted(data: Small) -> None:
+    for partition in range(2, 7):
+        a = np.zeros(20_000) if partition < 5 else np.random.default_rng(partition).normal(size=20_000)
+        frame = pd.DataFrame({"id": np.arange(20_000) // 1000, "a": a, "b": a})
+        frame.to_parquet(data.folder / f"part_{partition}.parquet", index=False, row_group_size=5_000)
+    files = [path.stat().st_size for path in data.folder.glob("*.parquet")]
+    dataset = PartitionedDataset(f"{data.folder}/part_{{p}}.parquet")
+    found = told(data.job(dataset=dataset, block_rows=5_000), engine=LocalDask(workers=1, processes=False))
+    assert max(files) > 5 * min(files)
+    assert found.rows == pytest.approx(100_000, rel=0.01)
+    assert found.bytes == sum(files)
+
+
 def test_committed_partitions_cost_nothing_unless_they_are_scored_again(data: Small) -> None:
     data.add(2, good_rows(600))
     data.score(1)
@@ -83,6 +98,15 @@ def test_what_changed_after_it_was_committed_is_counted(data: Small) -> None:
     data.score(1)
     data.add(1, good_rows(700, 5))
     assert told(data.job(), "p=1").partitions == 1
+
+
+def test_what_a_killed_estimate_left_goes_with_the_next_task(data: Small) -> None:
+    left = data.folder / "staged" / f".tmp-{'0' * 12}-1-99-{'1' * 8}-estimate"
+    (left / "p=1").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    local_files._sweep.cache_clear()  # as in a new process
+    data.score(1)
+    assert not left.exists()
 
 
 def test_a_bad_row_does_not_stop_the_estimate(data: Small) -> None:

@@ -180,3 +180,14 @@ def private_folder(uri: str) -> Iterator[Path]:
         with writing(uri):
             folder = resources.enter_context(local_files.private_folder(Path(locate(uri)[1])))
         yield folder
+
+
+def sweep(uri: str) -> None:
+    """Remove what killed processes left in a folder on a local disk; nothing below it, and nothing that is at work."""
+    local_files.sweep(Path(locate(uri)[1]))
+
+
+def private_folders(folder: Location, name: str) -> list[Location]:
+    """Those that `private_folder` made on a local disk for something of that name in `folder`."""
+    found = Path(locate(folder.uri)[1]).glob(f".tmp-*-{name}")
+    return [folder / path.name for path in sorted(found) if local_files.is_private(path.name)]

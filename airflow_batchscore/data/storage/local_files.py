@@ -63,6 +63,16 @@ def private_folder(target: Path) -> Iterator[Path]:
         yield path
 
 
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in `folder`, once in a process; nothing below it."""
+    _sweep(folder, _TEMPORARY)
+
+
+def is_private(name: str) -> bool:
+    """Whether a file or folder has the name of one that was not complete."""
+    return name.startswith(_TEMPORARY) and _PRIVATE.match(name.removeprefix(_TEMPORARY)) is not None
+
+
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A new folder in the machine's temporary folder, removed with its contents when the block ends."""
