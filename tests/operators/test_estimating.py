@@ -118,7 +118,7 @@ def test_a_plan_beyond_its_limits_fails_at_once_and_shows_why(data: Small) -> No
 @pytest.mark.parametrize(("given", "limit"), [(None, 25), ("", 25), (10, 10), ("10", 10), (0, 0), (99, 25)])
 def test_the_limit_of_the_docs_can_be_made_stricter_alone(data: Small, given: object, limit: float) -> None:
     page = (ROOT / "docs" / "how-to" / "plan-before-you-pay.md").read_text()
-    (template,) = re.findall(r'^max_cost="(.*)"$', page, re.MULTILINE)
+    (template,) = re.findall(r'^max_cost = "(.*)"$', page, re.MULTILINE)
     plan, _ = _pipeline(data, price_per_core_hour=1, max_cost=template)
     plan.render_template_fields({"params": {"max_cost": given}})
     assert float(plan.max_cost) == limit
