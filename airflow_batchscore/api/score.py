@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.api.progress import Progress, shown
@@ -30,7 +31,7 @@ from airflow_batchscore.publish.verdict import Audit, KeptVerdict, Limits
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.scoring.elsewhere import score_elsewhere
 from airflow_batchscore.scoring.manifest import Manifest
-from airflow_batchscore.scoring.partition import score_partitions
+from airflow_batchscore.scoring.pair import score_run
 from airflow_batchscore.scoring.scored import ScoredPartition
 from airflow_batchscore.scoring.tally import Tally
 
@@ -214,10 +215,8 @@ def combine(
 
 def _scored(work: Work, engine: Engine, tally: Tally) -> list[tuple[Manifest, bool]]:
     values, python = [partition.values for partition in work.partitions], interpreter_of(engine)
-    if python is None:
-        return score_partitions(work.job, values, engine, tally=tally)
-    scored = score_elsewhere(python, work.job, values, engine, slots=1, tally=tally)
-    return [(one.manifest, one.reused) for one in scored]
+    score_all = partial(score_elsewhere, python) if python else score_run
+    return [(one.manifest, one.reused) for one in score_all(work.job, values, engine, slots=1, tally=tally)]
 
 
 def _reachable(manifests: Sequence[Manifest], work: Work) -> list[Manifest]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, overload
 
 from airflow_batchscore.data.batch import Batch
 from airflow_batchscore.data.blocks import read
@@ -53,6 +53,14 @@ def writes_a_part(function: Callable[[BlockJob, U], BlockResult]) -> Callable[[B
             raise named(error, job, unit) from error
 
     return run
+
+
+@overload
+def named(error: BatchScoreError, job: BlockJob, unit: PartSource) -> BatchScoreError: ...
+
+
+@overload
+def named(error: BatchScoreError | OSError, job: BlockJob, unit: PartSource) -> BatchScoreError | OSError: ...
 
 
 def named(error: BatchScoreError | OSError, job: BlockJob, unit: PartSource) -> BatchScoreError | OSError:

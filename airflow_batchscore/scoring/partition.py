@@ -139,7 +139,7 @@ class _Pack(Generic[S]):
         remote = not (storage.is_local(job.dataset.uri) and job.output.is_local)
         while self._prepare_calls():  # again, if the results of one stage were needed for the next
             for finished in self._session.run(_numbered, _Calls(self), remote=remote):
-                files = SharedFiles(self._work.job.dataset)  # what they complete is compared with what is there now
+                files = SharedFiles(job.dataset)  # what they complete is compared with what is there now
                 for number, result, seconds in finished:
                     with self._noting_failure(number):
                         self._add(number, result, seconds, files)

@@ -205,8 +205,6 @@ class OpenPart:
             except BatchScoreError as error:
                 self.error = error
         if self.error is not None:
-            failed = named(self.error, self.job, self.block)
-            assert isinstance(failed, BatchScoreError)
-            return failed
+            return named(self.error, self.job, self.block)
         assert writer is not None, "a part without an error was written"
         return writer.result

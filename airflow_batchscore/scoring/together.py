@@ -49,9 +49,7 @@ def _tried(call: OneCall, unit: PartSource) -> BlockResult | BatchScoreError:
     try:
         return _alone(call, unit)
     except SystemExit as error:
-        problem = named(ScoringError(f"the model's code asks the process to end ({error!r})"), call[1], unit)
-        assert isinstance(problem, BatchScoreError), "as it was given one"
-        return problem
+        return named(ScoringError(f"the model's code asks the process to end ({error!r})"), call[1], unit)
 
 
 def score_in_one_reading(jobs: Sequence[BlockJob], block: Block) -> Results | None:
