@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, TypedDict
 
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
-from airflow_batchscore.quality.numbers import as_numbers
+from airflow_batchscore.quality.values import Classes, Numbers, Values, as_floats, classes
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from airflow_batchscore.quality.profile import Bins, Counts
+    from airflow_batchscore.quality.profile import Bins
 
 #: Of a feature with more classes than this (names, ids), nobody can say which are new.
 MOST_CLASSES = 500
@@ -118,102 +119,54 @@ def make_ranges(frame: pd.DataFrame, bins: Bins) -> Ranges:
     for name, spec in bins.items():
         column = frame[labels[name]]
         if "edges" in spec:
-            numbers = _numbers(column)
+            numbers = as_floats(column)
             finite = numbers[np.isfinite(numbers)]
             if len(finite):
                 ranges[name] = {"low": float(finite.min()), "high": float(finite.max())}
         else:
-            known = sorted(_classes(column))
+            known = sorted(classes(column).counts)
             if 0 < len(known) <= MOST_CLASSES:
                 ranges[name] = {"known": known}
     return ranges
 
 
-def _classes(column: pd.Series) -> set[str]:
-    present = column.dropna()
-    try:
-        return set(map(str, present.unique()))
-    except TypeError:  # lists cannot be told apart by their hash
-        return set(map(str, present))
+def look(values: Values, ranges: Ranges, rows: int, weight: int = 1) -> Beyond:
+    """What a batch's values hold beyond the ranges. Each of its `rows` counts `weight` times.
 
-
-def _numbers(column: pd.Series) -> np.ndarray:
-    return column.to_numpy(dtype=float) if column.dtype.kind in "iufb" else as_numbers(column)
-
-
-def look(frame: pd.DataFrame, ranges: Ranges, counts: Counts, weight: int = 1) -> Beyond:
-    """What the rows hold beyond the ranges. A row counts `weight` times.
-
-    Args:
-        counts: of the same rows without weight or with it, by `profile.count`: only a column with other values than
-            those that have a bin of their own can hold unseen classes.
+    The limits are rounded as the values were: the largest number of training is no larger in float32 than itself.
     """
-    labels = {str(label): label for label in frame.columns}
-    rows = len(frame)
-    features: dict[str, Found] = {}
-    for name, known in ranges.items():
-        if name not in labels:
-            continue
-        column = frame[labels[name]]
-        if "known" in known:
-            features[name] = _unseen(column, known["known"], weight, is_possible=name not in counts or counts[name][-2])
-        else:
-            features[name] = _outside(_numbers(column), known["low"], known["high"], rows, weight)
+    features = {name: _found(values[name], known, weight) for name, known in ranges.items() if name in values}
     return Beyond(rows * weight, rows * weight**2, features)
 
 
-def _unseen(column: pd.Series, known: Sequence[str], weight: int, *, is_possible: object) -> Found:
-    found: Found = {"rows": len(column) * weight, "unseen": 0}
-    if is_possible:
-        texts = column.dropna().map(str)
-        new = texts[~texts.isin(known)]
-        if len(new):
-            examples = [text[:_LETTERS] for text in new.unique()[:_EXAMPLES]]
-            found |= {"unseen": len(new) * weight, "such_as": examples}
+def _found(column: Numbers | Classes, known: Range, weight: int) -> Found:
+    found: Found = {"rows": column.rows * weight}
+    if isinstance(column, Classes):
+        seen = set(known["known"])
+        new = {text: rows for text, rows in column.counts.items() if text not in seen}
+        found["unseen"] = sum(new.values()) * weight
+        if new:
+            found["such_as"] = [text[:_LETTERS] for text in islice(new, _EXAMPLES)]
+        return found
+    ascending = column.ascending
+    low, high = ascending.dtype.type(known["low"]), ascending.dtype.type(known["high"])
+    below = above = 0
+    if len(ascending) and (ascending[0] < low or ascending[-1] > high):
+        below = int(ascending.searchsorted(low))
+        above = len(ascending) - int(ascending.searchsorted(high, side="right"))
+    found |= {"below": below * weight, "above": above * weight}
+    _add_extremes(found, ascending)
     return found
 
 
-def _outside(values: np.ndarray, low: float, high: float, rows: int, weight: int) -> Found:
-    import numpy as np
-
-    below, above = values < low, values > high
-    found: Found = {
-        "rows": rows * weight,
-        "below": int(np.count_nonzero(below)) * weight,
-        "above": int(np.count_nonzero(above)) * weight,
-    }
-    _add_extremes(found, values)
-    return found
-
-
-def _add_extremes(found: Found, values: np.ndarray) -> None:
+def _add_extremes(found: Found, ascending: np.ndarray) -> None:
     """The lowest and the highest of all values, if they lie outside; JSON has no infinite ones."""
+    if not found["below"] and not found["above"]:
+        return
     import numpy as np
 
-    finite = values[np.isfinite(values)] if found["below"] or found["above"] else values[:0]
+    finite = ascending[np.isfinite(ascending)]
     if found["below"] and len(finite):
-        found["lowest"] = float(finite.min())
+        found["lowest"] = float(finite[0])
     if found["above"] and len(finite):
-        found["highest"] = float(finite.max())
-
-
-def look_matrix(matrix: np.ndarray, names: Sequence[str], ranges: Ranges, weight: int = 1) -> Beyond:
-    """`look` for numbers, without pandas: one column of `matrix` for each name.
-
-    The limits are rounded as the matrix was: the largest number of training is no larger in float32 than itself.
-    """
-    import numpy as np
-
-    rows = len(matrix)
-    places = [place for place, name in enumerate(names) if name in ranges and "low" in ranges[name]]
-    features: dict[str, Found] = {}
-    if places:
-        looked = matrix[:, places]
-        lows = np.array([ranges[names[place]]["low"] for place in places], dtype=matrix.dtype)
-        highs = np.array([ranges[names[place]]["high"] for place in places], dtype=matrix.dtype)
-        below, above = (looked < lows).sum(axis=0).tolist(), (looked > highs).sum(axis=0).tolist()
-        for at, place in enumerate(places):
-            found: Found = {"rows": rows * weight, "below": below[at] * weight, "above": above[at] * weight}
-            _add_extremes(found, looked[:, at])
-            features[names[place]] = found
-    return Beyond(rows * weight, rows * weight**2, features)
+        found["highest"] = float(finite[-1])

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from airflow_batchscore.data.json_types import JsonMapping
 from airflow_batchscore.quality.beyond import Ranges
 from airflow_batchscore.quality.numbers import as_numbers
+from airflow_batchscore.quality.values import Classes, Numbers, Values, of_frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,45 +134,22 @@ def sampled(rows: int) -> tuple[np.ndarray | slice, int]:
     return np.minimum(stretches + np.random.default_rng(0).integers(0, weight, len(stretches)), rows - 1), weight
 
 
-def count(frame: pd.DataFrame, bins: Bins, weight: int = 1) -> Counts:
-    """Counts, one list per column: each bin, other values, missing ones. A row counts `weight` times."""
-    labels = {str(label): label for label in frame.columns}
-    counts = {name: _count_column(frame[labels[name]], spec) for name, spec in bins.items() if name in labels}
-    return _times(counts, weight)
+def count(frame: pd.DataFrame, bins: Bins) -> Counts:
+    """Counts of all rows, one list per column: each bin, other values, missing ones."""
+    return counted(of_frame(frame, bins), bins)
 
 
-def count_matrix(matrix: np.ndarray, names: Sequence[str], bins: Bins, weight: int = 1) -> Counts:
-    """`count` for numbers, without pandas: one column of `matrix` for each name."""
-    counts = {name: _count_numbers(matrix[:, place], bins[name]["edges"]) for place, name in enumerate(names)}
-    return _times(counts, weight)
+def counted(values: Values, bins: Bins, weight: int = 1) -> Counts:
+    """`count` of a batch's values. A row counts `weight` times."""
+    return {name: [n * weight for n in _counted(column, bins[name])] for name, column in values.items()}
 
 
-def _times(counts: Counts, weight: int) -> Counts:
-    return counts if weight == 1 else {name: [n * weight for n in numbers] for name, numbers in counts.items()}
-
-
-def _count_numbers(values: np.ndarray, edges: Sequence[float]) -> list[int]:
-    import numpy as np
-
-    places = np.searchsorted(np.asarray(edges), values, side="right")
-    counts: list[int] = np.bincount(places, minlength=len(edges) + 1).tolist()
-    missing = int(np.count_nonzero(np.isnan(values)))
-    counts[-1] -= missing  # NaN is placed behind all numbers
-    return [*counts, 0, missing]
-
-
-def _count_column(column: pd.Series, spec: ColumnBins) -> list[int]:
-    if "edges" in spec and column.dtype.kind in "iufb":
-        return _count_numbers(column.to_numpy(dtype=float), spec["edges"])
-    missing = int(column.isna().sum())
-    present = column.dropna()
-    if "edges" in spec:
-        numbers = as_numbers(column)
-        *known, other, unknown = _count_numbers(numbers, spec["edges"])
-        return [*known, other + unknown, missing]
-    counts = present.map(str).value_counts()
-    known = [int(counts.get(value, 0)) for value in spec["values"]]
-    return [*known, len(present) - sum(known), missing]
+def _counted(column: Numbers | Classes, spec: ColumnBins) -> list[int]:
+    if isinstance(column, Classes):
+        known = [column.counts.get(value, 0) for value in spec["values"]]
+        return [*known, sum(column.counts.values()) - sum(known), column.missing]
+    below = [0, *column.ascending.searchsorted(spec["edges"]).tolist(), len(column.ascending)]
+    return [*(after - before for before, after in pairwise(below)), column.other, column.missing]
 
 
 def by_position(counts: dict[str, list[_Number]]) -> dict[str, list[_Number]]:

@@ -77,8 +77,7 @@ def unprofiled() -> Iterator[None]:
 
     with (
         mock.patch.object(MatrixInput, "count", lambda *_: ({}, Beyond())),
-        mock.patch.object(scorer.profile, "count", lambda *_: {}),
-        mock.patch.object(scorer, "look", lambda *_: Beyond()),
+        mock.patch.object(scorer.Scorer, "_count_features", lambda *_: ({}, Beyond())),
         mock.patch.object(scorer.Scorer, "_count_outputs", lambda *_: {}),
     ):
         yield
@@ -107,9 +106,9 @@ def timed() -> Iterator[dict[str, float]]:
 
     with (
         mock.patch.object(matrix.MatrixInput, "count", clocked(matrix.MatrixInput.count, "profiles")),
-        mock.patch.object(matrix, "look_matrix", clocked(matrix.look_matrix, "ranges")),
-        mock.patch.object(scorer, "look", clocked(scorer.look, "profiles", "ranges")),
-        mock.patch.object(scorer.profile, "count", clocked(scorer.profile.count, "profiles")),
+        mock.patch.object(matrix, "look", clocked(matrix.look, "ranges")),
+        mock.patch.object(scorer, "look", clocked(scorer.look, "ranges")),
+        mock.patch.object(scorer.Scorer, "_count_features", clocked(scorer.Scorer._count_features, "profiles")),
         mock.patch.object(scorer.Scorer, "_count_outputs", clocked(scorer.Scorer._count_outputs, "profiles")),
     ):
         yield spent

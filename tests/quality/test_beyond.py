@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from airflow_batchscore.quality.beyond import MOST_CLASSES, Beyond, Ranges, look, look_matrix, make_ranges
-from airflow_batchscore.quality.profile import count, make_bins, sampled
+from airflow_batchscore.quality.beyond import MOST_CLASSES, Beyond, Ranges, look, make_ranges
+from airflow_batchscore.quality.profile import make_bins, sampled
+from airflow_batchscore.quality.values import of_frame, of_matrix
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +25,7 @@ def _ranges(frame: pd.DataFrame) -> Ranges:
 
 
 def _look(frame: pd.DataFrame, weight: int = 1) -> Beyond:
-    return look(frame, _ranges(TRAINED), count(frame, make_bins(TRAINED)), weight)
+    return look(of_frame(frame, make_bins(TRAINED)), _ranges(TRAINED), len(frame), weight)
 
 
 def test_the_range_of_numbers_and_all_classes_are_kept() -> None:
@@ -42,7 +43,7 @@ def test_rare_classes_that_have_no_bin_of_their_own_are_known_all_the_same() -> 
     trained = pd.DataFrame({"s": [f"c{n % 100}" for n in range(1000)]})
     bins, ranges = make_bins(trained), _ranges(trained)
     assert len(bins["s"]["values"]) < 100 == len(ranges["s"]["known"])
-    assert look(trained, ranges, count(trained, bins)).features["s"] == {"rows": 1000, "unseen": 0}
+    assert look(of_frame(trained, bins), ranges, 1000).features["s"] == {"rows": 1000, "unseen": 0}
 
 
 @pytest.mark.parametrize("values", [
@@ -54,11 +55,11 @@ def test_rare_classes_that_have_no_bin_of_their_own_are_known_all_the_same() -> 
 ])  # fmt: skip
 def test_whatever_has_an_order_has_a_range(values: Any) -> None:
     frame = pd.DataFrame({"x": values})
-    ranges, counts = _ranges(frame), count(frame, make_bins(frame))
-    assert look(frame, ranges, counts).features["x"] == {"rows": 2, "below": 0, "above": 0}
+    ranges, found = _ranges(frame), of_frame(frame, make_bins(frame))
+    assert look(found, ranges, 2).features["x"] == {"rows": 2, "below": 0, "above": 0}
     low, high = ranges["x"]["low"], ranges["x"]["high"]
     narrow: Ranges = {"x": {"low": low, "high": (low + high) / 2}}
-    assert look(frame, narrow, counts).features["x"] == {"rows": 2, "below": 0, "above": 1, "highest": high}
+    assert look(found, narrow, 2).features["x"] == {"rows": 2, "below": 0, "above": 1, "highest": high}
 
 
 def test_values_outside_and_unseen_classes_are_counted_with_examples() -> None:
@@ -82,14 +83,16 @@ def test_pieces_add_up_to_the_whole_and_survive_json() -> None:
 def test_a_matrix_gives_what_a_frame_gives() -> None:
     frame = pd.DataFrame({"x": [0.5, 3, 7, np.nan, -2], "y": [0.0, 1, 2, 3, 4]})
     ranges: Ranges = {"x": {"low": 1, "high": 5}, "y": {"low": 0, "high": 4}, "gone": {"low": 0, "high": 1}}
-    assert look_matrix(frame.to_numpy(), ["x", "y"], ranges, 3) == look(frame, ranges, {}, 3)
-    assert look_matrix(frame.to_numpy(), ["x", "y"], {}).features == {}
+    matrix = of_matrix(frame.to_numpy(), ["x", "y"])
+    assert look(matrix, ranges, 5, 3) == look(of_frame(frame, make_bins(frame)), ranges, 5, 3)
+    assert look(matrix, {}, 5).features == {}
 
 
 def test_the_extremes_of_training_are_inside_in_float32_too() -> None:
     values = np.array([[0.1], [0.7], [16777217.0]])
     ranges = _ranges(pd.DataFrame(values, columns=["x"]))
-    assert look_matrix(values.astype(np.float32), ["x"], ranges).features["x"] == {"rows": 3, "below": 0, "above": 0}
+    found = look(of_matrix(values.astype(np.float32), ["x"]), ranges, 3)
+    assert found.features["x"] == {"rows": 3, "below": 0, "above": 0}
 
 
 def test_the_margin_holds_for_what_is_sampled_and_is_nothing_for_what_is_looked_at_whole() -> None:
@@ -110,7 +113,7 @@ def test_the_margin_is_true_of_95_in_100_samples() -> None:
     for _ in range(200):
         values = chance.random((60_000, 1)) / 0.9  # a tenth lies above 1
         rows, weight = sampled(len(values))
-        found = look_matrix(values[rows], ["x"], ranges, weight)
+        found = look(of_matrix(values[rows], ["x"]), ranges, len(rows), weight)
         share = found.features["x"]["above"] / found.features["x"]["rows"]
         within += abs(share - (values > 1).mean()) <= found.margin(share)
     assert 180 <= within <= 199

@@ -16,12 +16,13 @@ from airflow_batchscore.quality.profile import (
     ReferenceProfile,
     by_position,
     count,
-    count_matrix,
+    counted,
     expected,
     make_bins,
     merge,
     sampled,
 )
+from airflow_batchscore.quality.values import of_frame, of_matrix
 
 pytestmark = pytest.mark.unit
 
@@ -70,9 +71,8 @@ def test_rows_that_repeat_a_pattern_are_all_seen(sensors: int) -> None:
 def test_rows_that_stand_for_others_count_for_as_many() -> None:
     frame = pd.DataFrame({"x": [0.0, 1.0, np.nan], "t": ["a", "b", None]})
     bins = make_bins(frame)
-    assert count(frame, bins, 5) == {name: [5 * n for n in some] for name, some in count(frame, bins).items()}
-    numbers = {"x": bins["x"]}
-    assert count_matrix(frame[["x"]].to_numpy(), ["x"], numbers, 5) == {"x": count(frame, bins, 5)["x"]}
+    once = count(frame, bins)
+    assert counted(of_frame(frame, bins), bins, 5) == {name: [5 * n for n in some] for name, some in once.items()}
 
 
 def test_a_value_that_many_rows_have_is_told_from_what_lies_above_and_below() -> None:
@@ -89,13 +89,13 @@ def test_a_value_that_many_rows_have_is_told_from_what_lies_above_and_below() ->
 def test_numbers_in_a_matrix_are_counted_as_in_a_frame() -> None:
     frame = pd.DataFrame({"x": [0.0, 1.0, np.nan, 0.5], "y": [1.0, 2.0, 3.0, np.inf]})
     bins = make_bins(frame)
-    assert count_matrix(frame.to_numpy(), ["x", "y"], bins) == count(frame, bins)
+    assert counted(of_matrix(frame.to_numpy(), ["x", "y"]), bins) == count(frame, bins)
 
 
 def test_missing_numbers_are_in_no_bin() -> None:
     values = np.array([[0.5], [np.nan], [-np.inf], [np.inf], [np.nan]])
-    assert count_matrix(values, ["x"], {"x": {"edges": [0.0, 1.0]}}) == {"x": [1, 1, 1, 0, 2]}
-    assert count_matrix(values, ["x"], {"x": {"edges": []}}) == {"x": [3, 0, 2]}
+    assert counted(of_matrix(values, ["x"]), {"x": {"edges": [0.0, 1.0]}}) == {"x": [1, 1, 1, 0, 2]}
+    assert counted(of_matrix(values, ["x"]), {"x": {"edges": []}}) == {"x": [3, 0, 2]}
 
 
 def test_bins_of_several_models_are_added_by_position() -> None:

@@ -12,7 +12,8 @@ from airflow_batchscore.model.compiled.estimators import Compiled, is_wide
 from airflow_batchscore.model.loaded import LoadedModel
 from airflow_batchscore.model.outputs import OutputSpec
 from airflow_batchscore.quality import profile
-from airflow_batchscore.quality.beyond import Beyond, Ranges, look_matrix
+from airflow_batchscore.quality.beyond import Beyond, Ranges, look
+from airflow_batchscore.quality.values import of_matrix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,9 +65,9 @@ class MatrixInput:
     def count(self, inputs: np.ndarray, bins: profile.Bins, ranges: Ranges) -> tuple[profile.Counts, Beyond]:
         """The profile of the rows, and what they hold beyond the training rows."""
         rows, weight = profile.sampled(len(inputs))
-        taken = inputs[rows]
-        counts = profile.count_matrix(taken, self._names, bins, weight)
-        return counts, look_matrix(taken, self._names, ranges, weight)
+        taken = inputs if isinstance(rows, slice) else inputs.T.take(rows, axis=1).T
+        values = of_matrix(taken, self._names)
+        return profile.counted(values, bins, weight), look(values, ranges, len(taken), weight)
 
 
 def _takes_float32_rows(estimator: object) -> bool:

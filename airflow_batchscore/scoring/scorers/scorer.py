@@ -16,6 +16,7 @@ from airflow_batchscore.model.opening import other_versions
 from airflow_batchscore.model.outputs import OutputSpec, check_method
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.quality.beyond import Beyond, look
+from airflow_batchscore.quality.values import of_frame, of_matrix
 from airflow_batchscore.scoring.scorers.columns import prediction_column
 from airflow_batchscore.scoring.scorers.matrix import MatrixInput
 from airflow_batchscore.scoring.scorers.results import bad_row
@@ -23,6 +24,7 @@ from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     import pyarrow as pa
 
 
@@ -226,10 +228,7 @@ class Scorer:
         if not len(inputs):
             return _Scored(made.rows, skipped, {}, {})
         # The model may modify its input: the profile comes first.
-        rows, weight = profile.sampled(len(inputs))
-        taken = inputs.iloc[rows]
-        counts = profile.count(taken, self._feature_bins, weight)
-        beyond = look(taken, self._ranges, counts, weight)
+        counts, beyond = self._count_features(inputs)
         every = self._spec.call(self._model.estimator, inputs)
         self._check_lengths(every, len(made.rows))
         return _Scored(made.rows if skipped else None, skipped, every, counts, beyond)
@@ -267,6 +266,13 @@ class Scorer:
                 every = {**every, name: numbers.to_numpy(zero_copy_only=False)}
         return {field.name: checked(field.name, self._spec.written(field.name, every), field.type) for field in fields}
 
+    def _count_features(self, inputs: pd.DataFrame) -> tuple[profile.Counts, Beyond]:
+        rows, weight = profile.sampled(len(inputs))
+        taken = inputs.iloc[rows]
+        values = of_frame(taken, self._feature_bins)
+        counts = profile.counted(values, self._feature_bins, weight)
+        return counts, look(values, self._ranges, len(taken), weight)
+
     def _count_outputs(self, table: pa.Table) -> profile.Counts:
         if not self._output_bins or not table.num_rows:
             return {}
@@ -279,9 +285,11 @@ class Scorer:
         numbers = all(pt.is_floating(column.type) or pt.is_integer(column.type) for column in columns.values())
         if numbers and all("edges" in spec for spec in self._output_bins.values()):
             matrix = np.column_stack([column.to_numpy()[rows] for column in columns.values()])
-            return profile.count_matrix(matrix.astype(float), list(columns), self._output_bins, weight)
-        sample = pa.table(columns).take(np.arange(table.num_rows)[rows])
-        return profile.count(sample.to_pandas(), self._output_bins, weight)
+            values = of_matrix(matrix, list(columns))
+        else:
+            sample = pa.table(columns).take(np.arange(table.num_rows)[rows])
+            values = of_frame(sample.to_pandas(), self._output_bins)
+        return profile.counted(values, self._output_bins, weight)
 
 
 def sorted_batch(
