@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, pstdev
+from statistics import fmean, median, pstdev
 
 from airflow_batchscore.data.blocks import cut
 from airflow_batchscore.data.dataset import Partition
@@ -24,7 +24,13 @@ from airflow_batchscore.scoring.sample import Piece, SampledDataset, sliced, spr
 #: Rows of the first slices of blocks.
 _FIRST_ROWS = 1000
 _GROWTH = 16
-_CAUTION = 0.8
+#: Of the time that is left, a larger round may take so much, as there must be some to do the same again.
+_LARGER = 0.5
+_AGAIN = 0.3
+#: Repetitions are no smaller a part of the largest round than this.
+_LEAST_AGAIN = 0.2
+#: A round that is larger by this needs memory that no round before it made room for.
+_LARGER_BY = 1.2
 #: Of the average block.
 _WHOLE = 0.8
 #: A sample measures for so long, however short the run is.
@@ -55,6 +61,11 @@ class _Round:
     rows: int
     partitions: int
     lanes: int
+
+    @property
+    def whole_seconds(self) -> float:
+        """What it would have taken with whole blocks."""
+        return self.seconds / self.share
 
 
 class Rounds:
@@ -125,11 +136,15 @@ class Rounds:
 
     @property
     def _seen(self) -> list[_Round]:
-        """The rounds that tell: the last ones of whole blocks. The first is slow, because it is the first to use so
-        much memory.
+        """The rounds that tell: the last ones for which others had made room. Where a process uses so much memory for
+        the first time, that alone can take as long as the work.
         """
-        whole = [each for each in self._rounds if each.share == 1]
-        return whole[1:][-_ENOUGH:] or self._rounds[-1:]
+        largest, made = 0.0, 0
+        for number, each in enumerate(self._rounds):
+            if each.share > _LARGER_BY * largest:
+                made = number
+            largest = max(largest, each.share)
+        return self._rounds[made + 1 :][-_ENOUGH:] or self._rounds[-1:]
 
     def _size(self, partition: Partition) -> float:
         return self._sizes[partition.key]
@@ -151,17 +166,20 @@ class Rounds:
             self._second = self._least([*self._take(1, share), *self._take(1, share, 1)], share).seconds
         share, count = min(share * _GROWTH, 1.0), self._workers
         while True:
-            pieces = self._take(count, share)
-            done = self._score(pieces, share)
+            done = self._score(self._take(count, share), share)
             self._rounds.append(done)
-            share = done.share
-            whole = sum(each.share == 1 for each in self._rounds)
-            self._next = done.seconds * (1 if whole == 1 else 2)
+            largest = max(each.share for each in self._rounds)
+            is_whole = done.share == 1 and len(self._rounds) > 1 and self._rounds[-2].share == 1
+            self._next = 2 * done.seconds if is_whole else _LEAST_AGAIN * largest * done.whole_seconds
             yield self._pace(small)
-            if share < 1:  # as large as there is time for
-                share = min(1.0, share * min(_GROWTH, max(2.0, _CAUTION * self._left / done.seconds)))
-            elif whole > 1:
-                count = 2 * sum(len(piece.blocks) for piece in pieces)
+            slow = max(each.whole_seconds for each in self._rounds if each.share == largest)
+            larger = min(1.0, _GROWTH * largest, _LARGER * self._left / slow)
+            if is_whole:
+                count = 2 * count
+            elif largest < larger >= min(2 * largest, 1.0):
+                share = larger
+            else:
+                share = min(largest, max(_AGAIN * self._left / done.whole_seconds, _LEAST_AGAIN * largest))
 
     def _whole(self, unit: str) -> Iterator[Pace]:
         """Whole partitions, small ones first."""
@@ -220,12 +238,18 @@ class Rounds:
         for step in range(len(self._partitions)):
             aside = (step + offset + 1) // 2 * (-1 if (step + offset) % 2 else 1)
             pinned, blocks = self._cut(self._partitions[(middle + aside) % len(self._partitions)])
-            chosen = [sliced(block, share, self._job.block_rows) for block in spread(blocks, count, self._turn)]
+            chosen = [sliced(block, share, self._rows(block, blocks)) for block in spread(blocks, count, self._turn)]
             pieces.append(Piece(pinned, tuple(chosen)))
             count -= len(chosen)
             if count <= 0:
                 break
         return pieces
+
+    def _rows(self, block: Block, blocks: Sequence[Block]) -> int:
+        """Of a block, roughly: row groups can be larger than blocks should be."""
+        if block.source.rows is None:
+            return self._job.block_rows
+        return block.source.rows // sum(each.source.uri == block.source.uri for each in blocks) or 1
 
     def _score(self, pieces: Sequence[Piece], share: float) -> _Round:
         job = replace(self._job, dataset=SampledDataset.of(self._job.dataset, pieces))
@@ -272,14 +296,14 @@ class Rounds:
         if small is not None and size / sum(each.partitions for each in seen) > 2 * small.bytes:
             each_partition = max(self._second - small.seconds, 0.0) if self._second else 0.0
             call = max(small.seconds - each_partition, 0.0)
-        worked = sum(max(each.seconds - call - each.partitions * each_partition, 0.0) * each.lanes for each in seen)
+        worked = [max(each.seconds - call - each.partitions * each_partition, 0.0) * each.lanes for each in seen]
         rates = [each.seconds / each.bytes for each in seen if each.bytes]
         return Pace(
             start_up=max(self._first - (small or self._rounds[0]).seconds, 0.0) + call,
             partition=each_partition + (0.0 if small is None else self._cutting),
-            byte=worked / size,
+            byte=median(done / (each.bytes or 1.0) for done, each in zip(worked, seen, strict=True)),
             block=self._block,
             rows=sum(each.rows for each in seen) / size,
-            memory=self._memory.at(seen[-1].share) if self._engine.is_local else None,
+            memory=self._memory.at(max(each.share for each in self._rounds)) if self._engine.is_local else None,
             spread=pstdev(rates) / fmean(rates) if len(rates) > 1 else _UNKNOWN_SPREAD,
         )

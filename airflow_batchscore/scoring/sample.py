@@ -47,7 +47,7 @@ def _bytes(block: Block, rows: int) -> float:
 
 
 def sliced(block: Block, share: float, block_rows: int) -> Block:
-    """The beginning of a block: about that share of it; all of it if its format cannot read less."""
+    """The beginning of a block of about so many rows: that share of it; all of it if its format cannot read less."""
     source, span = block.source, block.stop - block.start
     if share >= 1 or source.is_stream:
         return block
@@ -57,7 +57,7 @@ def sliced(block: Block, share: float, block_rows: int) -> Block:
         first, last = block.rows
         if share * span >= 1:
             return replace(block, stop=block.start + round(share * span))
-        rows = max(1, round(share * ((last - first) or min(block_rows, source.rows or block_rows))))
+        rows = max(1, round(share * ((last - first) or block_rows)))
         source = replace(source, batch_rows=min(source.batch_rows, rows))
         return replace(block, source=source, stop=block.start + 1, rows=(first, first + rows))
     return replace(block, stop=block.start + max(1, round(span * share)))

@@ -147,6 +147,39 @@ def test_the_pace_is_that_of_whole_blocks_but_for_the_first(data: Small, kept: A
     assert first.spread == rounds._UNKNOWN_SPREAD
 
 
+def test_the_pace_is_not_that_of_the_round_that_makes_room(data: Small, kept: Any) -> None:
+    """What uses memory for the first time is slow; later rounds of about its size are as the run will be."""
+    made = _rounds(data, kept, "p=1")
+    _with(made, (0.1, 5.0, 10.0), (0.5, 50.0, 50.0), (0.2, 2.0, 20.0), (0.55, 5.5, 55.0), (0.15, 9.0, 15.0))
+    pace = made._pace(None)
+    assert pace.byte == 2 * 0.1  # the middle one of the three
+    assert pace.spread > 0
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 3.0, 30.0])
+def test_time_is_kept_to_repeat_the_largest_round(
+    data: Small, kept: Any, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr(rounds, "_LEAST_SECONDS", 0.0)
+    made = _rounds(data, kept, "p=1")
+    largest = 0.0
+
+    def score(pieces: Any, share: float) -> _Round:
+        """Blocks of one second, or of two where they make room."""
+        nonlocal largest
+        room, largest = max(share - largest, 0.0), max(share, largest)
+        blocks = sum(len(piece.blocks) for piece in pieces)
+        return _Round(share, (share + room) * blocks / 2, share * blocks, 10, 1, 2)
+
+    monkeypatch.setattr(made, "_score", score)
+    for pace in made.paces():  # noqa: B007
+        if not made.may_go_on(made._aside + made._first + made._small + made._second + seconds):
+            break
+    assert sum(each.seconds for each in made._rounds) <= seconds
+    assert min(each.share for each in made._seen) >= 0.2 * max(each.share for each in made._rounds)
+    assert pace.byte == pytest.approx(1.0, rel=0.15)
+
+
 def test_what_every_partition_takes_is_told_apart_from_what_its_bytes_take(data: Small, kept: Any) -> None:
     made = _with(_rounds(data, kept, "p=1"), (1.0, 99.0, 1000.0), (1.0, 10.0, 1000.0))
     made._first, made._second, made._cutting = 5.0, 0.75, 0.0

@@ -53,6 +53,13 @@ def test_a_slice_reads_about_its_share_of_a_block(tmp_path: Path, kind: str) -> 
     assert [sliced(block, 1, 6_000) for block in blocks] == blocks
 
 
+def test_of_a_row_group_that_is_larger_than_blocks_should_be_a_slice_is_its_share(tmp_path: Path) -> None:
+    dataset = _written(tmp_path, "parquet 10000")
+    blocks = cut(dataset, dataset.pin(dataset.partition({"p": "1"})), block_rows=6_000)
+    assert _rows(dataset, blocks) == [10_000] * 6
+    assert _rows(dataset, [sliced(blocks[0], 0.3, 10_000)]) == [3_000]
+
+
 @pytest.mark.parametrize("kind", ["csv.gz", "orc"])
 def test_what_cannot_be_read_in_part_stays_whole(tmp_path: Path, kind: str) -> None:
     dataset = _written(tmp_path, kind)
