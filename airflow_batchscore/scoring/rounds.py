@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean, median, pstdev
 
 from airflow_batchscore.data.blocks import cut
 from airflow_batchscore.data.dataset import Partition
-from airflow_batchscore.data.formats.base import Block
+from airflow_batchscore.data.formats.base import BATCH_ROWS, Block
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.engine.memory import MemoryWatch
 from airflow_batchscore.errors import InputError
@@ -19,6 +19,7 @@ from airflow_batchscore.scoring.job import ScoringJob
 from airflow_batchscore.scoring.manifest import Manifest
 from airflow_batchscore.scoring.partition import score_partitions
 from airflow_batchscore.scoring.prepare import Preparer
+from airflow_batchscore.scoring.round import ENOUGH, Round, telling
 from airflow_batchscore.scoring.sample import Piece, SampledDataset, sliced, spread
 
 #: Rows of the first slices of blocks.
@@ -29,8 +30,6 @@ _LARGER = 0.5
 _AGAIN = 0.3
 #: Repetitions are no smaller a part of the largest round than this.
 _LEAST_AGAIN = 0.2
-#: A round that is larger by this needs memory that no round before it made room for.
-_LARGER_BY = 1.2
 #: Of the average block.
 _WHOLE = 0.8
 #: A sample measures for so long, however short the run is.
@@ -39,33 +38,10 @@ _LEAST_SECONDS = 2.0
 _MOST_SECONDS = 60.0
 #: Rounds of whole blocks that agree so well are enough.
 _AGREEMENT = 0.05
-_ENOUGH = 3
 #: Partitions that are scored whole are a sample of any run while they are as small as this.
 _SMALL_BYTES = 4 << 20
 #: Of a single round, nothing tells by how much others differ.
 _UNKNOWN_SPREAD = 0.15
-
-
-@dataclass(frozen=True)
-class _Round:
-    """What was scored at once, and how long it took.
-
-    Attributes:
-        share: of each block.
-        lanes: workers that had a block.
-    """
-
-    share: float
-    seconds: float
-    bytes: float
-    rows: int
-    partitions: int
-    lanes: int
-
-    @property
-    def whole_seconds(self) -> float:
-        """What it would have taken with whole blocks."""
-        return self.seconds / self.share
 
 
 class Rounds:
@@ -98,13 +74,14 @@ class Rounds:
         self._sizes = sizes or {partition.key: float(partition.size) for partition in partitions}
         self._partitions = sorted(partitions, key=self._size)
         self._pinned: dict[str, tuple[Partition, list[Block]]] = {}
-        self._rounds: list[_Round] = []
+        self._rounds: list[Round] = []
         self._turn = 0
         self._first = self._small = self._second = self._next = self._left = 0.0
         self._cutting = math.inf
         self._aside = before
         self._memory = MemoryWatch()
         self._block = math.inf
+        self._batch_rows = BATCH_ROWS
         self.rows = 0
 
     def paces(self) -> Iterator[Pace]:
@@ -126,25 +103,13 @@ class Rounds:
     def may_go_on(self, seconds: float) -> bool:
         """Whether the next round still lies within so many seconds for all of them, and would tell something new."""
         spent = sum(each.seconds for each in self._rounds)
-        rates = [each.seconds / each.bytes for each in self._seen if each.bytes]
-        if len(rates) >= _ENOUGH and spent > _LEAST_SECONDS / 2 and pstdev(rates) < _AGREEMENT * fmean(rates):
+        rates = [each.seconds / each.bytes for each in telling(self._rounds) if each.bytes]
+        if len(rates) >= ENOUGH and spent > _LEAST_SECONDS / 2 and pstdev(rates) < _AGREEMENT * fmean(rates):
             return False
         aside = self._aside + self._first + self._small + self._second
         allowed = min(max(seconds - aside, _LEAST_SECONDS), _MOST_SECONDS)
         self._left = allowed - spent
         return self._next <= self._left
-
-    @property
-    def _seen(self) -> list[_Round]:
-        """The rounds that tell: the last ones for which others had made room. Where a process uses so much memory for
-        the first time, that alone can take as long as the work.
-        """
-        largest, made = 0.0, 0
-        for number, each in enumerate(self._rounds):
-            if each.share > _LARGER_BY * largest:
-                made = number
-            largest = max(largest, each.share)
-        return self._rounds[made + 1 :][-_ENOUGH:] or self._rounds[-1:]
 
     def _size(self, partition: Partition) -> float:
         return self._sizes[partition.key]
@@ -156,6 +121,7 @@ class Rounds:
         """The beginnings of blocks, then blocks, and more of them."""
         blocks = self._cut(middle)[1]
         self._block = self._size(middle) / len(blocks)
+        self._batch_rows = blocks[0].source.batch_rows
         share = min(1.0, _FIRST_ROWS / self._job.block_rows)
         # The first round also loads the libraries and the model, in each thread.
         self._first = self._score(self._take(self._workers, share), share).seconds
@@ -251,7 +217,7 @@ class Rounds:
             return self._job.block_rows
         return block.source.rows // sum(each.source.uri == block.source.uri for each in blocks) or 1
 
-    def _score(self, pieces: Sequence[Piece], share: float) -> _Round:
+    def _score(self, pieces: Sequence[Piece], share: float) -> Round:
         job = replace(self._job, dataset=SampledDataset.of(self._job.dataset, pieces))
         began = time.monotonic()
         manifests = self._scored(job, [piece.partition for piece in pieces])
@@ -265,11 +231,11 @@ class Rounds:
         share = 1.0 if done > _WHOLE else max(share, done)
         return self._round(share, seconds, size, manifests, blocks)
 
-    def _least(self, pieces: Sequence[Piece], share: float) -> _Round:
+    def _least(self, pieces: Sequence[Piece], share: float) -> Round:
         """What they take when nothing disturbs them."""
         return min((self._score(pieces, share) for _ in range(2)), key=lambda each: each.seconds)
 
-    def _score_whole(self, partitions: Sequence[Partition]) -> _Round:
+    def _score_whole(self, partitions: Sequence[Partition]) -> Round:
         began = time.monotonic()
         manifests = self._scored(self._job, partitions)
         seconds = time.monotonic() - began
@@ -282,15 +248,19 @@ class Rounds:
         job = replace(job, token=f"round {self._turn}")
         return [manifest for manifest, _ in score_partitions(job, [p.values for p in partitions], self._engine)]
 
-    def _round(self, share: float, seconds: float, size: float, manifests: Sequence[Manifest], blocks: int) -> _Round:
+    def _round(self, share: float, seconds: float, size: float, manifests: Sequence[Manifest], blocks: int) -> Round:
         rows = sum(manifest.account.rows_read for manifest in manifests)
         self.rows += rows
         self._memory.look()
-        return _Round(share, seconds, size, rows, len(manifests), min(self._workers, max(blocks, 1)))
+        return Round(share, seconds, size, rows, len(manifests), min(self._workers, max(blocks, 1)), max(blocks, 1))
 
-    def _pace(self, small: _Round | None) -> Pace:
+    def _filled(self, done: Round) -> float:
+        """The share of the memory that whole blocks need. No more than a batch of a block is held at once."""
+        return min(1.0, max(done.share, done.rows / done.blocks / self._batch_rows))
+
+    def _pace(self, small: Round | None) -> Pace:
         # The largest is closest to the run: memory that a process uses for the first time is slow.
-        seen = self._seen
+        seen = telling(self._rounds)
         size = sum(each.bytes for each in seen) or 1.0
         call = each_partition = 0.0
         if small is not None and size / sum(each.partitions for each in seen) > 2 * small.bytes:
@@ -304,6 +274,6 @@ class Rounds:
             byte=median(done / (each.bytes or 1.0) for done, each in zip(worked, seen, strict=True)),
             block=self._block,
             rows=sum(each.rows for each in seen) / size,
-            memory=self._memory.at(max(each.share for each in self._rounds)) if self._engine.is_local else None,
+            memory=self._memory.at(max(map(self._filled, self._rounds))) if self._engine.is_local else None,
             spread=pstdev(rates) / fmean(rates) if len(rates) > 1 else _UNKNOWN_SPREAD,
         )

@@ -19,7 +19,8 @@ from airflow_batchscore.data.formats.csv_format import Csv
 from airflow_batchscore.data.formats.registry import GROUP
 from airflow_batchscore.scoring import rounds
 from airflow_batchscore.scoring.estimate import _Kept
-from airflow_batchscore.scoring.rounds import Rounds, _Round
+from airflow_batchscore.scoring.round import Round, telling
+from airflow_batchscore.scoring.rounds import Rounds
 
 pytestmark = pytest.mark.unit
 
@@ -75,7 +76,7 @@ def test_several_small_partitions_make_a_round(data: Small, kept: Any) -> None:
 
 
 def _with(made: Rounds, *seen: tuple[float, float, float]) -> Rounds:
-    made._rounds = [_Round(share, seconds, size, 10, 1, 2) for share, seconds, size in seen]
+    made._rounds = [Round(share, seconds, size, 10, 1, 2) for share, seconds, size in seen]
     return made
 
 
@@ -156,6 +157,13 @@ def test_the_pace_is_not_that_of_the_round_that_makes_room(data: Small, kept: An
     assert pace.spread > 0
 
 
+def test_the_beginning_of_a_block_that_fills_a_batch_needs_all_the_memory(data: Small, kept: Any) -> None:
+    made = _rounds(data, kept, "p=1")
+    made._batch_rows = 100
+    for rows, filled in ((40, 0.5), (120, 0.6), (200, 1.0), (900, 1.0)):  # of two blocks
+        assert made._filled(Round(0.5, 1.0, 1.0, rows, 1, 2, 2)) == filled
+
+
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 3.0, 30.0])
 def test_time_is_kept_to_repeat_the_largest_round(
     data: Small, kept: Any, monkeypatch: pytest.MonkeyPatch, seconds: float
@@ -164,25 +172,25 @@ def test_time_is_kept_to_repeat_the_largest_round(
     made = _rounds(data, kept, "p=1")
     largest = 0.0
 
-    def score(pieces: Any, share: float) -> _Round:
+    def score(pieces: Any, share: float) -> Round:
         """Blocks of one second, or of two where they make room."""
         nonlocal largest
         room, largest = max(share - largest, 0.0), max(share, largest)
         blocks = sum(len(piece.blocks) for piece in pieces)
-        return _Round(share, (share + room) * blocks / 2, share * blocks, 10, 1, 2)
+        return Round(share, (share + room) * blocks / 2, share * blocks, 10, 1, 2)
 
     monkeypatch.setattr(made, "_score", score)
     for pace in made.paces():  # noqa: B007
         if not made.may_go_on(made._aside + made._first + made._small + made._second + seconds):
             break
     assert sum(each.seconds for each in made._rounds) <= seconds
-    assert min(each.share for each in made._seen) >= 0.2 * max(each.share for each in made._rounds)
+    assert min(each.share for each in telling(made._rounds)) >= 0.2 * max(each.share for each in made._rounds)
     assert pace.byte == pytest.approx(1.0, rel=0.15)
 
 
 def test_what_every_partition_takes_is_told_apart_from_what_its_bytes_take(data: Small, kept: Any) -> None:
     made = _with(_rounds(data, kept, "p=1"), (1.0, 99.0, 1000.0), (1.0, 10.0, 1000.0))
     made._first, made._second, made._cutting = 5.0, 0.75, 0.0
-    pace = made._pace(_Round(0.1, 0.5, 10.0, 1, 1, 1))
+    pace = made._pace(Round(0.1, 0.5, 10.0, 1, 1, 1))
     assert (pace.partition, pace.start_up) == (0.25, 4.5 + 0.25)
     assert pace.byte == (10 - 0.25 - 0.25) * 2 / 1000
