@@ -14,7 +14,6 @@ from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.quality.values import Classes, Numbers, Values, as_floats, classes
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from airflow_batchscore.quality.profile import Bins
@@ -150,23 +149,15 @@ def _found(column: Numbers | Classes, known: Range, weight: int) -> Found:
         return found
     ascending = column.ascending
     low, high = ascending.dtype.type(known["low"]), ascending.dtype.type(known["high"])
-    below = above = 0
-    if len(ascending) and (ascending[0] < low or ascending[-1] > high):
-        below = int(ascending.searchsorted(low))
-        above = len(ascending) - int(ascending.searchsorted(high, side="right"))
+    below = int(ascending.searchsorted(low))
+    above = len(ascending) - int(ascending.searchsorted(high, side="right"))
     found |= {"below": below * weight, "above": above * weight}
-    _add_extremes(found, ascending)
+    if below or above:
+        import numpy as np
+
+        finite = ascending[np.isfinite(ascending)]  # JSON has no others
+        if below and len(finite):
+            found["lowest"] = float(finite[0])
+        if above and len(finite):
+            found["highest"] = float(finite[-1])
     return found
-
-
-def _add_extremes(found: Found, ascending: np.ndarray) -> None:
-    """The lowest and the highest of all values, if they lie outside; JSON has no infinite ones."""
-    if not found["below"] and not found["above"]:
-        return
-    import numpy as np
-
-    finite = ascending[np.isfinite(ascending)]
-    if found["below"] and len(finite):
-        found["lowest"] = float(finite[0])
-    if found["above"] and len(finite):
-        found["highest"] = float(finite[-1])

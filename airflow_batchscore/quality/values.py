@@ -80,11 +80,8 @@ def of_matrix(matrix: np.ndarray, names: Sequence[str]) -> Values:
 
 def _present(ascending: np.ndarray) -> Numbers:
     """Without missing ones, which are sorted behind all numbers."""
-    rows = len(ascending)
-    count = rows
-    if rows and ascending[-1] != ascending[-1]:
-        count = int(ascending.searchsorted(float("nan")))
-    return Numbers(ascending[:count], rows - count)
+    count = int(ascending.searchsorted(float("nan")))
+    return Numbers(ascending[:count], len(ascending) - count)
 
 
 def _numbers(column: pd.Series) -> Numbers:
@@ -110,11 +107,14 @@ def classes(column: pd.Series) -> Classes:
     import numpy as np
     import pandas as pd
 
-    is_text = column.dtype == bool or isinstance(column.dtype, (pd.StringDtype, pd.CategoricalDtype))
-    if not is_text and (column.dtype != object or pd.api.types.infer_dtype(column) != "string"):
+    is_hashed = column.dtype == bool or isinstance(column.dtype, (pd.StringDtype, pd.CategoricalDtype))
+    if not is_hashed and (column.dtype != object or pd.api.types.infer_dtype(column) != "string"):
         # One by one: True and 1 are the same to a hash table, and a list cannot be in one.
         present = column.dropna()
-        return Classes(Counter(map(str, present)), len(column) - len(present))
+        return Classes(Counter(present.map(str)), len(column) - len(present))
     places, different = pd.factorize(column)
-    counts = np.bincount(places + 1, minlength=len(different) + 1).tolist()
-    return Classes(dict(zip(map(str, different), counts[1:], strict=True)), counts[0])
+    missing, *rows = np.bincount(places + 1, minlength=len(different) + 1).tolist()
+    counts = Counter[str]()
+    for text, count in zip(map(str, different), rows, strict=True):  # categories can have one text: 1 and "1"
+        counts[text] += count
+    return Classes(counts, missing)

@@ -1,14 +1,16 @@
-"""One round of a sample, and which of several tell the pace of a run."""
+"""One round of a sample, and which of several tell the pace of the run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: So many of the last rounds tell the pace.
+#: So many rounds tell the pace.
 ENOUGH = 3
-#: A round that is larger by this needs memory that no round before it made room for.
-_LARGER_BY = 1.2
+#: A round with this much larger a share needs memory that no round before it made room for.
+_NEEDS_ROOM = 1.2
+#: Of the largest round that tells; less is all overhead, or empty files.
+_TOO_LITTLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Round:
     rows: int
     partitions: int
     lanes: int
-    blocks: int = 1
+    blocks: int
 
     @property
     def whole_seconds(self) -> float:
@@ -36,13 +38,14 @@ class Round:
 
 
 def telling(rounds: Sequence[Round]) -> Sequence[Round]:
-    """The last rounds for which others had made room, or the last one.
+    """The largest rounds for which others had made room, or the last round.
 
     Where a process uses so much memory for the first time, that alone can take as long as the work.
     """
     largest, made = 0.0, 0
     for number, each in enumerate(rounds):
-        if each.share > _LARGER_BY * largest:
+        if each.share > _NEEDS_ROOM * largest:
             made = number
         largest = max(largest, each.share)
-    return rounds[made + 1 :][-ENOUGH:] or rounds[-1:]
+    again = sorted(rounds[made + 1 :], key=lambda each: each.bytes)[-ENOUGH:]
+    return [each for each in again if each.bytes > _TOO_LITTLE * again[-1].bytes] or rounds[-1:]

@@ -1,4 +1,4 @@
-"""Rounds of a sample: scored by one set of workers, each larger than the one before, and what they tell of the pace."""
+"""Rounds of a sample: they grow as far as there is time to repeat them, and tell the pace of the run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import fmean, median, pstdev
 
 from airflow_batchscore.data.blocks import cut
 from airflow_batchscore.data.dataset import Partition
-from airflow_batchscore.data.formats.base import BATCH_ROWS, Block
+from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.engine.base import Engine
 from airflow_batchscore.engine.memory import MemoryWatch
 from airflow_batchscore.errors import InputError
@@ -25,18 +25,19 @@ from airflow_batchscore.scoring.sample import Piece, SampledDataset, sliced, spr
 #: Rows of the first slices of blocks.
 _FIRST_ROWS = 1000
 _GROWTH = 16
-#: Of the time that is left, a larger round may take so much, as there must be some to do the same again.
-_LARGER = 0.5
-_AGAIN = 0.3
+#: Share of the time left that a larger round may take. The rest is for repeating it.
+_TIME_TO_GROW = 0.5
+#: Share of the time left that one repetition takes.
+_TIME_TO_REPEAT = 0.3
 #: Repetitions are no smaller a part of the largest round than this.
-_LEAST_AGAIN = 0.2
+_LEAST_REPEATED = 0.2
 #: Of the average block.
 _WHOLE = 0.8
 #: A sample measures for so long, however short the run is.
 _LEAST_SECONDS = 2.0
 #: No sample needs longer than this.
 _MOST_SECONDS = 60.0
-#: Rounds of whole blocks that agree so well are enough.
+#: Rounds that agree so well are enough.
 _AGREEMENT = 0.05
 #: Partitions that are scored whole are a sample of any run while they are as small as this.
 _SMALL_BYTES = 4 << 20
@@ -81,7 +82,7 @@ class Rounds:
         self._aside = before
         self._memory = MemoryWatch()
         self._block = math.inf
-        self._batch_rows = BATCH_ROWS
+        self._batch_rows = math.inf
         self.rows = 0
 
     def paces(self) -> Iterator[Pace]:
@@ -121,7 +122,8 @@ class Rounds:
         """The beginnings of blocks, then blocks, and more of them."""
         blocks = self._cut(middle)[1]
         self._block = self._size(middle) / len(blocks)
-        self._batch_rows = blocks[0].source.batch_rows
+        first = blocks[0].source
+        self._batch_rows = first.batch_rows if first.kind == "row_groups" else math.inf  # lines are one batch per block
         share = min(1.0, _FIRST_ROWS / self._job.block_rows)
         # The first round also loads the libraries and the model, in each thread.
         self._first = self._score(self._take(self._workers, share), share).seconds
@@ -136,16 +138,17 @@ class Rounds:
             self._rounds.append(done)
             largest = max(each.share for each in self._rounds)
             is_whole = done.share == 1 and len(self._rounds) > 1 and self._rounds[-2].share == 1
-            self._next = 2 * done.seconds if is_whole else _LEAST_AGAIN * largest * done.whole_seconds
+            least = max(_LEAST_REPEATED * largest, small.share)  # what cannot be cut is repeated whole
+            self._next = 2 * done.seconds if is_whole else max(least * done.whole_seconds, small.seconds)
             yield self._pace(small)
             slow = max(each.whole_seconds for each in self._rounds if each.share == largest)
-            larger = min(1.0, _GROWTH * largest, _LARGER * self._left / slow)
+            larger = min(1.0, _GROWTH * largest, _TIME_TO_GROW * self._left / slow)
             if is_whole:
-                count = 2 * count
-            elif largest < larger >= min(2 * largest, 1.0):
+                count *= 2
+            elif largest < 1 and larger >= min(2 * largest, 1.0):
                 share = larger
             else:
-                share = min(largest, max(_AGAIN * self._left / done.whole_seconds, _LEAST_AGAIN * largest))
+                share = min(largest, max(_TIME_TO_REPEAT * self._left / done.whole_seconds, least))
 
     def _whole(self, unit: str) -> Iterator[Pace]:
         """Whole partitions, small ones first."""
@@ -204,18 +207,20 @@ class Rounds:
         for step in range(len(self._partitions)):
             aside = (step + offset + 1) // 2 * (-1 if (step + offset) % 2 else 1)
             pinned, blocks = self._cut(self._partitions[(middle + aside) % len(self._partitions)])
-            chosen = [sliced(block, share, self._rows(block, blocks)) for block in spread(blocks, count, self._turn)]
+            rows = self._rows_per_block(blocks) if share < 1 else 0
+            chosen = [sliced(block, share, rows) for block in spread(blocks, count, self._turn)]
             pieces.append(Piece(pinned, tuple(chosen)))
             count -= len(chosen)
             if count <= 0:
                 break
         return pieces
 
-    def _rows(self, block: Block, blocks: Sequence[Block]) -> int:
-        """Of a block, roughly: row groups can be larger than blocks should be."""
-        if block.source.rows is None:
+    def _rows_per_block(self, blocks: Sequence[Block]) -> int:
+        """Roughly: row groups can be larger than blocks should be."""
+        stated = {block.source.uri: block.source.rows for block in blocks}
+        if any(rows is None for rows in stated.values()):
             return self._job.block_rows
-        return block.source.rows // sum(each.source.uri == block.source.uri for each in blocks) or 1
+        return math.ceil(sum(rows or 0 for rows in stated.values()) / len(blocks))
 
     def _score(self, pieces: Sequence[Piece], share: float) -> Round:
         job = replace(self._job, dataset=SampledDataset.of(self._job.dataset, pieces))
@@ -249,31 +254,33 @@ class Rounds:
         return [manifest for manifest, _ in score_partitions(job, [p.values for p in partitions], self._engine)]
 
     def _round(self, share: float, seconds: float, size: float, manifests: Sequence[Manifest], blocks: int) -> Round:
-        rows = sum(manifest.account.rows_read for manifest in manifests)
+        rows, blocks = sum(manifest.account.rows_read for manifest in manifests), max(blocks, 1)
         self.rows += rows
         self._memory.look()
-        return Round(share, seconds, size, rows, len(manifests), min(self._workers, max(blocks, 1)), max(blocks, 1))
+        return Round(share, seconds, size, rows, len(manifests), min(self._workers, blocks), blocks)
 
     def _filled(self, done: Round) -> float:
         """The share of the memory that whole blocks need. No more than a batch of a block is held at once."""
         return min(1.0, max(done.share, done.rows / done.blocks / self._batch_rows))
 
     def _pace(self, small: Round | None) -> Pace:
-        # The largest is closest to the run: memory that a process uses for the first time is slow.
         seen = telling(self._rounds)
         size = sum(each.bytes for each in seen) or 1.0
-        call = each_partition = 0.0
+        call = each_partition = worked = 0.0
         if small is not None and size / sum(each.partitions for each in seen) > 2 * small.bytes:
             each_partition = max(self._second - small.seconds, 0.0) if self._second else 0.0
-            call = max(small.seconds - each_partition, 0.0)
-        worked = [max(each.seconds - call - each.partitions * each_partition, 0.0) * each.lanes for each in seen]
-        rates = [each.seconds / each.bytes for each in seen if each.bytes]
+            call, worked = max(small.seconds - each_partition, 0.0), small.bytes / small.lanes
+        rates = [
+            max(each.seconds - call - each.partitions * each_partition, 0.0) / (each.bytes / each.lanes - worked)
+            for each in seen
+            if each.bytes > each.lanes * worked
+        ] or [0.0]
         return Pace(
             start_up=max(self._first - (small or self._rounds[0]).seconds, 0.0) + call,
             partition=each_partition + (0.0 if small is None else self._cutting),
-            byte=median(done / (each.bytes or 1.0) for done, each in zip(worked, seen, strict=True)),
+            byte=median(rates),
             block=self._block,
             rows=sum(each.rows for each in seen) / size,
             memory=self._memory.at(max(map(self._filled, self._rounds))) if self._engine.is_local else None,
-            spread=pstdev(rates) / fmean(rates) if len(rates) > 1 else _UNKNOWN_SPREAD,
+            spread=pstdev(rates) / (fmean(rates) or 1.0) if len(rates) > 1 else _UNKNOWN_SPREAD,
         )

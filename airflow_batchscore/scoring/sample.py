@@ -46,10 +46,14 @@ def _bytes(block: Block, rows: int) -> float:
     return float(block.stop - block.start if source.kind == "bytes" else source.size)
 
 
-def sliced(block: Block, share: float, block_rows: int) -> Block:
-    """The beginning of a block of about so many rows: that share of it; all of it if its format cannot read less."""
+def sliced(block: Block, share: float, rows: int) -> Block:
+    """The beginning of a block, about that share of it; all of it if its format cannot read less.
+
+    Args:
+        rows: that the block has, roughly, where neither it nor its format says.
+    """
     source, span = block.source, block.stop - block.start
-    if share >= 1 or source.is_stream:
+    if share >= 1 or source.is_stream or not span:
         return block
     if source.kind == "bytes":
         return replace(block, stop=block.start + min(span, max(round(span * share), _LEAST_BYTES)))
@@ -57,7 +61,7 @@ def sliced(block: Block, share: float, block_rows: int) -> Block:
         first, last = block.rows
         if share * span >= 1:
             return replace(block, stop=block.start + round(share * span))
-        rows = max(1, round(share * ((last - first) or block_rows)))
+        rows = max(1, round(share * ((last - first) or rows)))
         source = replace(source, batch_rows=min(source.batch_rows, rows))
         return replace(block, source=source, stop=block.start + 1, rows=(first, first + rows))
     return replace(block, stop=block.start + max(1, round(span * share)))

@@ -47,6 +47,8 @@ def test_numbers_are_told_from_missing_ones_and_from_what_has_no_order(
     (pd.Series(["b", None, "a", "b"], dtype="category"), {"b": 2, "a": 1}, 1),
     ([True, False, True], {"True": 2, "False": 1}, 0),
     ([True, 1, 1.0, "1", None], {"True": 1, "1": 2, "1.0": 1}, 1),
+    (pd.Categorical([True, "True", None, False]), {"True": 2, "False": 1}, 1),
+    (pd.array([0.1, None, 0.1], dtype="Float32"), {"0.10000000149011612": 2}, 1),
     ([[1], [1], None], {"[1]": 2}, 1),
     ([2.5, np.nan, 2.5], {"2.5": 2}, 1),
     ([None, None], {}, 2),

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from support import Small, good_rows
 
@@ -53,11 +55,11 @@ def test_a_slice_reads_about_its_share_of_a_block(tmp_path: Path, kind: str) -> 
     assert [sliced(block, 1, 6_000) for block in blocks] == blocks
 
 
-def test_of_a_row_group_that_is_larger_than_blocks_should_be_a_slice_is_its_share(tmp_path: Path) -> None:
-    dataset = _written(tmp_path, "parquet 10000")
+def test_a_file_without_row_groups_has_no_slice(tmp_path: Path) -> None:
+    pq.ParquetWriter(tmp_path / "part_1.parquet", pa.schema({"x": pa.float64()})).close()
+    dataset = PartitionedDataset(f"{tmp_path}/part_{{p}}.parquet")
     blocks = cut(dataset, dataset.pin(dataset.partition({"p": "1"})), block_rows=6_000)
-    assert _rows(dataset, blocks) == [10_000] * 6
-    assert _rows(dataset, [sliced(blocks[0], 0.3, 10_000)]) == [3_000]
+    assert _rows(dataset, [sliced(block, 0.3, 6_000) for block in blocks]) == _rows(dataset, blocks)
 
 
 @pytest.mark.parametrize("kind", ["csv.gz", "orc"])

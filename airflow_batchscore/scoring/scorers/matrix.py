@@ -65,6 +65,7 @@ class MatrixInput:
     def count(self, inputs: np.ndarray, bins: profile.Bins, ranges: Ranges) -> tuple[profile.Counts, Beyond]:
         """The profile of the rows, and what they hold beyond the training rows."""
         rows, weight = profile.sampled(len(inputs))
+        # Columns that lie in one piece are copied and sorted faster.
         taken = inputs if isinstance(rows, slice) else inputs.T.take(rows, axis=1).T
         values = of_matrix(taken, self._names)
         return profile.counted(values, bins, weight), look(values, ranges, len(taken), weight)
