@@ -15,6 +15,7 @@ from airflow_batchscore.quality.numbers import as_numbers
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
     from airflow_batchscore.quality.profile import Bins
 
@@ -76,6 +77,20 @@ def of_matrix(matrix: np.ndarray, names: Sequence[str]) -> Values:
     import numpy as np
 
     return {name: _present(column) for name, column in zip(names, np.sort(matrix.T, axis=1), strict=True)}
+
+
+def of_table(table: pa.Table, rows: np.ndarray | slice, bins: Bins) -> Values:
+    """These rows of the columns that have bins."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    columns = {name: table.column(name) for name in bins}
+    numbers = all(pt.is_floating(column.type) or pt.is_integer(column.type) for column in columns.values())
+    if numbers and all("edges" in spec for spec in bins.values()):
+        return of_matrix(np.column_stack([column.to_numpy()[rows] for column in columns.values()]), list(columns))
+    sample = pa.table(columns).take(np.arange(table.num_rows)[rows])
+    return of_frame(sample.to_pandas(), bins)
 
 
 def _present(ascending: np.ndarray) -> Numbers:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from airflow_batchscore.quality.profile import Bins
-from airflow_batchscore.quality.values import Classes, Numbers, as_floats, classes, of_frame, of_matrix
+from airflow_batchscore.quality.profile import Bins, counted
+from airflow_batchscore.quality.values import Classes, Numbers, as_floats, classes, of_frame, of_matrix, of_table
 
 pytestmark = pytest.mark.unit
 
@@ -80,6 +81,19 @@ def test_a_matrix_is_left_as_it_was_and_its_columns_keep_their_type(kind: str, o
     columns = [each for each in found.values() if isinstance(each, Numbers)]
     assert [each.ascending.tolist() for each in columns] == [[2, 3], [1, 9]]
     assert {each.ascending.dtype for each in columns} == {np.dtype(kind)}
+
+
+@pytest.mark.parametrize("rows", [slice(None), np.array([0, 2])])
+def test_a_table_gives_what_a_frame_of_its_rows_gives(rows: Any) -> None:
+    table = pa.table({"id": ["a", "b", "c"], "x": [2.0, 1.0, 0.5], "n": [3, 2, 1], "s": ["u", None, "v"]})
+    both: tuple[Bins, ...] = (
+        {"x": {"edges": [1.0]}, "n": {"edges": [2.0]}},
+        {"x": {"edges": [1.0]}, "s": {"values": ["u"]}},
+    )
+    for bins in both:
+        found, wanted = of_table(table, rows, bins), of_frame(table.to_pandas().iloc[rows], bins)
+        assert counted(found, bins) == counted(wanted, bins)
+        assert [each.rows for each in found.values()] == [len(table.to_pandas().iloc[rows])] * len(bins)
 
 
 def test_floats_of_a_column_without_numbers_are_none() -> None:

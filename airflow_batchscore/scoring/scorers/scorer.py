@@ -16,7 +16,7 @@ from airflow_batchscore.model.opening import other_versions
 from airflow_batchscore.model.outputs import OutputSpec, check_method
 from airflow_batchscore.quality import profile, quarantine
 from airflow_batchscore.quality.beyond import Beyond, look
-from airflow_batchscore.quality.values import of_frame, of_matrix
+from airflow_batchscore.quality.values import of_frame, of_table
 from airflow_batchscore.scoring.scorers.columns import prediction_column
 from airflow_batchscore.scoring.scorers.matrix import MatrixInput
 from airflow_batchscore.scoring.scorers.results import bad_row
@@ -276,20 +276,8 @@ class Scorer:
     def _count_outputs(self, table: pa.Table) -> profile.Counts:
         if not self._output_bins or not table.num_rows:
             return {}
-        import numpy as np
-        import pyarrow as pa
-        import pyarrow.types as pt
-
         rows, weight = profile.sampled(table.num_rows)
-        columns = {name: table.column(name) for name in self._output_bins}
-        numbers = all(pt.is_floating(column.type) or pt.is_integer(column.type) for column in columns.values())
-        if numbers and all("edges" in spec for spec in self._output_bins.values()):
-            matrix = np.column_stack([column.to_numpy()[rows] for column in columns.values()])
-            values = of_matrix(matrix, list(columns))
-        else:
-            sample = pa.table(columns).take(np.arange(table.num_rows)[rows])
-            values = of_frame(sample.to_pandas(), self._output_bins)
-        return profile.counted(values, self._output_bins, weight)
+        return profile.counted(of_table(table, rows, self._output_bins), self._output_bins, weight)
 
 
 def sorted_batch(
