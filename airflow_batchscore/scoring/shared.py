@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -118,25 +118,11 @@ def score_shared(jobs: Sequence[BlockJob], blocks: Sequence[Block]) -> list[Resu
         find_result(job, block.index) if may_be_a_rerun() else None for job, block in zip(jobs, blocks, strict=True)
     ]
     parts = [OpenPart(job, block) for job, block, there in zip(jobs, blocks, results, strict=True) if there is None]
-    try:
-        try:
-            _read(parts)
-        except BatchScoreError as error:
-            for part in parts:
-                part.fail(error)
-        made = iter([part.finish() for part in parts])
-    except BaseException as error:
-        for part in parts:
-            part.close(error)
-        if isinstance(error, OSError):
-            raise named(error, jobs[0], blocks[0]) from error
-        raise
+    made = iter(write_parts(parts, _rows(parts)) if parts else ())
     return [next(made) if there is None else there for there in results]
 
 
-def _read(parts: Sequence[OpenPart]) -> None:
-    if not parts:
-        return
+def _rows(parts: Sequence[OpenPart]) -> Iterator[Sequence[Batch]]:
     job, empty = parts[0].job, True
     scorer: BatchScorer | None = None
     for part in parts:
@@ -152,12 +138,37 @@ def _read(parts: Sequence[OpenPart]) -> None:
     blocks = list(dict.fromkeys(part.block for part in parts))  # that of a partition once for all its models
     for batches in read_shared(job.dataset, blocks, job.types, job.key_types):
         empty, rows = False, dict(zip(blocks, batches, strict=True))
+        yield [rows[part.block] for part in parts]
+    if empty:
+        yield [empty_batch(part.job) for part in parts]
+
+
+def write_parts(parts: Sequence[OpenPart], rows: Iterable[Sequence[Batch]]) -> list[Result]:
+    """Write what is read once for all parts. One that fails does not keep the others from theirs.
+
+    Args:
+        rows: opens the parts, then gives a batch for each of them, again and again; at least once.
+
+    Raises:
+        OSError: storage failed, which a retry may fix.
+    """
+    try:
+        try:
+            for batches in rows:
+                for part, batch in zip(parts, batches, strict=True):
+                    part.add(batch)
+                if all(part.error is not None for part in parts):
+                    break
+        except BatchScoreError as error:  # of reading
+            for part in parts:
+                part.fail(error)
+        return [part.finish() for part in parts]
+    except BaseException as error:
         for part in parts:
-            part.add(rows[part.block])
-        if all(part.error is not None for part in parts):
-            return
-    for part in parts if empty else ():
-        part.add(empty_batch(part.job))
+            part.close(error)
+        if isinstance(error, OSError):
+            raise named(error, parts[0].job, parts[0].block) from error
+        raise
 
 
 class OpenPart:

@@ -10,17 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from airflow_batchscore.data.batch import Batch
-from airflow_batchscore.data.blocks import read
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.engine.rerun import may_be_a_rerun
 from airflow_batchscore.engine.single_thread import hold_to_one_thread
 from airflow_batchscore.errors import BatchScoreError, ScoringError
-from airflow_batchscore.scoring.block import PartSource, empty_batch, named
+from airflow_batchscore.scoring.block import PartSource, batches, named
 from airflow_batchscore.scoring.manifest import BlockResult
 from airflow_batchscore.scoring.part import BlockJob
 from airflow_batchscore.scoring.scorers.shared_features import SharedFeatures
 from airflow_batchscore.scoring.scorers.specs import ModelSpec
-from airflow_batchscore.scoring.shared import OneCall, OpenPart, Results, Together
+from airflow_batchscore.scoring.shared import OneCall, OpenPart, Results, Together, write_parts
 
 
 def score_for_each(together: Together, unit: PartSource) -> Results:
@@ -57,43 +56,30 @@ def score_in_one_reading(jobs: Sequence[BlockJob], block: Block) -> Results | No
     types, key_types = _union([job.types for job in jobs]), _union([job.key_types for job in jobs])
     if types is None or key_types is None:
         return None
-    alike = all([*job.types] == [*types] and [*job.key_types] == [*key_types] for job in jobs)
     parts = [OpenPart(job, block) for job in jobs]
     try:
-        _open(parts)
-        hold_to_one_thread()
-        for batch in _batches(parts, types, key_types, alike=alike):
-            for part in parts:
-                part.add(batch if alike else _narrowed(batch, part.job))
-        return tuple(part.finish() for part in parts)
-    except BaseException as error:
-        for part in parts:
-            part.close(error)
-        if isinstance(error, (_NotAlikeError, SystemExit)):  # whose it is shows when each scores alone
-            return None
-        if isinstance(error, OSError):
-            raise named(error, jobs[0], block) from error
-        raise
+        return tuple(write_parts(parts, _rows(parts, types, key_types)))
+    except (_NotAlikeError, SystemExit):  # whose it is shows when each scores alone
+        return None
 
 
-def _batches(
-    parts: Sequence[OpenPart], types: dict[str, str | None], key_types: dict[str, str | None], *, alike: bool
-) -> Iterator[Batch]:
-    """The rows; where they cannot be read, all parts have failed. Raises _NotAlikeError."""
-    job, empty = replace(parts[0].job, types=types, key_types=key_types), True
+def _rows(
+    parts: Sequence[OpenPart], types: dict[str, str | None], key_types: dict[str, str | None]
+) -> Iterator[Sequence[Batch]]:
+    """Raises _NotAlikeError."""
+    _open(parts)
+    hold_to_one_thread()
+    job = replace(parts[0].job, types=types, key_types=key_types)
+    alike = all([*part.job.types] == [*types] and [*part.job.key_types] == [*key_types] for part in parts)
     try:
-        for batch in read(job.dataset, parts[0].block, types, key_types):
+        for batch in batches(job, parts[0].block):
             if not alike and (batch.bad or batch.padded):  # a row may be bad for one model alone
                 raise _NotAlikeError
-            empty = False
-            yield batch
+            yield [batch if alike else _narrowed(batch, part.job) for part in parts]
     except BatchScoreError as error:
-        if not alike:
-            raise _NotAlikeError from error
-        for part in parts:
-            part.fail(error)
-    if empty:
-        yield empty_batch(job)
+        if alike:
+            raise
+        raise _NotAlikeError from error
 
 
 class _NotAlikeError(Exception):

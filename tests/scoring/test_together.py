@@ -16,7 +16,6 @@ from airflow_batchscore.errors import BatchScoreError
 from airflow_batchscore.plan.models import OneModel
 from airflow_batchscore.quality.accounting import Account
 from airflow_batchscore.quality.quarantine import Limit
-from airflow_batchscore.scoring import together as module
 from airflow_batchscore.scoring.attempt import Attempt
 from airflow_batchscore.scoring.block import score_block
 from airflow_batchscore.scoring.manifest import BlockResult
@@ -71,7 +70,6 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     from airflow_batchscore.scoring import block
 
-    monkeypatch.setattr(module, "read", counting(module.read))
     monkeypatch.setattr(block, "read", counting(block.read))
     return seen
 
