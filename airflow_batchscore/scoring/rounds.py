@@ -124,7 +124,7 @@ class Rounds:
         self._block = self._size(middle) / len(blocks)
         first = blocks[0].source
         self._batch_rows = first.batch_rows if first.kind == "row_groups" else math.inf  # lines are one batch per block
-        share = min(1.0, _FIRST_ROWS / self._job.block_rows)
+        share = min(1.0, _FIRST_ROWS / self._rows_per_block(blocks))
         # The first round also loads the libraries and the model, in each thread.
         self._first = self._score(self._take(self._workers, share), share).seconds
         self._memory.begin()
@@ -220,7 +220,7 @@ class Rounds:
         stated = {block.source.uri: block.source.rows for block in blocks}
         if any(rows is None for rows in stated.values()):
             return self._job.block_rows
-        return math.ceil(sum(rows or 0 for rows in stated.values()) / len(blocks))
+        return math.ceil(sum(rows or 0 for rows in stated.values()) / len(blocks)) or 1
 
     def _score(self, pieces: Sequence[Piece], share: float) -> Round:
         job = replace(self._job, dataset=SampledDataset.of(self._job.dataset, pieces))

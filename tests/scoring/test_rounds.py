@@ -166,9 +166,9 @@ def test_empty_files_tell_nothing_of_the_pace(data: Small, kept: Any) -> None:
     assert _with(made, (1.0, 0.01, 0.0))._pace(None).byte == 0.0
 
 
-def _parquet(data: Small, kept: Any) -> Rounds:
+def _parquet(data: Small, kept: Any, rows: int = 40_000) -> Rounds:
     """Of row groups that are larger than blocks should be, but not so large that they are cut."""
-    data.add(1, good_rows(40_000))
+    data.add(1, good_rows(rows))
     pd.read_csv(data.folder / "part_1.csv").to_parquet(data.folder / "part_1.parquet", row_group_size=10_000)
     dataset = PartitionedDataset(f"{data.folder}/part_{{p}}.parquet")
     return _rounds(data, kept, "p=1", dataset=dataset, block_rows=6_000)
@@ -177,6 +177,13 @@ def _parquet(data: Small, kept: Any) -> Rounds:
 def test_a_slice_is_a_share_of_the_row_group(data: Small, kept: Any) -> None:
     made = _parquet(data, kept)
     assert [block.rows for piece in made._take(2, 0.3) for block in piece.blocks] == [(0, 3_000), (0, 3_000)]
+
+
+def test_a_block_of_few_rows_is_scored_whole_from_the_start(data: Small, kept: Any) -> None:
+    """A few rows of it would tell what a call costs, and nothing else."""
+    made = _parquet(data, kept, rows=900)
+    next(made.paces())
+    assert made.rows == 900 * 4  # each time: first, twice to see what is least, and the first round that counts
 
 
 def test_memory_grows_with_a_block_of_lines_and_no_further_than_a_batch_of_a_row_group(data: Small, kept: Any) -> None:
