@@ -28,6 +28,19 @@ def require_apart(dataset_uri: str, outputs: Iterable[str]) -> None:
             )
 
 
+def require_staging_outside(dataset_uri: str, staging: str) -> None:
+    """Raise OutputError if scores would be staged in the folder that holds the dataset's folders, or all of its files.
+
+    The dataset itself would not take them for data, but whoever reads its folder would.
+    """
+    root, is_deep = listing_root(dataset_uri)
+    if (is_deep or "*" in dataset_uri) and real(root or ".") == real(staging):
+        raise OutputError(
+            f"nothing was scored: {staging} is the folder of the dataset {dataset_uri}, and scores would be staged among "
+            "its files. Give them a folder of their own"
+        )
+
+
 def require_staging_apart(staging: str, published: str, files: Sequence[str] = ()) -> None:
     """Raise OutputError if scores are staged in the folder that they are published as, or below it.
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeAlias
 
 from airflow_batchscore.data import storage
-from airflow_batchscore.data.apart import require_apart
+from airflow_batchscore.data.apart import require_apart, require_staging_outside
 from airflow_batchscore.data.formats.base import Block
 from airflow_batchscore.data.pattern import Values, partition_key, shown
 from airflow_batchscore.data.shared_files import SharedFiles
@@ -85,6 +85,7 @@ def score_together(
     output = work.job.output
     folders = [output / partition_key(values) / "identity" for values in partitions[:1]]
     require_apart(work.job.dataset.uri, [(folder / name).uri for folder in folders for name in _NAMES])
+    require_staging_outside(work.job.dataset.uri, output.uri)
     if output.is_local:
         storage.sweep(storage.real(output.uri))  # estimates that were killed
     found = _found(work, partitions)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_batchscore.data.apart import require_apart, require_staging_apart
+from airflow_batchscore.data.apart import require_apart, require_staging_apart, require_staging_outside
 from airflow_batchscore.errors import OutputError
 
 pytestmark = pytest.mark.unit
@@ -53,6 +53,19 @@ def test_links_do_not_hide_what_a_file_is(tmp_path: Path) -> None:
     for dataset, output in [("data", "link"), ("link", "data")]:
         with pytest.raises(OutputError):
             require_apart(f"{tmp_path}/{dataset}/x_{{year}}.csv", [f"{tmp_path}/{output}/x_1.csv"])
+
+
+@pytest.mark.parametrize("dataset", ["hive/day={day}/*.parquet", "hive/*.parquet", "hive/{day}/", "hive/"])
+def test_scores_are_not_staged_among_the_data(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="a folder of their own"):
+        require_staging_outside(f"{tmp_path}/{dataset}", "hive")
+    require_staging_outside(f"{tmp_path}/{dataset}", "staged")
+    require_staging_outside(f"{tmp_path}/{dataset}", "hive/staged")
+
+
+def test_beside_files_that_are_named_by_their_fields_there_is_room() -> None:
+    require_staging_outside("s3://shop/orders_{year}.csv", "s3://shop")
 
 
 @pytest.mark.parametrize(
