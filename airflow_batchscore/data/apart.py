@@ -36,7 +36,7 @@ def require_staging_outside(dataset_uri: str, staging: str) -> None:
     root, is_deep = listing_root(dataset_uri)
     if (is_deep or "*" in dataset_uri) and real(root or ".") == real(staging):
         raise OutputError(
-            f"nothing was scored: {staging} is the folder of the dataset {dataset_uri}, and scores would be staged among "
+            f"nothing was scored: {staging} is the folder of the dataset {dataset_uri}, and scores would lie among "
             "its files. Give them a folder of their own"
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import ENAMETOOLONG
+from errno import EDQUOT, ENAMETOOLONG, ENOSPC
 
 from airflow_batchscore.data.storage.registry import drivers_in_use
 from airflow_batchscore.data.storage.uris import is_local, locate
@@ -41,6 +41,17 @@ def writing(uri: str) -> Iterator[None]:
         if missing or _is_refusal(uri, error) or isinstance(error, FileExistsError):
             raise OutputError(f"cannot write {uri}: {error}. {_ACCESS_ADVICE}") from error
         raise OSError(f"cannot write {uri}: {error}") from error
+
+
+@contextmanager
+def filling(uri: str) -> Iterator[None]:
+    """For what writes a file's content: a full disk is named, which the error of a write alone does not do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT) and error.filename is None:
+            raise OSError(f"cannot write {uri}: {error}. Make room there, and run again") from error
+        raise
 
 
 def _is_refusal(uri: str, error: OSError) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.storage import local_files
 from airflow_batchscore.data.storage.driver import Stamp, StorageDriver
-from airflow_batchscore.data.storage.errors import reading, writing
+from airflow_batchscore.data.storage.errors import filling, reading, writing
 from airflow_batchscore.data.storage.location import Location
 from airflow_batchscore.data.storage.uris import is_local, locate
 from airflow_batchscore.errors import InputError
@@ -170,7 +170,8 @@ def new_file(uri: str) -> Iterator[tuple[StorageDriver, str, Path]]:
     with ExitStack() as resources:
         with writing(uri):
             whole = resources.enter_context(driver.new_file(path))
-        yield driver, path, whole
+        with filling(uri):
+            yield driver, path, whole
 
 
 @contextmanager
@@ -179,7 +180,8 @@ def private_folder(uri: str) -> Iterator[Path]:
     with ExitStack() as resources:
         with writing(uri):
             folder = resources.enter_context(local_files.private_folder(Path(locate(uri)[1])))
-        yield folder
+        with filling(uri):
+            yield folder
 
 
 def sweep(uri: str) -> None:
