@@ -10,7 +10,7 @@ from airflow_batchscore.data import storage
 from airflow_batchscore.data.dataset_checks import check, require_no_fields, require_utf8
 from airflow_batchscore.data.formats.base import Format, ReadSettings, Source
 from airflow_batchscore.data.formats.registry import format_named, format_of
-from airflow_batchscore.data.found import found, require_as_seen
+from airflow_batchscore.data.found import found, require_as_seen, why_nothing
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.partition import Fingerprint as Fingerprint
 from airflow_batchscore.data.partition import InputFile as InputFile
@@ -229,7 +229,7 @@ class PartitionedDataset:
             what = self._lacking(missing) if missing else f"no partition fits {listed(map(repr, unmatched))}"
             raise InputError(f"{what}; {known} in {self.root}")
         if not existing:
-            raise InputError(self._empty())
+            raise InputError(why_nothing(self.uri, self.conn_id))
         return existing
 
     def _lacking(self, missing: Sequence[Values]) -> str:
@@ -237,9 +237,6 @@ class PartitionedDataset:
             return f"no row of {self.uri} is in partition {listed(map(partition_key, missing))}"
         names = listed(f"{partition_key(values)} ({self.pattern.fill(values)})" for values in missing)
         return f"no file for partition {names}"
-
-    def _empty(self) -> str:
-        return f"no file matches {self.uri}: check the URI and the connection"
 
     def partition(self, values: Mapping[str, str]) -> Partition:
         """One partition by its field values, with as little listing as the template allows."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
+from airflow_batchscore.data import storage
 from airflow_batchscore.data.partition import Partition
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.data.request import Request
+from airflow_batchscore.data.storage import Location
 from airflow_batchscore.errors import InputError, listed
 
 
@@ -19,6 +22,13 @@ def found(request: Request, partitions: Sequence[Partition]) -> tuple[list[Parti
     existing = [by_key[partition_key(values)] for values in asked.wanted if partition_key(values) in by_key]
     missing = [values for values in asked.wanted if partition_key(values) not in by_key]
     return existing, missing, asked.unmatched
+
+
+def why_nothing(uri: str, conn_id: str | None) -> str:
+    """Why a dataset has no file."""
+    if not re.search(r"[*{]|/$", uri) and storage.list_files(Location(uri, conn_id), recursive=True):
+        return f"{uri} is a folder: write {uri}/ to read all of its files, or say which kind of table it holds"
+    return f"no file matches {uri}: check the URI and the connection"
 
 
 def require_as_seen(

@@ -135,3 +135,13 @@ def test_a_uri_is_text_or_a_path(tmp_path: Path) -> None:
     assert PartitionedDataset(tmp_path / "x_{year}.csv").uri == f"{tmp_path}/x_{{year}}.csv"  # type: ignore[arg-type]
     with pytest.raises(InputError, match="give text, .* and its connection as conn_id="):
         PartitionedDataset(["s3://bucket/x_{year}.csv"])  # type: ignore[arg-type]
+
+
+def test_a_folder_that_is_written_like_a_file_is_told_from_what_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "hive" / "day=1").mkdir(parents=True)
+    write_csv(tmp_path / "hive" / "day=1" / "x.csv", good_rows(3))
+    with pytest.raises(InputError, match=r"hive is a folder: write \S+/hive/ to read all of its files"):
+        PartitionedDataset(f"{tmp_path}/hive").require()
+    for uri in ("nothing", "nothing/", "hive/{day}.csv"):
+        with pytest.raises(InputError, match="no file matches"):
+            PartitionedDataset(f"{tmp_path}/{uri}").require()
