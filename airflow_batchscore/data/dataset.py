@@ -229,7 +229,7 @@ class PartitionedDataset:
             what = self._lacking(missing) if missing else f"no partition fits {listed(map(repr, unmatched))}"
             raise InputError(f"{what}; {known} in {self.root}")
         if not existing:
-            raise InputError(why_nothing(self.uri, self.conn_id))
+            raise InputError(self._empty())
         return existing
 
     def _lacking(self, missing: Sequence[Values]) -> str:
@@ -237,6 +237,9 @@ class PartitionedDataset:
             return f"no row of {self.uri} is in partition {listed(map(partition_key, missing))}"
         names = listed(f"{partition_key(values)} ({self.pattern.fill(values)})" for values in missing)
         return f"no file for partition {names}"
+
+    def _empty(self) -> str:
+        return why_nothing(self.uri, self.conn_id)
 
     def partition(self, values: Mapping[str, str]) -> Partition:
         """One partition by its field values, with as little listing as the template allows."""
