@@ -82,7 +82,7 @@ def promote(
     model: str,
     alias: str,
     *,
-    require: Mapping[str, str] | None = None,
+    require: Mapping[str, str | Sequence[str]] | None = None,
     baseline: str | None = None,
     conn_id: str | None = None,
     trust: Trust | None = None,
@@ -91,7 +91,7 @@ def promote(
 
     Args:
         model: ``"<uri>/<version>"``, or ``"<uri>@<other alias>"``.
-        require: metric -> limit, such as ``{"accuracy": ">=0.9"}``.
+        require: metric -> limit, such as ``{"accuracy": ">=0.9"}``, or a list of limits, which must all hold.
         baseline: the model that `require` compares with.
 
     Returns:
@@ -107,7 +107,13 @@ def promote(
     ref = resolve(place.uri, access)
     manifest = artifact.verify(ref)
     other = artifact.read_manifest(resolve(absolute(baseline), access)).metrics if baseline else None
-    require_passed(metric_checks(manifest.metrics, require or {}, other), ref.uri)
+    limits = [
+        {metric: limit}
+        for metric, given in (require or {}).items()
+        for limit in ([given] if isinstance(given, str) else given)
+    ]
+    checks = [check for limit in limits for check in metric_checks(manifest.metrics, limit, other)]
+    require_passed(checks, ref.uri)
     moved = set_alias(ref.location.parent.uri, alias, ref, began, who())
     return CheckedModel(
         model=ref.uri,

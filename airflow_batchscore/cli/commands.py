@@ -231,7 +231,9 @@ def promote(given: argparse.Namespace) -> Answer:
     """Point an alias at a version."""
     from airflow_batchscore.api.train import promote as ask
 
-    require = dict(map(_limit, given.require))
+    require: dict[str, list[str]] = {}
+    for metric, limit in map(_limit, given.require):
+        require.setdefault(metric, []).append(limit)
     trust = options.trust_of(given)
     checked = ask(given.model, given.to, require=require, baseline=given.baseline, conn_id=given.conn_id, trust=trust)
 

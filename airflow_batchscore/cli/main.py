@@ -180,7 +180,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     promote.add_argument("model", help="'<uri>/<version>' or '<uri>@<alias>'")
     promote.add_argument("--to", metavar="ALIAS", required=True, help="the alias")
-    promote.add_argument("--require", metavar="LIMIT", action="append", default=[], help="such as 'accuracy>=0.9'")
+    promote.add_argument(
+        "--require", metavar="LIMIT", action="append", default=[], help="such as 'accuracy>=0.9' (again for each)"
+    )
     promote.add_argument("--baseline", metavar="MODEL", help="the model that limits such as '>=baseline' mean")
     options.add_trust(promote.add_argument_group("the model"))
 

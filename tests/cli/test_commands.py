@@ -196,6 +196,13 @@ def test_models_and_promote(shop: Small, typed: Typed) -> None:
     assert typed.json("models", "model")["versions"][0]["estimator"] == repr(pipeline)
 
 
+def test_every_limit_of_a_metric_must_hold_for_a_promotion(shop: Small, typed: Typed) -> None:
+    promote = ["promote", "model@champion", "--to", "best", "--baseline", "model@champion"]
+    assert typed(*promote, "--require", "accuracy>=1.1", "--require", "accuracy>=0.95*baseline") == 1
+    assert "required >=1.1" in typed.err
+    assert typed(*promote, "--require", "accuracy>=0.1", "--require", "accuracy>=0.95*baseline") == 0
+
+
 def test_clean(shop: Small, typed: Typed) -> None:
     for method in ("predict", "predict_proba"):
         assert typed("score", *DATA, "--partitions", "1", "--output", "staged", "--method", method) == 0
