@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from airflow_batchscore.cli import options
+from airflow_batchscore.cli import options, typed
 from airflow_batchscore.cli.screen import progress_bar, show_line, show_table
 from airflow_batchscore.data.json_types import JsonObject
 
@@ -40,7 +39,7 @@ def preview(given: argparse.Namespace) -> Answer:
     found = ask(
         options.dataset_of(given),
         given.model,
-        given.partition,
+        typed.request(given.partition),
         rows=given.rows,
         features=given.features,
         **chosen,
@@ -71,7 +70,7 @@ def plan(given: argparse.Namespace) -> Answer:
     found = plan_run(
         options.dataset_of(given),
         given.model,
-        given.partitions,
+        typed.request(given.partitions),
         output_uri=given.output,
         **options.output_of(given),
         **options.score_options(given),
@@ -94,14 +93,14 @@ def plan(given: argparse.Namespace) -> Answer:
 def estimate(given: argparse.Namespace) -> Answer:
     """What a run would take, and whether that is within the limits."""
     from airflow_batchscore.api.estimate import estimate as ask
-    from airflow_batchscore.errors import GateError, InputError
+    from airflow_batchscore.errors import GateError
 
     if given.max_cost is not None and given.price_per_core_hour is None:
-        raise InputError("--max-cost needs a price: add --price-per-core-hour")
+        raise typed.CommandLineError("--max-cost needs a price: add --price-per-core-hour")
     found = ask(
         options.dataset_of(given),
         given.model,
-        given.partitions,
+        typed.request(given.partitions),
         output_uri=given.output,
         engine=options.engine_of(given),
         price_per_core_hour=given.price_per_core_hour,
@@ -130,7 +129,7 @@ def score(given: argparse.Namespace) -> Answer:
         run = ask(
             dataset,
             given.model,
-            given.partitions,
+            typed.request(given.partitions),
             output_uri=given.output,
             **options.output_of(given),
             engine=engine,
@@ -232,7 +231,7 @@ def promote(given: argparse.Namespace) -> Answer:
     from airflow_batchscore.api.train import promote as ask
 
     require: dict[str, list[str]] = {}
-    for metric, limit in map(_limit, given.require):
+    for metric, limit in given.require:
         require.setdefault(metric, []).append(limit)
     trust = options.trust_of(given)
     checked = ask(given.model, given.to, require=require, baseline=given.baseline, conn_id=given.conn_id, trust=trust)
@@ -250,6 +249,8 @@ def clean(given: argparse.Namespace) -> Answer:
     """Remove staged scores that nobody needs any more."""
     from airflow_batchscore.api.clean import clean_staging
 
+    if given.keep_days is None and given.keep_runs is None:
+        raise typed.CommandLineError("say what to keep: --keep-days 30, --keep-runs 5, or both")
     cleaned = clean_staging(
         given.output,
         published=[] if given.published == ["none"] else given.published,
@@ -271,15 +272,3 @@ def clean(given: argparse.Namespace) -> Answer:
         show_line(f"{len(rows)} {would}, {cleaned.bytes:,} bytes; {cleaned.kept} kept{used}")
 
     return Answer(cleaned.to_dict(), show)
-
-
-def _limit(text: str) -> tuple[str, str]:
-    """``accuracy>=0.9`` as metric and limit."""
-    import re
-
-    from airflow_batchscore.errors import InputError
-
-    match: Any = re.fullmatch(r"\s*([^<>=\s]+)\s*((?:>=|<=|==|>|<).+)", text)
-    if match is None:
-        raise InputError(f"--require {text!r}: write a metric, a comparison and a number: 'accuracy>=0.9'")
-    return match[1], match[2]
