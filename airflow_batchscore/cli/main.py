@@ -85,7 +85,7 @@ def _run(given: argparse.Namespace) -> int:
         print(f"batchscore: the answer could not be written ({why}); what the command did is done", file=sys.stderr)
         return _FAILED
     if answer.problem:
-        print(f"batchscore: {plain(answer.problem)}", file=sys.stderr)
+        _say(worded(answer.problem, vars(given)))
     return int(answer.code)
 
 
@@ -97,9 +97,13 @@ def _failed(error: Exception, given: argparse.Namespace) -> int:
         text = f"{type(error).__name__}: {text} (--debug shows where)"
     elif isinstance(error, BatchScoreError):
         text = worded(text, vars(given))
+    _say(text)
+    return _WRONG if isinstance(error, CommandLineError) else _FAILED
+
+
+def _say(text: str) -> None:
     lines = "\n".join(plain(line) for line in text.splitlines())
     print(f"batchscore: {lines}", file=sys.stderr)
-    return _WRONG if isinstance(error, CommandLineError) else _FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -183,7 +183,7 @@ def output_of(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _table(kind: str | None, conn_id: str | None, option: str, conn_option: str) -> Table | None:
-    """The table that an option names. Raises CommandLineError if it names none, or is no Iceberg and has a connection."""
+    """The table that an option names. Raises CommandLineError if there is none of that kind."""
     from airflow_batchscore.data.tables.kinds import Delta, Iceberg
 
     type_of, _, rest = (kind or "").partition(":")

@@ -101,7 +101,7 @@ def test_plan_score_runs(shop: Small, typed: Typed) -> None:
     planned = typed.json("plan", *run)
     assert planned["counts"] == {"score": 3, "added": 3, "kept": 0}
     assert typed("score", *run) == 1
-    assert typed.err.rstrip().endswith("or raise max_quarantined")
+    assert typed.err.rstrip().endswith("or raise --max-quarantined")
     assert not Path("out.parquet").exists()
     assert typed("score", *run, "--partitions", "0..1") == 0
     assert "230 rows read = 230 scored + 0 skipped + 0 in quarantine" in typed.out

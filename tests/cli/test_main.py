@@ -107,7 +107,7 @@ def test_options_that_do_not_go_together_say_why_in_a_line_and_end_with_2(
     ("words", "message"),
     [
         (["score", "nope_{p}.csv", "--model", "model@champion", "--output", "s"], "no file matches"),
-        (["score", "part_{p}.csv", "--model", "model@nobody", "--output", "s"], "there is no alias 'nobody'"),
+        (["score", "part_{p}.csv", "--model", "model@nobody", "--output", "s"], "batchscore models lists them"),
         (["score", *DATA, "--output", "s", "--trusted", "/srv/models"], "none of the trusted URIs"),
         (["score", *DATA, "--output", "s", "--require-signature"], "put it into the environment as BATCHSCORE_SIG"),
         (["score", "part_{p}.csv", "--output", "s"], "give --model '<uri>@<alias>', or --function 'm"),
@@ -121,7 +121,16 @@ def test_options_that_do_not_go_together_say_why_in_a_line_and_end_with_2(
         ),
         (["preview", *DATA, "--partition", "0..2"], "a preview shows one partition, and these are 3"),
         (["preview", *DATA, "--function", "no_module:f"], "--function replaces the model: leave --model out"),
-        (["preview", "part_{p}.csv", "--function", "no_module:f"], "No module named 'no_module'"),
+        (
+            ["preview", "part_{p}.csv", "--function", "no_module:f"],
+            "or lie in the current folder or in one that --import-path names",
+        ),
+        (
+            ["clean", ".", "--published", "none", "--keep-runs", "1"],
+            "give the folder where scores are staged, --output",
+        ),
+        (["score", *DATA, "--output", "s", "--flag", "high=predction>3"], "--flag 'high=predction>3': predict gives"),
+        (["score", *DATA, "--output", "s", "--memory-limit", "2gig"], "--memory-limit '2gig': give bytes"),
         (["runs", "nowhere"], "no run left a trace"),
         (["models", "hdfs://x/y"], "hdfs"),
         (["preview", "s3://bucket/x_{p}.csv", "--model", "model@champion", "--conn-id", "nobody"], "'nobody'"),
