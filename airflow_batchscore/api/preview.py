@@ -102,7 +102,7 @@ def preview(
         if model is not None or options.get("function") is not None:
             raise InputError("features= shows what a recipe makes of the rows: leave model and function out")
         options["function"] = features
-    chosen = ScoreOptions.of({**options, "quarantine": rows})
+    chosen = ScoreOptions.of({**options, "quarantine": rows}, preview)
     with tempfile.TemporaryDirectory(prefix="batchscore-preview-") as folder:
         reached = usable_dataset(dataset)
         asked = [partition] if isinstance(partition, Mapping) else partition

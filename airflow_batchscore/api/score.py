@@ -151,7 +151,7 @@ def score(
         GateError: the audit failed. The scores stay staged, and nothing was published.
         BatchScoreError: a partition cannot be scored; those that were completed are committed.
     """
-    chosen, how = ScoreOptions.of(options), usable_engine(engine)
+    chosen, how = ScoreOptions.of(options, score), usable_engine(engine)
     target_to(publish_to, table, chosen.conn_id, output_uri)  # refuses it before the work
     work = chosen.work(dataset, model, partitions, output_uri)
     job = work.job

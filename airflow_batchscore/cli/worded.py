@@ -40,6 +40,13 @@ _SENTENCES = (
         ),
         "The module must be installed, or lie in the current folder or in one that --import-path names",
     ),
+    (
+        re.compile(
+            r"with partitions=\[\.\.\.\], to see what they take\. Leave estimate=, max_cost= and max_seconds= out of a "
+            r"plan task"
+        ),
+        "with batchscore score --partitions ..., to see what they take",
+    ),
     (re.compile(r"the output_uri of the scoring tasks"), "the folder where scores are staged, --output of score"),
     (re.compile(r"(?<=raise )max_(quarantined|skipped|drift|unseen|outside)\b"), r"--max-\1"),
 )

@@ -175,6 +175,18 @@ def test_models_and_promote(shop: Small, typed: Typed) -> None:
     assert typed.out == f"@latest now points at version {version}\n"
     assert typed("promote", f"model/{version}", "--to", "best", "--require", "accuracy > 1") == 1
     assert typed.err.endswith("required > 1. It was not promoted\n")
+    assert typed("promote", "model@nope", "--to", "best") == 1
+    assert "there is no alias 'nope' at" in typed.err
+    assert "; there are champion, latest. Name a version, '<uri>/<version>', or an alias that is there\n" in typed.err
+    assert (
+        typed("promote", "model@latest", "--to", "best", "--require", "accuracy>=baseline", "--baseline", "model@x")
+        == 1
+    )
+    assert "there are champion, latest" in typed.err
+    assert typed("promote", "nowhere@nope", "--to", "best") == 1
+    assert "there is no other" in typed.err
+    assert typed("promote", "model/nope", "--to", "best") == 1
+    assert "alias" not in typed.err
     assert typed.json("promote", "model@latest", "--to", "latest")["version"] == version
     assert typed.json("models", "model")["aliases"] == {"champion": version, "latest": version}
     assert typed("models", "model") == 0
@@ -249,6 +261,8 @@ def test_times_are_those_of_this_run(shop: Small, typed: Typed) -> None:
 def test_the_rows_of_one_file_are_divided(shop: Small, typed: Typed) -> None:
     one = ["part_0.csv", "--partition-by", "id % 4", "--column-type", "id=int64", "--model", "model@champion"]
     assert typed("preview", *one, "--partition", "2", "--rows", "1") == 0
+    assert typed("estimate", *one, "--output", "staged") == 1
+    assert "Score a few partitions first, with batchscore score --partitions ..., to see what they take\n" in typed.err
     planned = typed.json("plan", *one, "--output", "staged")
     assert planned["counts"] == {"score": 5}  # 0 to 3, and the rows without an id
     scored = typed.json("score", *one, "--output", "staged", "--partitions", "1..2", "--publish-to", "out.parquet")
