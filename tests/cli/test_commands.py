@@ -89,6 +89,7 @@ def test_preview(shop: Small, typed: Typed) -> None:
     assert "31 rows read = 30 scored + 0 skipped + 1 that cannot be scored" in typed.out
     found = typed.json("preview", *DATA, "--partition", "2", "--rows", "50")
     assert found["rows"][30]["outcome"] == "quarantined"
+    assert found["rows"][1]["inputs"] == {"id": 2001, "a": 0.25, "b": 1.0}
     (shop.folder / "own_recipe.py").write_text(
         "def features(frame):\n    return frame[['a']].rename(columns={'a': 'twice'}) * 2\n"
     )
@@ -101,12 +102,15 @@ def test_plan_score_runs(shop: Small, typed: Typed) -> None:
     planned = typed.json("plan", *run)
     assert planned["counts"] == {"score": 3, "added": 3, "kept": 0}
     assert typed("score", *run) == 1
+    assert "261 rows read = 260 scored + 0 skipped + 1 in quarantine" in typed.out
     assert typed.err.rstrip().endswith("or raise --max-quarantined")
     assert not Path("out.parquet").exists()
     assert typed("score", *run, "--partitions", "0..1") == 0
     assert "230 rows read = 230 scored + 0 skipped + 0 in quarantine" in typed.out
     assert f"{shop.folder}/out.parquet: 2 added, 0 replaced" in typed.out
+    assert {row[1] for row in _rows(typed.out)} == {shop.model.version}
     scored = typed.json("score", *run, "--max-quarantined", "1", "--workers", "1")
+    assert {each["model"] for each in scored["partitions"]} == {shop.model.version}
     assert [each["reused"] for each in scored["partitions"]] == [True, True, True]
     assert scored["published"]["added"] == 1
     plain = pd.concat([shop.plain(0), shop.plain(1)], ignore_index=True)
@@ -118,7 +122,20 @@ def test_plan_score_runs(shop: Small, typed: Typed) -> None:
     assert len(typed.json("runs", "out.parquet")["runs"]) == 2
     assert typed("runs", "staged") == 0
     assert [row[2] for row in _rows(typed.out)] == ["checked"] * 3
-    assert [row[7] for row in _rows(typed.out)] == ["yes", "yes", "no"]
+    assert [row[8] for row in _rows(typed.out)] == ["yes", "yes", "no"]
+    assert typed("runs", "out.parquet") == 0
+    assert [row[3] for row in _rows(typed.out)] == [shop.model.version] * 2
+
+
+def test_scores_that_do_not_pass_print_what_was_checked(shop: Small, typed: Typed) -> None:
+    assert typed("score", *DATA, "--output", "staged", "--publish-to", "out.parquet", "--json") == 1
+    found = json.loads(typed.out)
+    assert found.keys() == KEYS["score"]
+    assert (found["rows_quarantined"], found["published"]) == (1, None)
+    (problem,) = (check["problem"] for check in found["checks"] if check["problem"])
+    assert problem.startswith("1 rows are in quarantine, 0 allowed")
+    assert json.loads(Path(found["verdict"]).read_text())["passed"] is False
+    assert typed.err.startswith("batchscore: the scores did not pass")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -199,8 +216,7 @@ def test_models_and_promote(shop: Small, typed: Typed) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), "estimator": repr(pipeline)}))
     assert typed("models", "model") == 0
     (line,) = (line for line in typed.out.splitlines() if version in line)
-    shown = "Pipeline(steps=[('standardscaler', StandardScaler()), ('logi...  "
-    assert shown in line
+    assert f"  {' '.join(repr(pipeline).split())}  " in line
     assert typed.json("models", "model")["versions"][0]["estimator"] == repr(pipeline)
 
 

@@ -218,6 +218,15 @@ def test_a_terminal_has_a_bar_and_no_colours_if_it_is_asked_for_none(shop: Small
     assert "30 rows read = 30 scored" in said
 
 
+def test_a_long_estimator_is_cut_on_a_terminal_alone(shop: Small, capsys: pytest.CaptureFixture[str]) -> None:
+    file = shop.folder / "model" / shop.model.version / "model.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "estimator": f"Pipeline({'x' * 80})"}))
+    models = _command("models", "model")
+    assert re.search(r"Pipeline\(x+\.\.\.", re.sub(r"\s", "", _on_a_terminal(models, shop.folder, COLUMNS="400")))
+    assert main(["models", "model"]) == 0
+    assert f"Pipeline({'x' * 80})" in capsys.readouterr().out
+
+
 def test_without_rich_tables_are_refused_before_the_work_and_json_is_not(
     shop: Small, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
