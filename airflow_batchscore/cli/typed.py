@@ -41,7 +41,7 @@ def request(texts: Sequence[str] | None) -> object:
     """What all ``--partitions`` ask for together; None if there is none."""
     if texts is None or len(texts) == 1:
         return texts and texts[0]
-    return list(texts)
+    return [f"[{text}]" if text.lstrip().startswith("{") else text for text in texts]  # among others, JSON is a list
 
 
 def value(text: str) -> Any:

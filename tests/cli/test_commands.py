@@ -249,7 +249,7 @@ def test_clean(shop: Small, typed: Typed) -> None:
 
 def test_partitions_that_are_named_apart_are_all_scored(shop: Small, typed: Typed) -> None:
     score = ["score", *DATA, "--output", "staged", "--max-quarantined", "1"]
-    found = typed.json(*score, "--partitions", "0", "--partitions", "[1]", "--partitions", "2..2")
+    found = typed.json(*score, "--partitions", "0", "--partitions", '{"p": "1"}', "--partitions", "[2]")
     assert [each["partition"] for each in found["partitions"]] == ["p=0", "p=1", "p=2"]
     assert typed("preview", *DATA, "--partition", "0", "--partition", "1") == 1
     assert "a preview shows one partition, and these are 2" in typed.err

@@ -36,7 +36,7 @@ def test_a_flag_needs_a_name_and_a_condition() -> None:
 def test_partitions_that_are_named_apart_are_asked_for_together() -> None:
     assert typed.request(None) is None
     assert typed.request(["0..2"]) == "0..2"
-    assert typed.request(["0..2", "[4, 5]"]) == ["0..2", "[4, 5]"]
+    assert typed.request(["0..2", "[4, 5]", '{"p": "6"}']) == ["0..2", "[4, 5]", '[{"p": "6"}]']
 
 
 def test_values_of_reading_options_are_json_or_text() -> None:
