@@ -43,7 +43,7 @@ def estimate(
         InputError: the request is wrong, or no sample is small enough: the message names the share that would do.
         BatchScoreError: what scoring the sample raises.
     """
-    work, how = ScoreOptions.of(options).work(dataset, model, partitions, output_uri), usable_engine(engine)
+    work, how = ScoreOptions.of(options, estimate).work(dataset, model, partitions, output_uri), usable_engine(engine)
     return sampling.estimate(
         work.job,
         [work.partitions],

@@ -103,7 +103,7 @@ def plan_run(
         InputError, ModelError: the request as a whole is wrong; what is wrong with a partition is in the plan.
         OutputError: `publish_to` is not an output of this package, or holds a table that `table` does not name.
     """
-    chosen = ScoreOptions.of(options)
+    chosen = ScoreOptions.of(options, plan_run)
     target = target_to(publish_to, table, chosen.conn_id, output_uri)
     work = chosen.work(dataset, model, partitions, output_uri)
     with tempfile.TemporaryDirectory(prefix="batchscore-plan-") as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,30 +23,33 @@ from airflow_batchscore.scoring.scorers.scorer import BatchRules, ScoredBatch, o
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _ROWS = 10
 #: Less is not worth a block: a large file would have millions, and nearly all previews end in the first.
 _BLOCK_ROWS = 10_000
 #: What happens to a row.
 Outcome = Literal["scored", "skipped", "quarantined"]
+#: Of a cell.
+Value = str | int | float | bool | None
 _LEFT_OUT = "the recipe left it out"
 
 
 @dataclass(frozen=True)
 class PreviewRow:
-    """A row of the preview. Values are text, as they would be read; None is a missing one.
+    """A row of the preview. Numbers and booleans are what would be read; other values are text. None is a missing one.
 
     Attributes:
         row: its number in the partition, from 0; with `partition_by` in its files.
-        inputs: keys and the columns that the recipe reads.
+        inputs: keys and the columns that the recipe reads; of a row that cannot be read, the text in the file.
         outputs: what would be written beside the keys; several rows if a function returns several.
         why: what keeps it from being scored.
     """
 
     row: int
     outcome: Outcome
-    inputs: Mapping[str, str | None]
-    outputs: Sequence[Mapping[str, str | None]]
+    inputs: Mapping[str, Value]
+    outputs: Sequence[Mapping[str, Value]]
     why: str = ""
 
 
@@ -102,7 +106,7 @@ def preview(
         if model is not None or options.get("function") is not None:
             raise InputError("features= shows what a recipe makes of the rows: leave model and function out")
         options["function"] = features
-    chosen = ScoreOptions.of({**options, "quarantine": rows})
+    chosen = ScoreOptions.of({**options, "quarantine": rows}, preview)
     with tempfile.TemporaryDirectory(prefix="batchscore-preview-") as folder:
         reached = usable_dataset(dataset)
         asked = [partition] if isinstance(partition, Mapping) else partition
@@ -166,19 +170,35 @@ def _first(batch: Batch, rows: int) -> Batch:
 
 
 def _outcomes(batch: Batch, scored: ScoredBatch, keys: Sequence[str]) -> list[PreviewRow]:
-    made: dict[int, list[dict[str, str | None]]] = {}
+    made: dict[int, list[Mapping[str, Value]]] = {}
     outputs = scored.table.drop_columns([key for key in keys if key in scored.table.column_names])
     for number, place in enumerate(scored.places):
-        made.setdefault(int(place), []).append(texts(outputs, number))
+        made.setdefault(int(place), []).append(_values(outputs, number))
     bad = {row.position: row for row in [*batch.bad, *scored.failed]}
     why = "; ".join(scored.uncovered) or _LEFT_OUT
     rows = [PreviewRow(row.position, "quarantined", row.raw, [], f"{row.error}: {row.message}") for row in bad.values()]
     for place, position in enumerate(map(int, batch.positions)):
         if position in bad:
             continue
-        inputs = texts(batch.keys, place) | texts(batch.table, place)
+        inputs = {**_values(batch.keys, place), **_values(batch.table, place)}
         if place in made:
             rows.append(PreviewRow(position, "scored", inputs, made[place]))
         else:
             rows.append(PreviewRow(position, "skipped", inputs, [], why))
     return sorted(rows, key=lambda row: row.row)
+
+
+def _values(table: pa.Table, row: int) -> Mapping[str, Value]:
+    return {name: _value(table.column(name)[row], text) for name, text in texts(table, row).items()}
+
+
+def _value(cell: pa.Scalar, text: str | None) -> Value:
+    """A number or a boolean as JSON has them, any other value as `text`; so are NaN and infinity, which JSON lacks."""
+    import pyarrow as pa
+
+    if text is None or not (
+        pa.types.is_boolean(cell.type) or pa.types.is_integer(cell.type) or pa.types.is_floating(cell.type)
+    ):
+        return text
+    value: int | float | bool = cell.as_py()
+    return value if math.isfinite(value) else text

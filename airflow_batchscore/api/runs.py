@@ -28,6 +28,7 @@ class StoredRun:
         run: ``<dag_id>/<run_id>``.
         kind: ``"checked"`` in a staging folder, ``"published"`` in or beside an output.
         time: of the trace, ISO 8601, UTC.
+        model: version of the one that scored all that was published; None for a check, several models or a function.
         passed: whether its audit passed; None if it had none.
         rows_read, rows_scored, rows_skipped, rows_quarantined: of all its partitions.
         changes: what publication did, such as ``{"added": 3}``; empty for a check.
@@ -38,6 +39,7 @@ class StoredRun:
     run: str
     kind: Literal["checked", "published"]
     time: str
+    model: str | None
     partitions: int
     rows_read: int
     rows_scored: int
@@ -84,6 +86,7 @@ def _run(place: Location, file: FileInfo) -> StoredRun | None:
         run=f"{value['run']['dag_id']}/{value['run']['run_id']}",
         kind="checked" if is_check else "published",
         time=datetime.fromtimestamp(file.mtime_ns / 1e9, UTC).isoformat(timespec="seconds"),
+        model=(value.get("model") or {}).get("version"),
         partitions=totals["partitions"],
         **{name: totals[name] for name in ("rows_read", "rows_scored", "rows_skipped", "rows_quarantined")},
         passed=value.get("passed") if is_check else (None if checks is None else not problems),

@@ -18,7 +18,7 @@ from airflow_batchscore.data.storage import Location
 from airflow_batchscore.data.tables.kinds import Table
 from airflow_batchscore.data.unlabelled import unlabelled
 from airflow_batchscore.engine.base import Engine
-from airflow_batchscore.errors import InputError
+from airflow_batchscore.errors import GateError, InputError
 from airflow_batchscore.publish.audit import audit
 from airflow_batchscore.publish.combine import combine as publish
 from airflow_batchscore.publish.combine import require_free_names
@@ -72,6 +72,11 @@ class ScoredRun:
         """Partition key -> whether its scores were committed before this run."""
         return {partition.key: partition.reused for partition in self.scored}
 
+    @property
+    def models(self) -> Sequence[str]:
+        """What scored each partition: the model's version, or the function; of models by a column, the method."""
+        return [manifest.model.version if manifest.model else manifest.method for manifest in self.manifests]
+
     def frame(self) -> pd.DataFrame:
         """All scores, with the partition's fields as text columns; they must fit in memory.
 
@@ -99,18 +104,29 @@ class ScoredRun:
             "partitions": [
                 {
                     "partition": partition.key,
+                    "model": model,
                     "reused": partition.reused,
                     **partition.account.to_dict(),
                     "seconds": partition.seconds,
                     "manifest": partition.manifest,
                     "digest": partition.digest,
                 }
-                for partition in self.scored
+                for partition, model in zip(self.scored, self.models, strict=True)
             ],
             "checks": [check.to_dict() for check in self.audit.checks],
             "verdict": self.verdict,
             "published": self.published.to_dict() if self.published else None,
         }
+
+
+class ChecksError(GateError):
+    """The scores did not pass.
+
+    Attributes:
+        run: what was scored and checked, and where the verdict is. Nothing of it was published.
+    """
+
+    run: ScoredRun
 
 
 def score(
@@ -148,10 +164,10 @@ def score(
         options: see `ScoreOptions`.
 
     Raises:
-        GateError: the audit failed. The scores stay staged, and nothing was published.
+        ChecksError: a GateError: the audit failed. The scores stay staged, and nothing was published.
         BatchScoreError: a partition cannot be scored; those that were completed are committed.
     """
-    chosen, how = ScoreOptions.of(options), usable_engine(engine)
+    chosen, how = ScoreOptions.of(options, score), usable_engine(engine)
     target_to(publish_to, table, chosen.conn_id, output_uri)  # refuses it before the work
     work = chosen.work(dataset, model, partitions, output_uri)
     job = work.job
@@ -167,8 +183,13 @@ def score(
     result = audit([partition.values for partition in work.partitions], manifests, limits, notices)
     place = run_place(staged_runs_folder(manifests), work.run, _TASK, VERDICT)
     storage.write_json(place, result.verdict(work.run, limits))
-    result.require()
     run = ScoredRun(work.run, scored, manifests, result, place.uri)
+    try:
+        result.require()
+    except GateError as error:
+        failed = ChecksError(str(error))
+        failed.run = run
+        raise failed from None
     if publish_to is None:
         return run
     published = combine(

@@ -12,11 +12,12 @@ from airflow_batchscore.api.work import BY_HAND, who
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.engine.base import Engine
-from airflow_batchscore.errors import ModelError
+from airflow_batchscore.errors import ModelError, ModelMissingError, listed
 from airflow_batchscore.model import artifact
+from airflow_batchscore.model.listing import list_model
 from airflow_batchscore.model.name_template import template_fields
 from airflow_batchscore.model.recipe import Recipe
-from airflow_batchscore.model.reference import resolve, set_alias
+from airflow_batchscore.model.reference import ModelRef, resolve, set_alias
 from airflow_batchscore.model.trust import TRUST_ALL, ModelAccess, Trust
 from airflow_batchscore.training.gate import CheckedModel, metric_checks, require_passed
 from airflow_batchscore.training.metrics import Metric
@@ -82,7 +83,7 @@ def promote(
     model: str,
     alias: str,
     *,
-    require: Mapping[str, str] | None = None,
+    require: Mapping[str, str | Sequence[str]] | None = None,
     baseline: str | None = None,
     conn_id: str | None = None,
     trust: Trust | None = None,
@@ -91,7 +92,7 @@ def promote(
 
     Args:
         model: ``"<uri>/<version>"``, or ``"<uri>@<other alias>"``.
-        require: metric -> limit, such as ``{"accuracy": ">=0.9"}``.
+        require: metric -> limit, such as ``{"accuracy": ">=0.9"}``, or a list of limits, which must all hold.
         baseline: the model that `require` compares with.
 
     Returns:
@@ -104,10 +105,20 @@ def promote(
     began = time.time_ns()
     place = usable(Location(model, conn_id))
     access = ModelAccess(place.conn_id, trust or TRUST_ALL)
-    ref = resolve(place.uri, access)
+    ref = _there(place, access)
     manifest = artifact.verify(ref)
-    other = artifact.read_manifest(resolve(absolute(baseline), access)).metrics if baseline else None
-    require_passed(metric_checks(manifest.metrics, require or {}, other), ref.uri)
+    other = (
+        artifact.read_manifest(_there(Location(absolute(baseline), place.conn_id), access)).metrics
+        if baseline
+        else None
+    )
+    limits = [
+        {metric: limit}
+        for metric, given in (require or {}).items()
+        for limit in ([given] if isinstance(given, str) else given)
+    ]
+    checks = [check for limit in limits for check in metric_checks(manifest.metrics, limit, other)]
+    require_passed(checks, ref.uri)
     moved = set_alias(ref.location.parent.uri, alias, ref, began, who())
     return CheckedModel(
         model=ref.uri,
@@ -117,3 +128,19 @@ def promote(
         baseline=other,
         promoted_to=alias if moved else None,
     )
+
+
+def _there(model: Location, access: ModelAccess) -> ModelRef:
+    """The version. Raises ModelMissingError that names the aliases there are, if the alias is not one of them."""
+    try:
+        return resolve(model.uri, access)
+    except ModelMissingError as error:
+        base, at, alias = model.uri.rpartition("@")
+        aliases = [each.alias for each in list_model(Location(base, model.conn_id)).aliases] if at else [alias]
+        if alias in aliases:
+            raise
+        there = f"there are {listed(aliases)}" if aliases else "there is no other"
+        raise ModelMissingError(
+            f"model {model.uri!r}: there is no alias {alias!r} at {base}; {there}. Name a version, '<uri>/<version>', "
+            "or an alias that is there"
+        ) from error

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from airflow_batchscore.api.reach import usable, usable_dataset
@@ -77,13 +79,15 @@ class ScoreOptions:
     trust: Trust | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> ScoreOptions:
-        """Raises InputError for an unknown one."""
+    def of(cls, options: Mapping[str, Any], function: Callable[..., object]) -> ScoreOptions:
+        """Raises InputError for an unknown one, which names those there are and the other arguments of `function`."""
         unknown = sorted(set(options) - set(cls.__dataclass_fields__))
         if unknown:
-            raise InputError(
-                f"there is no option {', '.join(unknown)}; there are {', '.join(cls.__dataclass_fields__)}"
-            )
+            own = (name for name, each in signature(function).parameters.items() if each.kind is each.KEYWORD_ONLY)
+            there = [*cls.__dataclass_fields__, *own]
+            meant = [like for name in unknown for like in get_close_matches(name, there, n=1)]
+            hint = f"did you mean {', '.join(meant)}? There" if meant else "there"
+            raise InputError(f"there is no option {', '.join(unknown)}; {hint} are {', '.join(there)}")
         return cls(**options)
 
     def work(self, dataset: PartitionedDataset | str, model: str | None, partitions: object, output_uri: str) -> Work:

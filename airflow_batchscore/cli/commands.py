@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from airflow_batchscore.cli import options
+from airflow_batchscore.cli import options, typed
 from airflow_batchscore.cli.screen import progress_bar, show_line, show_table
 from airflow_batchscore.data.json_types import JsonObject
 
-#: Letters of an estimator that a table shows.
+#: Letters of an estimator that a table on a terminal shows.
 _LONGEST_ESTIMATOR = 60
+#: Partitions that a cell names.
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -36,22 +38,20 @@ def preview(given: argparse.Namespace) -> Answer:
     """A few rows through recipe and model."""
     from airflow_batchscore.api.preview import preview as ask
 
-    chosen = options.score_options(given)
-    found = ask(
-        options.dataset_of(given),
-        given.model,
-        given.partition,
-        rows=given.rows,
-        features=given.features,
-        **chosen,
-    )
+    dataset, chosen, asked = options.dataset_of(given), options.score_options(given), typed.request(given.partition)
+    found = ask(dataset, given.model, asked, rows=given.rows, features=given.features, **chosen)
 
     def show() -> None:
         inputs = list(dict.fromkeys(name for row in found.rows for name in row.inputs))
         outputs = list(dict.fromkeys(name for row in found.rows for made in row.outputs for name in made))
         new = [name if name not in inputs else f"{name} (made)" for name in outputs]
         rows = [
-            [row.row, *(row.inputs.get(name) for name in inputs), *(made.get(name, "") for name in outputs), row.why]
+            [
+                row.row,
+                *(_text(row.inputs.get(name)) for name in inputs),
+                *(_text(made.get(name, "")) for name in outputs),
+                row.why,
+            ]
             for row in found.rows
             for made in (row.outputs or [dict.fromkeys(outputs, row.outcome)])
         ]
@@ -64,6 +64,11 @@ def preview(given: argparse.Namespace) -> Answer:
     return Answer(found.to_dict(), show)
 
 
+def _text(value: object) -> str | None:
+    """A value of the data as Python writes it, not as a count."""
+    return None if value is None else str(value)
+
+
 def plan(given: argparse.Namespace) -> Answer:
     """What would be scored, reused, skipped and replaced."""
     from airflow_batchscore.api.plan import plan_run
@@ -71,7 +76,7 @@ def plan(given: argparse.Namespace) -> Answer:
     found = plan_run(
         options.dataset_of(given),
         given.model,
-        given.partitions,
+        typed.request(given.partitions),
         output_uri=given.output,
         **options.output_of(given),
         **options.score_options(given),
@@ -94,14 +99,14 @@ def plan(given: argparse.Namespace) -> Answer:
 def estimate(given: argparse.Namespace) -> Answer:
     """What a run would take, and whether that is within the limits."""
     from airflow_batchscore.api.estimate import estimate as ask
-    from airflow_batchscore.errors import GateError, InputError
+    from airflow_batchscore.errors import GateError
 
     if given.max_cost is not None and given.price_per_core_hour is None:
-        raise InputError("--max-cost needs a price: add --price-per-core-hour")
+        raise typed.CommandLineError("--max-cost needs a price: add --price-per-core-hour")
     found = ask(
         options.dataset_of(given),
         given.model,
-        given.partitions,
+        typed.request(given.partitions),
         output_uri=given.output,
         engine=options.engine_of(given),
         price_per_core_hour=given.price_per_core_hour,
@@ -123,32 +128,42 @@ def estimate(given: argparse.Namespace) -> Answer:
 
 def score(given: argparse.Namespace) -> Answer:
     """Score, check, and publish."""
+    from airflow_batchscore.api.score import ChecksError
     from airflow_batchscore.api.score import score as ask
 
-    dataset, engine = options.dataset_of(given), options.engine_of(given)
-    with progress_bar("scoring", wanted=not (given.json or given.quiet)) as progress:
-        run = ask(
-            dataset,
-            given.model,
-            given.partitions,
-            output_uri=given.output,
-            **options.output_of(given),
-            engine=engine,
-            max_quarantined=given.max_quarantined,
-            max_skipped=given.max_skipped,
-            max_drift=given.max_drift,
-            max_unseen=given.max_unseen,
-            max_outside=given.max_outside,
-            progress=progress,
-            **options.score_options(given),
-        )
+    dataset, engine, problem = options.dataset_of(given), options.engine_of(given), ""
+    try:
+        with progress_bar("scoring", wanted=not (given.json or given.quiet)) as progress:
+            run = ask(
+                dataset,
+                given.model,
+                typed.request(given.partitions),
+                output_uri=given.output,
+                **options.output_of(given),
+                engine=engine,
+                max_quarantined=given.max_quarantined,
+                max_skipped=given.max_skipped,
+                max_drift=given.max_drift,
+                max_unseen=given.max_unseen,
+                max_outside=given.max_outside,
+                progress=progress,
+                **options.score_options(given),
+            )
+    except ChecksError as error:
+        run, problem = error.run, str(error)
 
     def show() -> None:
         rows = [
-            [each.key, "reused" if each.reused else "scored", *each.account.astuple(), each.seconds, each.manifest]
-            for each in run.scored
+            [
+                each.key,
+                *(model, "reused" if each.reused else "scored"),
+                *each.account.astuple(),
+                each.seconds,
+                each.manifest,
+            ]
+            for each, model in zip(run.scored, run.models, strict=True)
         ]
-        names = ["partition", "", "read", "scored", "skipped", "quarantined", "seconds", "manifest"]
+        names = ["partition", "model", "", "read", "scored", "skipped", "quarantined", "seconds", "manifest"]
         show_table(run.run.name, names, rows)
         for text in run.audit.notices:
             show_line(text)
@@ -161,7 +176,7 @@ def score(given: argparse.Namespace) -> Answer:
             show_line(f"{done.output}: {', '.join(f'{getattr(done, what)} {what}' for what in changes)}{version}")
             show_line(f"report: {done.report.page.uri}")
 
-    return Answer(run.to_dict(), show)
+    return Answer(run.to_dict(), show, code=1 if problem else 0, problem=problem)
 
 
 def runs(given: argparse.Namespace) -> Answer:
@@ -173,24 +188,23 @@ def runs(given: argparse.Namespace) -> Answer:
     def show() -> None:
         rows = [
             [
-                *(run.time, run.run, run.kind, run.partitions, run.rows_read, run.rows_scored, run.rows_quarantined),
+                *(
+                    run.time,
+                    run.run,
+                    run.kind,
+                    run.model,
+                    run.partitions,
+                    run.rows_read,
+                    run.rows_scored,
+                    run.rows_quarantined,
+                ),
                 *(run.passed, ", ".join(f"{count} {what}" for what, count in run.changes.items() if count)),
                 "; ".join(run.problems),
             ]
             for run in found
         ]
-        names = [
-            "time (UTC)",
-            "run",
-            "",
-            "partitions",
-            "read",
-            "scored",
-            "quarantined",
-            "passed",
-            "changes",
-            "problems",
-        ]
+        counts = ("partitions", "read", "scored", "quarantined")
+        names = ["time (UTC)", "run", "", "model", *counts, "passed", "changes", "problems"]
         show_table(given.uri, names, rows)
 
     return Answer({"runs": [run.to_dict() for run in found]}, show)
@@ -210,7 +224,7 @@ def models(given: argparse.Namespace) -> Answer:
             [
                 *(each.version, " ".join(aliases.get(each.version, [])), each.created, _short(each.estimator)),
                 ", ".join(f"{name} {value:.4g}" for name, value in each.metrics.items()),
-                *(each.rows_trained, ", ".join(each.trained_on[:3]) + (" ..." if len(each.trained_on) > 3 else "")),
+                *(each.rows_trained, _some(each.trained_on)),
             ]
             for each in found.versions
         ]
@@ -222,16 +236,24 @@ def models(given: argparse.Namespace) -> Answer:
 
 
 def _short(estimator: str) -> str:
-    """The beginning of its repr, which takes many lines for a Pipeline."""
+    """Its repr in a line; on a terminal the beginning, as a Pipeline's is long."""
     line = " ".join(estimator.split())
-    return line if len(line) <= _LONGEST_ESTIMATOR else f"{line[:_LONGEST_ESTIMATOR]}..."
+    return line if len(line) <= _LONGEST_ESTIMATOR or not sys.stdout.isatty() else f"{line[:_LONGEST_ESTIMATOR]}..."
+
+
+def _some(partitions: Sequence[str]) -> str:
+    """The first partitions, and how many more there are."""
+    more = f" and {len(partitions) - _MOST_NAMED:,} more" if len(partitions) > _MOST_NAMED else ""
+    return ", ".join(partitions[:_MOST_NAMED]) + more
 
 
 def promote(given: argparse.Namespace) -> Answer:
     """Point an alias at a version."""
     from airflow_batchscore.api.train import promote as ask
 
-    require = dict(map(_limit, given.require))
+    require: dict[str, list[str]] = {}
+    for metric, limit in given.require:
+        require.setdefault(metric, []).append(limit)
     trust = options.trust_of(given)
     checked = ask(given.model, given.to, require=require, baseline=given.baseline, conn_id=given.conn_id, trust=trust)
 
@@ -248,6 +270,8 @@ def clean(given: argparse.Namespace) -> Answer:
     """Remove staged scores that nobody needs any more."""
     from airflow_batchscore.api.clean import clean_staging
 
+    if given.keep_days is None and given.keep_runs is None:
+        raise typed.CommandLineError("say what to keep: --keep-days 30, --keep-runs 5, or both")
     cleaned = clean_staging(
         given.output,
         published=[] if given.published == ["none"] else given.published,
@@ -269,15 +293,3 @@ def clean(given: argparse.Namespace) -> Answer:
         show_line(f"{len(rows)} {would}, {cleaned.bytes:,} bytes; {cleaned.kept} kept{used}")
 
     return Answer(cleaned.to_dict(), show)
-
-
-def _limit(text: str) -> tuple[str, str]:
-    """``accuracy>=0.9`` as metric and limit."""
-    import re
-
-    from airflow_batchscore.errors import InputError
-
-    match: Any = re.fullmatch(r"\s*([^<>=\s]+)\s*((?:>=|<=|==|>|<).+)", text)
-    if match is None:
-        raise InputError(f"--require {text!r}: write a metric, a comparison and a number: 'accuracy>=0.9'")
-    return match[1], match[2]

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 import airflow_batchscore
-from airflow_batchscore.cli import commands, options
+from airflow_batchscore.cli import commands, options, typed
 from airflow_batchscore.cli.screen import ToStderr, plain, prints_on_stderr, require_tables
+from airflow_batchscore.cli.typed import CommandLineError
 from airflow_batchscore.cli.worded import worded
 from airflow_batchscore.errors import BatchScoreError, first_lines
 
-_FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
+_FAILED, _WRONG, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 130, 141
 
 _PREVIEW = """\
 example:
@@ -84,7 +85,7 @@ def _run(given: argparse.Namespace) -> int:
         print(f"batchscore: the answer could not be written ({why}); what the command did is done", file=sys.stderr)
         return _FAILED
     if answer.problem:
-        print(f"batchscore: {plain(answer.problem)}", file=sys.stderr)
+        _say(worded(answer.problem, vars(given)))
     return int(answer.code)
 
 
@@ -96,9 +97,13 @@ def _failed(error: Exception, given: argparse.Namespace) -> int:
         text = f"{type(error).__name__}: {text} (--debug shows where)"
     elif isinstance(error, BatchScoreError):
         text = worded(text, vars(given))
+    _say(text)
+    return _WRONG if isinstance(error, CommandLineError) else _FAILED
+
+
+def _say(text: str) -> None:
     lines = "\n".join(plain(line) for line in text.splitlines())
     print(f"batchscore: {lines}", file=sys.stderr)
-    return _FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,8 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     options.add_dataset(preview)
     options.add_scoring(preview)
     group = preview.add_argument_group("the rows")
-    group.add_argument("--partition", metavar="TEXT", help="which; default: the first")
-    group.add_argument("--rows", metavar="N", type=int, default=10, help="how many; default: 10")
+    group.add_argument("--partition", metavar="TEXT", action="append", help="which; default: the first")
+    group.add_argument("--rows", metavar="N", type=typed.count, default=10, help="how many; default: 10")
     group.add_argument("--features", metavar="MODULE:NAME", help="show what a recipe's function makes of them")
 
     plan = _command(sub, "plan", commands.plan, "say what a run would score, reuse, skip and replace", _PLAN)
@@ -141,14 +146,14 @@ def _parser() -> argparse.ArgumentParser:
     options.add_scoring(score)
     options.add_run(score)
     group = score.add_argument_group("the gate")
-    group.add_argument("--max-quarantined", metavar="N", type=options.number, default=0, help="bad rows; default: 0")
-    group.add_argument("--max-skipped", metavar="N", type=options.number, help="rows left out; default: not all")
-    group.add_argument("--max-drift", metavar="PSI", type=options.amount, help="highest drift; default: not checked")
+    group.add_argument("--max-quarantined", metavar="N", type=typed.number, default=0, help="bad rows; default: 0")
+    group.add_argument("--max-skipped", metavar="N", type=typed.number, help="rows left out; default: not all")
+    group.add_argument("--max-drift", metavar="PSI", type=typed.amount, help="highest drift; default: not checked")
     group.add_argument(
-        "--max-unseen", metavar="SHARE", type=options.amount, help="rows with a class that training did not see"
+        "--max-unseen", metavar="SHARE", type=typed.share, help="rows with a class that training did not see"
     )
     group.add_argument(
-        "--max-outside", metavar="SHARE", type=options.amount, help="rows with a number outside the training range"
+        "--max-outside", metavar="SHARE", type=typed.share, help="rows with a number outside the training range"
     )
     options.add_engine(score)
 
@@ -160,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
         "example:\n  batchscore runs scores.parquet\n",
     )
     runs.add_argument("uri", help="what runs published, or the folder where they stage scores")
-    runs.add_argument("--most", metavar="N", type=options.count, default=20, help="how many, newest first; default: 20")
+    runs.add_argument("--most", metavar="N", type=typed.count, default=20, help="how many, newest first; default: 20")
 
     models = _command(
         sub,
@@ -180,7 +185,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     promote.add_argument("model", help="'<uri>/<version>' or '<uri>@<alias>'")
     promote.add_argument("--to", metavar="ALIAS", required=True, help="the alias")
-    promote.add_argument("--require", metavar="LIMIT", action="append", default=[], help="such as 'accuracy>=0.9'")
+    promote.add_argument(
+        "--require",
+        metavar="LIMIT",
+        action="append",
+        type=typed.limit,
+        default=[],
+        help="such as 'accuracy>=0.9' (again for each)",
+    )
     promote.add_argument("--baseline", metavar="MODEL", help="the model that limits such as '>=baseline' mean")
     options.add_trust(promote.add_argument_group("the model"))
 
@@ -193,10 +205,12 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="an output that is made of these scores, whose scores stay (again for each); or: none",
     )
-    clean.add_argument("--keep-days", metavar="N", type=float, help="keep what was committed in the last N days")
-    clean.add_argument("--keep-runs", metavar="N", type=int, help="keep the newest N scorings of each partition")
+    clean.add_argument("--keep-days", metavar="N", type=typed.amount, help="keep what was committed in the last N days")
     clean.add_argument(
-        "--min-age-hours", metavar="N", type=float, default=72, help="touch nothing younger; default: 72"
+        "--keep-runs", metavar="N", type=typed.count, help="keep the newest N scorings of each partition"
+    )
+    clean.add_argument(
+        "--min-age-hours", metavar="N", type=typed.amount, default=72, help="touch nothing younger; default: 72"
     )
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
     return parser

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.cli import typed
+from airflow_batchscore.cli.typed import CommandLineError
 from airflow_batchscore.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,14 +59,30 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--function", metavar="MODULE:NAME", help="a function DataFrame -> DataFrame, instead of a model"
     )
-    group.add_argument("--method", default="predict", help="predict (default), predict_proba, ...; several with commas")
-    group.add_argument("--keys", metavar="A,B", type=_names, help="columns kept with each score; default: the recipe's")
-    group.add_argument("--outputs", metavar="A,B", type=_names, help="output columns to keep; default: all")
+    group.add_argument("--method", action="append", help="predict (default), predict_proba, ...; several with commas")
+    group.add_argument(
+        "--keys",
+        metavar="A,B",
+        action="extend",
+        type=typed.names,
+        help="columns kept with each score; default: the recipe's",
+    )
+    group.add_argument(
+        "--outputs", metavar="A,B", action="extend", type=typed.names, help="output columns to keep; default: all"
+    )
     group.add_argument(
         "--flag", metavar="NAME=CONDITION", action="append", default=[], help="such as odd='decision_function<0'"
     )
-    group.add_argument("--columns", metavar="A,B", type=_names, help="columns that the function sees; default: all")
-    group.add_argument("--group-by", metavar="A,B", type=_names, help="call the function for each group")
+    group.add_argument(
+        "--columns",
+        metavar="A,B",
+        action="extend",
+        type=typed.names,
+        help="columns that the function sees; default: all",
+    )
+    group.add_argument(
+        "--group-by", metavar="A,B", action="extend", type=typed.names, help="call the function for each group"
+    )
     group.add_argument("--missing-model", choices=["fail", "skip"], default="fail", help="partitions without a model")
     group.add_argument("--allow-nan", action="store_true", help="accept NaN and infinite scores")
     add_trust(group)
@@ -89,14 +104,21 @@ def add_trust(group: argparse._ArgumentGroup) -> None:
 def add_run(parser: argparse.ArgumentParser, *, publishes: bool = True) -> None:
     """Which partitions, and where scores go."""
     group = parser.add_argument_group("the run")
-    group.add_argument("--partitions", metavar="TEXT", help="such as 2015, 2000..2016 or a JSON list; default: all")
+    group.add_argument(
+        "--partitions",
+        metavar="TEXT",
+        action="append",
+        help="such as 2015, 2000..2016 or a JSON list (again for more); default: all",
+    )
     group.add_argument("--output", metavar="URI", required=True, help="folder where scores are staged")
     if publishes:
         group.add_argument("--publish-to", metavar="URI", help="a .parquet or .csv file, or a folder")
         group.add_argument("--table", metavar="KIND", help=f"the folder holds a table: {_TABLES}")
         group.add_argument("--catalog-conn-id", metavar="ID", help="Airflow connection of the Iceberg catalog")
-    group.add_argument("--block-rows", metavar="N", type=int, help="rows per block")
-    group.add_argument("--quarantine", metavar="N", type=number, help="rows of a block, or their share, that may fail")
+    group.add_argument("--block-rows", metavar="N", type=typed.count, help="rows per block")
+    group.add_argument(
+        "--quarantine", metavar="N", type=typed.number, help="rows of a block, or their share, that may fail"
+    )
     group.add_argument("--allow-empty", action="store_true", help="accept partitions without rows")
     group.add_argument("--force", action="store_true", help="score again what is committed")
     group.add_argument("--replay-quarantined", action="store_true", help="score blocks with bad rows again")
@@ -105,7 +127,7 @@ def add_run(parser: argparse.ArgumentParser, *, publishes: bool = True) -> None:
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Where blocks are scored."""
     group = parser.add_argument_group("where it runs")
-    group.add_argument("--workers", metavar="N", type=int, help="threads or processes; default: one per core")
+    group.add_argument("--workers", metavar="N", type=typed.count, help="threads or processes; default: one per core")
     group.add_argument("--memory-limit", metavar="SIZE", help="such as 4GiB")
     group.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
     group.add_argument("--python", metavar="PATH", help="an interpreter that has the model's libraries")
@@ -115,22 +137,30 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """What a run may be predicted to take."""
     group = parser.add_argument_group("the estimate")
-    group.add_argument("--price-per-core-hour", metavar="N", type=amount, help="of a core that scores, in any currency")
-    group.add_argument("--max-cost", metavar="N", type=amount, help="fail if it would cost more; needs a price")
-    group.add_argument("--max-seconds", metavar="N", type=amount, help="fail if it would take longer")
-    group.add_argument("--share", metavar="N", type=float, help="of the run, that the sample may cost; default: 0.02")
+    group.add_argument(
+        "--price-per-core-hour", metavar="N", type=typed.amount, help="of a core that scores, in any currency"
+    )
+    group.add_argument("--max-cost", metavar="N", type=typed.amount, help="fail if it would cost more; needs a price")
+    group.add_argument("--max-seconds", metavar="N", type=typed.amount, help="fail if it would take longer")
+    group.add_argument(
+        "--share", metavar="N", type=typed.part, help="of the run, that the sample may cost; default: 0.02"
+    )
 
 
 def dataset_of(given: argparse.Namespace) -> PartitionedDataset:
     """The dataset that the options describe. Raises InputError."""
     from airflow_batchscore.data.dataset import PartitionedDataset
 
-    options: dict[str, Any] = {name: _value(text) for name, text in pairs(given.read_option, "--read-option").items()}
-    types = pairs(given.column_type, "--column-type")
+    options: dict[str, Any] = {
+        name: typed.value(text) for name, text in typed.pairs(given.read_option, "--read-option").items()
+    }
+    types = typed.pairs(given.column_type, "--column-type")
     if types:
         stated = options.get("column_types") or {}
         if not isinstance(stated, dict):
-            raise InputError(f"--read-option column_types={stated!r}: write each type as --column-type COLUMN=TYPE")
+            raise CommandLineError(
+                f"--read-option column_types={stated!r}: write each type as --column-type COLUMN=TYPE"
+            )
         options["column_types"] = {**stated, **types}
     conn_id = given.data_conn_id or given.conn_id
     return PartitionedDataset(
@@ -145,15 +175,15 @@ def dataset_of(given: argparse.Namespace) -> PartitionedDataset:
 
 
 def output_of(given: argparse.Namespace) -> dict[str, Any]:
-    """``publish_to`` and ``table``. Raises InputError for a table that is not one."""
+    """``publish_to`` and ``table``. Raises CommandLineError for a table that is not one."""
     table = _table(given.table, given.catalog_conn_id, "--table", "--catalog-conn-id")
     if table and given.publish_to is None:
-        raise InputError(f"--table {given.table}: nothing is published; add --publish-to, the table's folder")
+        raise CommandLineError(f"--table {given.table}: nothing is published; add --publish-to, the table's folder")
     return {"publish_to": given.publish_to, "table": table}
 
 
 def _table(kind: str | None, conn_id: str | None, option: str, conn_option: str) -> Table | None:
-    """The table that an option names. Raises InputError if it names none, or has a connection without a catalog."""
+    """The table that an option names. Raises CommandLineError if there is none of that kind."""
     from airflow_batchscore.data.tables.kinds import Delta, Iceberg
 
     type_of, _, rest = (kind or "").partition(":")
@@ -164,9 +194,9 @@ def _table(kind: str | None, conn_id: str | None, option: str, conn_option: str)
     elif type_of == "iceberg" and name and bool(at) == bool(catalog):
         table = Iceberg(name, catalog or "default", conn_id)
     elif kind is not None:
-        raise InputError(f"{option} {kind!r}: write {_TABLES}")
+        raise CommandLineError(f"{option} {kind!r}: write {_TABLES}")
     if conn_id is not None and not isinstance(table, Iceberg):
-        raise InputError(f"{conn_option} is for {option} iceberg:namespace.table@catalog")
+        raise CommandLineError(f"{conn_option} is for {option} iceberg:namespace.table@catalog")
     return table
 
 
@@ -175,10 +205,10 @@ def score_options(given: argparse.Namespace) -> dict[str, Any]:
     from airflow_batchscore.plan.policy import ModelPolicy
 
     options = {
-        "method": given.method,
+        "method": ",".join(given.method or ["predict"]),
         "keys": given.keys,
         "outputs": given.outputs,
-        "flags": pairs(given.flag, "--flag") or None,
+        "flags": typed.flags(given.flag) or None,
         "model_policy": ModelPolicy(missing="skip") if given.missing_model == "skip" else None,
         "function": given.function,
         "columns": given.columns,
@@ -208,7 +238,7 @@ def trust_of(given: argparse.Namespace) -> Trust | None:
 
 
 def engine_of(given: argparse.Namespace) -> Engine:
-    """The engine that the options describe. Raises InputError for options that contradict each other."""
+    """The engine that the options describe. Raises CommandLineError for a contradiction."""
     from airflow_batchscore.engine.dask import DaskCluster
     from airflow_batchscore.engine.local import LocalDask
 
@@ -217,58 +247,5 @@ def engine_of(given: argparse.Namespace) -> Engine:
     if given.dask is None:
         return LocalDask(**own)
     if own:
-        raise InputError(f"--dask has its own workers: leave out --{', --'.join(own).replace('_', '-')}")
+        raise CommandLineError(f"--dask has its own workers: leave out --{', --'.join(own).replace('_', '-')}")
     return DaskCluster(address=given.dask)
-
-
-def pairs(texts: Sequence[str], option: str) -> Mapping[str, str]:
-    """``name=value`` texts as a mapping. Raises InputError for one without ``=``."""
-    split = [text.partition("=") for text in texts]
-    wrong = [text for text, (name, equals, _) in zip(texts, split, strict=True) if not (name and equals)]
-    if wrong:
-        raise InputError(f"{option} {wrong[0]!r}: write NAME=VALUE")
-    return {name: value for name, _, value in split}
-
-
-def _value(text: str) -> Any:
-    """JSON (true, 3, ["NA", "-"]) or, if it is none, the text itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
-        raise argparse.ArgumentTypeError("write names with commas between them: a,b")
-    return names
-
-
-def number(text: str) -> int | float:
-    """A count or a share of rows, from the command line."""
-    try:
-        return int(text)
-    except ValueError:
-        try:
-            return float(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is neither a count (1000) nor a share (0.01)") from None
-
-
-def count(text: str) -> int:
-    """A whole number from 1, from the command line."""
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
-    return int(text)
-
-
-def amount(text: str) -> float:
-    """A number from 0, from the command line."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0")
-    return value

@@ -67,8 +67,8 @@ def require_files_apart(partition_by: str | Sequence[str] | None) -> None:
     if partition_by is not None:
         raise InputError(
             f"estimate: what it takes to score a dataset with partition_by={partition_by!r} cannot be predicted yet: "
-            "its partitions share files, and a file is read once for many of them. Leave estimate=, max_cost= and "
-            "max_seconds= out, and score a few partitions first, with partitions=[...], to see what they take"
+            "its partitions share files, and a file is read once for many of them. Score a few partitions first, with "
+            "partitions=[...], to see what they take. Leave estimate=, max_cost= and max_seconds= out of a plan task"
         )
 
 
@@ -157,10 +157,14 @@ class Estimate:
             problems.append(f"cost about {self.cost:.2f}, more than max_cost={max_cost:g}")
         if problems:
             raise GateError(
-                f"the run would {', and '.join(problems)}; nothing was scored. It has about {self.rows:,} rows in "
-                f"{self.partitions:,} partitions to score, {self._lanes}. "
-                f"{', '.join(advice)}, or raise the limit"
+                f"the run would {', and '.join(problems)}; nothing was scored. It has {self._amount} to score, "
+                f"{self._lanes}. {', '.join(advice)}, or raise the limit"
             )
+
+    @property
+    def _amount(self) -> str:
+        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        return f"about {rows} in {self.partitions:,} partition{'' if self.partitions == 1 else 's'}"
 
     @property
     def _lanes(self) -> str:
@@ -170,13 +174,20 @@ class Estimate:
 
     def sentences(self) -> list[str]:
         """For the log."""
+        if not self.partitions:
+            are = "1 partition is" if self.reused == 1 else f"{self.reused:,} partitions are"
+            return [f"There is nothing to score: {are} committed already, and cost nothing."]
         memory = f", {in_bytes(self.peak_memory)} of memory a task" if self.peak_memory else ""
         cost = f", and cost {self.cost:.2f}" if self.cost is not None else ""
-        reused = f" ({self.reused:,} more are committed already, and cost nothing)" if self.reused else ""
+        are = (
+            "1 more is committed already, and costs"
+            if self.reused == 1
+            else f"{self.reused:,} more are committed already, and cost"
+        )
+        reused = f" ({are} nothing)" if self.reused else ""
         will = (
             f"The run will take about {in_words(self.seconds)} ({in_words(self.low)} to {in_words(self.high)}){memory}"
-            f"{cost}: about {self.rows:,} rows in {self.partitions:,} partitions{reused}, "
-            f"{self._lanes}."
+            f"{cost}: {self._amount}{reused}, {self._lanes}."
         )
         how = (
             f"This is what {self.sample_rows:,} rows took that were scored and thrown away, in "

@@ -45,6 +45,14 @@ def test_a_run_is_estimated_as_it_would_be_scored(data: Small) -> None:
     assert (rest.partitions, rest.reused, rest.cost) == (1, 2, None)
     assert estimate(data.dataset, data.model.uri, "1..3", force=True, **run).partitions == 3
 
+    assert "rows in 1 partition (2 more are committed already, and cost nothing), 1 task" in rest.sentences()[0]
+    with pytest.raises(GateError, match="It has about [0-9,]+ rows in 1 partition to score, 1 task"):
+        rest.require_within(max_seconds=0)
+    done = estimate(data.dataset, data.model.uri, "1..2", **run)
+    assert done.sentences() == ["There is nothing to score: 2 partitions are committed already, and cost nothing."]
+    done = estimate(data.dataset, data.model.uri, [1], **run)
+    assert done.sentences() == ["There is nothing to score: 1 partition is committed already, and cost nothing."]
+
 
 def test_a_wrong_request_says_what_is_wrong(data: Small) -> None:
     run = {"output_uri": f"{data.folder}/staged"}

@@ -25,6 +25,7 @@ def test_runs_by_hand_and_of_dags(tmp_path: Path) -> None:
     newest, first = runs(str(out))
     assert (first.run, first.kind, first.passed, first.changes["added"]) == ("d/r", "published", True, 1)
     assert newest.run == by_hand.run.name
+    assert (newest.model, first.model) == (data.model.version, data.model.version)
     assert (newest.changes["added"], newest.changes["unchanged"], newest.rows_scored) == (1, 1, 40)
     assert [run.run for run in runs(staged)] == [by_hand.run.name, "d/r"]
     assert [run.kind for run in runs(staged, most=1)] == ["checked"]

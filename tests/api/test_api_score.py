@@ -131,7 +131,12 @@ def test_a_column_named_like_a_field_makes_no_frame_and_no_output(data: Small) -
         ({"model": None}, InputError, "give model='<uri>@<alias>', or function='module:name'"),
         ({"function": "test_api_score:plus"}, InputError, "function= replaces the model"),
         ({"partitions": [7]}, InputError, "no file for partition p=7"),
-        ({"way": "predict"}, InputError, "there is no option way; there are method"),
+        ({"way": "predict"}, InputError, "there is no option way; there are method.*, max_quarantined,"),
+        (
+            {"max_quarantine": 1},
+            InputError,
+            r"no option max_quarantine; did you mean max_quarantined\? There are method",
+        ),
         ({"method": "guess"}, ModelError, "method='guess' is unknown"),
         ({"quarantine": -1}, Exception, "quarantine=-1: give a count"),
         ({"output_uri": "s3://b/x", "conn_id": "nowhere"}, InputError, "nowhere"),

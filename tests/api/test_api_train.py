@@ -34,6 +34,8 @@ def test_train_promote_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert load("models/m@latest").ref == model.ref
     with pytest.raises(GateError, match=r"accuracy is .*, required >1\. It was not promoted"):
         promote("models/m@latest", "champion", require={"accuracy": ">1"})
+    with pytest.raises(GateError, match=r"accuracy is .*, required >1"):
+        promote("models/m@latest", "champion", require={"accuracy": [">1", ">0"]})
     with pytest.raises(ModelError, match="no alias 'champion'"):
         load("models/m@champion")
     checked = promote("models/m@latest", "champion", require={"accuracy": ">=baseline"}, baseline="models/m@latest")

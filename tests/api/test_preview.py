@@ -36,6 +36,10 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[["a", "b"]]
 
 
+def without_n(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns="n", errors="ignore")
+
+
 def centred(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[["a", "b"]] - frame[["a", "b"]].mean()
 
@@ -54,12 +58,13 @@ def _tried(found: Preview) -> list[tuple[int, str]]:
 def test_the_rows_are_those_of_the_file_and_their_scores_those_of_scoring(data: Small) -> None:
     found = preview(data.dataset, data.model.uri, 1, rows=6)
     assert _tried(found) == [(n, "quarantined" if n == 4 else "scored") for n in range(6)]
-    assert found.rows[0].inputs == {"id": "1000", "a": "0.0", "b": "0.0"}
+    assert found.rows[0].inputs == {"id": 1000, "a": 0.0, "b": 0.0}
     assert found.rows[4].why == "ParseError: column 'a': expected a number, found 'x'"
     ((manifest, _),) = data.score(1)
     scored = pd.read_parquet(f"{manifest.folder}/{manifest.blocks[0].part}")["prediction"]
     shown = [row.outputs[0]["prediction"] for row in found.rows if row.outputs]
-    assert shown == [str(value) for value in scored[:5]]
+    assert shown == scored[:5].tolist()
+    assert found.rows[4].inputs == {"id": "1004", "a": "x", "b": "1"}
     assert found.account.astuple() == (6, 5, 0, 1)
     assert json.loads(json.dumps(found.to_dict()))["rows_scored"] == 5
     assert len(preview(data.dataset, data.model.uri, "1", rows=100).rows) == 25
@@ -87,7 +92,7 @@ def test_rows_that_the_recipe_leaves_out_or_raises_for(tmp_path: Path) -> None:
     ]
     assert found.rows[0].why == "the recipe left it out"
     assert found.rows[6].why == "ValueError: six"
-    assert found.rows[2].outputs == [{"a": "0.5", "b": "2.0"}]
+    assert found.rows[2].outputs == [{"a": 0.5, "b": 2.0}]
 
 
 def test_a_recipe_over_whole_partitions_says_so(tmp_path: Path) -> None:
@@ -100,8 +105,19 @@ def test_blocks_and_parquet(tmp_path: Path, data: Small) -> None:
     frame = pd.DataFrame(good_rows(50), columns=["id", "a", "b", "label"])
     frame.to_parquet(tmp_path / "x_1.parquet", row_group_size=7)
     found = preview(PartitionedDataset(f"{tmp_path}/x_{{n}}.parquet"), data.model.uri, rows=9)
-    assert [row.inputs["id"] for row in found.rows] == [str(n) for n in range(9)]
+    assert [row.inputs["id"] for row in found.rows] == [*range(9)]
     assert [row.row for row in found.rows] == [*range(9)]
+
+
+def test_values_are_those_of_json_and_what_json_lacks_is_text(tmp_path: Path) -> None:
+    day = pd.Timestamp("2026-04-01")
+    columns = {"day": [day, day], "rich": [True, False], "a": [1.5, float("inf")], "n": [7, 8], "name": ["x", None]}
+    pd.DataFrame(columns).to_parquet(tmp_path / "x_1.parquet")
+    found = preview(f"{tmp_path}/x_{{n}}.parquet", None, features="test_preview:without_n", keys=["n"])
+    first, second = (row.inputs for row in found.rows)
+    assert first == {"day": "2026-04-01 00:00:00", "rich": True, "a": 1.5, "n": 7, "name": "x"}
+    assert (second["a"], second["name"]) == ("inf", None)
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 class Watched(Csv):
@@ -124,7 +140,7 @@ def test_a_few_rows_of_a_large_file_are_no_reason_to_read_it(tmp_path: Path, mon
     options: dict[str, Any] = {"columns": ["a", "b"], "output_types": {"a": "double", "b": "double"}, "keys": ["_row"]}
     SEEN.clear()
     found = preview(dataset, None, rows=5, features="test_preview:plain", **options)
-    assert [row.inputs["_row"] for row in found.rows] == [str(n) for n in range(5)]
+    assert [row.inputs["_row"] for row in found.rows] == [*range(5)]
     assert SEEN["cut"] < 10
     assert len(SEEN) == 2  # one place of it
 
@@ -135,7 +151,7 @@ def test_rows_have_their_numbers_in_later_files_and_blocks_too(tmp_path: Path) -
     options: dict[str, Any] = {"columns": ["a", "b"], "output_types": {"a": "double", "b": "double"}, "keys": ["_row"]}
     dataset = PartitionedDataset(f"{tmp_path}/x_{{n}}_*.csv")
     found = preview(dataset, None, rows=6, features="test_preview:plain", **options)
-    assert [(row.row, row.inputs["_row"]) for row in found.rows] == [(n, str(n)) for n in range(6)]
+    assert [(row.row, row.inputs["_row"]) for row in found.rows] == [(n, n) for n in range(6)]
 
 
 @pytest.mark.parametrize(

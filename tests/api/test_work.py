@@ -10,6 +10,7 @@ import pytest
 from support import small
 
 from airflow_batchscore import Location, Trust
+from airflow_batchscore.api.score import score
 from airflow_batchscore.api.work import BY_HAND, ScoreOptions, who
 from airflow_batchscore.errors import InputError, ModelError
 from airflow_batchscore.scoring.job import ScoringJob
@@ -37,7 +38,7 @@ def test_untrusted_models_and_unknown_options(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="here, score one after the other"):
         ScoreOptions().work(data.dataset, both, None, "/staged")
     with pytest.raises(InputError, match="no option max_tasks"):
-        ScoreOptions.of({"max_tasks": 1})
+        ScoreOptions.of({"max_tasks": 1}, score)
 
 
 def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

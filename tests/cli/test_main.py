@@ -56,10 +56,18 @@ def test_help_names_an_example(command: str, capsys: pytest.CaptureFixture[str])
         ([], "required: COMMAND"),
         (["guess"], "invalid choice: 'guess'"),
         (["score", "x_{p}.csv"], "required: --output"),
-        (["preview", "x_{p}.csv", "--rows", "many"], "invalid int value: 'many'"),
+        (["preview", "x_{p}.csv", "--rows", "many"], "'many' is no whole number from 1"),
         (["plan", "x_{p}.csv", "--output", "y", "--quarantine", "few"], "neither a count (1000) nor a share (0.01)"),
         (["plan", "x_{p}.csv", "--output", "y", "--keys", "a,,b"], "write names with commas between them"),
         (["clean", "staged", "--keep-runs", "1"], "required: --published"),
+        (["score", *DATA, "--output", "y", "--max-quarantined", "-1"], "neither a count (1000) nor a share (0.01)"),
+        (["score", *DATA, "--output", "y", "--max-unseen", "5"], "'5' is no number from 0 to 1"),
+        (["score", *DATA, "--output", "y", "--workers", "0"], "'0' is no whole number from 1"),
+        (["score", *DATA, "--output", "y", "--block-rows", "0"], "'0' is no whole number from 1"),
+        (["estimate", *DATA, "--output", "y", "--share", "2"], "'2' is no number above 0 and up to 1"),
+        (["preview", *DATA, "--rows", "0"], "'0' is no whole number from 1"),
+        (["promote", "model@champion", "--to", "best", "--require", "accuracy"], "write a metric, a comparison and"),
+        (["clean", "staged", "--published", "none", "--keep-runs", "0"], "'0' is no whole number from 1"),
         (["runs", "x", "--mos", "1"], "unrecognized arguments: --mos 1"),
         (["runs", "x", "--most", "-1"], "'-1' is no whole number from 1"),
     ],
@@ -74,25 +82,55 @@ def test_a_wrong_command_line_ends_with_2(words: list[str], message: str, capsys
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["score", *DATA, "--output", "s", "--read-option", "delimiter"], "write NAME=VALUE"),
+        (["score", *DATA, "--output", "s", "--flag", "x>3"], "write NAME=CONDITION"),
+        (["score", *DATA, "--output", "s", "--dask", "tcp://x:1", "--workers", "2"], "leave out --workers"),
+        (["preview", *DATA, "--read-option", "column_types=5", "--column-type", "a=int64"], "write each type as"),
+        (
+            ["estimate", *DATA, "--output", "s", "--max-cost", "1"],
+            "--max-cost needs a price: add --price-per-core-hour",
+        ),
+        (["clean", "staged", "--published", "none"], "say what to keep: --keep-days 30, --keep-runs 5, or both"),
+    ],
+)
+def test_options_that_do_not_go_together_say_why_in_a_line_and_end_with_2(
+    shop: Small, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
         (["score", "nope_{p}.csv", "--model", "model@champion", "--output", "s"], "no file matches"),
-        (["score", "part_{p}.csv", "--model", "model@nobody", "--output", "s"], "there is no alias 'nobody'"),
+        (["score", "part_{p}.csv", "--model", "model@nobody", "--output", "s"], "batchscore models lists them"),
         (["score", *DATA, "--output", "s", "--trusted", "/srv/models"], "none of the trusted URIs"),
         (["score", *DATA, "--output", "s", "--require-signature"], "put it into the environment as BATCHSCORE_SIG"),
         (["score", "part_{p}.csv", "--output", "s"], "give --model '<uri>@<alias>', or --function 'm"),
         (["score", *DATA, "--output", "s", "--partitions", "7"], "no file for partition p=7"),
-        (["score", *DATA, "--output", "s", "--read-option", "delimiter"], "write NAME=VALUE"),
         (["score", *DATA, "--output", "s", "--read-option", "sep=;"], "read_options ['sep'] are unknown"),
-        (["score", *DATA, "--output", "s", "--dask", "tcp://x:1", "--workers", "2"], "leave out --workers"),
         (["score", *DATA, "--output", "s", "--dask", "nonsense"], "give the scheduler's host and port"),
         (["score", *DATA, "--output", "s", "--partitions", "[]"], "--partitions '[]' names no partition; leave"),
         (
             ["score", *DATA, "--output", "s", "--group-by", "a", "--columns", "a,b"],
             "--group-by, --columns: only --function takes",
         ),
-        (["preview", *DATA, "--read-option", "column_types=5", "--column-type", "a=int64"], "write each type as"),
         (["preview", *DATA, "--partition", "0..2"], "a preview shows one partition, and these are 3"),
         (["preview", *DATA, "--function", "no_module:f"], "--function replaces the model: leave --model out"),
-        (["preview", "part_{p}.csv", "--function", "no_module:f"], "No module named 'no_module'"),
+        (
+            ["preview", "part_{p}.csv", "--function", "no_module:f"],
+            "or lie in the current folder or in one that --import-path names",
+        ),
+        (
+            ["clean", ".", "--published", "none", "--keep-runs", "1"],
+            "give the folder where scores are staged, --output",
+        ),
+        (["score", *DATA, "--output", "s", "--flag", "high=predction>3"], "--flag 'high=predction>3': predict gives"),
+        (["score", *DATA, "--output", "s", "--memory-limit", "2gig"], "--memory-limit '2gig': give bytes"),
         (["runs", "nowhere"], "no run left a trace"),
         (["models", "hdfs://x/y"], "hdfs"),
         (["preview", "s3://bucket/x_{p}.csv", "--model", "model@champion", "--conn-id", "nobody"], "'nobody'"),
@@ -178,6 +216,15 @@ def test_a_terminal_has_a_bar_and_no_colours_if_it_is_asked_for_none(shop: Small
     assert not re.search(r"\x1b\[[34]\d", said)
     assert "scoring" in said
     assert "30 rows read = 30 scored" in said
+
+
+def test_a_long_estimator_is_cut_on_a_terminal_alone(shop: Small, capsys: pytest.CaptureFixture[str]) -> None:
+    file = shop.folder / "model" / shop.model.version / "model.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "estimator": f"Pipeline({'x' * 80})"}))
+    models = _command("models", "model")
+    assert re.search(r"Pipeline\(x+\.\.\.", re.sub(r"\s", "", _on_a_terminal(models, shop.folder, COLUMNS="400")))
+    assert main(["models", "model"]) == 0
+    assert f"Pipeline({'x' * 80})" in capsys.readouterr().out
 
 
 def test_without_rich_tables_are_refused_before_the_work_and_json_is_not(

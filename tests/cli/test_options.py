@@ -67,6 +67,7 @@ def test_how_to_score() -> None:
     more = options.score_options(_given("--quarantine", "0.01", "--force", "--block-rows", "10"))
     assert (more["quarantine"], more["force"], more["block_rows"]) == (0.01, True, 10)
     assert options.score_options(_given("--quarantine", "0"))["quarantine"] == 0
+    assert options.score_options(_given())["method"] == "predict"
     assert options.score_options(_given("--missing-model", "skip"))["model_policy"].missing == "skip"
 
 
@@ -89,7 +90,19 @@ def test_where_it_runs() -> None:
         options.engine_of(_given("--python", "p", "--environment", "f"))
 
 
-def test_pairs_need_a_name_and_a_value() -> None:
-    assert options.pairs(["a=b=c", "d="], "--x") == {"a": "b=c", "d": ""}
-    with pytest.raises(InputError, match="--x '=b': write NAME=VALUE"):
-        options.pairs(["=b"], "--x")
+def test_what_is_given_again_adds_up() -> None:
+    again = ["--keys", "a,b", "--keys", "c", "--method", "predict", "--method", "predict_proba"]
+    chosen = options.score_options(
+        _given(*again, "--outputs", "x", "--outputs", "y", "--columns", "d", "--columns", "e")
+    )
+    assert (chosen["keys"], chosen["method"]) == (["a", "b", "c"], "predict,predict_proba")
+    assert (chosen["outputs"], chosen["columns"]) == (["x", "y"], ["d", "e"])
+    assert _given("--partitions", "0..1", "--partitions", "7").partitions == ["0..1", "7"]
+
+
+def test_a_name_that_is_given_twice_is_refused() -> None:
+    for option in ("--read-option", "--column-type"):
+        with pytest.raises(InputError, match=f"{option} a= is given twice"):
+            options.dataset_of(_given(option, "a=int64", option, "a=string"))
+    with pytest.raises(InputError, match="--flag a= is given twice"):
+        options.score_options(_given("--flag", "a=p>1", "--flag", "a=p>2"))
