@@ -109,7 +109,10 @@ class OutputSpec:
         for name, condition in self.flags:
             column = _parse_flag(name, condition).column
             if column not in every:
-                raise ModelError(f"flags={{{name!r}: {condition!r}}}: {self.method} gives {', '.join(every)}")
+                raise ModelError(
+                    f"flags={{{name!r}: {condition!r}}}: there is no output {column!r}; {self.method} gives "
+                    f"{', '.join(every)}"
+                )
         names = [new for _, new in pairs] + [name for name, _ in self.flags]
         if len(set(names)) != len(names):
             raise ModelError(f"two output columns would have one name: {', '.join(names)}")

@@ -129,7 +129,10 @@ def test_options_that_do_not_go_together_say_why_in_a_line_and_end_with_2(
             ["clean", ".", "--published", "none", "--keep-runs", "1"],
             "give the folder where scores are staged, --output",
         ),
-        (["score", *DATA, "--output", "s", "--flag", "high=predction>3"], "--flag 'high=predction>3': predict gives"),
+        (
+            ["score", *DATA, "--output", "s", "--flag", "high=shares>3"],
+            "--flag 'high=shares>3': there is no output 'shares'",
+        ),
         (["score", *DATA, "--output", "s", "--memory-limit", "2gig"], "--memory-limit '2gig': give bytes"),
         (["runs", "nowhere"], "no run left a trace"),
         (["models", "hdfs://x/y"], "hdfs"),

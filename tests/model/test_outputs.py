@@ -38,7 +38,7 @@ def test_several_methods_are_called_after_themselves() -> None:
         (lambda: OutputSpec.of([]), "name each method once"),
         (lambda: OutputSpec.of(["predict", "predict"]), "name each method once"),
         (lambda: OutputSpec.of(flags={"odd": "prediction is odd"}), "write a column, a comparison and a number"),
-        (lambda: OutputSpec.of(flags={"odd": "nothing<1"}), "predict gives prediction"),
+        (lambda: OutputSpec.of(flags={"odd": "nothing<1"}), "no output 'nothing'; predict gives prediction"),
         (lambda: OutputSpec.of(outputs={"prediction": "a"}, flags={"a": "prediction<1"}), "one name: a, a"),
         (lambda: OutputSpec.of(outputs=["p"]), r"outputs=\['p'\]: predict of m gives prediction"),
         (lambda: OutputSpec.of("transform"), "the model m has no 'transform'; it has predict"),
