@@ -1,4 +1,4 @@
-"""Durations and sizes as people read them, in logs, messages and reports."""
+"""Durations, sizes and numbers of things as people read them, in logs, messages and reports."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def in_bytes(size: float) -> str:
     while size >= 999.5 and len(units) > 1:
         size, units = size / 1000, units[1:]
     return f"{size:.3g} {units[0]}" if size < 999.5 else f"{size:,.0f} {units[0]}"
+
+
+def number_of(count: int, noun: str) -> str:
+    """``1 row``, ``1,200 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

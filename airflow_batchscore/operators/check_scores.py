@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.json_types import Json, JsonObject
 from airflow_batchscore.operators.base import as_mapping, as_number, if_given, scoring_run, task_name
 from airflow_batchscore.operators.gate import GateOperator
@@ -136,8 +137,8 @@ class CheckScoresOperator(GateOperator):
         self.show(result.checks)
         result.require()
         self.log.info(
-            "%d partitions passed, %d rows read = %d scored + %d skipped + %d quarantined; see %s",
-            len(manifests),
+            "%s passed, %d rows read = %d scored + %d skipped + %d quarantined; see %s",
+            number_of(len(manifests), "partition"),
             *result.account.astuple(),
             verdict,
         )

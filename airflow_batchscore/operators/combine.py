@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.json_types import Json, JsonObject
 from airflow_batchscore.errors import InputError, OutputError
 from airflow_batchscore.links import RunReportLink
@@ -195,5 +196,7 @@ class CombineOperator(BatchScoreOperator):
         self.outcome = published_scores(self.output_uri, summary, manifests, run, retried=try_number(context) > 1)
         copy = connect(Location(self.report_uri, self.conn_id)) if self.report_uri else None
         report = leave_report(manifests, published, summary, task_name(context), copy)
-        self.log.info("published %d rows of %d partitions at %s", published.rows, len(manifests), self.output_uri)
+        self.log.info(
+            "published %d rows of %s at %s", published.rows, number_of(len(manifests), "partition"), self.output_uri
+        )
         return self.handed_on(PublishedRun.of(published, report).to_dict(), "publication", context)

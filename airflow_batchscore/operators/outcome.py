@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.data.pattern import Values
 from airflow_batchscore.errors import listed
@@ -273,5 +274,4 @@ def _quarantined(manifests: Sequence[Manifest]) -> list[str]:
         return []
     rows = sum(m.account.rows_quarantined for m in held)
     where = listed([f"{m.key} ({m.account.rows_quarantined})" for m in held])
-    are = "1 row is" if rows == 1 else f"{rows} rows are"
-    return [f"{are} in quarantine: {where}; for the reasons see {held[0].folder}/quarantine"]
+    return [f"{number_of(rows, 'row')} in quarantine: {where}; for the reasons see {held[0].folder}/quarantine"]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.json_types import JsonObject
 from airflow_batchscore.errors import InputError
 from airflow_batchscore.operators.base import BatchScoreOperator, as_number, if_given
@@ -201,7 +202,7 @@ class PlanPartitionsOperator(BatchScoreOperator):
             inputs=inputs,
             notices=notices,
         )
-        self.log.info("%d partitions in %d tasks", len(partitions), len(plan))
+        self.log.info("%s in %s", number_of(len(partitions), "partition"), number_of(len(plan), "task"))
         if self.estimate:
             self._estimate(plan, partitions, models, context)
         lists = Location(self.plan_uri, self.plan_conn_id or self.conn_id) if self.plan_uri is not None else None

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from airflow_batchscore.data.amounts import in_bytes, in_words
+from airflow_batchscore.data.amounts import in_bytes, in_words, number_of
 from airflow_batchscore.engine.base import Capacity
 from airflow_batchscore.engine.memory import held, most_held
 from airflow_batchscore.operators.task_store import TaskStore
@@ -103,9 +103,9 @@ class _Reporter:
 
 
 def _beginning(work: Work) -> str:
-    partitions = "1 partition" if work.partitions == 1 else f"{work.partitions} partitions"
     memory = f", at most {in_bytes(work.capacity.memory)} of memory" if work.capacity.memory else ""
     model = work.model if ":" in work.model or " " in work.model else f"model {work.model}"
+    partitions = number_of(work.partitions, "partition")
     return f"scoring {partitions} ({in_bytes(work.bytes)}) with {model}; {work.capacity.text}{memory}"
 
 
@@ -114,7 +114,7 @@ def _line(count: Count, workers: int) -> str:
     share = count.blocks / max(1, count.blocks_total)
     rows = count.account.rows_read
     speed = (rows - count.rows_before) / count.seconds
-    line = f"{rows:,} rows, {count.blocks} of {count.blocks_total} blocks ({share:.0%}), {speed:,.0f} rows/s"
+    line = f"{number_of(rows, 'row')}, {count.blocks} of {count.blocks_total} blocks ({share:.0%}), {speed:,.0f} rows/s"
     start_up = count.start_up(workers)
     if start_up is None:
         return line
@@ -125,8 +125,7 @@ def _line(count: Count, workers: int) -> str:
 def _end(count: Count) -> str:
     read, scored, skipped, quarantined = count.account.astuple()
     before = f" ({count.rows_before:,} of them were there already)" if count.rows_before else ""
-    blocks = "1 block" if count.blocks == 1 else f"{count.blocks} blocks"
     return (
         f"{read:,} rows read{before} = {scored:,} scored + {skipped:,} skipped + {quarantined:,} in quarantine, in "
-        f"{blocks}, {in_words(count.seconds)}"
+        f"{number_of(count.blocks, 'block')}, {in_words(count.seconds)}"
     )

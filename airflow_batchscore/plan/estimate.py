@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from airflow_batchscore.data.amounts import in_bytes, in_words
+from airflow_batchscore.data.amounts import in_bytes, in_words, number_of
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
 from airflow_batchscore.data.schema_version import require_schema
 from airflow_batchscore.errors import GateError, InputError
@@ -163,13 +163,12 @@ class Estimate:
 
     @property
     def _amount(self) -> str:
-        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
-        return f"about {rows} in {self.partitions:,} partition{'' if self.partitions == 1 else 's'}"
+        return f"about {number_of(self.rows, 'row')} in {number_of(self.partitions, 'partition')}"
 
     @property
     def _lanes(self) -> str:
         tasks = "1 task" if self.tasks == 1 else f"{self.parallel_tasks:,} of {self.tasks:,} tasks at once"
-        workers = "1 worker" if self.workers == 1 else f"{self.workers:,} workers"
+        workers = number_of(self.workers, "worker")
         return f"{tasks} with {workers}{' each' if self.tasks > 1 else ''}" if self.workers else tasks
 
     def sentences(self) -> list[str]:
@@ -190,7 +189,7 @@ class Estimate:
             f"{cost}: {self._amount}{reused}, {self._lanes}."
         )
         how = (
-            f"This is what {self.sample_rows:,} rows took that were scored and thrown away, in "
+            f"This is what {number_of(self.sample_rows, 'row')} took that were scored and thrown away, in "
             f"{in_words(self.sample_seconds)} ({self.sample_share:.1%} of the run)."
         )
         return [will, how]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.formats.parquet_footer import DamagedParquetError, read_footer
 from airflow_batchscore.data.pattern import Values, partition_key
 from airflow_batchscore.errors import GateError, ScoringError, listed
@@ -185,7 +186,7 @@ def _quarantined(manifests: Sequence[Manifest], account: Account, limit: Limit) 
         if manifest.account.rows_quarantined
     ]
     problem = (
-        f"{account.rows_quarantined} rows are in quarantine, {limit.value} allowed: {', '.join(where[:10])}. Look at "
-        "`message` and `raw` there, fix the data or the recipe and run again, or raise max_quarantined"
+        f"{number_of(account.rows_quarantined, 'row')} in quarantine, {limit.value} allowed: {', '.join(where[:10])}. "
+        "Look at `message` and `raw` there, fix the data or the recipe and run again, or raise max_quarantined"
     )
     return Check(what, found, _allowed(limit), problem)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.errors import GateError, listed
 from airflow_batchscore.publish.stamp import PartitionStamp, Publication
 
@@ -61,7 +62,7 @@ class Changes:
         """Log them."""
         for what, keys in self.to_dict().items():
             if keys:
-                log.info("%s: %d partitions %s: %s", output, len(keys), what, listed(keys))
+                log.info("%s: %s %s: %s", output, number_of(len(keys), "partition"), what, listed(keys))
 
 
 def is_same(published: PartitionStamp | None, new: PartitionStamp) -> bool:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.apart import require_apart, require_staging_apart
 from airflow_batchscore.data.pattern import UriPattern, partition_key
 from airflow_batchscore.data.storage import Location
@@ -72,11 +73,11 @@ def _warn_of_kept(manifest: Manifest, changes: Changes, output: Location) -> Non
     divided = [] if UriPattern(manifest.dataset).fields else [*manifest.partition]  # by `partition_by`
     if changes.kept and not all(_BUCKET.search(field) for field in divided):
         log.warning(
-            "%s keeps %d partitions that this run did not score: %s. What rows hold in %s decides on their partition: "
+            "%s keeps %s that this run did not score: %s. What rows hold in %s decides on their partition: "
             "rows that moved to another one since are in the output twice. If there may be any, publish a run of all "
             "partitions with replace_all=True, or delete the partitions of a folder that are gone from the dataset",
             output.uri,
-            len(changes.kept),
+            number_of(len(changes.kept), "partition"),
             listed(changes.kept),
             ", ".join(divided),
         )
@@ -97,7 +98,7 @@ def _check(manifests: Sequence[Manifest], target: PublishTarget, publication: Pu
     common_schema(manifests)
     if not any(manifest.rows for manifest in manifests) and not publication.allow_empty:
         raise GateError(
-            f"not published: none of the {len(manifests)} partitions has a row. Find out why all were skipped or put "
+            "not published: no partition has a row. Find out why all were skipped or put "
             "into quarantine; allow_empty=True publishes them"
         )
 

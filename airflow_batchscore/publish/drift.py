@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.errors import listed
 from airflow_batchscore.model import artifact
 from airflow_batchscore.model.reference import ModelRef
@@ -64,7 +65,7 @@ def drift_problems(drifts: Mapping[str, Drift], limits: ColumnLimits) -> list[st
         if measured.reason and not measured.on_purpose:
             reasons.setdefault(measured.reason, []).append(name)
     return problems + [
-        f"the drift of {len(names)} partitions cannot be measured, because {reason}: {listed(names)}; "
+        f"the drift of {number_of(len(names), 'partition')} cannot be measured, because {reason}: {listed(names)}; "
         "run without max_drift if that is right"
         for reason, names in reasons.items()
     ]

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.storage import Location
 from airflow_batchscore.model.artifact import read_manifest
 from airflow_batchscore.publish.comparison_view import view
@@ -71,12 +72,13 @@ def _said(summary: Summary) -> list[str]:
     """The run in sentences."""
     account, partitions = summary.account, len(summary.partitions)
     reused = f", {summary.reused:,} of them reused from earlier runs" if summary.reused else ""
-    skipped = f"{account.rows_skipped:,} rows were skipped {_skipped_by(summary)}" if account.rows_skipped else ""
-    bad = account.rows_quarantined
+    without, bad = account.rows_skipped, account.rows_quarantined
+    were = f"{number_of(without, 'row')} {'was' if without == 1 else 'were'}"
+    skipped = f"{were} skipped {_skipped_by(summary)}" if without else ""
     quarantined = f"{bad:,} could not be scored and {'is' if bad == 1 else 'are'} in quarantine" if bad else ""
     left_out = "; ".join(part for part in (skipped, quarantined) if part)
     sentences = [
-        f"{partitions:,} partition{'' if partitions == 1 else 's'}{reused}",
+        f"{number_of(partitions, 'partition')}{reused}",
         left_out or "No row was skipped or put into quarantine",
     ]
     drifted = [facts for facts in summary.partitions if facts.drift is not None]

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.errors import listed
 from airflow_batchscore.publish.features import References, examples, outside_share, unseen_share
 from airflow_batchscore.quality.beyond import Beyond, Found, Range
@@ -136,7 +137,7 @@ def _unmeasured(shares: Mapping[str, Shares], kind: _Kind) -> list[str]:
         if each.reason and not each.on_purpose:
             reasons.setdefault(each.reason, []).append(key)
     return [
-        f"{kind.what} cannot be measured in {len(keys)} partitions, because {reason}: {listed(keys)}"
+        f"{kind.what} cannot be measured in {number_of(len(keys), 'partition')}, because {reason}: {listed(keys)}"
         for reason, keys in reasons.items()
     ]
 

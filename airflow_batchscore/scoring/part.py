@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_batchscore.data import storage
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.batch import BadRow, Batch
 from airflow_batchscore.data.dataset import PartitionedDataset
 from airflow_batchscore.data.formats.parquet_footer import (
@@ -175,10 +176,10 @@ class PartWriter:
         self.account.check(f"partition {partition_key(job.partition)}, {self._name}")
         if self._padded:
             log.warning(
-                "partition %s, %s: %d rows had fewer cells than the header; those left off were taken as empty",
+                "partition %s, %s: %s had fewer cells than the header; those left off were taken as empty",
                 partition_key(job.partition),
                 self._name,
-                self._padded,
+                number_of(self._padded, "row"),
             )
         return BlockResult(
             index=self._index,
@@ -213,10 +214,10 @@ class PartWriter:
             keys=job.rules.keys,
         )
         log.warning(
-            "partition %s, %s: %d rows were quarantined, the first: %s",
+            "partition %s, %s: %s put into quarantine, the first: %s",
             partition_key(job.partition),
             self._name,
-            len(self.bad),
+            number_of(len(self.bad), "row"),
             self.bad[0].message,
         )
         return name

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.blocks import cut, read, require_columns
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.formats.base import Block
@@ -149,10 +150,10 @@ def read_block(
         padded += batch.padded
     if padded:
         log.warning(
-            "partition %s, %s: %d rows had fewer cells than the header; those left off were taken as empty",
+            "partition %s, %s: %s had fewer cells than the header; those left off were taken as empty",
             partition_key,
             block.name,
-            padded,
+            number_of(padded, "row"),
         )
     whole = pa.concat_tables(tables) if tables else None
     return whole if whole is not None and whole.num_rows else None

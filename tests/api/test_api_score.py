@@ -83,7 +83,7 @@ def test_the_folder_of_staged_scores_is_no_output(data: Small) -> None:
 def test_a_gate_that_fails_publishes_nothing(data: Small) -> None:
     data.add(2, [*good_rows(5), (9, "x", 1, 0)])
     out = data.folder / "out.parquet"
-    with pytest.raises(GateError, match="1 rows are in quarantine, 0 allowed"):
+    with pytest.raises(GateError, match="1 row in quarantine, 0 allowed"):
         _score(data, publish_to=str(out))
     assert not out.exists()
     (trace,) = runs(f"{data.folder}/staged")

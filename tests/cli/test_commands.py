@@ -133,7 +133,7 @@ def test_scores_that_do_not_pass_print_what_was_checked(shop: Small, typed: Type
     assert found.keys() == KEYS["score"]
     assert (found["rows_quarantined"], found["published"]) == (1, None)
     (problem,) = (check["problem"] for check in found["checks"] if check["problem"])
-    assert problem.startswith("1 rows are in quarantine, 0 allowed")
+    assert problem.startswith("1 row in quarantine, 0 allowed")
     assert json.loads(Path(found["verdict"]).read_text())["passed"] is False
     assert typed.err.startswith("batchscore: the scores did not pass")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_batchscore.data.amounts import in_bytes, in_words
+from airflow_batchscore.data.amounts import in_bytes, in_words, number_of
 
 pytestmark = pytest.mark.unit
 
@@ -45,3 +45,8 @@ def test_durations_are_for_people(seconds: float, words: str) -> None:
 )
 def test_sizes_are_for_people(size: float, text: str) -> None:
     assert in_bytes(size) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 rows"), (1, "1 row"), (1200, "1,200 rows")])
+def test_one_thing_is_no_plural(count: int, text: str) -> None:
+    assert number_of(count, "row") == text

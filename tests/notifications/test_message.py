@@ -69,7 +69,7 @@ def test_rows_in_quarantine_that_are_allowed_are_told_all_the_same(fresh: Small)
     message = _said(TaskInstanceState.SUCCESS, gate, exception=None)
     assert message.title == "d: audit passed, but needs a look"
     (finding,) = message.findings
-    assert finding.startswith(f"1 row is in quarantine: p=1 (1); for the reasons see {fresh.folder}/staged/p=1/")
+    assert finding.startswith(f"1 row in quarantine: p=1 (1); for the reasons see {fresh.folder}/staged/p=1/")
 
 
 def test_a_success_without_anything_to_look_at_says_nothing(fresh: Small) -> None:

@@ -42,7 +42,7 @@ def test_the_verdict_of_an_audit_lies_under_the_run_also_when_it_fails(data: Sma
 
 def test_the_log_says_what_became_of_the_rows(data: Small, capsys: pytest.CaptureFixture[str]) -> None:
     audited(handed_scores(data, "a", 1, 1), "a", 1)
-    said = "1 partitions passed, 20 rows read = 20 scored + 0 skipped + 0 quarantined; see "
+    said = "1 partition passed, 20 rows read = 20 scored + 0 skipped + 0 quarantined; see "
     assert said in " ".join(capsys.readouterr().out.split())
 
 
@@ -64,7 +64,7 @@ def test_a_partition_that_was_not_planned_is_refused(data: Small) -> None:
 def test_rows_in_quarantine_pass_only_where_they_are_allowed(data: Small, allowed: Any) -> None:
     data.add(1, [*good_rows(20, 1000), (9, "x", 2, 0)])
     scores = handed_scores(data, "a", 1, 1)
-    with pytest.raises(GateError, match="1 rows are in quarantine, 0 allowed: p=1 1"):
+    with pytest.raises(GateError, match="1 row in quarantine, 0 allowed: p=1 1"):
         audited(scores, "a", 1)
     assert audited(scores, "a", 1, max_quarantined=allowed)["rows_quarantined"] == 1
 

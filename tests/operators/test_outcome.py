@@ -53,7 +53,7 @@ def test_a_reused_partition_counts_as_read_but_not_as_work(fresh: Small) -> None
     assert outcome.account.astuple() == (20, 19, 0, 1)
     assert [data.rows for data in outcome.reads] == [70, None]
     assert set(outcome.gauges) == {"rows_per_second", "seconds_per_block"}
-    assert outcome.notices[0].startswith("1 row is in quarantine: p=2 (1)")
+    assert outcome.notices[0].startswith("1 row in quarantine: p=2 (1)")
 
 
 def test_a_task_that_found_everything_committed_has_no_speed(fresh: Small) -> None:

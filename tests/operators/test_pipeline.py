@@ -88,7 +88,7 @@ def test_an_estimate_is_kept_to_and_shown_in_the_report(airflow_dags: dict[str, 
         ({"partitions": "3..1"}, None, "wait", r"the range 3\.\.1 runs backwards"),
         ({"require": ">1"}, None, "check_model", "accuracy is .*, required >1. It was not promoted"),
         ({}, "id,a\n1,2\n", "score p=2", r"partition p=2: .*part_2.csv lacks the columns \['b'\]"),
-        ({}, "id,a,b\n1,x,2\n", "check_scores", r"1 rows are in quarantine, 0 allowed: p=2 1"),
+        ({}, "id,a,b\n1,x,2\n", "check_scores", r"1 row in quarantine, 0 allowed: p=2 1"),
     ],
 )
 def test_bad_input_fails_where_it_is_noticed_and_publishes_nothing(

@@ -63,4 +63,4 @@ def test_a_log_names_what_changed_and_of_very_many_partitions_the_first(caplog: 
     first, second = caplog.messages
     assert first.startswith("/out: 25 partitions added: p=0, p=1, ")
     assert first.endswith("p=9 and 15 more")
-    assert second == "/out: 1 partitions kept: p=99"
+    assert second == "/out: 1 partition kept: p=99"

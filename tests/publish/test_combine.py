@@ -159,7 +159,7 @@ def test_rows_that_may_have_moved_to_another_partition_are_warned_of(
         return " ".join(record.message for record in caplog.records if record.levelname == "WARNING")
 
     assert published("b", "1", "2") == ""
-    assert "keeps 1 partitions that this run did not score: b=1." in published("b", "2", "3")
+    assert "keeps 1 partition that this run did not score: b=1." in published("b", "2", "3")
     assert published("id % 3", "0", "1") == ""
     assert published("id % 3", "2") == "", "a run of all has each of these"
     if output == "out.parquet":

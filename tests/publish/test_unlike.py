@@ -130,7 +130,7 @@ def test_what_cannot_be_measured_fails_and_says_why(manifests: list[Manifest], r
         (committed(1), {}, "a function made them, which has no training data; run without max_unseen: p=1"),
         (nothing, {}, "none of their rows was scored"),
     ):
-        assert f"unseen classes cannot be measured in 1 partitions, because {reason}" in (
+        assert f"unseen classes cannot be measured in 1 partition, because {reason}" in (
             _unseen([found], with_).problem or ""
         )
 

@@ -100,9 +100,7 @@ def test_a_bad_row_is_quarantined_with_its_place_and_reason_and_stops_publicatio
     (bad,) = _quarantined(manifest)
     assert (bad["p"], bad["row"], bad["error"]) == ("1", 13, error)
     assert message in bad["message"]
-    with pytest.raises(
-        GateError, match=r"did not pass.*1 rows are in quarantine, 0 allowed: p=1 1 \(in .*quarantine\)"
-    ):
+    with pytest.raises(GateError, match=r"did not pass.*1 row in quarantine, 0 allowed: p=1 1 \(in .*quarantine\)"):
         audit([{"p": "1"}], [manifest]).require()
     audit([{"p": "1"}], [manifest], Limits(max_quarantined=1)).require()
     audit([{"p": "1"}], [manifest], Limits(max_quarantined="0.03")).require()

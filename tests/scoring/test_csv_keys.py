@@ -97,7 +97,7 @@ def test_training_pads_short_rows_and_says_how_many(data: Small, caplog: pytest.
     dataset = _plain(data, pad_short_rows=True)
     trained = train(TrainingJob(dataset, [1], data.recipe, estimator, f"{data.folder}/model"))
     assert trained.manifest.training.rows_trained == 40  # the label of the short row is missing
-    assert "1 rows had fewer cells than the header" in caplog.text
+    assert "1 row had fewer cells than the header" in caplog.text
 
 
 def test_stray_quotes_and_their_lines_are_in_the_account(data: Small) -> None:

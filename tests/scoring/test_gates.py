@@ -105,7 +105,7 @@ def test_rows_are_held_to_numbers_only(data: Small, limit: Any) -> None:
 def test_drift_of_a_partition_without_scored_rows_cannot_be_measured(data: Small) -> None:
     found = _problems(_scored(data, 1, 2), max_drift=10)
     assert found == [
-        "the drift of 1 partitions cannot be measured, because none of their rows was scored: p=2; run without "
+        "the drift of 1 partition cannot be measured, because none of their rows was scored: p=2; run without "
         "max_drift if that is right"
     ]
 

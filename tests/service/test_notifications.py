@@ -79,7 +79,7 @@ def test_a_gate_that_stops_a_run_is_told_by_mail_and_webhook_and_the_dag_tells_i
 ) -> None:
     run_id = _ended(airflow, "notifying_pipeline", {}, "failed")
     title = "notifying_pipeline: audit failed"
-    assert "2 rows are in quarantine, 0 allowed: p=2 2" in _mail(mails, title)
+    assert "2 rows in quarantine, 0 allowed: p=2 2" in _mail(mails, title)
     lines = _text(hook, title)
     assert lines[1] == f"run {run_id}"
     assert lines[-1].startswith(f"{airflow.url}/dags/notifying_pipeline/runs/manual__")
@@ -88,7 +88,7 @@ def test_a_gate_that_stops_a_run_is_told_by_mail_and_webhook_and_the_dag_tells_i
 
 def test_rows_in_quarantine_are_told_even_if_they_are_allowed(airflow: Stack, mails: Received) -> None:
     _ended(airflow, "notifying_pipeline", {"max_quarantined": 5}, "success")
-    assert "2 rows are in quarantine: p=2 (2)" in _mail(mails, "notifying_pipeline: audit passed, but needs a look")
+    assert "2 rows in quarantine: p=2 (2)" in _mail(mails, "notifying_pipeline: audit passed, but needs a look")
 
 
 def test_a_killed_task_calls_nobody_but_its_dag_does(airflow: Stack, hook: Received) -> None:

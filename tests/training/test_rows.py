@@ -163,7 +163,7 @@ def test_cells_left_off_a_row_are_told(folder: Path, caplog: pytest.LogCaptureFi
     padded = replace(source.dataset, read_options={"pad_short_rows": True})
     rows = read_rows(replace(source, dataset=padded), [partition])
     assert (rows.read, len(rows.features), rows.unlabelled) == (2, 1, 1)
-    assert "1 rows had fewer cells than the header; those left off were taken as empty" in caplog.text
+    assert "1 row had fewer cells than the header; those left off were taken as empty" in caplog.text
 
 
 def test_model_names_are_read_as_texts(folder: Path) -> None:
