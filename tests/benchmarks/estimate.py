@@ -10,7 +10,9 @@ estimate, and then scores. Written are what was predicted, what it took, and the
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -97,6 +99,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(measured(*given.one)))
         return
+    atexit.register(shutil.rmtree, c.OUT, ignore_errors=True)  # it lies in memory
     print("| workload | copies | predicted | took | error | in the range | memory: error | sample |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for work in given.works:

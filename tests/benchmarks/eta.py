@@ -10,7 +10,9 @@ that the run took. Written are (estimate - truth) / truth at half time, and how 
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
+import shutil
 import statistics
 import threading
 import time
@@ -113,6 +115,7 @@ def main() -> None:
     options.add_argument("--works", nargs="+", default=list(_COPIES), choices=list(_COPIES))
     options.add_argument("--rounds", type=int, default=5)
     given = options.parse_args()
+    atexit.register(shutil.rmtree, c.OUT, ignore_errors=True)  # it lies in memory
     print("| workload | seconds | error at half time: median (least to most) | the range held |")
     print("| --- | --- | --- | --- |")
     for work in given.works:
