@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow as pa
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from airflow_batchscore.data.storage.driver import Stamp
 from airflow_batchscore.data.storage.object_store import ObjectStore
+
+
+class _Files(FSSpecHandler):
+    def open_input_file(self, path: str) -> pa.NativeFile:
+        return pa.BufferReader(self.fs.cat_file(path))  # what the file system opens has one position for all readers
 
 
 class MemoryStore(ObjectStore):
@@ -19,7 +25,7 @@ class MemoryStore(ObjectStore):
         self._files = fsspec.filesystem("memory")
 
     def filesystem(self, path: str, conn_id: str | None) -> tuple[PyFileSystem, str]:
-        return PyFileSystem(FSSpecHandler(self._files)), path
+        return PyFileSystem(_Files(self._files)), path
 
     def stamp_of(self, file: Any, path: str, conn_id: str | None) -> Stamp:
         """What tells one content from another: here, the time at which it was written."""

@@ -95,6 +95,13 @@ def test_a_file_appears_whole_or_not_at_all(folder: Location) -> None:
     assert storage.read_bytes(file) == bytes(range(256)) * 80_000
 
 
+def test_readers_of_one_file_do_not_disturb_each_other(folder: Location) -> None:
+    storage.write_bytes(folder / "read", b"12345")
+    filesystem, path = storage.filesystem(folder / "read")
+    with filesystem.open_input_file(path) as one, filesystem.open_input_file(path) as other:
+        assert (one.read(2), other.read(2), one.read(3), other.read(3)) == (b"12", b"12", b"345", b"345")
+
+
 def test_a_file_that_cannot_be_read_leaves_what_was_there(folder: Location, tmp_path: Path) -> None:
     driver, path = storage.locate(f"{folder}/kept")
     storage.write_bytes(folder / "kept", b"1")
