@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,9 +63,14 @@ def quick_airflow(home: Path, dags: Path, extra: Mapping[str, str], kind: Any = 
     return (kind or Stack)(home, dags, extra={**_QUICK, **extra})
 
 
+#: What ends with the last test of a folder, at the latest; see `conftest.py`.
+ends_with_folder = ExitStack()
+
+
 @contextmanager
 def running(stack: Any) -> Iterator[Any]:
     """A `stack.Stack` while it is needed; then it is killed, because an orderly end takes 15 s."""
+    ends_with_folder.callback(stack.stop, at_once=True)
     try:
         stack.start().wait_until_up()
         yield stack

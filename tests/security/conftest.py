@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,6 @@ from support import Wta
 #: Without any setting of [batchscore], and with all that SECURITY.md advises; `make test-security` runs the latter.
 DEFAULT, HARDENED = "default", "hardened"
 
-#: What ends with the last test of this folder.
-_ends = ExitStack()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """An Airflow without work still takes a tenth of the machine from the tests of other folders."""
-    if nextitem is None or nextitem.path.parent != item.path.parent:
-        _ends.close()
-
 
 @pytest.fixture(scope="session", params=[DEFAULT, pytest.param(HARDENED, marks=pytest.mark.hardened)])
 def place(request: pytest.FixtureRequest, matches: Wta, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
@@ -33,7 +22,6 @@ def place(request: pytest.FixtureRequest, matches: Wta, tmp_path_factory: pytest
     folder = tmp_path_factory.mktemp(request.param)
     settings = _hardened(folder / "data") if request.param == HARDENED else {}
     with simple_place(folder, matches.folder, **settings) as running:
-        _ends.callback(running.stack.stop, at_once=True)
         yield running
 
 

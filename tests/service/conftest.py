@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,6 @@ _WATCHFUL = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
 }
 
-#: What ends with the last test of this folder.
-_ends = ExitStack()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """An Airflow without work still takes a tenth of the machine from the tests of other folders."""
-    if nextitem is None or nextitem.path.parent != item.path.parent:
-        _ends.close()
-
 
 @pytest.fixture(scope="session")
 def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -37,7 +26,6 @@ def stack(matches: Wta, marks: Path, tmp_path_factory: pytest.TempPathFactory) -
     own = {"SLOW_MODEL_MARKS": str(marks), "WTA_YEARS": "2014..2016"}
     extra = {**environment, **_WATCHFUL, **ENVIRONMENTS, **own}
     with running(quick_airflow(folder / "home", copy_dags(folder / "dags"), extra)) as airflow:
-        _ends.callback(airflow.stop, at_once=True)
         yield airflow
 
 
