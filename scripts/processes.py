@@ -20,7 +20,9 @@ class Process:
     @property
     def busy(self) -> bool:
         """Whether a thread of it wants the processor or the disk at this moment, whether it gets them or not."""
-        return any(_of(path)[0] in "RD" for path in Path(f"/proc/{self.pid}/task").glob("*/stat"))
+        with suppress(OSError):  # it has ended meanwhile
+            return any(_of(path)[0] in "RD" for path in Path(f"/proc/{self.pid}/task").glob("*/stat"))
+        return False
 
 
 def descendants(root: int) -> list[Process]:
