@@ -134,7 +134,7 @@ SUITE := OMP_WAIT_POLICY=passive $(BIN)/pytest -n 3 -m "not dist and not image a
 test: setup  ## the test suite but for the targets below (16 minutes on two cores)
 	$(SUITE)
 
-coverage: setup  ## the same, and which lines it runs (15 minutes)
+coverage: setup  ## the same, and which lines it runs (17 minutes)
 	$(SUITE) --cov=airflow_batchscore --cov-report=term:skip-covered
 
 test-security: setup  ## the attacks of test again, on an Airflow with all that SECURITY.md advises (4 minutes)
