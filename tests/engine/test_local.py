@@ -209,8 +209,8 @@ def test_a_killed_task_leaves_no_worker_process(tmp_path: Path, sent: signal.Sig
     wait_for(lambda: len(list(tmp_path.iterdir())) == 2, 60)
     workers = [int(path.name) for path in tmp_path.iterdir()]
     task.send_signal(sent)
-    task.wait(20)
-    wait_for(lambda: not any(alive(pid) for pid in workers), 15)
+    task.wait(60)
+    wait_for(lambda: not any(alive(pid) for pid in workers), 60)
 
 
 @pytest.mark.parametrize(

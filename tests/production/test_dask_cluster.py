@@ -48,7 +48,7 @@ def test_a_worker_that_is_killed_midway_costs_no_row(data: Small, dask: DaskServ
 def test_a_cluster_that_loses_all_its_workers_waits_for_others(data: Small, dask: DaskServers) -> None:
     for worker in dask.workers:
         worker.send_signal(signal.SIGKILL)
-    wait_for(lambda: all(worker.poll() is not None for worker in dask.workers), 10)
+    wait_for(lambda: all(worker.poll() is not None for worker in dask.workers), 60)
     dask.add_workers(1)
     ((manifest, _),) = data.score(1, engine=DaskCluster(address=dask.address))
     assert manifest.account.rows_scored == 500

@@ -89,7 +89,7 @@ def test_a_killed_supervisor_is_noticed_and_the_retry_ends_right(
     before = _processes(marks)
     task = next(pid for pid in before if parent(pid) not in before)
     os.kill(parent(task), signal.SIGKILL)
-    wait_for(lambda: not any(alive(pid) for pid in before), 15)
+    wait_for(lambda: not any(alive(pid) for pid in before), 60)
     _ends_right(stack, run, tmp_path, _parts(tmp_path), hold)
 
 
@@ -98,7 +98,7 @@ def test_a_restart_of_airflow_in_the_middle_of_a_run_ends_right(
 ) -> None:
     before = _processes(marks)
     stack.stop()
-    wait_for(lambda: not any(alive(pid) for pid in before), 15)
+    wait_for(lambda: not any(alive(pid) for pid in before), 60)
     kept = _parts(tmp_path)
     stack.start()
     stack.wait_until_up()

@@ -135,7 +135,7 @@ def test_a_killed_task_leaves_no_process_and_its_retry_finishes_with_the_same_by
     task = parent(next(iter(workers)))
     assert {parent(pid) for pid in workers} == {task}
     os.kill(task, signal.SIGKILL)
-    wait_for(lambda: not any(alive(pid) for pid in {*workers, task}), 15)
+    wait_for(lambda: not any(alive(pid) for pid in {*workers, task}), 60)
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("staged/p=1/*/part-*.parquet")}
     assert kept
     hold.unlink()

@@ -330,7 +330,7 @@ def test_a_task_that_waited_for_a_lock_which_was_removed_does_not_build_beside_t
         with cache._locked(path):
             waiting = threading.Thread(target=wait)
             waiting.start()
-            wait_for(lambda: "waiting for it" in caplog.text, 10)
+            wait_for(lambda: "waiting for it" in caplog.text, 60)
             path.unlink()
             others.enter_context(cache._locked(path))
         assert not made.wait(0.5)

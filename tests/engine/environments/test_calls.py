@@ -163,7 +163,7 @@ def test_the_other_process_ends_with_the_task_however_that_ends(tmp_path: Path) 
     there = int(mark.read_text())
     os.kill(task.pid, signal.SIGKILL)
     task.wait()
-    wait_for(lambda: not alive(there), 15)
+    wait_for(lambda: not alive(there), 60)
 
 
 def test_the_users_modules_are_found_there_and_the_tasks_libraries_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
