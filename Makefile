@@ -183,7 +183,7 @@ test-environments: setup  ## models scored and imported in Pythons of their own:
 test-clouds: .clouds-venv/.stamp .tools/azurite/.stamp  ## Google Cloud Storage and Azure, on fake-gcs-server and Azurite (needs npm; 2 minutes)
 	.clouds-venv/bin/python -m pytest -m clouds tests/data/storage tests/connections tests/operators/test_pipeline.py
 
-test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt), and the demo on a busy machine (half an hour)
+test-services: setup .worker-venv/.stamp  ## on PostgreSQL, Redis, Celery, Ceph, a Dask and a Spark cluster (installs them with apt), an Airflow killed and restarted, and the demo on a busy machine (half an hour)
 	sh scripts/install_services.sh
 	AWS_REQUEST_CHECKSUM_CALCULATION=when_required AWS_RESPONSE_CHECKSUM_VALIDATION=when_required \
 	  $(BIN)/pytest -m production

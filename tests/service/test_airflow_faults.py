@@ -14,7 +14,8 @@ from runs import explain, parent, trigger_in
 from stack import Stack
 from support import good_rows, wait_for, write_csv
 
-pytestmark = [pytest.mark.service, pytest.mark.faults, pytest.mark.timeout(600)]
+# It waits for minutes, and starts Airflow twice: not in `make test`.
+pytestmark = [pytest.mark.service, pytest.mark.faults, pytest.mark.production, pytest.mark.timeout(600)]
 
 DAG = "slow_pipeline"
 #: Of 20 rows each: more than `strange_models.Slow` scores before it is held.

@@ -31,7 +31,7 @@ def airflow(otlp: Received, home: Path, tmp_path_factory: pytest.TempPathFactory
         "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"http://127.0.0.1:{otlp.port}/v1/metrics",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
     }
-    with running(quick_airflow(folder / "home", copy_dags(folder / "dags"), extra)) as stack:
+    with running(quick_airflow(folder / "home", copy_dags(folder / "dags", "asset_pipeline.py"), extra)) as stack:
         stack.wait_for_dag("asset_consumer")
         stack.unpause("asset_consumer")
         yield stack

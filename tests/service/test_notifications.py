@@ -43,7 +43,7 @@ def airflow(mails: Received, hook: Received, tmp_path_factory: pytest.TempPathFa
         "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps({**smtp, "extra": {"disable_ssl": True, "disable_tls": True}}),
         "AIRFLOW_CONN_HTTP_DEFAULT": f"http://127.0.0.1:{hook.port}",
     }
-    with running(quick_airflow(folder / "home", copy_dags(folder / "dags"), extra)) as stack:
+    with running(quick_airflow(folder / "home", copy_dags(folder / "dags", "notifying_pipeline.py"), extra)) as stack:
         yield stack
 
 
