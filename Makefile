@@ -131,10 +131,10 @@ unit: setup  ## the unit tests that need seconds in all, for the edit loop
 
 # Three processes on two cores: one mostly waits for Airflow. OpenMP's threads leave the core to the others while they wait.
 SUITE := OMP_WAIT_POLICY=passive $(BIN)/pytest -n 3 -m "not dist and not image and not flavors and not environments and not production and not clouds and not hardened and not ui"
-test: setup  ## the test suite but for the targets below (16 minutes on two cores)
+test: setup  ## the test suite but for the targets below (15 minutes on two cores)
 	$(SUITE)
 
-coverage: setup  ## the same, and which lines it runs (17 minutes)
+coverage: setup  ## the same, and which lines it runs (16 minutes)
 	$(SUITE) --cov=airflow_batchscore --cov-report=term:skip-covered
 
 test-security: setup  ## the attacks of test again, on an Airflow with all that SECURITY.md advises (4 minutes)
