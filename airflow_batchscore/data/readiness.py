@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from airflow_batchscore.data.amounts import number_of
 from airflow_batchscore.data.arrivals import Arrivals
 from airflow_batchscore.data.dataset import Partition, PartitionedDataset
 from airflow_batchscore.data.json_types import JsonMapping, JsonObject
@@ -88,7 +89,7 @@ class Readiness:
 
     def describe(self) -> str:
         """For display: what exists and what is still missing."""
-        pieces = [f"{len(self.found)} partition(s) ready"]
+        pieces = [f"{number_of(len(self.found), 'partition')} ready"]
         if self.missing:
             pieces.append(f"{len(self.missing)} not there: {', '.join(self.missing[:20])}")
         if self.unsettled:

@@ -38,13 +38,13 @@ def test_a_wait_for_a_wildcard_ends_with_the_first_that_fits(dataset: Partitione
         seen = assess(dataset, request, stable_for=None, now=0)
         return seen.ready, seen.describe()
 
-    assert look("country=I*, country=DE") == (False, "2 partition(s) ready; 1 not there: country=I*")
+    assert look("country=I*, country=DE") == (False, "2 partitions ready; 1 not there: country=I*")
     file = Path(dataset.uri.format(country="IT", year="2020"))
     file.parent.mkdir()
     file.write_text("a\n1\n")
-    assert look("country=I*, country=DE") == (True, "3 partition(s) ready")
+    assert look("country=I*, country=DE") == (True, "3 partitions ready")
     ready, what = look("country=IT/year=2020..2021")
-    assert (ready, what) == (False, "1 partition(s) ready; 1 not there: country=IT/year=2021")
+    assert (ready, what) == (False, "1 partition ready; 1 not there: country=IT/year=2021")
 
 
 def test_what_two_filters_take_is_taken_once_and_names_are_named_once(dataset: PartitionedDataset) -> None:

@@ -36,7 +36,7 @@ def test_is_ready_when_all_are_there(dataset: PartitionedDataset) -> None:
 def test_names_what_is_missing_and_what_still_changes(dataset: PartitionedDataset) -> None:
     seen = assess(dataset, "2000..2002", stable_for=60, now=NOW)
     assert not seen.ready
-    assert seen.describe() == "1 partition(s) ready; 1 not there: year=2002; 1 still changing: year=2001"
+    assert seen.describe() == "1 partition ready; 1 not there: year=2002; 1 still changing: year=2001"
 
 
 def test_without_a_request_any_partition_will_do_but_not_none(dataset: PartitionedDataset, tmp_path: Path) -> None:
@@ -112,9 +112,9 @@ def test_what_is_overdue_by_its_history_is_told_while_it_is_waited_for(tmp_path:
         os.utime(path, (arrived, arrived))
     dataset = PartitionedDataset(f"{tmp_path}/{{day}}.csv")
     seen = assess(dataset, ["2026-03-13"], stable_for=60, now=datetime(2026, 3, 13, 7, tzinfo=UTC).timestamp())
-    assert seen.describe() == "0 partition(s) ready; 1 not there: day=2026-03-13"
+    assert seen.describe() == "0 partitions ready; 1 not there: day=2026-03-13"
     seen = assess(dataset, ["2026-03-13"], stable_for=None, now=datetime(2026, 3, 13, 12, tzinfo=UTC).timestamp())
     assert seen.describe() == (
-        "0 partition(s) ready; 1 not there: day=2026-03-13; partition day=2026-03-13 is late: 12 h after the "
+        "0 partitions ready; 1 not there: day=2026-03-13; partition day=2026-03-13 is late: 12 h after the "
         "beginning of its period; usually 6 h 6 min (the 12 before it)"
     )

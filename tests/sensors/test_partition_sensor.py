@@ -43,7 +43,7 @@ def test_data_that_is_not_there_defers_to_a_trigger_that_can_be_sent(tmp_path: P
 
 
 def test_a_timeout_names_what_is_missing(tmp_path: Path) -> None:
-    event = {"status": "timeout", "message": "0 partition(s) ready; 1 not there: p=1"}
+    event = {"status": "timeout", "message": "0 partitions ready; 1 not there: p=1"}
     with pytest.raises(AirflowSensorTimeout, match=rf"not there: p=1 \(after 60 s, in {tmp_path}/part_{{p}}.csv\)"):
         _sensor(tmp_path, timeout=60).execute_complete({}, event)
     with pytest.raises(AirflowSkipException, match="not there: p=1"):

@@ -92,7 +92,7 @@ def test_what_is_kept_of_a_trigger_starts_the_same_one_elsewhere(tmp_path: Path)
 def test_a_deadline_that_has_passed_still_allows_one_look(tmp_path: Path) -> None:
     assert asyncio.run(_event(_trigger(tmp_path, -60))) == {
         "status": "timeout",
-        "message": "0 partition(s) ready; 1 not there: p=1",
+        "message": "0 partitions ready; 1 not there: p=1",
     }
     write_csv(tmp_path / "there" / "part_1.csv", good_rows(2))
     assert asyncio.run(_event(_trigger(tmp_path / "there", -60)))["status"] == "ready"
